@@ -1,0 +1,7 @@
+//! Plumbing that the VVTV programs share: HTTP serving, logging, YAML with source excerpts, metric rendering.
+//!
+//! Invariant: no domain words. Nothing here knows of streams, incidents or ffmpeg, so that any of our programs, and any
+//! future one, can use it without dragging the others' vocabulary along.
+
+pub mod duration;
+pub mod yaml;
