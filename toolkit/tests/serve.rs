@@ -1,5 +1,7 @@
 //! The server against real sockets: stalled clients, shutdown, limits, taken ports, TLS, authentication.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
 use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
