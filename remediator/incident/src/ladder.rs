@@ -235,8 +235,10 @@ impl Incident {
         }
         self.record(out, Happening::Blocked, reason, detail);
         match by {
-            Block::Systemic | Block::BudgetSpent => self.trouble(reason, cx, out),
-            Block::Held
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            Block::BudgetSpent => self.trouble(reason, cx, out),
+            Block::Systemic
+            | Block::Held
             | Block::Paused
             | Block::Maintenance
             | Block::CauseOpen
