@@ -1,8 +1,6 @@
 //! Whole timelines of the situations that the design names, on virtual time.
 
-mod common;
-
-use common::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
+use crate::world::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
 use insta::assert_snapshot;
 use vvtv_incident::{Answer, Event, IncidentId, Kind, Mode, Operation, Outcome, Person, RunbookId, StepId, Verdict};
 
@@ -392,7 +390,7 @@ fn a_failed_change_stops_further_changes_calls_l1_and_still_diagnoses() {
     let mut world = World::new(vec![segment_age()]);
     world.scripts.insert(
         StepId::new("restart"),
-        common::Script { takes: seconds(1), outcome: Outcome::Failed("exit code 1".to_owned()), heals: false },
+        crate::world::Script { takes: seconds(1), outcome: Outcome::Failed("exit code 1".to_owned()), heals: false },
     );
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(30));

@@ -1,8 +1,6 @@
 //! Watching after the repair, taking temporary measures back, and putting them in place again when that hurts.
 
-mod common;
-
-use common::{World, change, diagnose, heals, ok, runbook, seconds};
+use crate::world::{World, change, diagnose, heals, ok, runbook, seconds};
 use insta::assert_snapshot;
 use vvtv_incident::{IncidentId, Recovery, Restore, Runbook, Verdict};
 

@@ -1,5 +1,4 @@
 //! A small world around the core: virtual time, scripted health, steps and conditions, and the timeline as text.
-#![expect(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,15 +9,15 @@ use vvtv_incident::{
     Saved, Severity, Step, StepId, Target, Timestamp, Verdict,
 };
 
-pub const fn seconds(number: u64) -> Duration {
+pub(crate) const fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-pub fn diagnose(id: &str) -> Step {
+pub(crate) fn diagnose(id: &str) -> Step {
     Step { id: StepId::new(id), kind: Kind::Diagnose { background: false }, conditional: false, timeout: seconds(10) }
 }
 
-pub fn change(id: &str) -> Step {
+pub(crate) fn change(id: &str) -> Step {
     Step {
         id: StepId::new(id),
         kind: Kind::Change {
@@ -32,7 +31,7 @@ pub fn change(id: &str) -> Step {
     }
 }
 
-pub fn repeatable(id: &str) -> Step {
+pub(crate) fn repeatable(id: &str) -> Step {
     let mut step = change(id);
     if let Kind::Change { repeatable, .. } = &mut step.kind {
         *repeatable = true;
@@ -40,11 +39,11 @@ pub fn repeatable(id: &str) -> Step {
     step
 }
 
-pub fn conditional(step: Step) -> Step {
+pub(crate) fn conditional(step: Step) -> Step {
     Step { conditional: true, ..step }
 }
 
-pub fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
+pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
     Runbook {
         id: RunbookId::new(id),
         severity: Severity::Critical,
@@ -60,12 +59,12 @@ pub fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
     }
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let contact = |level, minutes: u64| Contact { level: Level::new(level), respond_within: seconds(60 * minutes) };
     Policy { contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)], ..Policy::default() }
 }
 
-pub fn alert(name: &str, stream: &str) -> Alert {
+pub(crate) fn alert(name: &str, stream: &str) -> Alert {
     Alert {
         fingerprint: Fingerprint::new(format!("{name}/{stream}")),
         name: AlertName::new(name),
@@ -76,33 +75,33 @@ pub fn alert(name: &str, stream: &str) -> Alert {
 
 /// What a step does when it runs: how long, and how it ends.
 #[derive(Clone)]
-pub struct Script {
-    pub takes: Duration,
-    pub outcome: Outcome,
+pub(crate) struct Script {
+    pub(crate) takes: Duration,
+    pub(crate) outcome: Outcome,
     /// Health of the target from then on.
-    pub heals: bool,
+    pub(crate) heals: bool,
 }
 
-pub fn ok(takes: u64) -> Script {
+pub(crate) fn ok(takes: u64) -> Script {
     Script { takes: seconds(takes), outcome: Outcome::Ok, heals: false }
 }
 
-pub fn heals(takes: u64) -> Script {
+pub(crate) fn heals(takes: u64) -> Script {
     Script { heals: true, ..ok(takes) }
 }
 
 /// The world: events wait in order of time, then of arrival.
-pub struct World {
-    pub fleet: Fleet,
-    pub now: Timestamp,
-    pub verdict: BTreeMap<Target, Verdict>,
-    pub scripts: BTreeMap<StepId, Script>,
-    pub answers: BTreeMap<StepId, Answer>,
-    pub lines: Vec<String>,
-    pub runs: Vec<(IncidentId, StepId, u32)>,
-    pub pages: Vec<(u64, IncidentId, u8)>,
-    pub resolved_pages: BTreeSet<(IncidentId, u32)>,
-    pub closed: BTreeSet<IncidentId>,
+pub(crate) struct World {
+    pub(crate) fleet: Fleet,
+    pub(crate) now: Timestamp,
+    pub(crate) verdict: BTreeMap<Target, Verdict>,
+    pub(crate) scripts: BTreeMap<StepId, Script>,
+    pub(crate) answers: BTreeMap<StepId, Answer>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) runs: Vec<(IncidentId, StepId, u32)>,
+    pub(crate) pages: Vec<(u64, IncidentId, u8)>,
+    pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
+    pub(crate) closed: BTreeSet<IncidentId>,
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), (Event, Option<(Target, Verdict)>)>,
     arrivals: u64,
@@ -111,11 +110,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(books: Vec<Runbook>) -> Self {
+    pub(crate) fn new(books: Vec<Runbook>) -> Self {
         Self::with_policy(books, policy())
     }
 
-    pub fn with_policy(books: Vec<Runbook>, policy: Policy) -> Self {
+    pub(crate) fn with_policy(books: Vec<Runbook>, policy: Policy) -> Self {
         let now = Timestamp::default();
         Self {
             fleet: Fleet::new(policy.clone(), books.clone(), Saved::default(), now),
@@ -136,37 +135,37 @@ impl World {
         }
     }
 
-    pub fn script(mut self, step: &str, script: Script) -> Self {
+    pub(crate) fn script(mut self, step: &str, script: Script) -> Self {
         self.scripts.insert(StepId::new(step), script);
         self
     }
 
-    pub fn answer(mut self, step: &str, answer: Answer) -> Self {
+    pub(crate) fn answer(mut self, step: &str, answer: Answer) -> Self {
         self.answers.insert(StepId::new(step), answer);
         self
     }
 
-    pub fn health(&mut self, stream: &str, verdict: Verdict) {
+    pub(crate) fn health(&mut self, stream: &str, verdict: Verdict) {
         self.verdict.insert(Target::new(stream), verdict);
     }
 
     /// An alert fires, and the target is sick from now on.
-    pub fn fire(&mut self, name: &str, stream: &str) {
+    pub(crate) fn fire(&mut self, name: &str, stream: &str) {
         self.health(stream, Verdict::Sick);
         self.event(Event::AlertFiring(alert(name, stream)));
     }
 
-    pub fn resolve(&mut self, name: &str, stream: &str) {
+    pub(crate) fn resolve(&mut self, name: &str, stream: &str) {
         let fingerprint = alert(name, stream).fingerprint;
         self.event(Event::AlertResolved { fingerprint, ends_at: self.now });
     }
 
-    pub fn operate(&mut self, incident: u64, operation: Operation) {
+    pub(crate) fn operate(&mut self, incident: u64, operation: Operation) {
         let by = Person::new("ana");
         self.event(Event::Operator { incident: IncidentId::new(incident), by, operation });
     }
 
-    pub fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         let commands = self.fleet.step(self.now, event);
         self.perform(commands);
     }
@@ -233,7 +232,7 @@ impl World {
     }
 
     /// Lets time pass: events and deadlines in their order.
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             let event = self.queue.keys().next().map(|(at, _)| *at);
@@ -263,7 +262,7 @@ impl World {
     }
 
     /// Kill -9: everything under way is lost; only what was journalled comes back.
-    pub fn restart(&mut self, down: Duration) {
+    pub(crate) fn restart(&mut self, down: Duration) {
         let saved = Saved {
             incidents: self
                 .fleet
@@ -284,11 +283,11 @@ impl World {
     }
 
     /// Everything but the noise of pages being delivered.
-    pub fn timeline(&self) -> String {
+    pub(crate) fn timeline(&self) -> String {
         self.lines.join("\n")
     }
 
-    pub fn pages_in_short(&self) -> String {
+    pub(crate) fn pages_in_short(&self) -> String {
         let line = |(at, incident, level): &(u64, IncidentId, u8)| format!("{at}s #{incident} L{level}");
         self.pages.iter().map(line).collect::<Vec<_>>().join(", ")
     }
