@@ -2,5 +2,8 @@
 //!
 //! Every decision is the core's; nothing here decides whether to act.
 
+pub mod alertmanager;
+pub mod clock;
 pub mod journal;
 pub mod outbox;
+pub mod webhook;

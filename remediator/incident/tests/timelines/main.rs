@@ -2,4 +2,5 @@
 
 mod recovery;
 mod scenarios;
+#[cfg(test)]
 mod world;
