@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use url::Url;
-use vvtv_incident::Timestamp;
 
 use crate::clock::parse_rfc3339;
 use crate::webhook::{AlertUpdate, alert};
@@ -85,7 +84,7 @@ impl Alertmanager {
 }
 
 fn update(wire: WireAlert) -> Option<AlertUpdate> {
-    let starts_at = parse_rfc3339(&wire.starts_at).unwrap_or_else(Timestamp::default);
+    let starts_at = parse_rfc3339(&wire.starts_at).unwrap_or_default();
     let alert = alert(wire.fingerprint, wire.labels, starts_at);
     match wire.status.state.as_str() {
         "active" => Some(AlertUpdate::Firing(alert)),

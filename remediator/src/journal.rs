@@ -8,6 +8,7 @@ mod read;
 mod schema;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,14 +70,12 @@ pub enum JournalError {
 /// Everything that one turn of the event loop must make durable, in one transaction.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// When.
-    pub at: Timestamp,
     /// The present state of every incident that changed.
-    pub incidents: Vec<Incident>,
-    /// Decisions.
-    pub timeline: Vec<Entry>,
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Decisions, with their times.
+    pub timeline: Vec<(Timestamp, Entry)>,
     /// Steps about to be started: committed before any process exists.
-    pub intents: Vec<RunKey>,
+    pub intents: Vec<(Timestamp, RunKey)>,
     /// Processes that were started for them.
     pub spawned: Vec<(RunKey, ProcessMark)>,
     /// How they ended.
@@ -134,6 +133,11 @@ pub enum Delivery {
         /// When.
         at: Timestamp,
     },
+    /// It was never sent, and the trouble is over: nobody needs it any more.
+    Moot {
+        /// Since when.
+        at: Timestamp,
+    },
     /// The channel did not take it in as many tries as one delivery has; it is tried again later.
     Failed {
         /// Why.
@@ -154,7 +158,7 @@ impl Batch {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { at: _, incidents, timeline, intents, spawned, results, messages, deliveries, pause } = self;
+        let Self { incidents, timeline, intents, spawned, results, messages, deliveries, pause } = self;
         incidents.is_empty()
             && timeline.is_empty()
             && intents.is_empty()

@@ -301,7 +301,7 @@ impl Incident {
         self.phase = Phase::Closed { at: now };
         self.reason = reason;
         self.record(out, Happening::Closed, reason, "");
-        out.push(Command::Close { incident: self.id });
+        out.push(Command::Close(Box::new(self.clone())));
         Flow::Wait
     }
 

@@ -1,8 +1,10 @@
 //! What an incident remembers: alerts, phases, steps.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlertName, Person, StepId};
+use crate::ids::{AlertName, LabelName, Person, StepId};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -11,6 +13,8 @@ use crate::time::Timestamp;
 pub struct AlertRecord {
     /// `alertname`.
     pub name: AlertName,
+    /// All labels.
+    pub labels: BTreeMap<LabelName, Box<str>>,
     /// When it began to fire.
     pub starts_at: Timestamp,
     /// When it was first heard of.

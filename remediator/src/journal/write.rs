@@ -14,7 +14,7 @@ pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<(), J
 
 fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    for incident in &batch.incidents {
+    for incident in batch.incidents.values() {
         put_incident(&transaction, incident)?;
     }
     put_timeline(&transaction, batch)?;
@@ -80,14 +80,14 @@ fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite:
 fn put_timeline(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     let mut insert = transaction
         .prepare_cached("INSERT INTO timeline (incident_id, at, event, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for entry in &batch.timeline {
+    for (at, entry) in &batch.timeline {
         // What was left alone is counted, not kept: a repeated delivery must not fill the disk.
         if entry.event == Happening::Ignored {
             continue;
         }
         insert.execute(params![
             entry.incident.map(number),
-            millis(batch.at),
+            millis(*at),
             entry.event.as_str(),
             entry.reason.as_str(),
             entry.detail,
@@ -97,11 +97,10 @@ fn put_timeline(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
 }
 
 fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
-    for intent in &batch.intents {
+    for (at, intent) in &batch.intents {
         let change = batch
             .incidents
-            .iter()
-            .find(|incident| incident.id == intent.incident)
+            .get(&intent.incident)
             .and_then(|incident| incident.steps.iter().find(|record| record.id == intent.step))
             .is_some_and(|record| record.change);
         transaction
@@ -174,6 +173,7 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
     for (key, delivery) in &batch.deliveries {
         let (state, failed, sent_at, error) = match delivery {
             Delivery::Sent { at } => ("sent", 0, Some(millis(*at)), None),
+            Delivery::Moot { at } => ("moot", 0, Some(millis(*at)), None),
             Delivery::Failed { error } => ("failed", 1, None, Some(error)),
         };
         transaction

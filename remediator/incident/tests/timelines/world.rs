@@ -224,8 +224,8 @@ impl World {
                 Command::ResolvePage { incident, page } => {
                     assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
                 }
-                Command::Close { incident } => {
-                    assert!(self.closed.insert(incident), "{incident} closed twice");
+                Command::Close(incident) => {
+                    assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
                 }
             }
         }
