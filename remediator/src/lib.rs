@@ -4,6 +4,19 @@
 
 pub mod alertmanager;
 pub mod clock;
+pub mod condition;
+pub mod config;
+pub mod delivery;
+pub mod event_loop;
+pub mod expression;
+pub mod facts;
+pub mod http;
 pub mod journal;
+pub mod metrics;
+pub mod notice;
 pub mod outbox;
+pub mod platform;
+pub mod promql;
+pub mod runbook;
+pub mod source;
 pub mod webhook;
