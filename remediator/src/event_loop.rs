@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, RunbookId, StepId, Timestamp};
@@ -115,6 +115,7 @@ pub struct EventLoop {
     tasks: TaskTracker,
     pending: Turn,
     journal_failing: bool,
+    changes: watch::Sender<u64>,
 }
 
 /// What the loop starts with.
@@ -139,6 +140,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// What it is told.
     pub inputs: mpsc::Receiver<Input>,
+    /// Where it says that something was committed.
+    pub changes: watch::Sender<u64>,
 }
 
 impl EventLoop {
@@ -168,6 +171,7 @@ impl EventLoop {
             tasks: TaskTracker::new(),
             pending: Turn::default(),
             journal_failing: false,
+            changes: parts.changes,
         }
     }
 
@@ -246,6 +250,9 @@ impl EventLoop {
         }
         self.journal_failing = false;
         self.metrics.journal_up.set(1);
+        if !turn.batch.is_empty() {
+            self.changes.send_modify(|number| *number += 1);
+        }
         turn.batch = crate::journal::Batch::default();
         turn.answer();
         for effect in turn.effects {

@@ -14,8 +14,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use vvtv_incident::Policy;
 use vvtv_toolkit::render::{Exposition, Format};
 
 use crate::config::Secret;
@@ -41,6 +43,12 @@ pub struct Shared {
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
+    /// The limits and people, for the countdowns.
+    pub policy: Arc<Policy>,
+    /// Changes with every commit.
+    pub changes: watch::Receiver<u64>,
+    /// When streams must end.
+    pub stop: CancellationToken,
 }
 
 /// Everything that is served.

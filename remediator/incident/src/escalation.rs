@@ -111,6 +111,12 @@ impl Escalation {
         Some(Due { level: timer.level, at: self.since + timer.after, reason: Reason::EscalationTimer })
     }
 
+    /// The next call for people who watch: whom, when, why.
+    #[must_use]
+    pub fn next_call(&self, runbook: &Runbook, policy: &Policy) -> Option<(Level, Timestamp, Reason)> {
+        self.next(runbook, policy).map(|due| (due.level, due.at, due.reason))
+    }
+
     /// The call that is due now: of several overdue ones only the highest, as after a restart.
     pub(crate) fn due(&self, now: Timestamp, runbook: &Runbook, policy: &Policy) -> Option<Due> {
         let mut ahead = Self { pages: Vec::new(), ..self.clone() };

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vvtv_incident::{IncidentId, Standing, StepState, Timestamp};
+use vvtv_incident::{Incident, IncidentId, Policy, Runbook, Standing, StepState, Timestamp};
 
 use crate::clock::rfc3339;
-use crate::journal::{DeliveryRow, IncidentRow, Reader, RunRow, TimelineRow};
-use crate::journal::JournalError;
+use crate::journal::{DeliveryRow, IncidentRow, JournalError, Reader, RunRow, TimelineRow};
 
 /// An incident, as `GET /api/v1/incidents/ID` gives it.
 #[derive(Debug, Serialize)]
@@ -69,6 +68,35 @@ pub(crate) struct TimelineView {
     pub(crate) event: String,
     pub(crate) reason: String,
     pub(crate) detail: String,
+}
+
+/// The next call of people, if nothing changes before.
+#[derive(Debug)]
+pub(crate) struct NextCall {
+    pub(crate) level: u8,
+    pub(crate) at: String,
+    pub(crate) reason: &'static str,
+}
+
+pub(crate) fn next_call(incident: &Incident, plan: &Runbook, policy: &Policy) -> Option<NextCall> {
+    if !incident.in_trouble() || incident.healthy_at.is_some() {
+        return None;
+    }
+    let (level, at, reason) = incident.escalation.next_call(plan, policy)?;
+    Some(NextCall { level: level.get(), at: rfc3339(at), reason: reason.as_str() })
+}
+
+impl IncidentView {
+    /// The step that runs, or the last one that did.
+    pub(crate) fn current_step(&self) -> &str {
+        let running = self.steps.iter().rfind(|step| step.state == "running");
+        running.or_else(|| self.steps.iter().rfind(|step| step.finished_at.is_some())).map_or("–", |step| &step.id)
+    }
+
+    /// Who has it.
+    pub(crate) fn in_hand_of(&self) -> &str {
+        self.held_by.as_deref().or(self.acked_by.as_deref()).unwrap_or("nobody")
+    }
 }
 
 /// Everything that is known of one incident.
