@@ -1,4 +1,6 @@
 //! Command-line flags as people know them from Prometheus' own programs, to be flattened into a program's arguments.
+//!
+//! Their ids are their long names, so that they never collide with a field of the program.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,13 +12,13 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug, Default)]
 pub struct WebArgs {
     /// Address to listen on, e.g. `:10047` or `127.0.0.1:10047`; may be given several times.
-    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    #[arg(id = "web.listen-address", long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_address: Vec<ListenAddress>,
     /// File with TLS, basic authentication and headers, in the format of Prometheus' exporter-toolkit.
-    #[arg(long = "web.config.file", value_name = "FILE")]
+    #[arg(id = "web.config.file", long = "web.config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
     /// Path under which the metrics are served.
-    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = url_path)]
+    #[arg(id = "web.telemetry-path", long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = url_path)]
     pub telemetry_path: String,
 }
 
@@ -41,10 +43,10 @@ fn url_path(text: &str) -> Result<String, String> {
 #[derive(Args, Clone, Debug, Default)]
 pub struct LogArgs {
     /// Least severe level that is logged.
-    #[arg(long = "log.level", value_enum, default_value_t = LogLevel::Info)]
+    #[arg(id = "log.level", long = "log.level", value_enum, default_value_t = LogLevel::Info)]
     pub level: LogLevel,
     /// Format of the log lines.
-    #[arg(long = "log.format", value_enum, default_value_t = LogFormat::Logfmt)]
+    #[arg(id = "log.format", long = "log.format", value_enum, default_value_t = LogFormat::Logfmt)]
     pub format: LogFormat,
 }
 
@@ -151,6 +153,15 @@ mod tests {
         web: WebArgs,
         #[command(flatten)]
         log: LogArgs,
+        #[arg(long = "config.file")]
+        config_file: Option<PathBuf>,
+    }
+
+    #[test]
+    fn the_flags_live_beside_a_programs_own() {
+        let args = ["p", "--config.file=mine", "--web.config.file=web"];
+        let program = Program::try_parse_from(args).unwrap();
+        assert_eq!((program.config_file, program.web.config_file), (Some("mine".into()), Some("web".into())));
     }
 
     #[rstest]
