@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::value::{Kwargs, Serde};
+use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use crate::facts::Facts;
@@ -32,7 +32,7 @@ pub struct Reads {
 #[must_use]
 pub fn context(facts: &Facts, site: &Site) -> Value {
     let vars = site.variables.iter().filter_map(|(name, variable)| Some((name.as_str(), variable.one()?)));
-    let vars = Value::from_iter(vars);
+    let vars = Value::from_pairs(vars);
     minijinja::context! { vars, ..Value::from(Serde(facts)) }
 }
 
@@ -118,10 +118,10 @@ pub fn holds(text: &str, facts: &Value) -> Result<bool, String> {
     let env = environment();
     let expression = env.compile_expression(text).map_err(|error| explain(&error))?;
     let value = expression.eval(facts).map_err(|error| explain(&error))?;
-    match value.kind() {
-        minijinja::value::ValueKind::Bool => Ok(value.is_true()),
-        kind => Err(format!("yields {kind}, not a boolean")),
+    if value.kind() != ValueKind::Bool {
+        return Err(format!("yields {}, not a boolean", value.kind()));
     }
+    Ok(value.is_true())
 }
 
 /// Renders an argument template.

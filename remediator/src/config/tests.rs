@@ -83,7 +83,7 @@ limits:
 #[case(
     "respond_within: 5m",
     "respond_within: 5",
-    "6:55: `5` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)"
+    "6:51: `5` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)"
 )]
 #[case("webhook: {url", "slack: {url", "8:10: unknown variant `slack`, expected one of pagerduty, webhook")]
 #[case("sqlite:data/remediator.db", "postgres://db", "1:11: not a database: expected sqlite:PATH")]

@@ -21,12 +21,12 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
     let file: File = source.parse().map_err(|error| vec![error])?;
     let mut builder = Builder::new(source, site);
     builder.head(&file);
-    let steps = builder.ladder(&file.steps);
-    let recovery = builder.recovery(file.recovery);
     let healthy = builder.keep_from(&file.healthy, Query::parse(&file.healthy.value));
     let escalate = file.escalate.as_ref().and_then(|escalate| builder.escalate(escalate));
     let healthy_for = builder.time(file.healthy_for.as_ref(), HEALTHY_FOR);
     let respond_within = builder.time(Some(&file.respond_within), HEALTHY_FOR);
+    let steps = builder.ladder(&file.steps);
+    let recovery = builder.recovery(file.recovery);
     let (Some(healthy), true) = (healthy, builder.errors.is_empty()) else { return Err(builder.errors) };
     let alerts: Vec<_> = file.alerts.value.iter().map(|alert| (AlertName::new(&*alert.value), place(alert))).collect();
     let plan = Runbook {
