@@ -145,7 +145,7 @@ impl Escalation {
 
     /// The next level's response time counts as run out: this one cannot be reached.
     pub(crate) fn unreachable(&mut self, now: Timestamp, page: u32, policy: &Policy) -> Option<Due> {
-        let failed = self.pages.iter().find(|record| record.page == page)?.level;
+        let failed = self.pages.iter().find(|record| record.page == page && !record.resolved)?.level;
         let next = policy.level_after(failed);
         let higher = self.reached.is_none_or(|(reached, _)| next > reached);
         (next != failed && higher).then_some(Due { level: next, at: now, reason: Reason::Undeliverable })

@@ -131,6 +131,7 @@ impl Incident {
             | Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
             | Phase::Closed { .. } => return false,
         };
         let Some(spec) = cx.runbook.all_steps().nth(cursor).filter(|spec| spec.id == *step) else { return false };
@@ -406,6 +407,7 @@ impl Incident {
             | Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
             | Phase::Closed { .. } => {}
         }
         true

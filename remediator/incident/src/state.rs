@@ -59,6 +59,13 @@ pub enum Phase {
         /// How far it is with that step.
         stage: Stage,
     },
+    /// Over as soon as the steps that were told to end have ended: what they hold is free only then.
+    Closing {
+        /// Why it is over.
+        reason: Reason,
+        /// When it is over even if nobody reports their end.
+        give_up_at: Timestamp,
+    },
     /// Over.
     Closed {
         /// Since when.
