@@ -4,6 +4,7 @@
 
 pub mod condition;
 pub mod config;
+pub mod executor;
 pub mod expression;
 pub mod facts;
 pub mod platform;
