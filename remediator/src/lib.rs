@@ -7,6 +7,7 @@ pub mod config;
 pub mod executor;
 pub mod expression;
 pub mod facts;
+pub mod pager;
 pub mod platform;
 pub mod promql;
 pub mod runbook;

@@ -220,7 +220,7 @@ async fn an_orphan_is_waited_for_and_then_killed_with_its_group() {
 
 #[tokio::test]
 async fn a_stranger_with_the_same_pid_is_left_alone() {
-    let (mut child, identity) = orphan("sleep 300");
+    let (mut child, identity) = orphan("exec sleep 300");
     let other_start = Identity { start_ticks: identity.start_ticks.map(|ticks| ticks - 1), ..identity.clone() };
     let other_boot = Identity { boot_id: Some("another".to_owned()), ..identity.clone() };
     let unknown = Identity { start_ticks: None, ..identity.clone() };
