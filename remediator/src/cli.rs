@@ -21,8 +21,6 @@ pub struct Cli {
 enum Verb {
     /// Run the server.
     Serve(ServeArgs),
-    /// Check configuration, runbooks and alert rules against each other; exit code 1 if anything is wrong.
-    Check(CheckArgs),
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -39,14 +37,6 @@ pub struct ServeArgs {
     /// How it logs.
     #[command(flatten)]
     pub log: LogArgs,
-}
-
-/// Flags of `check`.
-#[derive(Parser)]
-struct CheckArgs {
-    /// The configuration.
-    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
-    config_file: PathBuf,
 }
 
 /// Verbs that talk to a running server.
@@ -117,7 +107,6 @@ pub struct OnAll {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Serve(args) => serve::main(&args).map(|()| ExitCode::SUCCESS),
-        Verb::Check(args) => crate::check::main(&args.config_file),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -36,8 +36,12 @@ struct Refused {
 ///
 /// # Errors
 /// The server cannot be reached, or refuses.
-#[tokio::main(flavor = "current_thread")]
-pub async fn main(verb: ClientVerb) -> anyhow::Result<()> {
+pub fn main(verb: ClientVerb) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
+    runtime.block_on(run(verb))
+}
+
+async fn run(verb: ClientVerb) -> anyhow::Result<()> {
     match verb {
         ClientVerb::Incidents { server, state, json } => incidents(&server.url, &state, json).await,
         ClientVerb::Ack(on) => post(&on.server.url, &format!("incidents/{}/ack", on.incident), &on.by).await,

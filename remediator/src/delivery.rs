@@ -43,7 +43,12 @@ pub struct Desk {
 impl Outgoing {
     /// Starts a worker for every channel.
     #[must_use]
-    pub fn start(channels: BTreeMap<String, Channel>, desk: &Desk, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
+    pub fn start(
+        channels: BTreeMap<String, Channel>,
+        desk: &Desk,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
         let workers = channels.into_iter().map(|(name, channel)| {
             let (sender, receiver) = mpsc::channel(QUEUE_MAX);
             let worker = Worker { channel, desk: desk.clone(), waiting: VecDeque::new() };
@@ -62,7 +67,11 @@ impl Outgoing {
         };
         if !taken {
             // It stays in the journal as unsent, and the next start takes it up.
-            tracing::error!(channel = message.key.channel, incident = message.key.incident.get(), "no room for a message");
+            tracing::error!(
+                channel = message.key.channel,
+                incident = message.key.incident.get(),
+                "no room for a message"
+            );
         }
     }
 }

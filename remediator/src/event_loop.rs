@@ -19,7 +19,8 @@ pub use self::effects::Surroundings;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
-use crate::journal::{Delivery, Journal, ProcessMark, RunKey, RunResult};
+use crate::executor::Identity;
+use crate::journal::{Delivery, Journal, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
 use crate::runbook::Book;
@@ -65,7 +66,7 @@ pub enum Input {
         /// Which.
         key: RunKey,
         /// How it is known again.
-        mark: ProcessMark,
+        mark: Identity,
     },
     /// A step is over.
     Finished {
@@ -198,7 +199,8 @@ impl EventLoop {
                 () = tokio::time::sleep_until(deadline) => break,
                 _ = self.inputs.recv_many(&mut received, BATCH_MAX) => {}
             }
-            let ends = received.drain(..).filter(|input| matches!(input, Input::Finished { .. } | Input::Spawned { .. }));
+            let ends =
+                received.drain(..).filter(|input| matches!(input, Input::Finished { .. } | Input::Spawned { .. }));
             for input in ends {
                 if let Input::Finished { key, result, .. } = input {
                     self.running.remove(&key);

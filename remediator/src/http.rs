@@ -52,7 +52,6 @@ pub struct Shared {
 }
 
 /// Everything that is served.
-#[must_use]
 pub fn router(shared: Shared, telemetry_path: &str) -> Router {
     Router::new()
         .route("/", get(console::index))

@@ -17,6 +17,7 @@ use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
 pub use self::load::{OpenRun, Restored};
 pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, Reader, RunRow, TimelineRow};
+use crate::executor::Identity;
 use crate::outbox::{Message, MessageKey};
 
 /// How long a reader or the writer waits for the other's lock.
@@ -77,7 +78,7 @@ pub struct Batch {
     /// Steps about to be started: committed before any process exists.
     pub intents: Vec<(Timestamp, RunKey)>,
     /// Processes that were started for them.
-    pub spawned: Vec<(RunKey, ProcessMark)>,
+    pub spawned: Vec<(RunKey, Identity)>,
     /// How they ended.
     pub results: Vec<(RunKey, RunResult)>,
     /// Messages to people, to be sent once this is committed.
@@ -97,17 +98,6 @@ pub struct RunKey {
     pub step: StepId,
     /// Which attempt, from 1.
     pub attempt: u32,
-}
-
-/// A process, so that it is known again after a restart of this program: a pid alone may be somebody else's by then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessMark {
-    /// Its pid, which is its process group's too.
-    pub pid: u32,
-    /// Its start time in clock ticks since boot (`/proc/PID/stat`, field 22).
-    pub start_ticks: u64,
-    /// The boot that the ticks count from (`/proc/sys/kernel/random/boot_id`).
-    pub boot_id: String,
 }
 
 /// How an attempt ended.

@@ -57,7 +57,11 @@ impl Metrics {
             journal_up: gauge("journal_up", "Whether the last commit was written to disk.")?,
             queue_length: gauge("queue_length", "Inputs that wait for the event loop.")?,
             paused: gauge("paused", "Whether all new actions are paused.")?,
-            reconciliations: counters("reconciliations_total", "Looks at Alertmanager's own list of alerts.", &["result"])?,
+            reconciliations: counters(
+                "reconciliations_total",
+                "Looks at Alertmanager's own list of alerts.",
+                &["result"],
+            )?,
             reconciled_at: gauge(
                 "last_reconciliation_timestamp_seconds",
                 "Unix time of the last good look at Alertmanager's own list of alerts.",

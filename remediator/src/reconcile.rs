@@ -13,7 +13,7 @@ use crate::alertmanager::Alertmanager;
 use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::event_loop::Input;
-use crate::executor::orphans;
+use crate::executor::{Orphan, settle};
 use crate::journal::{OpenRun, RunResult};
 use crate::metrics::Metrics;
 use crate::runbook::Book;
@@ -68,8 +68,13 @@ impl Reconciler {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
             }
         }
-        match self.prometheus.count(&self.targets).await {
-            Ok(Some(number)) => drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await),
+        match self.prometheus.number(&self.targets).await {
+            Ok(Some(number)) => {
+                // A count is a small whole number; anything else saturates harmlessly.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+                let number = number as usize;
+                drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await);
+            }
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
@@ -90,15 +95,21 @@ pub fn find_orphans(
     tasks: &TaskTracker,
 ) {
     for run in runs {
-        let runbook = incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
+        let runbook =
+            incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
         let book = runbook.and_then(|runbook| books.iter().find(|book| book.plan.id == *runbook));
         let timeout = book.and_then(|book| book.step(&run.key.step)).map_or(GRACE, |spec| spec.timeout);
         let wait = clock.until(run.intent_at + timeout + GRACE);
         let inputs = inputs.clone();
         tasks.spawn(async move {
             let how = match &run.process {
-                Some(mark) => orphans::settle(mark, wait).await.to_string(),
-                None => "its process was never seen".to_owned(),
+                None => "its process was never seen",
+                Some(mark) => match settle(mark, wait).await {
+                    Orphan::Gone => "its process was gone",
+                    Orphan::Ended => "its process ended unseen",
+                    Orphan::Killed => "its process outlived its time and was killed",
+                    Orphan::Stuck => "its process cannot be killed",
+                },
             };
             tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, how, "outcome unknown after a restart");
             let result = RunResult {

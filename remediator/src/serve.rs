@@ -1,6 +1,8 @@
 //! `serve`: reads the configuration and the journal, starts the parts, and stops them in order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,16 +18,20 @@ use crate::alertmanager::Alertmanager;
 use crate::cli::ServeArgs;
 use crate::clock::Clock;
 use crate::condition::PromClient;
-use crate::config::{self, Config, SecretFiles};
+use crate::config::{self, ChannelName, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, StepFact, Surroundings};
+use crate::executor::Executor;
 use crate::http::{Shared, router};
-use crate::journal::{Journal, Restored};
+use crate::journal::{Journal, Restored, RunKey};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
-use crate::pager::Channel;
+use crate::pager::{Channel, Tries};
 use crate::reconcile::{self, Reconciler};
 use crate::runbook::{Book, load_dir};
+
+/// How long an answer about health may take; the core takes a later one for "unknown" anyway.
+const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
@@ -99,21 +105,24 @@ impl House {
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
         let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
-        let addresses = Addresses::new(&config.external_url);
+        let addresses = Addresses::new(&config.external_url, Arc::new(books.clone()));
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
-        let channels = config.channels.iter().map(|(name, channel)| {
-            (name.to_string(), Channel::new(channel, client.clone()))
-        });
-        let outgoing = Outgoing::start(channels.collect(), &desk, &tasks, stop);
-        let prometheus = PromClient::new(client.clone(), &config.prometheus);
+        let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
+        let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = config.database.with_extension("attachments");
-        let surroundings = Surroundings::new(
-            prometheus.clone(),
-            config.site.clone(),
-            outgoing.clone(),
-            attachments.clone(),
-            (inputs.clone(), clock),
-        );
+        let spool = config.database.with_extension("spool");
+        let executor = Executor::new(&spool, Arc::new(move || clock.now()))
+            .with_context(|| format!("cannot make {}", spool.display()))?;
+        let surroundings = Surroundings {
+            prometheus: prometheus.clone(),
+            site: config.site.clone(),
+            executor,
+            outgoing: outgoing.clone(),
+            attachments: attachments.clone(),
+            inputs: inputs.clone(),
+            clock,
+            permits: Surroundings::permits(),
+        };
         let reconcile = Arc::new(Notify::new());
         let reconciler = Reconciler {
             alertmanager: Alertmanager::new(client, &config.alertmanager),
@@ -127,16 +136,12 @@ impl House {
         };
         reconciler.start(&tasks, stop);
         reconcile::find_orphans(restored.open_runs, &books, &restored.saved.incidents, (&inputs, clock), &tasks);
-        let plans = || books.iter().map(|book| book.plan.clone()).collect();
+        let plans = books.iter().map(|book| book.plan.clone()).collect();
         let undelivered = restored.messages.iter().map(|message| message.key.clone()).collect();
         for message in restored.messages {
             outgoing.send(message);
         }
-        let facts = restored
-            .results
-            .into_iter()
-            .map(|(key, exit_code, stdout)| (key, StepFact { exit_code, stdout: stdout.into() }))
-            .collect();
+        let facts = facts(restored.results);
         report_restart(&restored.saved.incidents);
         let shared = Shared {
             inputs,
@@ -151,7 +156,7 @@ impl House {
             stop: stop.clone(),
         };
         let event_loop = EventLoop::new(Parts {
-            fleet: Fleet::new(config.policy, plans(), restored.saved, clock.now()),
+            fleet: Fleet::new(config.policy, plans, restored.saved, clock.now()),
             journal,
             clock,
             books,
@@ -165,6 +170,20 @@ impl House {
         });
         Ok((event_loop, shared))
     }
+}
+
+fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
+    let channel = |(name, channel): (&ChannelName, &config::Channel)| {
+        let channel = Channel::new(channel.clone(), Tries::default()).context("cannot set up the HTTP client")?;
+        Ok((name.to_string(), channel))
+    };
+    config.channels.iter().map(channel).collect()
+}
+
+/// What steps of open incidents said before the restart.
+fn facts(results: Vec<(RunKey, Option<i32>, String)>) -> Vec<(RunKey, StepFact)> {
+    let fact = |(key, exit_code, stdout): (_, _, String)| (key, StepFact { exit_code, stdout: stdout.into() });
+    results.into_iter().map(fact).collect()
 }
 
 fn report_restart(incidents: &[vvtv_incident::Incident]) {

@@ -265,7 +265,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case("publish: rtmp://127.0.0.1:1935/live/main", "publish: rtmp://127.0.0.1/live", "expected an application and a name")]
+    #[case(
+        "publish: rtmp://127.0.0.1:1935/live/main",
+        "publish: rtmp://127.0.0.1/live",
+        "expected an application and a name"
+    )]
     #[case("publish: rtmp://", "publish: http://", "expected rtmp://host:port/application/name")]
     #[case("width: 1280", "width: 1281", "must be an even number of pixels")]
     #[case("fps: 25", "fps: 250", "fps must be from 5 to 60")]

@@ -305,8 +305,13 @@ impl Incident {
     /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.
     pub(crate) fn close(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.resolve_pages(reason, out);
-        for record in self.steps.iter().filter(|record| record.state == StepState::Running) {
-            let (step, attempt) = (record.id.clone(), record.attempts);
+        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
+        let kills: Vec<_> = running.map(|record| (record.id.clone(), record.attempts)).collect();
+        if kills.is_empty() {
+            self.finish(reason, cx.now, out);
+            return Flow::Wait;
+        }
+        for (step, attempt) in kills {
             out.push(Command::KillStep { incident: self.id, step, attempt });
         }
         self.enter(Phase::Closing { reason, give_up_at: cx.now + CLOSE_WITHIN }, reason, out)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, Timestamp, Verdict};
 
@@ -12,9 +12,9 @@ use super::{EventLoop, Input, StepFact};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
-use crate::executor::{self, Launch};
+use crate::executor::{Captured, Executor, Finished, Launch};
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
-use crate::journal::{ProcessMark, RunKey, RunResult};
+use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
 use crate::runbook::{Book, Output, Site};
 
@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub prometheus: PromClient,
     /// What runbooks may use of this installation.
     pub site: Site,
+    /// Starts processes.
+    pub executor: Executor,
     /// The ways to people.
     pub outgoing: Outgoing,
     /// Under which steps leave files for the bundle, a directory per incident.
@@ -48,27 +50,22 @@ pub struct Surroundings {
     pub inputs: mpsc::Sender<Input>,
     /// The clock.
     pub clock: Clock,
+    /// How much may go on at a time.
+    pub permits: Permits,
+}
+
+/// How much may go on at a time.
+#[derive(Clone, Debug)]
+pub struct Permits {
     questions: Arc<Semaphore>,
     processes: Arc<Semaphore>,
 }
 
 impl Surroundings {
-    /// Puts them together.
+    /// As many questions and processes at a time as there may be.
     #[must_use]
-    pub fn new(
-        prometheus: PromClient,
-        site: Site,
-        outgoing: Outgoing,
-        attachments: PathBuf,
-        (inputs, clock): (mpsc::Sender<Input>, Clock),
-    ) -> Self {
-        Self {
-            prometheus,
-            site,
-            outgoing,
-            attachments,
-            inputs,
-            clock,
+    pub fn permits() -> Permits {
+        Permits {
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             processes: Arc::new(Semaphore::new(PROCESSES_MAX)),
         }
@@ -99,7 +96,7 @@ impl EventLoop {
         let Some((state, book)) = self.state_and_book(incident) else { return };
         let (book, target, around) = (book.clone(), state.target.clone(), self.surroundings.clone());
         self.tasks.spawn(async move {
-            let verdict = match around.questions.acquire().await {
+            let verdict = match around.permits.questions.acquire().await {
                 Ok(_permit) => around.prometheus.health(&book.healthy, &target).await,
                 Err(_) => Verdict::Unknown,
             };
@@ -110,10 +107,13 @@ impl EventLoop {
     fn ask_condition(&self, incident: IncidentId, step: StepId, ticket: u64) {
         let Some((state, book)) = self.state_and_book(incident) else { return };
         let facts = self.facts(state, book);
-        let (book, target, around) = (book.clone(), state.target.clone(), self.surroundings.clone());
+        let (book, around) = (book.clone(), self.surroundings.clone());
         self.tasks.spawn(async move {
-            let answer = match (around.questions.acquire().await, book.step(&step).and_then(|spec| spec.when.as_ref())) {
-                (Ok(_permit), Some(condition)) => holds(condition, &facts, &around.prometheus, &target).await,
+            let answer = match (
+                around.permits.questions.acquire().await,
+                book.step(&step).and_then(|spec| spec.when.as_ref()),
+            ) {
+                (Ok(_permit), Some(condition)) => holds(condition, &facts, &around.site, &around.prometheus).await,
                 (Ok(_permit), None) => Answer::Yes,
                 (Err(error), _) => Answer::Error(error.to_string()),
             };
@@ -127,31 +127,37 @@ impl EventLoop {
     }
 
     fn run_step(&mut self, key: RunKey) {
-        let Some((state, book)) = self.state_and_book(key.incident) else { return };
-        let facts = self.facts(state, book);
-        let launch = book
-            .step(&key.step)
-            .ok_or_else(|| "the runbook has no such step any more".to_owned())
-            .and_then(|spec| Launch::prepare(spec, &facts, &self.surroundings.site, self.attachments_of(key.incident)));
         let kill = CancellationToken::new();
-        let around = self.surroundings.clone();
-        let (told, stop) = (key.clone(), kill.clone());
+        let launch = self.launch(&key);
+        let (around, told, stop) = (self.surroundings.clone(), key.clone(), kill.clone());
         self.tasks.spawn(async move {
-            let finished = match (launch, around.processes.acquire().await) {
-                (Ok(launch), Ok(_permit)) => {
-                    let started = |mark: ProcessMark| {
-                        // A full queue loses only the mark; the attempt is then taken for one that may never have started.
-                        drop(around.inputs.try_send(Input::Spawned { key: told.clone(), mark }));
-                    };
-                    executor::run(launch, stop, started).await
-                }
-                (Err(why), _) => executor::Finished::never_started(why),
-                (_, Err(error)) => executor::Finished::never_started(error.to_string()),
+            let finished = match (launch, around.permits.processes.acquire().await) {
+                (Ok(launch), Ok(_permit)) => run(&around, launch, &told, stop).await,
+                (Err(why), _) => never_started(why, around.clock.now()),
+                (_, Err(error)) => never_started(error.to_string(), around.clock.now()),
             };
-            let (outcome, result) = into_result(finished, around.clock.now());
+            let (outcome, result) = into_result(finished);
             around.tell(Input::Finished { key: told, outcome, result }).await;
         });
         self.running.insert(key, kill);
+    }
+
+    fn launch(&self, key: &RunKey) -> Result<Launch, String> {
+        let (state, book) = self.state_and_book(key.incident).ok_or("the incident has no runbook any more")?;
+        let spec = book.step(&key.step).ok_or("the runbook has no such step any more")?;
+        let facts = self.facts(state, book);
+        let attachments = self.attachments_of(key.incident);
+        std::fs::create_dir_all(&attachments)
+            .map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
+        Ok(Launch {
+            incident: key.incident,
+            runbook: state.runbook.clone(),
+            step: key.step.clone(),
+            attempt: key.attempt,
+            argv: spec.argv(&facts, &self.surroundings.site)?,
+            timeout: spec.timeout,
+            facts,
+        })
     }
 
     fn attachments_of(&self, incident: IncidentId) -> PathBuf {
@@ -182,7 +188,7 @@ impl EventLoop {
                 opened_at: rfc3339(state.opened_at),
                 attachments: self.attachments_of(state.id).display().to_string(),
             },
-            host: HostFacts { platform: self.surroundings.site.platform.to_string() },
+            host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
         }
     }
 }
@@ -196,7 +202,29 @@ fn step_facts(state: &str, fact: Option<&StepFact>, json: bool) -> StepFacts {
     }
 }
 
-fn into_result(finished: executor::Finished, finished_at: Timestamp) -> (Outcome, RunResult) {
+async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
+    let (spawned, identity) = oneshot::channel();
+    let running = around.executor.run(launch, spawned, kill);
+    let telling = async {
+        if let Ok(mark) = identity.await {
+            around.tell(Input::Spawned { key: key.clone(), mark }).await;
+        }
+    };
+    tokio::join!(running, telling).0
+}
+
+fn never_started(why: String, at: Timestamp) -> Finished {
+    Finished {
+        outcome: Outcome::Failed(why),
+        exit_code: None,
+        stdout: Captured::default(),
+        stderr: Captured::default(),
+        started_at: at,
+        finished_at: at,
+    }
+}
+
+fn into_result(finished: Finished) -> (Outcome, RunResult) {
     let state = match &finished.outcome {
         Outcome::Ok => "ok",
         Outcome::Failed(_) => "failed",
@@ -204,11 +232,11 @@ fn into_result(finished: executor::Finished, finished_at: Timestamp) -> (Outcome
         Outcome::Unknown => "unknown",
     };
     let result = RunResult {
-        finished_at,
+        finished_at: finished.finished_at,
         state,
         exit_code: finished.exit_code,
-        stdout: finished.stdout,
-        stderr: finished.stderr,
+        stdout: finished.stdout.text(),
+        stderr: finished.stderr.text(),
     };
     (finished.outcome, result)
 }

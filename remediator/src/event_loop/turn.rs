@@ -15,15 +15,18 @@ pub(super) struct Turn {
     pub(super) batch: Batch,
     pub(super) effects: Vec<Effect>,
     deliveries: Vec<oneshot::Sender<Result<(), Unavailable>>>,
-    operators: Vec<(oneshot::Sender<Result<Vec<Entry>, Unavailable>>, Vec<Entry>)>,
+    operators: Vec<(Asked, Vec<Entry>)>,
 }
+
+/// Where an operator waits for what was decided.
+type Asked = oneshot::Sender<Result<Vec<Entry>, Unavailable>>;
 
 impl Turn {
     /// Answers everyone: it is durable.
     pub(super) fn answer(&mut self) {
         // Whoever gave up waiting needs no answer.
         for done in self.deliveries.drain(..) {
-            drop(done.send(Ok(())));
+            let _gone = done.send(Ok(()));
         }
         for (done, entries) in self.operators.drain(..) {
             drop(done.send(Ok(entries)));
@@ -33,7 +36,7 @@ impl Turn {
     /// Answers everyone: not now.
     pub(super) fn refuse(&mut self) {
         for done in self.deliveries.drain(..) {
-            drop(done.send(Err(Unavailable)));
+            let _gone = done.send(Err(Unavailable));
         }
         for (done, _) in self.operators.drain(..) {
             drop(done.send(Err(Unavailable)));
@@ -44,7 +47,9 @@ impl Turn {
 impl EventLoop {
     pub(super) fn absorb(&mut self, now: Timestamp, input: Input) {
         match input {
-            Input::Alerts { done, .. } if self.journal_failing => drop(done.send(Err(Unavailable))),
+            Input::Alerts { done, .. } if self.journal_failing => {
+                let _gone = done.send(Err(Unavailable));
+            }
             Input::Operator { done, .. } if self.journal_failing => drop(done.send(Err(Unavailable))),
             Input::Alerts { updates, done } => {
                 self.alerts(now, updates);
@@ -67,8 +72,12 @@ impl EventLoop {
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
             Input::Finished { key, outcome, result } => {
                 self.finished(&key, &result);
-                let event =
-                    Event::StepFinished { incident: key.incident, step: key.step.clone(), attempt: key.attempt, outcome };
+                let event = Event::StepFinished {
+                    incident: key.incident,
+                    step: key.step.clone(),
+                    attempt: key.attempt,
+                    outcome,
+                };
                 self.pending.batch.results.push((key, result));
                 self.apply(now, event);
             }
@@ -100,8 +109,7 @@ impl EventLoop {
     }
 
     fn note_pause(&mut self) {
-        self.pending.batch.pause =
-            Some(self.fleet.pause().cloned().map_or(PauseChange::Resumed, PauseChange::Paused));
+        self.pending.batch.pause = Some(self.fleet.pause().cloned().map_or(PauseChange::Resumed, PauseChange::Paused));
     }
 
     fn finished(&mut self, key: &RunKey, result: &RunResult) {
@@ -223,7 +231,8 @@ impl EventLoop {
 
     fn messages(&self, incident: IncidentId, page: u32, level: Level, kind: MessageKind) -> Vec<(MessageKey, String)> {
         let Some(contact) = self.contacts.iter().find(|contact| contact.level == level) else { return Vec::new() };
-        let key = |channel: &crate::config::ChannelName| MessageKey { incident, page, kind, channel: channel.to_string() };
+        let key =
+            |channel: &crate::config::ChannelName| MessageKey { incident, page, kind, channel: channel.to_string() };
         contact.notify.iter().map(|channel| (key(channel), contact.name.clone())).collect()
     }
 }

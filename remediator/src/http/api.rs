@@ -37,10 +37,7 @@ pub(super) struct List {
     next_before: Option<u64>,
 }
 
-pub(super) async fn list(
-    State(shared): State<Shared>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<List>, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, Query(query): Query<ListQuery>) -> Result<Json<List>, ApiError> {
     let which = match query.state {
         StateFilter::Open => ClosedIn::Open,
         StateFilter::Closed => ClosedIn::Closed,

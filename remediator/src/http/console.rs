@@ -171,9 +171,7 @@ pub(super) async fn asset(Path(file): Path<String>) -> Response {
 }
 
 /// Says `changed` whenever something was committed; ends when the server stops.
-pub(super) async fn events(
-    State(shared): State<Shared>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub(super) async fn events(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let stream = futures_util::stream::unfold((shared.changes, shared.stop), |(mut changes, stop)| async move {
         let changed = stop.run_until_cancelled(changes.changed()).await;
         matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("")), (changes, stop)))

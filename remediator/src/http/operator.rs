@@ -96,9 +96,7 @@ fn respond(entries: &[Entry], form: bool, page: &str) -> Result<Response, ApiErr
         }
         (Happening::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
         (_, _) if form => Ok(Redirect::to(page).into_response()),
-        (_, reason) => {
-            Ok(Json(Done { reason: reason.as_str(), explanation: reason.explanation() }).into_response())
-        }
+        (_, reason) => Ok(Json(Done { reason: reason.as_str(), explanation: reason.explanation() }).into_response()),
     }
 }
 
@@ -110,9 +108,7 @@ async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = kind.starts_with("application/x-www-form-urlencoded");
     let said: Said = if form {
-        axum::extract::Query::try_from_uri(&uri_of(&body)?)
-            .map_err(|error| ApiError::BadRequest(error.to_string()))?
-            .0
+        axum::extract::Query::try_from_uri(&uri_of(&body)?).map_err(|error| ApiError::BadRequest(error.to_string()))?.0
     } else if body.is_empty() {
         Said::default()
     } else {

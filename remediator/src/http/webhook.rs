@@ -71,6 +71,6 @@ fn bearer(request: &Request) -> Option<&str> {
 
 /// Compares without telling by its time where the first difference is.
 fn same(shown: &str, token: &Secret) -> bool {
-    let (shown, token) = (shown.as_bytes(), token.expose().as_bytes());
+    let (shown, token) = (shown.as_bytes(), token.reveal().as_bytes());
     shown.len() == token.len() && shown.iter().zip(token).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use vvtv_incident::{Incident, IncidentId, Level, PastChange, Reason, Saved, StepId, Timestamp};
 
 use super::write::PAUSE;
-use super::{JournalError, ProcessMark, RunKey};
+use super::{JournalError, RunKey};
+use crate::executor::Identity;
 use crate::outbox::{Message, MessageKey, MessageKind};
 
 /// Changes older than this do not count against any budget.
@@ -35,7 +36,7 @@ pub struct OpenRun {
     /// When it was meant to start.
     pub intent_at: Timestamp,
     /// Its process; without one it may never have been started.
-    pub process: Option<ProcessMark>,
+    pub process: Option<Identity>,
 }
 
 pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError> {
@@ -105,13 +106,10 @@ fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
              FROM step_run WHERE finished_at IS NULL",
         )?
         .query_map([], |row| {
-            let (pid, ticks, boot): (Option<u32>, Option<i64>, Option<String>) =
-                (row.get(4)?, row.get(5)?, row.get(6)?);
-            let process = pid.zip(ticks).zip(boot).map(|((pid, ticks), boot_id)| ProcessMark {
-                pid,
-                start_ticks: u64::try_from(ticks).unwrap_or(0),
-                boot_id,
-            });
+            let (pid, ticks): (Option<i32>, Option<i64>) = (row.get(4)?, row.get(5)?);
+            let start_ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok());
+            let boot_id = row.get(6)?;
+            let process = pid.map(|pid| Identity { pid, start_ticks, boot_id });
             Ok(OpenRun { key: run_key(row)?, intent_at: timestamp(row.get(3)?), process })
         })?
         .collect()

@@ -54,7 +54,8 @@ fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite:
         | Phase::Exhausted
         | Phase::Stabilising
         | Phase::Monitoring { .. }
-        | Phase::Restoring { .. } => None,
+        | Phase::Restoring { .. }
+        | Phase::Closing { .. } => None,
     };
     transaction
         .prepare_cached(
@@ -108,13 +109,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
                 "INSERT INTO step_run (incident_id, step, attempt, change, intent_at, state)
                  VALUES (?1, ?2, ?3, ?4, ?5, 'running')",
             )?
-            .execute(params![
-                number(intent.incident),
-                intent.step.as_str(),
-                intent.attempt,
-                change,
-                millis(batch.at)
-            ])?;
+            .execute(params![number(intent.incident), intent.step.as_str(), intent.attempt, change, millis(*at)])?;
     }
     for (key, mark) in &batch.spawned {
         transaction
@@ -127,7 +122,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
                 key.step.as_str(),
                 key.attempt,
                 mark.pid,
-                i64::try_from(mark.start_ticks).unwrap_or(i64::MAX),
+                mark.start_ticks.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
                 mark.boot_id,
             ])?;
     }

@@ -112,7 +112,8 @@ fn change(context: &Context, wanted: &[(Key, Option<String>)], no_apply: bool) -
     };
     render::result(context.format, &answer, || {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
-        let lines = changes.iter().map(|change| format!("{}: {} -> {}\n", change.key, shown(&change.old), shown(&change.new)));
+        let lines =
+            changes.iter().map(|change| format!("{}: {} -> {}\n", change.key, shown(&change.old), shown(&change.new)));
         let applied = match applied {
             Applied::Restarted => "applied: the encoder was restarted and publishes",
             Applied::NoEffect => "the running encoder is not affected",

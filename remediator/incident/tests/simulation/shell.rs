@@ -318,9 +318,9 @@ impl Shell {
                     self.check_budget();
                 }
                 Command::Page(order) => {
-                    let closing = commands.iter().find_map(|command| match command {
-                        Command::Close(incident) if incident.id == order.incident => Some(&**incident),
-                        _ => None,
+                    let closing = commands.iter().find_map(|command| {
+                        let Command::Close(incident) = command else { return None };
+                        (incident.id == order.incident).then_some(&**incident)
                     });
                     let state = self.fleet.incident(order.incident).or(closing).expect("a page of an unknown incident");
                     let page = state.escalation.pages.iter().find(|page| page.page == order.page).unwrap();
@@ -338,7 +338,11 @@ impl Shell {
 
     fn check_budget(&self) {
         let changes = self.intents.iter().filter(|(at, _, step, _)| self.now.since(*at) < HOUR && self.is_change(step));
-        let undone = self.intents.iter().filter(|(at, _, step, _)| self.now.since(*at) < HOUR && step.as_str() == "undo").count();
+        let undone = self
+            .intents
+            .iter()
+            .filter(|(at, _, step, _)| self.now.since(*at) < HOUR && step.as_str() == "undo")
+            .count();
         assert!(changes.count() <= self.policy.changes_per_hour + undone, "more changes in an hour than allowed");
     }
 

@@ -90,6 +90,9 @@ pub(crate) fn heals(takes: u64) -> Script {
     Script { heals: true, ..ok(takes) }
 }
 
+/// An event under way, and what it does to a target's health when it arrives.
+type Due = (Event, Option<(Target, Verdict)>);
+
 /// The world: events wait in order of time, then of arrival.
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
@@ -103,7 +106,7 @@ pub(crate) struct World {
     pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
     pub(crate) closed: BTreeSet<IncidentId>,
     targets: BTreeMap<IncidentId, Target>,
-    queue: BTreeMap<(Timestamp, u64), (Event, Option<(Target, Verdict)>)>,
+    queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
     policy: Policy,
     books: Vec<Runbook>,
@@ -215,7 +218,11 @@ impl World {
                     let event = Event::StepFinished { incident, step, attempt, outcome: script.outcome };
                     self.later(script.takes, event, then);
                 }
-                Command::KillStep { .. } => {}
+                Command::KillStep { incident, step, attempt } => {
+                    let outcome = Outcome::Failed("killed".to_owned());
+                    let event = Event::StepFinished { incident, step, attempt, outcome };
+                    self.later(Duration::from_millis(20), event, None);
+                }
                 Command::Page(order) => {
                     self.pages.push((self.now.millis() / 1000, order.incident, order.level.get()));
                     let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
