@@ -174,3 +174,6 @@ impl Reading {
         Playlist::Media(self.media)
     }
 }
+
+#[cfg(test)]
+mod tests;
