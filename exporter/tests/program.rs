@@ -1,6 +1,6 @@
 //! The program itself: it starts, answers, reloads, refuses what is broken, and ends.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
@@ -127,6 +127,7 @@ async fn a_stream_of_which_nothing_was_ever_seen_has_its_series_from_the_first_s
 async fn progress_arrives_by_datagram_and_what_was_seen_can_be_read() {
     let port = free_udp_port();
     let running = Running::start(&dead_stream(port), &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
     let encoder = UdpSocket::bind("127.0.0.1:0").unwrap();
     let send = |text: &[u8]| encoder.send_to(text, ("127.0.0.1", port)).unwrap();
     send(b"frame=25\nout_time_us=1000000\ndrop_frames=2\nprogress=continue\n");
@@ -149,6 +150,7 @@ async fn progress_arrives_by_datagram_and_what_was_seen_can_be_read() {
 async fn a_reload_takes_a_good_file_and_refuses_a_broken_one() {
     let port = free_udp_port();
     let running = Running::start(&dead_stream(port), &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
     let encoder = UdpSocket::bind("127.0.0.1:0").unwrap();
     encoder.send_to(b"frame=25\nout_time_us=1000000\nprogress=continue\n", ("127.0.0.1", port)).unwrap();
     let _ = running.wait_for("vvtv_encoder_frames_total{stream=\"main\"} 25").await;
