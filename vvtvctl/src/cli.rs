@@ -122,8 +122,10 @@ pub(crate) enum Streaming {
     #[command(after_help = "Example:\n  vvtvctl streaming health || vvtvctl ops bundle --output /tmp/bundle.tar.gz")]
     Health,
     /// The four signals, as the exporter measures them
-    #[command(after_help = "On a terminal --live stays and redraws; elsewhere it prints once, so that watch(1) works.\n\n\
-        Example:\n  vvtvctl streaming metrics --live")]
+    #[command(
+        after_help = "On a terminal --live stays and redraws; elsewhere it prints once, so that watch(1) works.\n\n\
+        Example:\n  vvtvctl streaming metrics --live"
+    )]
     Metrics {
         /// Redraw every two seconds until Ctrl-C
         #[arg(long)]

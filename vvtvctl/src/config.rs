@@ -265,12 +265,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case("publish: rtmp://127.0.0.1:1935/live/main", "publish: rtmp://127.0.0.1/live", "expected an application and a name")]
+    #[case(
+        "publish: rtmp://127.0.0.1:1935/live/main",
+        "publish: rtmp://127.0.0.1/live",
+        "expected an application and a name"
+    )]
     #[case("publish: rtmp://", "publish: http://", "expected rtmp://host:port/application/name")]
     #[case("width: 1280", "width: 1281", "must be an even number of pixels")]
     #[case("fps: 25", "fps: 250", "fps must be from 5 to 60")]
     #[case("preset: veryfast", "preset: quick", "`quick` is no x264 preset")]
-    #[case("rate_control: cbr", "rate_control: abr", "expected cbr, vbr or crf")]
+    #[case("rate_control: cbr, bitrate", "rate_control: abr, bitrate", "expected cbr, vbr or crf")]
     #[case("crf: 23", "crf: 60", "crf must be from 0 to 51")]
     #[case("bitrate: 3000k", "bitrate: lots", "`lots` is no bitrate")]
     #[case("stuck_after: 2s", "stuck_after: 200ms", "stuck_after must be at least 1s")]

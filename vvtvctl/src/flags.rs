@@ -29,7 +29,11 @@ pub(crate) enum Key {
 /// Every flag, with its name and what it does.
 pub(crate) const KEYS: [(Key, &str, &str); 5] = [
     (Key::Bitrate, "encoder.bitrate", "video bitrate, as 3000k"),
-    (Key::BufferSize, "encoder.buffer_size", "rate buffer, as 4000k; under cbr at most one second of the bitrate counts"),
+    (
+        Key::BufferSize,
+        "encoder.buffer_size",
+        "rate buffer, as 4000k; under cbr at most one second of the bitrate counts",
+    ),
     (Key::Crf, "encoder.crf", "quality from 0 (best) to 51, with rate control crf"),
     (Key::Preset, "encoder.preset", "x264 preset, ultrafast (least load) to placebo"),
     (Key::RateControl, "encoder.rate_control", "cbr, vbr or crf"),
@@ -95,7 +99,9 @@ impl Flags {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         let mut text = String::new();
-        file.take(BYTES_MAX + 1).read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
+        file.take(BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         if text.len() as u64 > BYTES_MAX {
             bail!("{}: larger than {BYTES_MAX} bytes", path.display());
         }
@@ -197,10 +203,7 @@ mod tests {
         let layout = Layout::new(root.path().to_owned());
         let set = |value: &str| change(&layout, &[(Key::Preset, Some(value.to_owned()))]).unwrap();
         assert_eq!(set("fast"), [Change { key: "encoder.preset", old: None, new: Some("fast".into()) }]);
-        assert_eq!(
-            set("slow"),
-            [Change { key: "encoder.preset", old: Some("fast".into()), new: Some("slow".into()) }]
-        );
+        assert_eq!(set("slow"), [Change { key: "encoder.preset", old: Some("fast".into()), new: Some("slow".into()) }]);
         assert_eq!(Flags::load(&layout.flags()).unwrap().get(Key::Preset), Some("slow"));
         change(&layout, &[(Key::Preset, None)]).unwrap();
         assert_eq!(Flags::load(&layout.flags()).unwrap(), Flags::default());

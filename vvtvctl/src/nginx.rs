@@ -34,7 +34,12 @@ pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
 ///
 /// # Errors
 /// The server does not answer in time or not with success, or the page is too large.
-pub(crate) async fn get(client: &reqwest::Client, url: &url::Url, timeout: Duration, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) async fn get(
+    client: &reqwest::Client,
+    url: &url::Url,
+    timeout: Duration,
+    limit: usize,
+) -> anyhow::Result<Vec<u8>> {
     let fetch = async {
         let mut response = client.get(url.clone()).send().await?.error_for_status()?;
         let mut body = Vec::new();
@@ -56,7 +61,11 @@ pub(crate) async fn get(client: &reqwest::Client, url: &url::Url, timeout: Durat
 ///
 /// # Errors
 /// The stat page cannot be fetched or read.
-pub(crate) async fn stream_stat(client: &reqwest::Client, config: &Config, timeout: Duration) -> anyhow::Result<StreamStat> {
+pub(crate) async fn stream_stat(
+    client: &reqwest::Client,
+    config: &Config,
+    timeout: Duration,
+) -> anyhow::Result<StreamStat> {
     let body = get(client, &config.nginx.stat, timeout, BODY_MAX).await?;
     parse_stat(&String::from_utf8_lossy(&body), &config.publish)
         .with_context(|| format!("{} is no stat page", config.nginx.stat))
@@ -66,12 +75,16 @@ pub(crate) async fn stream_stat(client: &reqwest::Client, config: &Config, timeo
 ///
 /// # Errors
 /// The control cannot be reached.
-pub(crate) async fn drop_publisher(client: &reqwest::Client, config: &Config, timeout: Duration) -> anyhow::Result<bool> {
+pub(crate) async fn drop_publisher(
+    client: &reqwest::Client,
+    config: &Config,
+    timeout: Duration,
+) -> anyhow::Result<bool> {
     let mut url = config.nginx.control.clone();
-    url.path_segments_mut().map_err(|()| anyhow::anyhow!("{} cannot have a path", config.nginx.control))?.pop_if_empty().extend([
-        "drop",
-        "publisher",
-    ]);
+    url.path_segments_mut()
+        .map_err(|()| anyhow::anyhow!("{} cannot have a path", config.nginx.control))?
+        .pop_if_empty()
+        .extend(["drop", "publisher"]);
     url.query_pairs_mut().append_pair("app", &config.publish.app).append_pair("name", &config.publish.name);
     let body = get(client, &url, timeout, 1024).await?;
     Ok(body.trim_ascii() != b"0")
@@ -116,7 +129,13 @@ fn parse_stat(xml: &str, stream: &PublishUrl) -> anyhow::Result<StreamStat> {
                 }
             }
             Event::Eof => break,
-            _ => {}
+            Event::Empty(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_)
+            | Event::GeneralRef(_) => {}
         }
     }
     if !seen_root {

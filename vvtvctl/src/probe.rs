@@ -74,7 +74,10 @@ pub(crate) async fn probe(ffprobe: &str, path: &str) -> anyhow::Result<Media> {
     }
     let run = Command::new(ffprobe)
         .args(["-v", "error", "-protocol_whitelist", "file,crypto,data", "-of", "json"])
-        .args(["-show_entries", "format=duration,bit_rate:stream=codec_type,width,height:stream_disposition=attached_pic"])
+        .args([
+            "-show_entries",
+            "format=duration,bit_rate:stream=codec_type,width,height:stream_disposition=attached_pic",
+        ])
         .arg(file_url(path))
         .stdin(Stdio::null())
         .kill_on_drop(true)

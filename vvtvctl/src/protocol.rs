@@ -25,7 +25,9 @@ pub(crate) enum Request {
         only_if_changed: bool,
     },
     /// The newest lines of the log.
-    LogTail { lines: usize },
+    LogTail {
+        lines: usize,
+    },
 }
 
 /// The answers.
@@ -41,10 +43,17 @@ pub(crate) enum Reply {
     /// No encoder runs; the next one will have the settings in force.
     Deferred,
     /// The restart was done, but the new encoder does not publish.
-    NotPublished { state: State, reason: String, dropped_publisher: bool, duration_seconds: f64 },
+    NotPublished {
+        state: State,
+        reason: String,
+        dropped_publisher: bool,
+        duration_seconds: f64,
+    },
     LogTail(Vec<String>),
     /// The request was not understood or cannot be served.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// `streaming status`.

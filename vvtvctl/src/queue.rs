@@ -158,7 +158,11 @@ impl Queue {
     /// # Errors
     /// The database cannot be written.
     pub(crate) fn started(&self, id: i64, now: Timestamp) -> anyhow::Result<()> {
-        self.mark("UPDATE playout_queue SET status = 'playing', play_started_at = ?2, updated_at = ?2 WHERE id = ?1", id, now)
+        self.mark(
+            "UPDATE playout_queue SET status = 'playing', play_started_at = ?2, updated_at = ?2 WHERE id = ?1",
+            id,
+            now,
+        )
     }
 
     /// Marks an item as played to its end.
@@ -166,7 +170,11 @@ impl Queue {
     /// # Errors
     /// The database cannot be written.
     pub(crate) fn played(&self, id: i64, now: Timestamp) -> anyhow::Result<()> {
-        self.mark("UPDATE playout_queue SET status = 'played', play_finished_at = ?2, updated_at = ?2 WHERE id = ?1", id, now)
+        self.mark(
+            "UPDATE playout_queue SET status = 'played', play_finished_at = ?2, updated_at = ?2 WHERE id = ?1",
+            id,
+            now,
+        )
     }
 
     /// Marks an item as failed, with the reason.
@@ -318,7 +326,8 @@ mod tests {
     #[test]
     fn the_buffer_counts_the_rest_of_what_plays() {
         let (_directory, mut queue) = opened();
-        let ids = queue.add(&[item("a", 0, "program"), item("b", 0, "program"), item("c", 0, "program")], at(0)).unwrap();
+        let ids =
+            queue.add(&[item("a", 0, "program"), item("b", 0, "program"), item("c", 0, "program")], at(0)).unwrap();
         queue.started(ids[0], at(10)).unwrap();
         queue.failed(ids[2], "no such file", at(10)).unwrap();
         let expected = Summary { queued: 1, playing: 1, played: 0, failed: 1, buffer_seconds: 100.0 };

@@ -65,7 +65,11 @@ pub(crate) async fn handshake(url: &PublishUrl, timeout: Duration) -> Result<Tcp
     Ok(stream)
 }
 
-async fn within<T>(stage: Stage, timeout: Duration, work: impl Future<Output = anyhow::Result<T>>) -> Result<T, RtmpError> {
+async fn within<T>(
+    stage: Stage,
+    timeout: Duration,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, RtmpError> {
     match tokio::time::timeout(timeout, work).await {
         Ok(result) => result.map_err(|source| RtmpError { stage, source }),
         Err(_) => Err(RtmpError { stage, source: anyhow::anyhow!("no answer within {timeout:?}") }),

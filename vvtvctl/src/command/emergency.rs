@@ -60,7 +60,9 @@ pub(super) async fn run(context: &Context, options: &Emergency) -> Result<Verdic
         .iter()
         .cycle()
         .take(options.inject as usize)
-        .map(|(path, media)| new_item(path.clone(), media, 0, Some(format!("emergency: {}", options.reason)), EMERGENCY))
+        .map(|(path, media)| {
+            new_item(path.clone(), media, 0, Some(format!("emergency: {}", options.reason)), EMERGENCY)
+        })
         .collect();
     let mut queue = Queue::open(&context.layout.queue())?;
     let ids = queue.add(&items, Timestamp::now())?;
@@ -112,8 +114,34 @@ async fn make_picture(config: &Config, directory: &Path) -> anyhow::Result<Strin
     let picture = format!("smptehdbars=size={width}x{height}:rate=1:duration={MADE_SECONDS}");
     let sound = format!("anullsrc=r=48000:cl=stereo:d={MADE_SECONDS}");
     let run = Command::new(&config.ffmpeg)
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound])
-        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "32k", "-shortest"])
+        .args([
+            "-nostdin",
+            "-hide_banner",
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            &picture,
+            "-f",
+            "lavfi",
+            "-i",
+            &sound,
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+            "-b:a",
+            "32k",
+            "-shortest",
+        ])
         .arg(&staged)
         .stdin(Stdio::null())
         .kill_on_drop(true)

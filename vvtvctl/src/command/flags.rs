@@ -112,7 +112,8 @@ fn change(context: &Context, wanted: &[(Key, Option<String>)], no_apply: bool) -
     };
     render::result(context.format, &answer, || {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
-        let lines = changes.iter().map(|change| format!("{}: {} -> {}\n", change.key, shown(&change.old), shown(&change.new)));
+        let lines =
+            changes.iter().map(|change| format!("{}: {} -> {}\n", change.key, shown(&change.old), shown(&change.new)));
         let applied = match applied {
             Applied::Restarted => "applied: the encoder was restarted and publishes",
             Applied::NoEffect => "the running encoder is not affected",
@@ -129,11 +130,10 @@ fn apply(context: &Context) -> Result<Applied, Failure> {
         Ok(Reply::Restarted(_)) => Ok(Applied::Restarted),
         Ok(Reply::Unchanged) => Ok(Applied::NoEffect),
         Ok(Reply::Deferred) => Ok(Applied::NextStart),
-        Ok(reply @ Reply::NotPublished { .. }) => {
-            render::complain(&not_published(&reply));
+        Ok(reply) => {
+            render::complain(&not_published(&reply).ok_or_else(mismatch)?);
             Ok(Applied::NotPublished)
         }
-        Ok(other) => Err(mismatch(&other)),
         Err(failure @ Failure::Unreachable(_)) => {
             render::complain(&format!("saved, not applied: {}", failure.message()));
             Ok(Applied::NextStart)

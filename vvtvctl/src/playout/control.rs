@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::protocol::{Reply, Request, REQUEST_BYTES_MAX};
+use crate::protocol::{REQUEST_BYTES_MAX, Reply, Request};
 
 /// Connections served at a time; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 16;
@@ -70,7 +70,9 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) -> anyhow::
     let (reading, mut writing) = stream.into_split();
     let mut line = Vec::new();
     let mut reading = BufReader::new(reading.take(REQUEST_BYTES_MAX as u64 + 1));
-    tokio::time::timeout(CLIENT_WITHIN, reading.read_until(b'\n', &mut line)).await.context("the client is silent")??;
+    tokio::time::timeout(CLIENT_WITHIN, reading.read_until(b'\n', &mut line))
+        .await
+        .context("the client is silent")??;
     let reply = match parse(&line) {
         Err(reason) => Reply::Refused { reason },
         Ok(request) => {
@@ -102,9 +104,14 @@ mod tests {
     #[test]
     fn requests() {
         assert_eq!(parse(b"\"status\"\n"), Ok(Request::Status));
-        assert_eq!(parse(b"{\"restart\":{\"only_if_changed\":true}}\n"), Ok(Request::Restart { only_if_changed: true }));
+        assert_eq!(
+            parse(b"{\"restart\":{\"only_if_changed\":true}}\n"),
+            Ok(Request::Restart { only_if_changed: true })
+        );
         assert_eq!(parse(b"\"status\""), Err("a request is one line".to_owned()));
-        assert!(parse(b"\"explode\"\n").unwrap_err().starts_with("the request cannot be read: unknown variant `explode`"));
+        assert!(
+            parse(b"\"explode\"\n").unwrap_err().starts_with("the request cannot be read: unknown variant `explode`")
+        );
         assert!(parse(&vec![b'x'; REQUEST_BYTES_MAX + 1]).unwrap_err().starts_with("a request is at most"));
     }
 

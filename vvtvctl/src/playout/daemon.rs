@@ -137,8 +137,7 @@ impl Daemon {
         let (events, events_in) = mpsc::channel(64);
         let (state, states) = watch::channel(State::Stopped);
         tokio::spawn(Pump::new(config.video, notices, pump_report).run(orders_in));
-        let programme =
-            Programme::new(config.clone(), layout.queue(), journal.clone(), orders.clone(), queue_report);
+        let programme = Programme::new(config.clone(), layout.queue(), journal.clone(), orders.clone(), queue_report);
         tokio::spawn(programme.run(notices_in));
         tokio::spawn(watches::returned(config.clone(), states, events.clone()));
         let daemon = Self {

@@ -63,7 +63,8 @@ pub(crate) fn arguments(config: &Config, settings: &EncoderSettings, progress: S
     arguments.extend(["-f", "s16le", "-ar", &samples, "-ac", "2", "-i", "pipe:1"].map(str::to_owned));
     arguments.extend(["-map", "0:v:0", "-map", "1:a:0"].map(str::to_owned));
     arguments.extend(settings.video_arguments(video));
-    arguments.extend(["-c:a", "aac", "-b:a", "128k", "-f", "flv", "-flvflags", "no_duration_filesize"].map(str::to_owned));
+    arguments
+        .extend(["-c:a", "aac", "-b:a", "128k", "-f", "flv", "-flvflags", "no_duration_filesize"].map(str::to_owned));
     arguments.push(config.publish.url.to_string());
     arguments
 }

@@ -175,10 +175,18 @@ impl Feeder {
 }
 
 fn arguments(media: &Media, path: &str, video: Video) -> Vec<String> {
-    let mut arguments: Vec<String> =
-        ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "file,pipe,crypto,data", "-i"]
-            .map(str::to_owned)
-            .into();
+    let mut arguments: Vec<String> = [
+        "-nostdin",
+        "-hide_banner",
+        "-nostats",
+        "-loglevel",
+        "error",
+        "-protocol_whitelist",
+        "file,pipe,crypto,data",
+        "-i",
+    ]
+    .map(str::to_owned)
+    .into();
     arguments.push(probe::file_url(path));
     if media.picture.is_some() {
         let Video { width, height, fps } = video;

@@ -218,6 +218,9 @@ mod tests {
         journal.program("encoder[7]", "[flv @ 0x1] [error] Failed to update header\u{7}");
         journal.program("encoder[7]", "[info] Stream mapping:");
         let tail: Vec<String> = journal.tail(5).await.into_iter().map(|line| line[25..].to_owned()).collect();
-        assert_eq!(tail, ["ERROR encoder[7]: [flv @ 0x1] Failed to update header ", "INFO encoder[7]: Stream mapping:"]);
+        assert_eq!(
+            tail,
+            ["ERROR encoder[7]: [flv @ 0x1] Failed to update header ", "INFO encoder[7]: Stream mapping:"]
+        );
     }
 }

@@ -24,19 +24,30 @@ pub(crate) type RequestId = u64;
 pub(crate) enum Event {
     /// The daemon is ready: bring the encoder up.
     Start,
-    Spawned { pid: Pid },
+    Spawned {
+        pid: Pid,
+    },
     /// The process could not be started at all.
     SpawnFailed,
     /// A progress block of the living encoder.
-    Progress { out_time: Option<Duration>, total_bytes: Option<u64> },
+    Progress {
+        out_time: Option<Duration>,
+        total_bytes: Option<u64>,
+    },
     /// The server lists the publisher and its bytes advance.
-    Published { pid: Pid },
+    Published {
+        pid: Pid,
+    },
     /// What the operating system says of the process.
     Observed(ProcessState),
     Exited(Exit),
     /// The answer to [`Command::DropPublisher`].
-    DropAnswered { dropped: bool },
-    Restart { request: RequestId },
+    DropAnswered {
+        dropped: bool,
+    },
+    Restart {
+        request: RequestId,
+    },
     /// The server answers again after it did not.
     IngestReturned,
     Stop,
@@ -70,8 +81,13 @@ pub(crate) enum Command {
     Terminate,
     Kill,
     /// Watch the server until it lists the publisher; answer with [`Event::Published`].
-    ConfirmPublishing { pid: Pid },
-    Answer { request: RequestId, outcome: RestartOutcome },
+    ConfirmPublishing {
+        pid: Pid,
+    },
+    Answer {
+        request: RequestId,
+        outcome: RestartOutcome,
+    },
     /// Nothing of the encoder is left.
     Finished,
 }
@@ -79,9 +95,19 @@ pub(crate) enum Command {
 /// How a restart went.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum RestartOutcome {
-    Published { old_pid: Option<Pid>, new_pid: Pid, dropped_publisher: bool, took: Duration },
+    Published {
+        old_pid: Option<Pid>,
+        new_pid: Pid,
+        dropped_publisher: bool,
+        took: Duration,
+    },
     /// The new encoder did not publish in time.
-    NotPublished { pid: Option<Pid>, state: State, dropped_publisher: bool, took: Duration },
+    NotPublished {
+        pid: Option<Pid>,
+        state: State,
+        dropped_publisher: bool,
+        took: Duration,
+    },
     /// The daemon is on its way out.
     Stopping,
 }

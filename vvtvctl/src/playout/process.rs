@@ -49,12 +49,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         "Z" | "X" => ProcessState::Zombie,
         _ => ProcessState::Active,
     };
-    Some(Stat {
-        state,
-        cpu_ticks: number(11)? + number(12)?,
-        start_ticks: number(19)?,
-        resident_pages: number(21)?,
-    })
+    Some(Stat { state, cpu_ticks: number(11)? + number(12)?, start_ticks: number(19)?, resident_pages: number(21)? })
 }
 
 fn boot_id() -> Option<String> {
@@ -132,7 +127,8 @@ mod tests {
     #[test]
     fn a_line_with_an_odd_name() {
         let text = "42 (ff) mpeg (x)) T 1 42 42 0 -1 4194304 1 0 0 0 250 50 0 0 20 0 9 0 123456 1000000 2500 1844 1 1";
-        let expected = Stat { state: ProcessState::Stopped, cpu_ticks: 300, start_ticks: 123_456, resident_pages: 2500 };
+        let expected =
+            Stat { state: ProcessState::Stopped, cpu_ticks: 300, start_ticks: 123_456, resident_pages: 2500 };
         assert_eq!(parse_stat(text), Some(expected));
         assert_eq!(parse_stat("42 (ffmpeg"), None);
     }
@@ -143,7 +139,8 @@ mod tests {
         let path = directory.path().join("encoder.pid");
         assert_eq!(end_orphan(&path).await.unwrap(), None);
 
-        let mut child = tokio::process::Command::new("tail").args(["-f", "/dev/null"]).kill_on_drop(true).spawn().unwrap();
+        let mut child =
+            tokio::process::Command::new("tail").args(["-f", "/dev/null"]).kill_on_drop(true).spawn().unwrap();
         let pid = child.id().unwrap();
         let stranger = Identity { pid, start_ticks: 1, boot_id: boot_id().unwrap() };
         std::fs::write(&path, serde_json::to_vec(&stranger).unwrap()).unwrap();

@@ -49,7 +49,9 @@ impl Speed {
     /// Adds what a block said.
     pub(crate) fn add(&mut self, now: Moment, out_time: Duration) {
         self.samples.push_back((now, out_time));
-        while self.samples.len() > 2 && self.samples.front().is_some_and(|(at, _)| now.saturating_sub(*at) > SPEED_WINDOW) {
+        while self.samples.len() > 2
+            && self.samples.front().is_some_and(|(at, _)| now.saturating_sub(*at) > SPEED_WINDOW)
+        {
             self.samples.pop_front();
         }
     }

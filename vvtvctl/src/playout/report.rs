@@ -12,7 +12,9 @@ impl Daemon {
         let now = self.now();
         let alive = match self.machine.phase() {
             Phase::Alive(alive) => Some(alive),
-            Phase::Idle | Phase::Waiting { .. } | Phase::Spawning | Phase::Dropping { .. } | Phase::Ending { .. } => None,
+            Phase::Idle | Phase::Waiting { .. } | Phase::Spawning | Phase::Dropping { .. } | Phase::Ending { .. } => {
+                None
+            }
         };
         let next_start = match self.machine.phase() {
             Phase::Waiting { until, .. } => Some(until.saturating_sub(now).as_secs_f64()),
@@ -85,10 +87,8 @@ impl Daemon {
             Ok(read) => read,
             Err(error) => return Reply::Refused { reason: format!("{error:#}") },
         };
-        let flags = KEYS
-            .iter()
-            .filter_map(|(key, name, _)| Some(((*name).to_owned(), flags.get(*key)?.to_owned())))
-            .collect();
+        let flags =
+            KEYS.iter().filter_map(|(key, name, _)| Some(((*name).to_owned(), flags.get(*key)?.to_owned()))).collect();
         // The port is another one at each start.
         let progress = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let mut ffmpeg = vec![self.config.ffmpeg.clone()];

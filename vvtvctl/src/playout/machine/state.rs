@@ -49,7 +49,9 @@ impl std::fmt::Display for Cause {
         match self {
             Self::Exit(Exit::Code(127)) => f.write_str("ffmpeg could not be started"),
             Self::Exit(Exit::Code(code)) => write!(f, "ffmpeg ended with exit code {code}"),
-            Self::Exit(Exit::Signal(signal)) | Self::Signal(signal) => write!(f, "ffmpeg was killed by signal {signal}"),
+            Self::Exit(Exit::Signal(signal)) | Self::Signal(signal) => {
+                write!(f, "ffmpeg was killed by signal {signal}")
+            }
         }
     }
 }
@@ -60,14 +62,23 @@ pub(crate) enum Phase {
     /// Before the start, or after the stop.
     Idle,
     /// No process until `until`.
-    Waiting { until: Moment, cause: Cause },
+    Waiting {
+        until: Moment,
+        cause: Cause,
+    },
     /// The shell is starting a process.
     Spawning,
     Alive(Alive),
     /// The server was asked to drop the publisher; the process is killed after its answer.
-    Dropping { pid: Pid, until: Moment },
+    Dropping {
+        pid: Pid,
+        until: Moment,
+    },
     /// The process was told to end; `kill_at` is empty once KILL was sent.
-    Ending { pid: Pid, kill_at: Option<Moment> },
+    Ending {
+        pid: Pid,
+        kill_at: Option<Moment>,
+    },
 }
 
 /// A living process.

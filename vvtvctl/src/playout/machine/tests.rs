@@ -123,8 +123,7 @@ fn a_killed_encoder_stays_dead_until_somebody_restarts_it() {
     assert_eq!(machine.step(ms(8000), Event::Restart { request: 7 }), [Command::Spawn]);
     let _ = machine.step(ms(8000), Event::Spawned { pid: 101 });
     assert_eq!(machine.step(ms(8500), advance(1)), [Command::ConfirmPublishing { pid: 101 }]);
-    let outcome =
-        RestartOutcome::Published { old_pid: None, new_pid: 101, dropped_publisher: false, took: ms(900) };
+    let outcome = RestartOutcome::Published { old_pid: None, new_pid: 101, dropped_publisher: false, took: ms(900) };
     assert_eq!(machine.step(ms(8900), Event::Published { pid: 101 }), [Command::Answer { request: 7, outcome }]);
 }
 
@@ -173,12 +172,8 @@ fn a_restart_that_does_not_publish_is_answered_at_its_deadline() {
     let _ = machine.step(ms(2200), Event::Spawned { pid: 102 });
     let _ = machine.step(ms(2300), Event::Exited(Exit::Signal(9)));
     assert_eq!(machine.next_deadline(), Some(ms(16_500)));
-    let outcome = RestartOutcome::NotPublished {
-        pid: None,
-        state: State::Dead,
-        dropped_publisher: false,
-        took: ms(15_000),
-    };
+    let outcome =
+        RestartOutcome::NotPublished { pid: None, state: State::Dead, dropped_publisher: false, took: ms(15_000) };
     assert_eq!(machine.step(ms(16_500), Event::Tick), [Command::Answer { request: 1, outcome }]);
     assert_eq!(machine.next_deadline(), Some(ms(32_300)));
 }
@@ -197,11 +192,7 @@ fn a_second_request_joins_or_is_served_after() {
         RestartOutcome::Published { old_pid: Some(100), new_pid: 101, dropped_publisher: false, took: ms(700) };
     assert_eq!(
         machine.step(ms(2200), Event::Published { pid: 101 }),
-        [
-            Command::Answer { request: 1, outcome },
-            Command::Answer { request: 2, outcome },
-            Command::Terminate,
-        ]
+        [Command::Answer { request: 1, outcome }, Command::Answer { request: 2, outcome }, Command::Terminate,]
     );
 }
 
