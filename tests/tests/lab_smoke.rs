@@ -36,6 +36,7 @@ async fn the_systems_parts_come_up_carry_a_stream_and_leave_nothing() -> anyhow:
     let soon = [
         Edit::set("alert-rules/meta.yml", "/groups/0/rules/0/for", json!("2s")),
         Edit::set("configs/alertmanager.yml", "/route/group_wait", json!("0s")),
+        Edit::set("configs/alertmanager.yml", "/route/group_interval", json!("1s")),
     ];
     let lab = soon.into_iter().fold(Settings::default().parts(&PARTS), Settings::edit).start().await?;
     let root = lab.site().root.clone();

@@ -1,4 +1,5 @@
 //! deploy/nginx/restart-nginx on the real NGINX: running, gone, hung, stopped, orphaned, and with a broken configuration.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::path::PathBuf;
 use std::process::Output;

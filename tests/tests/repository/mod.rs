@@ -6,12 +6,12 @@ use std::process::Command;
 use vvtv_tests::programs;
 
 /// Where the checkout is.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     programs::repository().to_owned()
 }
 
 /// Tracked files, and new ones that are not ignored, whose path ends so; sorted. Deleted ones are left out.
-pub fn tracked(ending: &str) -> Vec<String> {
+pub(crate) fn tracked(ending: &str) -> Vec<String> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let output = Command::new("git").args(arguments).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
@@ -24,17 +24,6 @@ pub fn tracked(ending: &str) -> Vec<String> {
 }
 
 /// A file's text.
-pub fn text(file: &str) -> String {
+pub(crate) fn text(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("read {file}: {error}"))
-}
-
-/// A file's lines with their numbers.
-pub fn lines(file: &str) -> impl Iterator<Item = (usize, String)> + use<> {
-    text(file)
-        .lines()
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line))
 }
