@@ -1,1 +1,47 @@
-//! placeholder
+//! The incident core: decides, and does nothing else.
+//!
+//! [`Fleet::step`] takes the time and one [`Event`] and returns the [`Command`]s to perform; [`Fleet::next_deadline`] says when to
+//! call again if nothing happens before. The shell around it journals the changed incidents, performs the commands, and feeds their
+//! results back as events.
+//!
+//! Invariants:
+//! - **Pure.** No clock, no I/O, no randomness, no hash-map order: the same events at the same times give the same commands.
+//! - **Total.** Any event at any time is answered; nothing here can fail or panic.
+//! - **Explained.** Every decision, doing nothing included, is a [`Command::Record`] with a [`Reason`] from a closed list.
+//! - **Act once.** A change runs again only if its step is `repeatable`; an outcome that is not known is verified first.
+//! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
+//! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
+
+mod alerts;
+mod align;
+mod budget;
+mod command;
+mod context;
+mod escalation;
+mod event;
+mod fleet;
+mod health;
+mod ids;
+mod incident;
+mod ladder;
+mod operator;
+mod policy;
+mod reason;
+mod recovery;
+mod runbook;
+mod state;
+mod time;
+
+pub use budget::Budget;
+pub use command::{Command, Entry, Happening, PageOrder};
+pub use escalation::{Escalation, PageRecord, Standing};
+pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
+pub use fleet::{Fleet, PastChange, Pause, Saved};
+pub use health::{Health, HealthWatch};
+pub use ids::{AlertName, Fingerprint, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target};
+pub use incident::Incident;
+pub use policy::{Contact, Mode, Policy};
+pub use reason::Reason;
+pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
+pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
+pub use time::Timestamp;

@@ -1,0 +1,142 @@
+//! Everything the core can ask of the shell: one closed list.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{IncidentId, Level, StepId};
+use crate::incident::Incident;
+use crate::reason::Reason;
+
+/// Something to do. Records come before the effects that they explain, and must be durable before those are performed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Write a decision down. Every change of an incident's durable state comes with at least one.
+    Record(Entry),
+    /// Ask whether the incident's target is healthy.
+    AskHealth {
+        /// For whom.
+        incident: IncidentId,
+        /// To be given back with the answer.
+        ticket: u64,
+    },
+    /// Ask whether a step's condition holds.
+    AskCondition {
+        /// For whom.
+        incident: IncidentId,
+        /// The step.
+        step: StepId,
+        /// To be given back with the answer.
+        ticket: u64,
+    },
+    /// Start a step.
+    RunStep {
+        /// For whom.
+        incident: IncidentId,
+        /// The step.
+        step: StepId,
+        /// To be given back with the result, counted from 1.
+        attempt: u32,
+    },
+    /// End a running step at once.
+    KillStep {
+        /// Whose.
+        incident: IncidentId,
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Call a level.
+    Page(PageOrder),
+    /// Tell everyone who got this page that the trouble is over.
+    ResolvePage {
+        /// The incident that paged.
+        incident: IncidentId,
+        /// The page's number within the incident.
+        page: u32,
+    },
+    /// The incident is over and the core has forgotten it: this is its last state.
+    Close(Box<Incident>),
+}
+
+/// A page to send, at least once, under a key that does not change when it is sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageOrder {
+    /// The incident that pages.
+    pub incident: IncidentId,
+    /// Number within the incident, from 1.
+    pub page: u32,
+    /// Who is called.
+    pub level: Level,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The incident, if one is concerned.
+    pub incident: Option<IncidentId>,
+    /// What happened.
+    pub event: Happening,
+    /// Why.
+    pub reason: Reason,
+    /// Particulars, possibly from alert data: text, never markup.
+    pub detail: String,
+}
+
+/// Kinds of timeline lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// An incident began.
+    Opened,
+    /// An alert was heard of.
+    Alert,
+    /// Something was left alone.
+    Ignored,
+    /// A step was started.
+    StepStarted,
+    /// A step is over.
+    StepFinished,
+    /// A step was left out.
+    StepSkipped,
+    /// The steps wait.
+    Blocked,
+    /// Health changed.
+    Health,
+    /// The incident went into another phase.
+    Phase,
+    /// A level was called.
+    Paged,
+    /// A page was delivered, or not.
+    PageDelivered,
+    /// A page was taken back.
+    PageResolved,
+    /// A person did something.
+    Operator,
+    /// The incident is over.
+    Closed,
+}
+
+impl Happening {
+    /// The kind's one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Alert => "alert",
+            Self::Ignored => "ignored",
+            Self::StepStarted => "step_started",
+            Self::StepFinished => "step_finished",
+            Self::StepSkipped => "step_skipped",
+            Self::Blocked => "blocked",
+            Self::Health => "health",
+            Self::Phase => "phase",
+            Self::Paged => "paged",
+            Self::PageDelivered => "page_delivered",
+            Self::PageResolved => "page_resolved",
+            Self::Operator => "operator",
+            Self::Closed => "closed",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What one incident may look at while it decides: the time, its runbook, the policy, and what the rest of the fleet means for it.
+
+use std::collections::BTreeMap;
+
+use crate::budget::Budget;
+use crate::command::{Command, Entry, Happening};
+use crate::ids::{IncidentId, LockName, RunbookId, Target};
+use crate::policy::{Mode, Policy};
+use crate::reason::Reason;
+use crate::runbook::Runbook;
+use crate::time::Timestamp;
+
+/// Everything a decision may depend on besides the incident itself.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) policy: &'a Policy,
+    pub(crate) runbook: &'a Runbook,
+    pub(crate) paused: bool,
+    pub(crate) maintenance: bool,
+    pub(crate) cause: Option<&'a RunbookId>,
+    pub(crate) systemic: Systemic,
+    pub(crate) running: &'a RunningChanges,
+    pub(crate) budget: &'a Budget,
+}
+
+/// Whether too many targets are sick at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Systemic {
+    /// No.
+    No,
+    /// Yes, and this incident is the one that calls people about it.
+    Caller,
+    /// Yes, and another incident calls people about it.
+    Follower,
+}
+
+impl Context<'_> {
+    /// The stricter of the policy's mode and the runbook's.
+    pub(crate) fn mode(&self) -> Mode {
+        self.policy.mode.max(self.runbook.mode)
+    }
+}
+
+/// The changes that run now, and what they hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunningChanges(BTreeMap<IncidentId, (Target, Vec<LockName>)>);
+
+impl RunningChanges {
+    pub(crate) fn begin(&mut self, incident: IncidentId, target: Target, locks: Vec<LockName>) {
+        self.0.insert(incident, (target, locks));
+    }
+
+    pub(crate) fn end(&mut self, incident: IncidentId) {
+        self.0.remove(&incident);
+    }
+
+    /// Whether a change on `target` with `locks` would collide with another incident's, or exceed `limit` changes at a time.
+    pub(crate) fn busy(&self, me: IncidentId, target: &Target, locks: &[LockName], limit: usize) -> bool {
+        let others = || self.0.iter().filter(|(id, _)| **id != me).map(|(_, held)| held);
+        others().count() >= limit
+            || others().any(|(held, taken)| held == target || taken.iter().any(|lock| locks.contains(lock)))
+    }
+}
+
+/// A lock's name with `$target` replaced, so that one runbook can name a lock of each target.
+pub(crate) fn lock_for(lock: &LockName, target: &Target) -> LockName {
+    LockName::new(lock.as_str().replace("$target", target.as_str()))
+}
+
+/// Collects commands in order.
+#[derive(Default)]
+pub(crate) struct Out {
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Out {
+    pub(crate) fn push(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        incident: Option<IncidentId>,
+        event: Happening,
+        reason: Reason,
+        detail: impl Into<String>,
+    ) {
+        self.commands.push(Command::Record(Entry { incident, event, reason, detail: detail.into() }));
+    }
+}

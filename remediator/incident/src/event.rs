@@ -1,0 +1,159 @@
+//! Everything that can happen to the core: one closed list.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{AlertName, Fingerprint, IncidentId, LabelName, Person, StepId};
+use crate::time::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An alert fires, by a webhook or by a look at Alertmanager.
+    AlertFiring(Alert),
+    /// An alert fires but is silenced or inhibited.
+    AlertSuppressed(Alert),
+    /// An alert was resolved.
+    AlertResolved {
+        /// Which one.
+        fingerprint: Fingerprint,
+        /// When it ended.
+        ends_at: Timestamp,
+    },
+    /// All alerts that stand in Alertmanager: known ones that are missing were resolved without a message.
+    Reconciled {
+        /// Fingerprints of all active alerts, suppressed ones included.
+        active: Vec<Fingerprint>,
+        /// When the answer was asked for; alerts that became known later are not judged by it.
+        asked_at: Timestamp,
+    },
+    /// Answer to [`crate::Command::AskHealth`].
+    HealthSample {
+        /// The incident that asked.
+        incident: IncidentId,
+        /// The question's number.
+        ticket: u64,
+        /// The answer.
+        verdict: Verdict,
+    },
+    /// Answer to [`crate::Command::AskCondition`].
+    ConditionAnswered {
+        /// The incident that asked.
+        incident: IncidentId,
+        /// The step whose condition it is.
+        step: StepId,
+        /// The question's number.
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A step is over.
+    StepFinished {
+        /// The incident that ran it.
+        incident: IncidentId,
+        /// Which step.
+        step: StepId,
+        /// Which attempt.
+        attempt: u32,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A page reached somebody, or nobody on any channel.
+    PageDelivered {
+        /// The incident that paged.
+        incident: IncidentId,
+        /// The page's number within the incident.
+        page: u32,
+        /// Whether at least one channel took it.
+        delivered: bool,
+    },
+    /// A person did something with one incident.
+    Operator {
+        /// Which incident.
+        incident: IncidentId,
+        /// Who.
+        by: Person,
+        /// What.
+        operation: Operation,
+    },
+    /// A person stopped all new actions.
+    Pause {
+        /// Who.
+        by: Person,
+    },
+    /// A person let new actions run again.
+    Resume {
+        /// Who.
+        by: Person,
+    },
+    /// A maintenance window opened (`true`) or closed (`false`).
+    Maintenance(bool),
+    /// How many targets exist, sick or not: the denominator of the systemic limit.
+    TargetsKnown(usize),
+    /// Time has passed.
+    Tick,
+}
+
+/// An alert as Alertmanager tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Alertmanager's fingerprint of the labels.
+    pub fingerprint: Fingerprint,
+    /// `alertname`.
+    pub name: AlertName,
+    /// All labels.
+    pub labels: BTreeMap<LabelName, Box<str>>,
+    /// When it began to fire.
+    pub starts_at: Timestamp,
+}
+
+/// Whether a target is healthy: three-valued, because "cannot tell" must never pass for either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The test says 1.
+    Healthy,
+    /// The test says 0.
+    Sick,
+    /// No sample, a stale one, an error, or no Prometheus.
+    Unknown,
+}
+
+/// Whether a step's condition holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It holds.
+    Yes,
+    /// It does not.
+    No,
+    /// It could not be decided, and why.
+    Error(String),
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Ok,
+    /// Another exit code, a signal, or it could not be started; the text says which.
+    Failed(String),
+    /// Killed at its timeout.
+    Timeout,
+    /// Started, and nobody saw the end.
+    Unknown,
+}
+
+/// What a person can do with one incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// "I have it": nobody else is called for a while.
+    Ack,
+    /// No further action in this incident until released.
+    Hold,
+    /// Actions may go on.
+    Release,
+    /// The change that waits may run.
+    Approve,
+    /// End the incident now; a running step is killed.
+    Abort,
+    /// Write something down.
+    Note(String),
+}

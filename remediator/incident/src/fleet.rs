@@ -1,0 +1,324 @@
+//! All incidents, and which event concerns which.
+
+mod accounts;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::align::align;
+use crate::budget::Budget;
+use crate::command::{Command, Happening};
+use crate::context::{Out, RunningChanges};
+use crate::event::{Alert, Event};
+use crate::health::{HealthWatch, Heard};
+use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
+use crate::incident::Incident;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::runbook::Runbook;
+use crate::state::StepState;
+use crate::time::Timestamp;
+
+/// The whole state of the core, with its one entrance: [`Fleet::step`].
+#[derive(Debug)]
+pub struct Fleet {
+    policy: Policy,
+    runbooks: BTreeMap<RunbookId, Runbook>,
+    answers: BTreeMap<AlertName, RunbookId>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    by_key: BTreeMap<(RunbookId, Target), IncidentId>,
+    by_alert: BTreeMap<Fingerprint, IncidentId>,
+    deadlines: BTreeSet<(Timestamp, IncidentId)>,
+    deadline_of: BTreeMap<IncidentId, Timestamp>,
+    sick: BTreeMap<Target, BTreeSet<IncidentId>>,
+    running: RunningChanges,
+    budget: Budget,
+    targets_known: usize,
+    systemic_caller: Option<IncidentId>,
+    pause: Option<Pause>,
+    maintenance: bool,
+    next_id: u64,
+}
+
+/// A person's stop of all new actions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: Person,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A change that was started before a restart: it counts against the hour's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastChange {
+    /// When it was started.
+    pub started_at: Timestamp,
+}
+
+/// What the shell kept: everything that a new [`Fleet`] needs to go on where the old one stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Saved {
+    /// The open incidents.
+    pub incidents: Vec<Incident>,
+    /// The changes of the last hour.
+    pub changes: Vec<PastChange>,
+    /// A pause that was in force.
+    pub pause: Option<Pause>,
+    /// The highest incident number ever used.
+    pub last_id: u64,
+}
+
+impl Fleet {
+    /// A core with these limits and runbooks, going on from what was saved.
+    ///
+    /// Steps that ran are still taken to run: the shell must find out what became of each and report it with
+    /// [`Event::StepFinished`].
+    #[must_use]
+    pub fn new(policy: Policy, runbooks: Vec<Runbook>, saved: Saved, now: Timestamp) -> Self {
+        let mut fleet = Self {
+            policy,
+            runbooks: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            by_alert: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            deadline_of: BTreeMap::new(),
+            sick: BTreeMap::new(),
+            running: RunningChanges::default(),
+            budget: Budget::from_starts(saved.changes.iter().map(|change| change.started_at)),
+            targets_known: 0,
+            systemic_caller: None,
+            pause: saved.pause,
+            maintenance: false,
+            next_id: saved.last_id,
+        };
+        fleet.set_runbooks(runbooks);
+        for incident in saved.incidents {
+            fleet.take_up(incident, now);
+        }
+        fleet
+    }
+
+    /// Puts new limits and runbooks in force. Open incidents keep what was done and go on by the new text.
+    pub fn reconfigure(&mut self, policy: Policy, runbooks: Vec<Runbook>, now: Timestamp) {
+        self.policy = policy;
+        self.set_runbooks(runbooks);
+        let incidents = std::mem::take(&mut self.incidents);
+        self.by_key.clear();
+        self.by_alert.clear();
+        self.sick.clear();
+        self.running = RunningChanges::default();
+        for (_, incident) in incidents {
+            self.take_up(incident, now);
+        }
+    }
+
+    fn set_runbooks(&mut self, runbooks: Vec<Runbook>) {
+        let answers = runbooks.iter().flat_map(|book| book.alerts.iter().map(|alert| (alert.clone(), book.id.clone())));
+        self.answers = answers.collect();
+        self.runbooks = runbooks.into_iter().map(|book| (book.id.clone(), book)).collect();
+    }
+
+    fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
+        incident.health = HealthWatch::new(now);
+        if let Some(runbook) = self.runbooks.get(&incident.runbook) {
+            align(&mut incident, runbook);
+            for (record, step) in incident.steps.iter().zip(runbook.all_steps()) {
+                if record.state == StepState::Running && record.change {
+                    self.running.begin(incident.id, incident.target.clone(), incident.locks(step));
+                }
+            }
+        }
+        let id = incident.id;
+        self.by_key.insert((incident.runbook.clone(), incident.target.clone()), id);
+        self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
+        if incident.in_trouble() {
+            self.sick.entry(incident.target.clone()).or_default().insert(id);
+        }
+        self.next_id = self.next_id.max(id.get());
+        self.incidents.insert(id, incident);
+        self.set_deadline(id, Some(now));
+    }
+
+    /// When [`Event::Tick`] is due if nothing happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// An open incident.
+    #[must_use]
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    /// All open incidents, oldest first.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// A person's pause, if one is in force.
+    #[must_use]
+    pub const fn pause(&self) -> Option<&Pause> {
+        self.pause.as_ref()
+    }
+
+    /// Takes one event and gives what is to be done about it, in order.
+    #[must_use]
+    pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
+        let mut out = Out::default();
+        match event {
+            Event::AlertFiring(alert) => self.alert_firing(alert, now, &mut out),
+            Event::AlertSuppressed(alert) => {
+                out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string());
+            }
+            Event::AlertResolved { fingerprint, ends_at } => {
+                self.alert_resolved(&fingerprint, ends_at, Reason::AlertResolved, now, &mut out);
+            }
+            Event::Reconciled { active, asked_at } => self.reconciled(&active, asked_at, now, &mut out),
+            Event::HealthSample { incident, ticket, verdict } => {
+                self.with(incident, now, &mut out, |it, _, out| {
+                    let heard = it.health.hear(ticket, now, verdict);
+                    it.note_health(heard, out);
+                    heard != Heard::Stale
+                });
+            }
+            Event::ConditionAnswered { incident, step, ticket, answer } => {
+                self.with(incident, now, &mut out, |it, cx, out| it.condition_answered(&step, ticket, answer, cx, out));
+            }
+            Event::StepFinished { incident, step, attempt, outcome } => {
+                self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
+            }
+            Event::PageDelivered { incident, page, delivered } => {
+                self.page_delivered(incident, page, delivered, now, &mut out);
+            }
+            Event::Operator { incident, by, operation } => {
+                self.with(incident, now, &mut out, |it, cx, out| {
+                    it.operate(&by, operation, cx, out);
+                    true
+                });
+            }
+            Event::Pause { by } => {
+                out.record(None, Happening::Operator, Reason::Paused, by.to_string());
+                self.pause = Some(Pause { by, at: now });
+            }
+            Event::Resume { by } => {
+                self.pause = None;
+                out.record(None, Happening::Operator, Reason::Resumed, by.to_string());
+                self.drive_all(now, &mut out);
+            }
+            Event::Maintenance(open) => {
+                self.maintenance = open;
+                self.drive_all(now, &mut out);
+            }
+            Event::TargetsKnown(number) => self.targets_known = number,
+            Event::Tick => self.tick(now, &mut out),
+        }
+        out.commands
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out) {
+        // Driving an incident gives it a deadline in the future, so this many turns are enough for all that are due.
+        for _ in 0..self.incidents.len() {
+            let Some((at, id)) = self.deadlines.first().copied() else { break };
+            if at > now {
+                break;
+            }
+            self.with(id, now, out, |_, _, _| true);
+        }
+    }
+
+    fn drive_all(&mut self, now: Timestamp, out: &mut Out) {
+        let ids: Vec<_> = self.incidents.keys().copied().collect();
+        for id in ids {
+            self.with(id, now, out, |_, _, _| true);
+        }
+    }
+
+    fn alert_firing(&mut self, alert: Alert, now: Timestamp, out: &mut Out) {
+        let Some(runbook) = self.answers.get(&alert.name).and_then(|id| self.runbooks.get(id)) else {
+            out.record(None, Happening::Ignored, Reason::NoRunbook, alert.name.to_string());
+            return;
+        };
+        let target = alert.labels.get(&runbook.target).filter(|target| !target.is_empty());
+        let Some(target) = target.map(|target| Target::new(target.clone())) else {
+            out.record(None, Happening::Ignored, Reason::TargetMissing, alert.name.to_string());
+            return;
+        };
+        let key = (runbook.id.clone(), target);
+        let id = match self.by_key.get(&key) {
+            Some(id) => *id,
+            None if self.incidents.len() >= self.policy.open_incidents => {
+                out.record(None, Happening::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
+                return;
+            }
+            None => self.open(key, now, out),
+        };
+        let limit = self.policy.alerts_per_incident;
+        self.with(id, now, out, |it, _, out| {
+            it.alert_firing(&alert, limit, now, out);
+            true
+        });
+        if self.incidents.get(&id).is_some_and(|incident| incident.alerts.contains_key(&alert.fingerprint)) {
+            self.by_alert.insert(alert.fingerprint, id);
+        }
+    }
+
+    fn open(&mut self, key: (RunbookId, Target), now: Timestamp, out: &mut Out) -> IncidentId {
+        self.next_id += 1;
+        let id = IncidentId::new(self.next_id);
+        if let Some(runbook) = self.runbooks.get(&key.0) {
+            let incident = Incident::open(id, runbook, key.1.clone(), now);
+            out.record(Some(id), Happening::Opened, Reason::AlertFiring, format!("{}: {}", key.0, key.1));
+            self.sick.entry(key.1.clone()).or_default().insert(id);
+            self.incidents.insert(id, incident);
+            self.by_key.insert(key, id);
+        }
+        id
+    }
+
+    fn alert_resolved(
+        &mut self,
+        fingerprint: &Fingerprint,
+        ends_at: Timestamp,
+        reason: Reason,
+        now: Timestamp,
+        out: &mut Out,
+    ) {
+        let Some(id) = self.by_alert.get(fingerprint).copied() else {
+            out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
+            return;
+        };
+        self.with(id, now, out, |it, _, out| it.alert_resolved(fingerprint, ends_at, reason, out));
+    }
+
+    fn reconciled(&mut self, active: &[Fingerprint], asked_at: Timestamp, now: Timestamp, out: &mut Out) {
+        let active: BTreeSet<_> = active.iter().collect();
+        let missing: Vec<_> = self
+            .incidents
+            .values()
+            .flat_map(|incident| &incident.alerts)
+            .filter(|(fingerprint, alert)| {
+                alert.ends_at.is_none() && alert.heard_at < asked_at && !active.contains(fingerprint)
+            })
+            .map(|(fingerprint, _)| fingerprint.clone())
+            .collect();
+        for fingerprint in missing {
+            self.alert_resolved(&fingerprint, now, Reason::ResolvedUnheard, now, out);
+        }
+    }
+
+    fn page_delivered(&mut self, id: IncidentId, page: u32, delivered: bool, now: Timestamp, out: &mut Out) {
+        self.with(id, now, out, |it, cx, out| {
+            let reason = if delivered { Reason::Delivered } else { Reason::Undeliverable };
+            it.record(out, Happening::PageDelivered, reason, page.to_string());
+            if !delivered && let Some(due) = it.escalation.unreachable(now, page, cx.policy) {
+                it.page(due, cx, out);
+            }
+            true
+        });
+    }
+}

@@ -1,0 +1,146 @@
+//! What incidents mean for each other: locks, the hour's budget, causes, and how many targets are sick.
+
+use super::Fleet;
+use crate::command::{Command, Happening};
+use crate::context::{Context, Out, Systemic};
+use crate::ids::{IncidentId, LockName, RunbookId};
+use crate::incident::Incident;
+use crate::reason::Reason;
+use crate::runbook::Runbook;
+use crate::state::{Phase, StepState};
+use crate::time::Timestamp;
+
+impl Fleet {
+    /// Applies something to one incident, turns its crank, and brings everything that depends on it up to date.
+    pub(super) fn with(
+        &mut self,
+        id: IncidentId,
+        now: Timestamp,
+        out: &mut Out,
+        apply: impl FnOnce(&mut Incident, &Context<'_>, &mut Out) -> bool,
+    ) {
+        let Some(mut incident) = self.incidents.remove(&id) else {
+            out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
+            return;
+        };
+        let Some(runbook) = self.runbooks.get(&incident.runbook) else {
+            orphaned(&mut incident, now, out);
+            self.forget(&incident);
+            return;
+        };
+        let cx = Context {
+            now,
+            policy: &self.policy,
+            runbook,
+            paused: self.pause.is_some(),
+            maintenance: self.maintenance,
+            cause: self.cause_of(&incident, runbook),
+            systemic: self.systemic(id),
+            running: &self.running,
+            budget: &self.budget,
+        };
+        let first = out.commands.len();
+        if apply(&mut incident, &cx, out) {
+            incident.drive(&cx, out);
+        } else {
+            out.record(Some(id), Happening::Ignored, Reason::Stale, "");
+        }
+        let deadline = incident.next_deadline(&cx);
+        let called_systemic = cx.systemic == Systemic::Caller && incident.in_trouble();
+        self.systemic_caller = match self.systemic_caller {
+            _ if called_systemic => Some(id),
+            Some(caller) if caller == id => None,
+            other => other,
+        };
+        self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
+        if matches!(incident.phase, Phase::Closed { .. }) {
+            self.forget(&incident);
+        } else {
+            self.incidents.insert(id, incident);
+            self.set_deadline(id, deadline);
+        }
+    }
+
+    /// Locks, budget and the number of sick targets follow what the incident has just done.
+    fn settle_accounts(&mut self, incident: &Incident, now: Timestamp, commands: &[Command]) {
+        let runbook = self.runbooks.get(&incident.runbook);
+        for command in commands {
+            if let Command::RunStep { step, .. } = command
+                && let Some(spec) = runbook.and_then(|book| book.all_steps().find(|spec| spec.id == *step))
+                && spec.is_change()
+            {
+                let locks: Vec<LockName> = incident.locks(spec);
+                self.running.begin(incident.id, incident.target.clone(), locks);
+                self.budget.spend(now);
+            }
+        }
+        if !incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
+            self.running.end(incident.id);
+        }
+        if incident.in_trouble() {
+            self.sick.entry(incident.target.clone()).or_default().insert(incident.id);
+        } else {
+            self.not_sick(incident);
+        }
+    }
+
+    fn not_sick(&mut self, incident: &Incident) {
+        if let Some(ids) = self.sick.get_mut(&incident.target) {
+            ids.remove(&incident.id);
+            if ids.is_empty() {
+                self.sick.remove(&incident.target);
+            }
+        }
+    }
+
+    fn forget(&mut self, incident: &Incident) {
+        self.not_sick(incident);
+        self.running.end(incident.id);
+        self.by_key.remove(&(incident.runbook.clone(), incident.target.clone()));
+        for fingerprint in incident.alerts.keys() {
+            self.by_alert.remove(fingerprint);
+        }
+        if self.systemic_caller == Some(incident.id) {
+            self.systemic_caller = None;
+        }
+        self.set_deadline(incident.id, None);
+    }
+
+    pub(super) fn set_deadline(&mut self, id: IncidentId, deadline: Option<Timestamp>) {
+        if let Some(old) = self.deadline_of.remove(&id) {
+            self.deadlines.remove(&(old, id));
+        }
+        if let Some(at) = deadline {
+            self.deadline_of.insert(id, at);
+            self.deadlines.insert((at, id));
+        }
+    }
+
+    fn cause_of<'a>(&self, incident: &Incident, runbook: &'a Runbook) -> Option<&'a RunbookId> {
+        runbook.causes.iter().find(|cause| {
+            let open = self.by_key.get(&((*cause).clone(), incident.target.clone()));
+            open.and_then(|id| self.incidents.get(id)).is_some_and(Incident::in_trouble)
+        })
+    }
+
+    /// Many sick targets have one cause, which repairing them one by one does not reach. One incident calls people about it.
+    fn systemic(&self, id: IncidentId) -> Systemic {
+        let sick = self.sick.len();
+        // Targets that nobody counted are at least those that are sick.
+        let known = self.targets_known.max(sick);
+        #[expect(clippy::cast_precision_loss, reason = "numbers of targets are far below 2^52")]
+        let too_many =
+            sick >= self.policy.systemic_from && sick as f64 > self.policy.max_unhealthy_ratio * known as f64;
+        match self.systemic_caller {
+            _ if !too_many => Systemic::No,
+            Some(caller) if caller != id => Systemic::Follower,
+            Some(_) | None => Systemic::Caller,
+        }
+    }
+}
+
+/// Without its runbook nothing can be decided any more; whoever removed it is told by the record.
+fn orphaned(incident: &mut Incident, now: Timestamp, out: &mut Out) {
+    incident.resolve_pages(Reason::RunbookGone, out);
+    incident.finish(Reason::RunbookGone, now, out);
+}

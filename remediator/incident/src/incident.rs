@@ -1,0 +1,343 @@
+//! One incident: its data, and the turn of the crank that every event ends with.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Happening, PageOrder};
+use crate::context::{Context, Out, Systemic};
+use crate::escalation::{Due, Escalation};
+use crate::health::{Health, HealthWatch, Heard};
+use crate::ids::{Fingerprint, IncidentId, Level, RunbookId, StepId, Target};
+use crate::policy::Mode;
+use crate::reason::Reason;
+use crate::runbook::Runbook;
+use crate::state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
+use crate::time::Timestamp;
+
+/// One runbook at work on one target, from the first firing alert to closing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number.
+    pub id: IncidentId,
+    /// Which runbook is at work.
+    pub runbook: RunbookId,
+    /// On what.
+    pub target: Target,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// When the target was last found to have become healthy, if it is.
+    pub healthy_at: Option<Timestamp>,
+    /// The alerts that belong to it.
+    pub alerts: BTreeMap<Fingerprint, AlertRecord>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why it stands there.
+    pub reason: Reason,
+    /// All steps: the ladder's, then each restore with its undo.
+    pub steps: Vec<StepRecord>,
+    /// Until when the last change is given time to work.
+    pub settle_until: Option<Timestamp>,
+    /// A change failed that says to stop then.
+    pub changes_stopped_by: Option<StepId>,
+    /// How often the trouble came back.
+    pub relapses: u32,
+    /// The first restore that has not been tried.
+    pub restore_next: usize,
+    /// A person's hold.
+    pub hold: Option<Hold>,
+    /// Who is called.
+    pub escalation: Escalation,
+    /// What is known of the target's health. Asked anew after a restart.
+    #[serde(skip)]
+    pub health: HealthWatch,
+    /// Number of the last condition asked about.
+    #[serde(skip)]
+    pub(crate) ticket: u64,
+}
+
+/// How long the ends of killed steps are waited for: longer than the shell's own TERM, KILL and report.
+const CLOSE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whether a turn changed something, so that another may too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Look again.
+    Again,
+    /// Nothing more to do until something happens.
+    Wait,
+}
+
+impl Incident {
+    pub(crate) fn open(id: IncidentId, runbook: &Runbook, target: Target, now: Timestamp) -> Self {
+        Self {
+            id,
+            runbook: runbook.id.clone(),
+            target,
+            opened_at: now,
+            healthy_at: None,
+            alerts: BTreeMap::new(),
+            phase: Phase::Working { cursor: 0, stage: Stage::Ready },
+            reason: Reason::AlertFiring,
+            steps: runbook.all_steps().map(|step| StepRecord::pending(step.id.clone(), step.is_change())).collect(),
+            settle_until: None,
+            changes_stopped_by: None,
+            relapses: 0,
+            restore_next: 0,
+            hold: None,
+            escalation: Escalation::new(now),
+            health: HealthWatch::new(now),
+            ticket: 0,
+        }
+    }
+
+    /// Whether one of its alerts fires.
+    #[must_use]
+    pub fn firing(&self) -> bool {
+        self.alerts.values().any(|alert| alert.ends_at.is_none())
+    }
+
+    /// Whether the target still has the trouble, as far as is known: what counts for causes and for the systemic limit.
+    #[must_use]
+    pub const fn in_trouble(&self) -> bool {
+        match self.phase {
+            Phase::Working { .. } | Phase::Exhausted => true,
+            Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Restoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => false,
+        }
+    }
+
+    /// The phase's name: `held` and `blocked` are told apart because a person can do something about them.
+    #[must_use]
+    pub const fn phase_name(&self) -> &'static str {
+        match &self.phase {
+            Phase::Closed { .. } => "closed",
+            Phase::Closing { .. } => "closing",
+            _ if self.hold.is_some() => "held",
+            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => match stage {
+                Stage::Blocked { .. } => "blocked",
+                Stage::AwaitingApproval { .. } => "awaiting_approval",
+                Stage::Running { .. } => "running",
+                Stage::Settling { .. } => "settling",
+                Stage::Verifying { .. } => "verifying",
+                Stage::Ready | Stage::AskedCondition { .. } | Stage::Deciding { .. } => "deciding",
+            },
+            Phase::Exhausted => "exhausted",
+            Phase::Stabilising => "stabilising",
+            Phase::Monitoring { .. } => "monitoring",
+        }
+    }
+
+    /// The highest level called in the present trouble.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.escalation.reached.map(|(level, _)| level)
+    }
+
+    /// Turns the crank until nothing moves: phases, then people, then the next question about health.
+    pub(crate) fn drive(&mut self, cx: &Context<'_>, out: &mut Out) {
+        // Every transition moves a cursor on, or into another phase; the bound only guards against a mistake in that claim.
+        for _ in 0..(8 * self.steps.len() + 32) {
+            if self.advance(cx, out) == Flow::Wait {
+                break;
+            }
+        }
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Closed { .. }) {
+            return;
+        }
+        self.escalate(cx, out);
+        self.ask_health(cx, out);
+    }
+
+    fn advance(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
+        match self.phase.clone() {
+            Phase::Working { cursor, stage } => self.work(cursor, stage, cx, out),
+            Phase::Exhausted => self.exhausted(cx, out),
+            Phase::Stabilising => self.stabilising(cx, out),
+            Phase::Monitoring { until } => self.monitoring(until, cx, out),
+            Phase::Restoring { step, stage } => self.restoring(step, stage, cx, out),
+            Phase::Closing { reason, give_up_at } => self.closing(reason, give_up_at, cx, out),
+            Phase::Closed { .. } => Flow::Wait,
+        }
+    }
+
+    pub(crate) fn record(&mut self, out: &mut Out, event: Happening, reason: Reason, detail: impl Into<String>) {
+        out.record(Some(self.id), event, reason, detail);
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase, reason: Reason, out: &mut Out) -> Flow {
+        self.phase = phase;
+        self.reason = reason;
+        let name = self.phase_name();
+        self.record(out, Happening::Phase, reason, name);
+        Flow::Again
+    }
+
+    /// Calls the first level at once, unless somebody has been called already.
+    pub(crate) fn trouble(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) {
+        if self.escalation.has_called() {
+            return;
+        }
+        self.page(Due { level: Level::FIRST, at: cx.now, reason }, cx, out);
+    }
+
+    pub(crate) fn page(&mut self, due: Due, cx: &Context<'_>, out: &mut Out) {
+        if cx.mode() == Mode::Shadow || cx.policy.contact(due.level).is_none() {
+            return;
+        }
+        if self.escalation.pages.len() >= cx.policy.pages_per_incident as usize {
+            if self.reason != Reason::LimitReached {
+                self.reason = Reason::LimitReached;
+                self.record(out, Happening::Ignored, Reason::LimitReached, "pages of one incident");
+            }
+            self.escalation.reached = Some((due.level, cx.now));
+            return;
+        }
+        let page = self.escalation.called(cx.now, due);
+        self.record(out, Happening::Paged, due.reason, due.level.to_string());
+        out.push(Command::Page(PageOrder { incident: self.id, page, level: due.level, reason: due.reason }));
+    }
+
+    fn escalate(&mut self, cx: &Context<'_>, out: &mut Out) {
+        if self.waits_for_others(cx) {
+            // The cause's own timers call people; this incident's begin when it is free to act.
+            self.escalation.restart(cx.now);
+            return;
+        }
+        if self.resting(cx) {
+            return;
+        }
+        if self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for) {
+            self.trouble(Reason::HealthUnknown, cx, out);
+        }
+        if let Some(due) = self.escalation.due(cx.now, cx.runbook, cx.policy) {
+            self.page(due, cx, out);
+        }
+    }
+
+    /// Whether another incident, or a person's plan, accounts for this one's trouble.
+    pub(crate) fn waits_for_others(&self, cx: &Context<'_>) -> bool {
+        self.in_trouble() && (cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
+    }
+
+    /// Whether the timers rest because the target is healthy.
+    fn resting(&self, cx: &Context<'_>) -> bool {
+        cx.mode() == Mode::Shadow || !self.in_trouble() || matches!(self.health.health(), Health::Healthy { .. })
+    }
+
+    fn ask_health(&mut self, cx: &Context<'_>, out: &mut Out) {
+        if cx.now < self.next_question_at(cx) {
+            return;
+        }
+        let (ticket, heard) = self.health.ask(cx.now);
+        self.note_health(heard, out);
+        out.push(Command::AskHealth { incident: self.id, ticket });
+    }
+
+    /// Writes a change of health down.
+    pub(crate) fn note_health(&mut self, heard: Heard, out: &mut Out) {
+        if heard != Heard::Changed {
+            return;
+        }
+        let reason = match self.health.health() {
+            Health::Healthy { since } => {
+                self.healthy_at = Some(since);
+                Reason::Healthy
+            }
+            Health::Sick { .. } => {
+                self.healthy_at = None;
+                Reason::Sick
+            }
+            Health::Unknown { .. } => Reason::HealthUnknown,
+        };
+        self.record(out, Happening::Health, reason, "");
+    }
+
+    fn next_question_at(&self, cx: &Context<'_>) -> Timestamp {
+        let fresh_since = match &self.phase {
+            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.wants_answer_since(),
+            Phase::Exhausted
+            | Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => None,
+        };
+        self.health.next_question_at(fresh_since, self.health_interval(cx), cx.policy)
+    }
+
+    fn health_interval(&self, cx: &Context<'_>) -> Duration {
+        let waiting = match &self.phase {
+            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => !matches!(
+                stage,
+                Stage::Blocked { by: Block::Held | Block::Paused | Block::Maintenance | Block::CauseOpen, .. }
+                    | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent, .. }
+                    | Stage::AwaitingApproval { .. }
+            ),
+            Phase::Stabilising => true,
+            Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
+        };
+        if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle }
+    }
+
+    /// When to be looked at again if nothing happens before.
+    pub(crate) fn next_deadline(&self, cx: &Context<'_>) -> Option<Timestamp> {
+        let phase = match &self.phase {
+            Phase::Closed { .. } => return None,
+            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
+            Phase::Monitoring { until } => Some(*until),
+            Phase::Closing { give_up_at, .. } => Some(*give_up_at),
+            Phase::Exhausted | Phase::Stabilising => None,
+        };
+        let people = if self.resting(cx) || self.waits_for_others(cx) {
+            None
+        } else {
+            self.escalation.next(cx.runbook, cx.policy).map(|due| due.at)
+        };
+        let health = self.next_question_at(cx);
+        // What is overdue after a drive waits for an answer, not for the clock.
+        [phase, people, Some(health)].into_iter().flatten().filter(|at| *at > cx.now).min()
+    }
+
+    /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.
+    pub(crate) fn close(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.resolve_pages(reason, out);
+        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
+        let kills: Vec<_> = running.map(|record| (record.id.clone(), record.attempts)).collect();
+        if kills.is_empty() {
+            self.finish(reason, cx.now, out);
+            return Flow::Wait;
+        }
+        for (step, attempt) in kills {
+            out.push(Command::KillStep { incident: self.id, step, attempt });
+        }
+        self.enter(Phase::Closing { reason, give_up_at: cx.now + CLOSE_WITHIN }, reason, out)
+    }
+
+    fn closing(&mut self, reason: Reason, give_up_at: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let running = self.steps.iter().any(|record| record.state == StepState::Running);
+        if running && cx.now < give_up_at {
+            return Flow::Wait;
+        }
+        self.finish(reason, cx.now, out);
+        Flow::Wait
+    }
+
+    /// The last record and the last state.
+    pub(crate) fn finish(&mut self, reason: Reason, now: Timestamp, out: &mut Out) {
+        self.phase = Phase::Closed { at: now };
+        self.reason = reason;
+        self.record(out, Happening::Closed, reason, "");
+        out.push(Command::Close(Box::new(self.clone())));
+    }
+
+    pub(crate) fn resolve_pages(&mut self, reason: Reason, out: &mut Out) {
+        for page in self.escalation.resolve_pages() {
+            self.record(out, Happening::PageResolved, reason, page.to_string());
+            out.push(Command::ResolvePage { incident: self.id, page });
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What people do to one incident.
+
+use crate::command::Happening;
+use crate::context::{Context, Out};
+use crate::event::Operation;
+use crate::ids::Person;
+use crate::incident::Incident;
+use crate::reason::Reason;
+use crate::state::{Hold, Phase, Stage};
+
+impl Incident {
+    pub(crate) fn operate(&mut self, by: &Person, operation: Operation, cx: &Context<'_>, out: &mut Out) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            self.record(out, Happening::Ignored, Reason::UnknownIncident, by.as_str());
+            return;
+        }
+        let until = cx.now + cx.policy.ack_expires;
+        match operation {
+            Operation::Ack => {
+                self.escalation.take_in_hand(by.clone(), until);
+                self.record(out, Happening::Operator, Reason::Acknowledged, by.as_str());
+            }
+            Operation::Hold => {
+                self.hold = Some(Hold { by: by.clone(), at: cx.now });
+                self.record(out, Happening::Operator, Reason::Held, by.as_str());
+                self.trouble(Reason::Held, cx, out);
+                self.escalation.take_in_hand(by.clone(), until);
+            }
+            Operation::Release => {
+                self.hold = None;
+                self.record(out, Happening::Operator, Reason::Released, by.as_str());
+            }
+            Operation::Approve => self.approve(by, cx, out),
+            Operation::Abort => {
+                self.record(out, Happening::Operator, Reason::Aborted, by.as_str());
+                self.close(Reason::Aborted, cx, out);
+            }
+            Operation::Note(text) => {
+                self.record(out, Happening::Operator, Reason::Noted, format!("{by}: {text}"));
+            }
+        }
+    }
+
+    /// The approval is for the change that waits, and health is asked once more before it runs.
+    fn approve(&mut self, by: &Person, cx: &Context<'_>, out: &mut Out) {
+        let deciding = Stage::Deciding { since: cx.now };
+        let index = match &self.phase {
+            Phase::Working { cursor, stage: Stage::AwaitingApproval { .. } } => {
+                let index = *cursor;
+                self.phase = Phase::Working { cursor: index, stage: deciding };
+                index
+            }
+            Phase::Restoring { step, stage: Stage::AwaitingApproval { .. } } => {
+                let index = *step;
+                self.phase = Phase::Restoring { step: index, stage: deciding };
+                index
+            }
+            Phase::Working { .. }
+            | Phase::Restoring { .. }
+            | Phase::Exhausted
+            | Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => {
+                self.record(out, Happening::Ignored, Reason::NothingToApprove, by.as_str());
+                return;
+            }
+        };
+        if let Some(record) = self.steps.get_mut(index) {
+            record.approved_by = Some(by.clone());
+        }
+        let step = self.step_name(index);
+        self.record(out, Happening::Operator, Reason::Approved, format!("{step}: {by}"));
+    }
+}

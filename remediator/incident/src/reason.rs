@@ -1,0 +1,163 @@
+//! Why: the closed list behind every decision.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal,)+) => {
+        /// Why the core did, or did not do, something. The same text is metric label, log field, timeline entry and test assertion.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $(#[doc = $doc] #[serde(rename = $text)] $name,)+
+        }
+
+        impl Reason {
+            /// Every reason there is, for metrics that must exist before they are first counted.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The reason's one spelling.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+
+            /// One sentence for people.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$name => $doc.trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// An alert of the runbook fires for this target.
+    AlertFiring = "alert_firing",
+    /// The same alert was already known; nothing changes.
+    Duplicate = "duplicate",
+    /// The alert stopped firing.
+    AlertResolved = "alert_resolved",
+    /// The alert no longer stands in Alertmanager although no message said so.
+    ResolvedUnheard = "resolved_unheard",
+    /// No runbook answers this alert.
+    NoRunbook = "no_runbook",
+    /// The alert lacks the label that names the target; an empty target never means "all".
+    TargetMissing = "target_missing",
+    /// The alert is silenced or inhibited in Alertmanager.
+    Suppressed = "suppressed",
+    /// A limit on open incidents or on alerts of one incident is reached.
+    LimitReached = "limit_reached",
+    /// Nothing here is called that, or it is closed.
+    UnknownIncident = "unknown_incident",
+    /// The result belongs to an attempt, question or page that is over.
+    Stale = "stale",
+    /// The next step is due.
+    NextStep = "next_step",
+    /// The step ended with exit code 0.
+    StepOk = "step_ok",
+    /// The step ended with another exit code, or could not be started.
+    StepFailed = "step_failed",
+    /// The step ran longer than its timeout and was killed.
+    StepTimeout = "step_timeout",
+    /// The step was started, but how it ended is not known.
+    OutcomeUnknown = "outcome_unknown",
+    /// The step's condition is false.
+    ConditionFalse = "condition_false",
+    /// The step's condition could not be decided; an error is never a yes.
+    ConditionError = "condition_error",
+    /// The target is healthy, so no change is needed.
+    Healthy = "healthy",
+    /// The target is not healthy.
+    Sick = "sick",
+    /// Whether the target is healthy cannot be told; no change is made.
+    HealthUnknown = "health_unknown",
+    /// The last change is still given time to work.
+    Settling = "settling",
+    /// The change ran before and is not repeatable.
+    AlreadyRan = "already_ran",
+    /// The step has used up its attempts in this incident.
+    AttemptsUsed = "attempts_used",
+    /// An earlier change failed, and it says to stop then.
+    EarlierFailed = "earlier_failed",
+    /// An incident that can be the cause of this one is open for the same target.
+    CauseOpen = "cause_open",
+    /// Too many targets are sick at once: a systemic fault is not repaired target by target.
+    Systemic = "systemic",
+    /// Another change holds the lock or the target, or as many changes run as are allowed.
+    LockBusy = "lock_busy",
+    /// As many changes were made in the last hour as are allowed.
+    BudgetSpent = "budget_spent",
+    /// All new actions are paused.
+    Paused = "paused",
+    /// A maintenance window is open.
+    Maintenance = "maintenance",
+    /// A person holds this incident.
+    Held = "held",
+    /// A person released the hold.
+    Released = "released",
+    /// Shadow mode: this would have run.
+    Shadow = "shadow",
+    /// The change waits for a person's approval.
+    ApprovalNeeded = "approval_needed",
+    /// A person approved the change.
+    Approved = "approved",
+    /// Nobody approved the change in time.
+    ApprovalExpired = "approval_expired",
+    /// There is no change waiting for approval.
+    NothingToApprove = "nothing_to_approve",
+    /// All steps are done and the target is still not healthy.
+    Exhausted = "exhausted",
+    /// The trouble came back too often in one incident.
+    Flapping = "flapping",
+    /// The trouble came back before the incident was closed.
+    Relapse = "relapse",
+    /// The runbook is not in the configuration any more.
+    RunbookGone = "runbook_gone",
+    /// Nobody had it in hand within the runbook's response time.
+    ResponseTime = "response_time",
+    /// The runbook's escalation timer ran out.
+    EscalationTimer = "escalation_timer",
+    /// The level before did not acknowledge within its response time.
+    NoAcknowledgement = "no_acknowledgement",
+    /// The last level is called again.
+    Repeated = "repeated",
+    /// The page could not be delivered on any channel; the next level is called.
+    Undeliverable = "undeliverable",
+    /// The page was delivered.
+    Delivered = "delivered",
+    /// This level has been called already.
+    AlreadyPaged = "already_paged",
+    /// A person has the incident in hand.
+    Acknowledged = "acknowledged",
+    /// An acknowledgement ran out and the target is still not healthy.
+    AcknowledgementExpired = "acknowledgement_expired",
+    /// The target is healthy, yet the alert goes on firing.
+    AlertStillFiring = "alert_still_firing",
+    /// The target has been healthy for as long as the runbook asks.
+    Stabilised = "stabilised",
+    /// The time of watching after the repair is over.
+    Monitored = "monitored",
+    /// A temporary measure is taken back.
+    Restoring = "restoring",
+    /// Taking a temporary measure back hurt, so it was put in place again.
+    RestoreHurt = "restore_hurt",
+    /// A person ended the incident.
+    Aborted = "aborted",
+    /// A person wrote something down.
+    Noted = "noted",
+    /// All new actions may run again.
+    Resumed = "resumed",
+    /// The program was started again.
+    Restarted = "restarted",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

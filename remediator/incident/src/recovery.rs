@@ -1,0 +1,279 @@
+//! After the steps: stay healthy for long enough, watch, take temporary measures back, close.
+
+use crate::command::{Command, Happening};
+use crate::context::{Context, Out};
+use crate::event::{Answer, Outcome, Verdict};
+use crate::health::Health;
+use crate::incident::{Flow, Incident};
+use crate::policy::Mode;
+use crate::reason::Reason;
+use crate::runbook::Step;
+use crate::state::{Block, Phase, Stage, StepState};
+use crate::time::Timestamp;
+
+impl Incident {
+    pub(crate) fn exhausted(&mut self, _cx: &Context<'_>, out: &mut Out) -> Flow {
+        match self.health.health() {
+            Health::Healthy { .. } => self.enter(Phase::Stabilising, Reason::Healthy, out),
+            Health::Sick { .. } | Health::Unknown { .. } => Flow::Wait,
+        }
+    }
+
+    pub(crate) fn stabilising(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
+        match self.health.health() {
+            Health::Unknown { .. } => Flow::Wait,
+            Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => {
+                // The last change was promised this much time; a wobble within it is no failure of the change.
+                let past_the_ladder = cx.runbook.steps.len();
+                let stage = Stage::Deciding { since: cx.now };
+                self.enter(Phase::Working { cursor: past_the_ladder, stage }, Reason::Settling, out)
+            }
+            Health::Sick { .. } => self.relapse(cx, out),
+            Health::Healthy { since } if cx.now.since(since) >= cx.runbook.healthy_for => {
+                self.resolve_pages(Reason::Stabilised, out);
+                self.escalation.restart(cx.now);
+                let until = cx.now + cx.runbook.recovery.monitor;
+                self.enter(Phase::Monitoring { until }, Reason::Stabilised, out)
+            }
+            Health::Healthy { .. } => Flow::Wait,
+        }
+    }
+
+    pub(crate) fn monitoring(&mut self, until: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let steady = match self.health.health() {
+            Health::Unknown { .. } => return Flow::Wait,
+            Health::Sick { .. } if self.firing() => {
+                self.escalation.restart(cx.now);
+                return self.relapse(cx, out);
+            }
+            Health::Sick { .. } => return Flow::Wait,
+            Health::Healthy { since } => cx.now.since(since) >= cx.runbook.healthy_for,
+        };
+        if cx.now < until || !steady {
+            return Flow::Wait;
+        }
+        if self.firing() {
+            if cx.now >= until + cx.runbook.respond_within {
+                self.trouble(Reason::AlertStillFiring, cx, out);
+            }
+            return Flow::Wait;
+        }
+        if self.restore_next < cx.runbook.recovery.restore.len() {
+            let step = restore_index(self.restore_next, cx);
+            return self.enter(Phase::Restoring { step, stage: Stage::Ready }, Reason::Restoring, out);
+        }
+        let watched = !cx.runbook.recovery.monitor.is_zero();
+        self.close(if watched { Reason::Monitored } else { Reason::Stabilised }, cx, out)
+    }
+
+    /// The trouble came back: the ladder once more, from the top, with what may run again.
+    fn relapse(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.relapses += 1;
+        if self.relapses > cx.policy.relapses {
+            let flow = self.enter(Phase::Exhausted, Reason::Flapping, out);
+            self.trouble(Reason::Flapping, cx, out);
+            return flow;
+        }
+        for (record, step) in self.steps.iter_mut().zip(&cx.runbook.steps) {
+            let ran = record.attempts > 0 && record.state != StepState::Skipped;
+            if record.state != StepState::Running && (!ran || step.repeatable()) {
+                record.state = StepState::Pending;
+            }
+        }
+        self.enter(Phase::Working { cursor: 0, stage: Stage::Ready }, Reason::Relapse, out)
+    }
+
+    pub(crate) fn restoring(&mut self, index: usize, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let Some(step) = cx.runbook.all_steps().nth(index) else {
+            self.restore_next = cx.runbook.recovery.restore.len();
+            return self.enter(Phase::Monitoring { until: cx.now }, Reason::Monitored, out);
+        };
+        match stage {
+            Stage::Ready => self.look_at_restore(index, step, cx, out),
+            Stage::AskedCondition { ticket, give_up_at } => {
+                if cx.now < give_up_at {
+                    return Flow::Wait;
+                }
+                self.condition_answered(&step.id, ticket, Answer::Error("no answer".to_owned()), cx, out);
+                Flow::Again
+            }
+            Stage::Deciding { since } => self.decide_restore(index, step, since, cx, out),
+            Stage::Blocked { retry_at, .. } if cx.now < retry_at => Flow::Wait,
+            Stage::Blocked { by, .. } if self.restore_blocked(index, step, cx) == Some(by) => {
+                self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
+                Flow::Wait
+            }
+            Stage::Blocked { .. } => self.restore_stage(index, Stage::Ready),
+            Stage::AwaitingApproval { until } if cx.now < until => Flow::Wait,
+            Stage::AwaitingApproval { .. } => {
+                self.skip(index, Reason::ApprovalExpired, out);
+                self.next_restore(cx, out);
+                Flow::Again
+            }
+            Stage::Running { attempt, deadline } => {
+                if cx.now < deadline {
+                    return Flow::Wait;
+                }
+                out.push(Command::KillStep { incident: self.id, step: step.id.clone(), attempt });
+                self.step_finished(&step.id, attempt, &Outcome::Unknown, cx, out);
+                Flow::Again
+            }
+            Stage::Settling { since, until } | Stage::Verifying { since, until } => {
+                self.watch_restore(index, since, until, cx, out)
+            }
+        }
+    }
+
+    fn restore_stage(&mut self, step: usize, stage: Stage) -> Flow {
+        self.phase = Phase::Restoring { step, stage };
+        Flow::Again
+    }
+
+    /// Undoing a hurt does not wait for budgets, yet never collides with another change.
+    fn restore_blocked(&self, index: usize, step: &Step, cx: &Context<'_>) -> Option<Block> {
+        let limits = || match self.blocked_by_limits(step, cx) {
+            Some(Block::Systemic | Block::Settling | Block::BudgetSpent) if is_undo(index, cx) => {
+                let busy = cx.running.busy(self.id, &self.target, &self.locks(step), cx.policy.concurrent_changes);
+                busy.then_some(Block::LockBusy)
+            }
+            other => other,
+        };
+        self.blocked_by_others(cx).or_else(limits)
+    }
+
+    fn block_restore(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
+        self.note_block(index, by, cx, out);
+        Flow::Wait
+    }
+
+    fn look_at_restore(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
+        if let Some(by) = self.restore_blocked(index, step, cx) {
+            return self.block_restore(index, by, cx, out);
+        }
+        if is_undo(index, cx) {
+            return self.start_restore(index, step, Reason::RestoreHurt, cx, out);
+        }
+        if !step.conditional {
+            return self.restore_stage(index, Stage::Deciding { since: cx.now });
+        }
+        self.ticket += 1;
+        let ticket = self.ticket;
+        out.push(Command::AskCondition { incident: self.id, step: step.id.clone(), ticket });
+        self.restore_stage(index, Stage::AskedCondition { ticket, give_up_at: cx.now + cx.policy.health_timeout * 3 })
+    }
+
+    fn decide_restore(&mut self, index: usize, step: &Step, since: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
+        match self.health.answer_since(since) {
+            None | Some(Verdict::Unknown) => Flow::Wait,
+            Some(Verdict::Sick) => {
+                let until = cx.now + cx.runbook.recovery.monitor;
+                self.enter(Phase::Monitoring { until }, Reason::Sick, out)
+            }
+            Some(Verdict::Healthy) => {
+                if let Some(by) = self.restore_blocked(index, step, cx) {
+                    return self.block_restore(index, by, cx, out);
+                }
+                let approved = self.steps.get(index).is_some_and(|record| record.approved_by.is_some());
+                match cx.mode() {
+                    Mode::Shadow => {
+                        self.skip(index, Reason::Shadow, out);
+                        self.next_restore(cx, out);
+                        Flow::Again
+                    }
+                    Mode::Approve if !approved => {
+                        let until = cx.now + cx.policy.approval_expires;
+                        self.restore_stage(index, Stage::AwaitingApproval { until });
+                        self.reason = Reason::ApprovalNeeded;
+                        let step = self.step_name(index);
+                        self.record(out, Happening::Blocked, Reason::ApprovalNeeded, step);
+                        Flow::Wait
+                    }
+                    Mode::Act | Mode::Approve => self.start_restore(index, step, Reason::Restoring, cx, out),
+                }
+            }
+        }
+    }
+
+    fn start_restore(&mut self, index: usize, step: &Step, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let attempt = self.begin(index, reason, cx, out);
+        // The shell reports a step's end within this time of its timeout; after that nobody will.
+        let deadline = cx.now + step.timeout + step.timeout + cx.policy.health_timeout;
+        self.restore_stage(index, Stage::Running { attempt, deadline })
+    }
+
+    pub(crate) fn after_restore_step(
+        &mut self,
+        index: usize,
+        state: StepState,
+        reason: Reason,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) {
+        if is_undo(index, cx) {
+            self.trouble(Reason::RestoreHurt, cx, out);
+            self.stop_restoring(Reason::RestoreHurt, cx, out);
+            return;
+        }
+        let settle = cx.runbook.all_steps().nth(index).map_or_else(Default::default, Step::settle);
+        let until = cx.now + settle;
+        match state {
+            StepState::Ok => {
+                self.restore_stage(index, Stage::Settling { since: cx.now, until });
+            }
+            StepState::Unknown => {
+                self.restore_stage(index, Stage::Verifying { since: cx.now, until });
+            }
+            StepState::Failed | StepState::Timeout | StepState::Pending | StepState::Skipped | StepState::Running => {
+                self.trouble(reason, cx, out);
+                self.stop_restoring(reason, cx, out);
+            }
+        }
+    }
+
+    /// A measure was taken back: the target must stay healthy for the whole of `settle`.
+    fn watch_restore(
+        &mut self,
+        index: usize,
+        since: Timestamp,
+        until: Timestamp,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) -> Flow {
+        match self.health.answer_since(since) {
+            Some(Verdict::Sick) => {
+                self.enter(Phase::Restoring { step: index + 1, stage: Stage::Ready }, Reason::RestoreHurt, out)
+            }
+            Some(Verdict::Healthy) if cx.now >= until => {
+                self.next_restore(cx, out);
+                Flow::Again
+            }
+            Some(Verdict::Healthy | Verdict::Unknown) | None => Flow::Wait,
+        }
+    }
+
+    pub(crate) fn next_restore(&mut self, cx: &Context<'_>, out: &mut Out) {
+        self.restore_next += 1;
+        let phase = if self.restore_next < cx.runbook.recovery.restore.len() {
+            Phase::Restoring { step: restore_index(self.restore_next, cx), stage: Stage::Ready }
+        } else {
+            Phase::Monitoring { until: cx.now }
+        };
+        self.enter(phase, Reason::Restoring, out);
+    }
+
+    fn stop_restoring(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) {
+        self.restore_next = cx.runbook.recovery.restore.len();
+        let until = cx.now + cx.runbook.recovery.monitor;
+        self.enter(Phase::Monitoring { until }, reason, out);
+    }
+}
+
+/// Where a restore stands among all steps; its undo comes right after it.
+const fn restore_index(restore: usize, cx: &Context<'_>) -> usize {
+    cx.runbook.steps.len() + 2 * restore
+}
+
+const fn is_undo(index: usize, cx: &Context<'_>) -> bool {
+    index >= cx.runbook.steps.len() && (index - cx.runbook.steps.len()) % 2 == 1
+}

@@ -1,0 +1,162 @@
+//! What the core needs to know of a runbook. Commands, queries and texts stay with the shell.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlertName, LabelName, Level, LockName, RunbookId, StepId};
+use crate::policy::Mode;
+
+/// A runbook's shape: which alerts it answers, its steps in order, and its timers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runbook {
+    /// Its name.
+    pub id: RunbookId,
+    /// How bad its alerts are.
+    pub severity: Severity,
+    /// The alerts that it answers.
+    pub alerts: Vec<AlertName>,
+    /// The alert label whose value is the target.
+    pub target: LabelName,
+    /// Runbooks whose open incident for the same target is the cause of this one's trouble.
+    pub causes: Vec<RunbookId>,
+    /// How long the target must be healthy without a break before the incident is over.
+    pub healthy_for: Duration,
+    /// The first level is called after this time of trouble.
+    pub respond_within: Duration,
+    /// The runbook's own escalation timer.
+    pub escalate: Option<EscalateAt>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What happens once the target is healthy.
+    pub recovery: Recovery,
+    /// Whether its changes run, wait for a person, or are only written down. The stricter of this and the policy's mode counts.
+    pub mode: Mode,
+}
+
+/// How bad an alert is, in the runbook page's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Warning,
+    /// Viewers notice.
+    Major,
+    /// The channel is down or about to be.
+    Critical,
+}
+
+impl Severity {
+    /// The severity's one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Major => "major",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// "Level 2 after 10 minutes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EscalateAt {
+    /// Who is called.
+    pub level: Level,
+    /// After how much trouble, counted from its beginning.
+    pub after: Duration,
+}
+
+/// One action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// Whether it only reads.
+    pub kind: Kind,
+    /// Whether it has a condition that the shell must be asked about.
+    pub conditional: bool,
+    /// The longest it may run.
+    pub timeout: Duration,
+}
+
+/// Whether a step reads or alters the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads.
+    Diagnose {
+        /// The steps after it do not wait for its end.
+        background: bool,
+    },
+    /// Alters the system.
+    Change {
+        /// What no other change may hold meanwhile.
+        locks: Vec<LockName>,
+        /// How long the target may take to become healthy before the next step.
+        settle: Duration,
+        /// Whether it may run again: after an unknown outcome, or when the trouble comes back.
+        repeatable: bool,
+        /// What its failure means for the changes after it.
+        on_failure: OnFailure,
+    },
+}
+
+/// What a failed change means for the changes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No further change; a person is called.
+    Stop,
+    /// A person is called, and the steps go on.
+    Continue,
+}
+
+/// After the target is healthy: watch, then take temporary measures back one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// How long to watch before the first restore, or before closing.
+    pub monitor: Duration,
+    /// What is taken back, in order.
+    pub restore: Vec<Restore>,
+}
+
+/// One temporary measure and its way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// Takes the measure back; its `settle` is how long the target must stay healthy afterwards.
+    pub apply: Step,
+    /// Puts the measure in place again if that hurt.
+    pub undo: Step,
+}
+
+impl Runbook {
+    /// Every step that can run, the ladder's first, then each restore with its undo.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(self.recovery.restore.iter().flat_map(|restore| [&restore.apply, &restore.undo]))
+    }
+}
+
+impl Step {
+    /// Whether the step alters the system.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        matches!(self.kind, Kind::Change { .. })
+    }
+
+    /// How long the target may take to become healthy after the step.
+    #[must_use]
+    pub const fn settle(&self) -> Duration {
+        match self.kind {
+            Kind::Diagnose { .. } => Duration::ZERO,
+            Kind::Change { settle, .. } => settle,
+        }
+    }
+
+    /// Whether the step may run again after an unknown outcome. Reading again never hurts.
+    #[must_use]
+    pub const fn repeatable(&self) -> bool {
+        match self.kind {
+            Kind::Diagnose { .. } => true,
+            Kind::Change { repeatable, .. } => repeatable,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What an incident remembers: alerts, phases, steps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlertName, LabelName, Person, StepId};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// An alert of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    /// `alertname`.
+    pub name: AlertName,
+    /// All labels.
+    pub labels: BTreeMap<LabelName, Box<str>>,
+    /// When it began to fire.
+    pub starts_at: Timestamp,
+    /// When it was first heard of.
+    pub heard_at: Timestamp,
+    /// When it ended.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// A person's hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who.
+    pub by: Person,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Where an incident stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The steps run.
+    Working {
+        /// The step that it is at; past the last one it looks whether they helped.
+        cursor: usize,
+        /// How far it is with that step.
+        stage: Stage,
+    },
+    /// Nothing is left to try; people have it.
+    Exhausted,
+    /// Healthy, but not yet for long enough.
+    Stabilising,
+    /// Healthy for long enough: watched until then, and until no alert fires.
+    Monitoring {
+        /// Until when at least.
+        until: Timestamp,
+    },
+    /// Temporary measures are taken back.
+    Restoring {
+        /// The step, as an index into all steps.
+        step: usize,
+        /// How far it is with that step.
+        stage: Stage,
+    },
+    /// Over as soon as the steps that were told to end have ended: what they hold is free only then.
+    Closing {
+        /// Why it is over.
+        reason: Reason,
+        /// When it is over even if nobody reports their end.
+        give_up_at: Timestamp,
+    },
+    /// Over.
+    Closed {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// How far an incident is with a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It has not looked at it yet.
+    Ready,
+    /// It asked whether the condition holds.
+    AskedCondition {
+        /// The question's number.
+        ticket: u64,
+        /// When the shell must have answered.
+        give_up_at: Timestamp,
+    },
+    /// It waits for an answer about health that was asked for at or after this time.
+    Deciding {
+        /// That time.
+        since: Timestamp,
+    },
+    /// Something keeps the step from running.
+    Blocked {
+        /// What.
+        by: Block,
+        /// When to look again.
+        retry_at: Timestamp,
+    },
+    /// It waits for a person.
+    AwaitingApproval {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The step runs.
+    Running {
+        /// Which attempt.
+        attempt: u32,
+        /// When the shell must have reported the end.
+        deadline: Timestamp,
+    },
+    /// The change is done and given time to work.
+    Settling {
+        /// Since when.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// How the step ended is not known; health tells whether it worked.
+    Verifying {
+        /// Since when.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// What keeps a step from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// A person holds the incident.
+    Held,
+    /// A person paused everything.
+    Paused,
+    /// A maintenance window is open.
+    Maintenance,
+    /// An incident that can be the cause is open.
+    CauseOpen,
+    /// Too many targets are sick at once.
+    Systemic,
+    /// Health cannot be told.
+    HealthUnknown,
+    /// The last change is still given time.
+    Settling,
+    /// Another change is in the way.
+    LockBusy,
+    /// The hour's changes are used up.
+    BudgetSpent,
+}
+
+impl Block {
+    /// The reason that stands for it.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Held => Reason::Held,
+            Self::Paused => Reason::Paused,
+            Self::Maintenance => Reason::Maintenance,
+            Self::CauseOpen => Reason::CauseOpen,
+            Self::Systemic => Reason::Systemic,
+            Self::HealthUnknown => Reason::HealthUnknown,
+            Self::Settling => Reason::Settling,
+            Self::LockBusy => Reason::LockBusy,
+            Self::BudgetSpent => Reason::BudgetSpent,
+        }
+    }
+}
+
+/// What became of a step in this incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Which step.
+    pub id: StepId,
+    /// Whether it alters the system.
+    pub change: bool,
+    /// How it stands.
+    pub state: StepState,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How often it was started.
+    pub attempts: u32,
+    /// When it was last started.
+    pub started_at: Option<Timestamp>,
+    /// When it last ended.
+    pub finished_at: Option<Timestamp>,
+    /// Who approved its next start.
+    pub approved_by: Option<Person>,
+}
+
+/// How a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not looked at yet.
+    Pending,
+    /// Left out.
+    Skipped,
+    /// Started.
+    Running,
+    /// Ended with exit code 0.
+    Ok,
+    /// Ended otherwise.
+    Failed,
+    /// Killed at its timeout.
+    Timeout,
+    /// Started, and nobody saw the end.
+    Unknown,
+}
+
+impl StepState {
+    /// The state's one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Skipped => "skipped",
+            Self::Running => "running",
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Stage {
+    /// When the stage must be looked at again.
+    pub(crate) const fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ready | Self::Deciding { .. } => None,
+            Self::AskedCondition { give_up_at, .. } => Some(*give_up_at),
+            Self::Blocked { retry_at, .. } => Some(*retry_at),
+            Self::AwaitingApproval { until } | Self::Settling { until, .. } | Self::Verifying { until, .. } => {
+                Some(*until)
+            }
+            Self::Running { deadline, .. } => Some(*deadline),
+        }
+    }
+}
+
+impl Stage {
+    /// The stage goes on with an answer about health that was asked for at or after this time.
+    pub(crate) const fn wants_answer_since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Deciding { since } | Self::Settling { since, .. } | Self::Verifying { since, .. } => Some(*since),
+            Self::Ready
+            | Self::AskedCondition { .. }
+            | Self::Blocked { .. }
+            | Self::AwaitingApproval { .. }
+            | Self::Running { .. } => None,
+        }
+    }
+}
+
+impl StepRecord {
+    pub(crate) const fn pending(id: StepId, change: bool) -> Self {
+        Self {
+            id,
+            change,
+            state: StepState::Pending,
+            reason: None,
+            attempts: 0,
+            started_at: None,
+            finished_at: None,
+            approved_by: None,
+        }
+    }
+}
+
+impl Stage {
+    /// The stage waits for an answer that a restart loses.
+    pub(crate) const fn asks_something(&self) -> bool {
+        match self {
+            Self::AskedCondition { .. } | Self::Deciding { .. } => true,
+            Self::Ready
+            | Self::Blocked { .. }
+            | Self::AwaitingApproval { .. }
+            | Self::Running { .. }
+            | Self::Settling { .. }
+            | Self::Verifying { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Questions to Prometheus: instant queries whose answer is 1, 0, or not known.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use url::Url;
+use vvtv_incident::{Target, Verdict};
+
+use crate::promql::Query;
+
+/// The largest answer that is read. A question for one number has a short answer.
+const BODY_MAX: usize = 1 << 20;
+
+/// Why Prometheus gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PromError {
+    /// No connection, or none in time.
+    #[error("cannot ask Prometheus at {url}")]
+    Unreachable {
+        /// Its address.
+        url: Url,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer is larger than a number needs.
+    #[error("Prometheus answered with more than {BODY_MAX} bytes")]
+    TooLarge,
+    /// Prometheus refused the query.
+    #[error("Prometheus answered {status}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its explanation, at most 300 characters.
+        message: String,
+    },
+    /// The answer is not Prometheus' JSON.
+    #[error("Prometheus' answer is not understood")]
+    Garbled(#[source] serde_json::Error),
+    /// The query yields a range or a text.
+    #[error("the query yields a {0}, not numbers")]
+    NotNumbers(String),
+    /// The query yields several samples that say different things.
+    #[error("the query yields {0} samples that disagree")]
+    Disagree(usize),
+    /// The query yields a number that is neither 1 nor 0.
+    #[error("the query yields {0}, neither 1 nor 0: does a comparison lack `bool`?")]
+    NotBoolean(f64),
+}
+
+/// Asks one Prometheus.
+#[derive(Clone, Debug)]
+pub struct PromClient {
+    http: reqwest::Client,
+    query_url: Url,
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: String,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    data: Option<Data>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    result_type: String,
+    result: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    value: (f64, String),
+}
+
+impl PromClient {
+    /// A client for the Prometheus at `base` (with a slash at the end); no question takes longer than `timeout`.
+    ///
+    /// # Errors
+    /// The TLS roots cannot be loaded, or `base` cannot be a base.
+    pub fn new(base: &Url, timeout: Duration) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, query_url: base.join("api/v1/query")?, timeout })
+    }
+
+    /// Whether the target is healthy. An error is [`Verdict::Unknown`], and logged.
+    pub async fn health(&self, healthy: &Query, target: &Target) -> Verdict {
+        match self.verdict(healthy, target).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                let error = super::chain(&error);
+                tracing::warn!(target = target.as_str(), error, "health cannot be told");
+                Verdict::Unknown
+            }
+        }
+    }
+
+    /// The truth of a query about a target: 1 is [`Verdict::Healthy`] (yes), 0 is [`Verdict::Sick`] (no), no sample or NaN
+    /// [`Verdict::Unknown`]. Staleness is Prometheus' own: an instant query does not see series that ended.
+    ///
+    /// # Errors
+    /// Prometheus cannot be asked or refuses, or the samples are not one truth.
+    pub async fn verdict(&self, query: &Query, target: &Target) -> Result<Verdict, PromError> {
+        let values = self.values(&query.about(target)).await?;
+        let Some(first) = values.first().copied() else { return Ok(Verdict::Unknown) };
+        if values.iter().any(|value| value.is_nan()) {
+            return Ok(Verdict::Unknown);
+        }
+        #[expect(clippy::float_cmp, reason = "PromQL's booleans are exactly 1 and 0")]
+        let (same, one, zero) = (values.iter().all(|value| *value == first), first == 1.0, first == 0.0);
+        match (same, one, zero) {
+            (false, ..) => Err(PromError::Disagree(values.len())),
+            (true, true, _) => Ok(Verdict::Healthy),
+            (true, _, true) => Ok(Verdict::Sick),
+            (true, false, false) => Err(PromError::NotBoolean(first)),
+        }
+    }
+
+    /// The one number that a query without a target yields, e.g. how many targets are known; `None` without a sample.
+    ///
+    /// # Errors
+    /// Prometheus cannot be asked or refuses, or there are several numbers.
+    pub async fn number(&self, query: &str) -> Result<Option<f64>, PromError> {
+        match self.values(query).await?.as_slice() {
+            [] => Ok(None),
+            [value] => Ok(Some(*value).filter(|value| !value.is_nan())),
+            values => Err(PromError::Disagree(values.len())),
+        }
+    }
+
+    async fn values(&self, query: &str) -> Result<Vec<f64>, PromError> {
+        let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
+        let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
+        let response = self.http.post(self.query_url.clone()).form(&form).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(unreachable)?);
+            if body.len() > BODY_MAX {
+                return Err(PromError::TooLarge);
+            }
+        }
+        let refused = |message: &str| PromError::Refused {
+            status: status.as_u16(),
+            message: message.chars().take(300).collect(),
+        };
+        let answer: Answer = match serde_json::from_slice(&body) {
+            Ok(answer) => answer,
+            Err(_) if !status.is_success() => return Err(refused(&String::from_utf8_lossy(&body))),
+            Err(error) => return Err(PromError::Garbled(error)),
+        };
+        for warning in &answer.warnings {
+            tracing::warn!(query, warning, "Prometheus warns");
+        }
+        match answer.data {
+            Some(data) if answer.status == "success" => numbers(data),
+            Some(_) | None => Err(refused(answer.error.as_deref().unwrap_or("no reason given"))),
+        }
+    }
+}
+
+fn numbers(data: Data) -> Result<Vec<f64>, PromError> {
+    let texts: Vec<String> = match data.result_type.as_str() {
+        "vector" => {
+            let samples: Vec<Sample> = serde_json::from_value(data.result).map_err(PromError::Garbled)?;
+            samples.into_iter().map(|sample| sample.value.1).collect()
+        }
+        "scalar" => {
+            let (_, text): (f64, String) = serde_json::from_value(data.result).map_err(PromError::Garbled)?;
+            vec![text]
+        }
+        other => return Err(PromError::NotNumbers(other.to_owned())),
+    };
+    // "+Inf", "-Inf" and "NaN" parse as they stand; anything else that is no number is as good as NaN.
+    Ok(texts.iter().map(|text| text.parse().unwrap_or(f64::NAN)).collect())
+}

@@ -1,0 +1,152 @@
+//! `remediator.yml`: what an operator writes once per installation. Read whole and checked before anything starts.
+
+mod build;
+mod file;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+use vvtv_incident::{Level, Policy};
+use vvtv_toolkit::yaml::{Spanned, YamlError};
+
+pub use secret::Secret;
+
+use crate::runbook::Site;
+use crate::source::Source;
+
+/// The configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the web server listens, `HOST:PORT` or `:PORT`.
+    pub listen: String,
+    /// Under which address people and PagerDuty reach the console; with a slash at the end.
+    pub external_url: Url,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The directory of the runbooks.
+    pub runbooks: PathBuf,
+    /// Files of alert rules that `check` compares the runbooks with.
+    pub rules: Vec<PathBuf>,
+    /// What runbooks may use of this installation.
+    pub site: Site,
+    /// Prometheus' base address, with a slash at the end.
+    pub prometheus: Url,
+    /// Alertmanager's base address.
+    pub alertmanager: Url,
+    /// The bearer token that Alertmanager must show, if one is asked for.
+    pub webhook_token: Option<Secret>,
+    /// The limits and people that hold for all runbooks.
+    pub policy: Policy,
+    /// Who is called, first level first.
+    pub contacts: Vec<Contact>,
+    /// The ways to reach them.
+    pub channels: BTreeMap<ChannelName, Channel>,
+    /// PromQL that counts all known targets, sick or not.
+    pub targets: String,
+    /// Time between two looks at Alertmanager's own list of alerts.
+    pub reconcile: Duration,
+    /// Places in the file, for `check`.
+    pub marks: Marks,
+}
+
+/// A person or rota, and how to reach them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The rung of the escalation.
+    pub level: Level,
+    /// Name for people.
+    pub name: String,
+    /// What they decide about.
+    pub scope: String,
+    /// Time until the next level is called.
+    pub respond_within: Duration,
+    /// The channels to use, all of them.
+    pub notify: Vec<ChannelName>,
+}
+
+/// The name of a configured channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelName(Box<str>);
+
+impl ChannelName {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A way to reach a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// PagerDuty Events API v2.
+    Pagerduty {
+        /// The integration's routing key.
+        routing_key: Secret,
+        /// The enqueue address.
+        url: Url,
+    },
+    /// Any receiver of JSON by POST.
+    Webhook {
+        /// Where to.
+        url: Url,
+        /// Headers to send along.
+        headers: BTreeMap<String, String>,
+        /// A bearer token to send along.
+        token: Option<Secret>,
+    },
+}
+
+/// Places in `remediator.yml`.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// The file.
+    pub source: Source,
+    /// The list of contacts.
+    pub contacts: Spanned<()>,
+    /// The runbooks directory.
+    pub runbooks: Spanned<()>,
+    /// Each site variable.
+    pub variables: BTreeMap<String, Spanned<()>>,
+    /// Header values that stand in the file as they are.
+    pub headers: Vec<(String, Spanned<()>)>,
+    /// Secret files that could not be read, when [`SecretFiles::Report`] was asked for.
+    pub unread_secrets: Vec<(String, Spanned<()>)>,
+    /// Each rules file.
+    pub rules: Vec<Spanned<()>>,
+}
+
+/// What to do about a secret file that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretFiles {
+    /// Refuse the configuration.
+    Demand,
+    /// Note it in [`Marks::unread_secrets`]: a file can be checked where its secrets are not.
+    Report,
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// What is wrong, with file, line and column.
+pub fn load(path: &Path, secrets: SecretFiles) -> Result<Config, YamlError> {
+    build::config(Source::read(path)?, secrets)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! From what is written in `remediator.yml` to what it means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use url::Url;
+use vvtv_incident::{Level, Policy};
+use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::yaml::{Spanned, YamlError};
+
+use super::file::{self, File};
+use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles};
+use crate::platform::Platform;
+use crate::runbook::{Site, Variable};
+use crate::source::{Source, place};
+
+const LISTEN: &str = "127.0.0.1:10048";
+const EXTERNAL_URL: &str = "http://localhost:10048";
+const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+const TARGETS: &str = "count(group by (stream) (vvtv_ingest_up))";
+const RECONCILE: Duration = Duration::from_secs(30);
+/// Levels that a ladder of people may have.
+const CONTACTS_MAX: usize = 20;
+
+struct Builder {
+    source: Source,
+    secrets: SecretFiles,
+    unread_secrets: Vec<(String, Spanned<()>)>,
+}
+
+pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
+    let file: File = source.parse()?;
+    let mut builder = Builder { source, secrets, unread_secrets: Vec::new() };
+    let channels = builder.channels(&file.channels)?;
+    let contacts = builder.contacts(&file.contacts, &channels)?;
+    let mut policy = builder.policy(file.limits.unwrap_or_default())?;
+    policy.mode = file.mode;
+    policy.contacts = contacts
+        .iter()
+        .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
+        .collect();
+    let webhook_token = match file.webhook.and_then(|webhook| webhook.token_file) {
+        Some(path) => Some(builder.secret(&path)?),
+        None => None,
+    };
+    let site = builder.site(&file.variables)?;
+    let source = &builder.source;
+    let marks = Marks {
+        source: source.clone(),
+        contacts: place(&file.contacts),
+        runbooks: place(&file.runbooks),
+        variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
+        headers: headers(&file.channels),
+        unread_secrets: builder.unread_secrets.clone(),
+        rules: file.rules.iter().map(place).collect(),
+    };
+    Ok(Config {
+        listen: listen(source, file.listen.as_ref())?,
+        external_url: match &file.external_url {
+            Some(text) => base_url(source, text)?,
+            None => Url::parse(EXTERNAL_URL).map_err(|error| source.error(&file.contacts, error.to_string()))?,
+        },
+        database: database(source, &file.database)?,
+        runbooks: source.resolve(&file.runbooks.value),
+        rules: file.rules.iter().map(|path| source.resolve(&path.value)).collect(),
+        site,
+        prometheus: base_url(source, &file.prometheus)?,
+        alertmanager: base_url(source, &file.alertmanager)?,
+        webhook_token,
+        policy,
+        contacts,
+        channels,
+        targets: file.targets.map_or_else(|| TARGETS.to_owned(), |query| query.value),
+        reconcile: match &file.reconcile {
+            Some(every) => positive(source, every)?,
+            None => RECONCILE,
+        },
+        marks,
+    })
+}
+
+fn listen(source: &Source, text: Option<&Spanned<String>>) -> Result<String, YamlError> {
+    let Some(text) = text else { return Ok(LISTEN.to_owned()) };
+    match text.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(_)) => Ok(text.value.clone()),
+        Some(Err(_)) | None => {
+            Err(source.error(text, "not an address to listen on: expected HOST:PORT, e.g. 127.0.0.1:10048"))
+        }
+    }
+}
+
+fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBuf, YamlError> {
+    match text.value.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(source.resolve(path)),
+        Some(_) | None => Err(source.error(text, "not a database: expected sqlite:PATH")),
+    }
+}
+
+fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+    let url = Url::parse(&text.value).map_err(|error| source.error(text, format!("not an address: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(source.error(text, "not an address: expected http://HOST:PORT or https://HOST"));
+    }
+    Ok(url)
+}
+
+/// An address that paths are joined to: with a slash at the end, so that joining keeps its own path.
+fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+    let mut url = url(source, text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(source.error(text, "not a base address: it has a query or a fragment"));
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<Duration, YamlError> {
+    let duration = text.value.get();
+    if duration.is_zero() {
+        return Err(source.error(text, "must be longer than zero"));
+    }
+    Ok(duration)
+}
+
+fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, Spanned<()>)> {
+    let webhooks = channels.values().filter_map(|channel| match &channel.value {
+        file::Channel::Webhook(webhook) => Some(&webhook.headers),
+        file::Channel::Pagerduty(_) => None,
+    });
+    webhooks.flatten().map(|(name, value)| (name.clone(), place(value))).collect()
+}
+
+impl Builder {
+    fn secret(&mut self, path: &Spanned<String>) -> Result<Secret, YamlError> {
+        match Secret::read(&self.source.resolve(&path.value)) {
+            Ok(secret) => Ok(secret),
+            Err(message) if self.secrets == SecretFiles::Report => {
+                self.unread_secrets.push((message, place(path)));
+                Ok(Secret::new(""))
+            }
+            Err(message) => Err(self.source.error(path, message)),
+        }
+    }
+
+    fn channels(
+        &mut self,
+        written: &BTreeMap<String, Spanned<file::Channel>>,
+    ) -> Result<BTreeMap<ChannelName, Channel>, YamlError> {
+        let mut channels = BTreeMap::new();
+        for (name, channel) in written {
+            channels.insert(ChannelName::new(name), self.channel(channel)?);
+        }
+        Ok(channels)
+    }
+
+    fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Channel, YamlError> {
+        match &written.value {
+            file::Channel::Pagerduty(pagerduty) => Ok(Channel::Pagerduty {
+                routing_key: self.secret(&pagerduty.routing_key_file)?,
+                url: match &pagerduty.url {
+                    Some(text) => url(&self.source, text)?,
+                    None => Url::parse(PAGERDUTY).map_err(|error| self.source.error(written, error.to_string()))?,
+                },
+            }),
+            file::Channel::Webhook(webhook) => {
+                for (name, value) in &webhook.headers {
+                    let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                        && reqwest::header::HeaderValue::from_str(&value.value).is_ok();
+                    if !valid {
+                        return Err(self
+                            .source
+                            .error(value, format!("`{name}` with this value is not an HTTP header")));
+                    }
+                }
+                let token = match &webhook.token_file {
+                    Some(path) => Some(self.secret(path)?),
+                    None => None,
+                };
+                Ok(Channel::Webhook {
+                    url: url(&self.source, &webhook.url)?,
+                    headers: webhook.headers.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+                    token,
+                })
+            }
+        }
+    }
+
+    fn contacts(
+        &self,
+        written: &Spanned<Vec<file::Contact>>,
+        channels: &BTreeMap<ChannelName, Channel>,
+    ) -> Result<Vec<Contact>, YamlError> {
+        if written.value.is_empty() {
+            return Err(self.source.error(written, "nobody to call: at least a contact of level 1 is needed"));
+        }
+        if written.value.len() > CONTACTS_MAX {
+            return Err(self.source.error(written, format!("more than {CONTACTS_MAX} contacts")));
+        }
+        let mut contacts = Vec::new();
+        for (contact, expected) in written.value.iter().zip(1_u8..) {
+            if contact.level.value != expected {
+                let message = format!("expected level {expected} here: levels count up from 1 without gaps");
+                return Err(self.source.error(&contact.level, message));
+            }
+            if contact.name.value.trim().is_empty() {
+                return Err(self.source.error(&contact.name, "a contact needs a name"));
+            }
+            contacts.push(Contact {
+                level: Level::new(contact.level.value),
+                name: contact.name.value.clone(),
+                scope: contact.scope.clone(),
+                respond_within: positive(&self.source, &contact.respond_within)?,
+                notify: self.notify(contact, channels)?,
+            });
+        }
+        Ok(contacts)
+    }
+
+    fn notify(
+        &self,
+        contact: &file::Contact,
+        channels: &BTreeMap<ChannelName, Channel>,
+    ) -> Result<Vec<ChannelName>, YamlError> {
+        if contact.notify.value.is_empty() {
+            let message = format!("{} cannot be reached: no channel to notify", contact.name.value);
+            return Err(self.source.error(&contact.notify, message));
+        }
+        let mut names = BTreeSet::new();
+        for written in &contact.notify.value {
+            let name = ChannelName::new(&written.value);
+            if !channels.contains_key(&name) {
+                let known: Vec<_> = channels.keys().map(ChannelName::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let message = format!("no channel is called `{name}` (channels: {known})");
+                return Err(self.source.error(written, message));
+            }
+            if !names.insert(name) {
+                return Err(self.source.error(written, "this channel is named twice"));
+            }
+        }
+        Ok(contact.notify.value.iter().map(|name| ChannelName::new(&name.value)).collect())
+    }
+
+    fn policy(&self, limits: file::Limits) -> Result<Policy, YamlError> {
+        let mut policy = Policy::default();
+        self.count(&mut policy.concurrent_changes, limits.concurrent_changes)?;
+        self.count(&mut policy.changes_per_hour, limits.changes_per_hour)?;
+        self.count(&mut policy.systemic_from, limits.systemic_from)?;
+        self.count(&mut policy.attempts_per_step, limits.attempts_per_step)?;
+        self.count(&mut policy.open_incidents, limits.open_incidents)?;
+        self.count(&mut policy.alerts_per_incident, limits.alerts_per_incident)?;
+        self.count(&mut policy.pages_per_incident, limits.pages_per_incident)?;
+        if let Some(relapses) = limits.relapses {
+            policy.relapses = relapses.value;
+        }
+        if let Some(ratio) = limits.max_unhealthy_ratio {
+            if !(0.0..=1.0).contains(&ratio.value) {
+                return Err(self.source.error(&ratio, "not a ratio: expected a number from 0 to 1"));
+            }
+            policy.max_unhealthy_ratio = ratio.value;
+        }
+        self.time(&mut policy.health_interval, limits.health_interval)?;
+        self.time(&mut policy.health_interval_idle, limits.health_interval_idle)?;
+        self.time(&mut policy.health_timeout, limits.health_timeout)?;
+        self.time(&mut policy.health_unknown_for, limits.health_unknown_for)?;
+        self.time(&mut policy.approval_expires, limits.approval_expires)?;
+        self.time(&mut policy.ack_expires, limits.ack_expires)?;
+        Ok(policy)
+    }
+
+    fn count<T: Default + PartialEq>(&self, place: &mut T, written: Option<Spanned<T>>) -> Result<(), YamlError> {
+        if let Some(written) = written {
+            if written.value == T::default() {
+                return Err(self.source.error(&written, "must be at least 1"));
+            }
+            *place = written.value;
+        }
+        Ok(())
+    }
+
+    fn time(&self, place: &mut Duration, written: Option<Spanned<PromDuration>>) -> Result<(), YamlError> {
+        if let Some(written) = written {
+            *place = positive(&self.source, &written)?;
+        }
+        Ok(())
+    }
+
+    fn site(
+        &self,
+        written: &BTreeMap<String, Spanned<crate::platform::ByPlatform<crate::runbook::VariableText>>>,
+    ) -> Result<Site, YamlError> {
+        let platform = Platform::current();
+        let mut variables = BTreeMap::new();
+        for (name, value) in written {
+            if !crate::runbook::is_identifier(name) {
+                return Err(self.source.error(value, format!("`{name}` is not a name: expected a-z, 0-9 and _")));
+            }
+            let variable = Variable::new(value.value.get(platform).clone())
+                .map_err(|message| self.source.error(value, format!("variable `{name}`: {message}")))?;
+            variables.insert(name.clone(), variable);
+        }
+        Ok(Site { platform, variables })
+    }
+}

@@ -1,0 +1,104 @@
+//! `remediator.yml` as it is written. What it means is `super`'s business.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use vvtv_incident::Mode;
+use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::yaml::Spanned;
+
+use crate::platform::ByPlatform;
+use crate::runbook::VariableText;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) external_url: Option<Spanned<String>>,
+    pub(super) database: Spanned<String>,
+    pub(super) runbooks: Spanned<String>,
+    #[serde(default)]
+    pub(super) rules: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, Spanned<ByPlatform<VariableText>>>,
+    pub(super) prometheus: Spanned<String>,
+    pub(super) alertmanager: Spanned<String>,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) webhook: Option<Webhook>,
+    #[serde(default)]
+    pub(super) limits: Option<Limits>,
+    pub(super) contacts: Spanned<Vec<Contact>>,
+    #[serde(default)]
+    pub(super) channels: BTreeMap<String, Spanned<Channel>>,
+    #[serde(default)]
+    pub(super) targets: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) reconcile: Option<Spanned<PromDuration>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    #[serde(default)]
+    pub(super) token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) concurrent_changes: Option<Spanned<usize>>,
+    pub(super) changes_per_hour: Option<Spanned<usize>>,
+    pub(super) max_unhealthy_ratio: Option<Spanned<f64>>,
+    pub(super) systemic_from: Option<Spanned<usize>>,
+    pub(super) attempts_per_step: Option<Spanned<u32>>,
+    pub(super) relapses: Option<Spanned<u32>>,
+    pub(super) health_interval: Option<Spanned<PromDuration>>,
+    pub(super) health_interval_idle: Option<Spanned<PromDuration>>,
+    pub(super) health_timeout: Option<Spanned<PromDuration>>,
+    pub(super) health_unknown_for: Option<Spanned<PromDuration>>,
+    pub(super) approval_expires: Option<Spanned<PromDuration>>,
+    pub(super) ack_expires: Option<Spanned<PromDuration>>,
+    pub(super) open_incidents: Option<Spanned<usize>>,
+    pub(super) alerts_per_incident: Option<Spanned<usize>>,
+    pub(super) pages_per_incident: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contact {
+    pub(super) level: Spanned<u8>,
+    pub(super) name: Spanned<String>,
+    pub(super) respond_within: Spanned<PromDuration>,
+    #[serde(default)]
+    pub(super) scope: String,
+    pub(super) notify: Spanned<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Channel {
+    Pagerduty(Pagerduty),
+    Webhook(WebhookChannel),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pagerduty {
+    pub(super) routing_key_file: Spanned<String>,
+    #[serde(default)]
+    pub(super) url: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookChannel {
+    pub(super) url: Spanned<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
+    pub(super) token_file: Option<Spanned<String>>,
+}

@@ -1,0 +1,124 @@
+use rstest::rstest;
+
+use super::*;
+
+const MINIMAL: &str = "\
+database: sqlite:data/remediator.db
+runbooks: runbooks/
+prometheus: http://127.0.0.1:9090
+alertmanager: http://127.0.0.1:9093/am
+contacts:
+  - {level: 1, name: SRE On-Call, respond_within: 5m, notify: [hook]}
+channels:
+  hook: {webhook: {url: 'http://127.0.0.1:9/x'}}
+";
+
+fn read(text: &str) -> Result<Config, String> {
+    let source = Source::from_text("/etc/vvtv/remediator.yml".into(), text.to_owned());
+    build::config(source, SecretFiles::Demand).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_is_not_written_has_its_documented_default() {
+    let config = read(MINIMAL).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:10048");
+    assert_eq!(config.external_url.as_str(), "http://localhost:10048/");
+    assert_eq!(config.database, Path::new("/etc/vvtv/data/remediator.db"));
+    assert_eq!(config.runbooks, Path::new("/etc/vvtv/runbooks/"));
+    assert_eq!(config.alertmanager.as_str(), "http://127.0.0.1:9093/am/");
+    assert_eq!(config.targets, "count(group by (stream) (vvtv_ingest_up))");
+    assert_eq!(config.reconcile, Duration::from_secs(30));
+    let contacts = vec![vvtv_incident::Contact { level: Level::FIRST, respond_within: Duration::from_secs(300) }];
+    assert_eq!(config.policy, Policy { contacts, ..Policy::default() });
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    let limits = "\
+mode: approve
+limits:
+  concurrent_changes: 2
+  changes_per_hour: 3
+  max_unhealthy_ratio: 0.5
+  systemic_from: 4
+  attempts_per_step: 5
+  relapses: 0
+  health_interval: 2s
+  health_interval_idle: 6s
+  health_timeout: 7s
+  health_unknown_for: 8s
+  approval_expires: 9m
+  ack_expires: 10m
+  open_incidents: 11
+  alerts_per_incident: 12
+  pages_per_incident: 13
+";
+    let policy = read(&format!("{MINIMAL}{limits}")).unwrap().policy;
+    let expected = Policy {
+        mode: vvtv_incident::Mode::Approve,
+        concurrent_changes: 2,
+        changes_per_hour: 3,
+        max_unhealthy_ratio: 0.5,
+        systemic_from: 4,
+        attempts_per_step: 5,
+        relapses: 0,
+        health_interval: Duration::from_secs(2),
+        health_interval_idle: Duration::from_secs(6),
+        health_timeout: Duration::from_secs(7),
+        health_unknown_for: Duration::from_secs(8),
+        approval_expires: Duration::from_secs(540),
+        ack_expires: Duration::from_secs(600),
+        open_incidents: 11,
+        alerts_per_incident: 12,
+        pages_per_incident: 13,
+        contacts: policy.contacts.clone(),
+    };
+    assert_eq!(policy, expected);
+}
+
+#[rstest]
+#[case("level: 1", "level: 2", "6:13: expected level 1 here: levels count up from 1 without gaps")]
+#[case("[hook]", "[pager]", "6:64: no channel is called `pager` (channels: hook)")]
+#[case("[hook]", "[]", "6:63: SRE On-Call cannot be reached: no channel to notify")]
+#[case(
+    "respond_within: 5m",
+    "respond_within: 5",
+    "6:51: `5` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)"
+)]
+#[case("webhook: {url", "slack: {url", "8:10: unknown variant `slack`, expected one of pagerduty, webhook")]
+#[case("sqlite:data/remediator.db", "postgres://db", "1:11: not a database: expected sqlite:PATH")]
+#[case("http://127.0.0.1:9090", "127.0.0.1:9090", "3:13: not an address: relative URL without a base")]
+#[case(
+    "prometheus:",
+    "promethus:",
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile"
+)]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nlimits: {max_unhealthy_ratio: 40}",
+    "3:31: not a ratio: expected a number from 0 to 1"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nlisten: here",
+    "3:9: not an address to listen on: expected HOST:PORT, e.g. 127.0.0.1:10048"
+)]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\nvariables: {restart: []}", "3:22: variable `restart`: is empty")]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nwebhook: {token_file: none}",
+    "3:23: cannot read the secret in /etc/vvtv/none: No such file or directory (os error 2)"
+)]
+fn what_is_wrong_is_said_in_its_place(#[case] right: &str, #[case] wrong: &str, #[case] expected: &str) {
+    let error = read(&MINIMAL.replacen(right, wrong, 1)).unwrap_err();
+    assert_eq!(error.lines().next().unwrap(), format!("/etc/vvtv/remediator.yml:{expected}"));
+}
+
+#[test]
+fn secrets_can_be_absent_where_a_file_is_only_checked() {
+    let text = format!("{MINIMAL}webhook: {{token_file: none}}\n");
+    let source = Source::from_text("/etc/vvtv/remediator.yml".into(), text);
+    let config = build::config(source, SecretFiles::Report).unwrap();
+    assert_eq!(config.marks.unread_secrets.len(), 1);
+}

@@ -1,0 +1,219 @@
+//! Runs steps: one process group each, without terminal, input or inherited environment, with a timeout and capped output.
+//!
+//! Boundary: it runs what it is told. Whether and what to run is the core's and the runbook's business, keeping results the journal's.
+
+mod capture;
+mod environment;
+mod group;
+mod orphan;
+mod proc;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, Timestamp};
+
+pub use capture::Captured;
+pub use orphan::{Identity, Orphan, settle};
+
+use crate::facts::Facts;
+use group::{End, Group};
+
+/// How long output is still read after the last process of the group is gone: something that left the group may hold the pipe.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// One step to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// For which incident.
+    pub incident: IncidentId,
+    /// Of which runbook.
+    pub runbook: RunbookId,
+    /// Which step.
+    pub step: StepId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// The longest it may run.
+    pub timeout: Duration,
+    /// What is known so far: for the environment, and whole in the file named by `VVTV_FACTS`.
+    pub facts: Facts,
+}
+
+/// A step that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its exit code, if it ended by itself.
+    pub exit_code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: Captured,
+    /// What it wrote to standard error.
+    pub stderr: Captured,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it, and everything that it started, was over.
+    pub finished_at: Timestamp,
+}
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Starts steps.
+#[derive(Clone)]
+pub struct Executor {
+    spool: PathBuf,
+    clock: Clock,
+}
+
+impl Executor {
+    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that it makes if need be.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn new(spool: &Path, clock: Clock) -> std::io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(spool)?;
+        Ok(Self { spool: std::path::absolute(spool)?, clock })
+    }
+
+    /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one; `kill` ends the step at once.
+    ///
+    /// If the returned future is dropped, the step's processes are killed.
+    pub async fn run(&self, launch: Launch, spawned: oneshot::Sender<Identity>, kill: CancellationToken) -> Finished {
+        let started_at = (self.clock)();
+        let file = self.spool.join(format!("{}-{}-{}.json", launch.incident, launch.step, launch.attempt));
+        let ran = match write_facts(&file, &launch.facts).await {
+            Ok(()) => run_group(&launch, &file, spawned, &kill).await,
+            Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", file.display())),
+        };
+        if let Err(error) = tokio::fs::remove_file(&file).await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %file.display(), %error, "cannot remove a facts file");
+        }
+        Finished {
+            outcome: ran.outcome,
+            exit_code: ran.exit_code,
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            started_at,
+            finished_at: (self.clock)(),
+        }
+    }
+}
+
+impl Launch {
+    /// The alert that the step answers.
+    #[must_use]
+    pub fn alert(&self) -> AlertName {
+        AlertName::new(self.facts.alert.name.as_str())
+    }
+}
+
+impl Finished {
+    /// Standard output as JSON, if it is complete and parses.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        self.stdout.complete().and_then(|bytes| serde_json::from_slice(bytes).ok())
+    }
+}
+
+struct Ran {
+    outcome: Outcome,
+    exit_code: Option<i32>,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+impl Ran {
+    fn failed(message: String) -> Self {
+        Self {
+            outcome: Outcome::Failed(message),
+            exit_code: None,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+        }
+    }
+}
+
+async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    let json = serde_json::to_vec(facts)?;
+    let mut file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file).await?;
+    file.write_all(&json).await?;
+    file.flush().await
+}
+
+async fn run_group(launch: &Launch, facts: &Path, spawned: oneshot::Sender<Identity>, kill: &CancellationToken) -> Ran {
+    let Some((program, arguments)) = launch.argv.split_first() else {
+        return Ran::failed("nothing to run".to_owned());
+    };
+    let environment = match environment::of(launch, facts) {
+        Ok(environment) => environment,
+        Err(message) => return Ran::failed(message),
+    };
+    let child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
+    };
+    let pipes = (child.stdout.take(), child.stderr.take());
+    let Some(mut group) = Group::of(child) else { return Ran::failed(format!("{program} has no process id")) };
+    // Nobody listening is no reason not to run.
+    let _ = spawned.send(group.identity());
+    let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
+    let end = {
+        let drain = async { tokio::join!(capture::drain(pipes.0, &mut stdout), capture::drain(pipes.1, &mut stderr)) };
+        tokio::pin!(drain);
+        let ending = group.end(launch.timeout, kill);
+        tokio::pin!(ending);
+        let mut drained = false;
+        let end = loop {
+            tokio::select! {
+                end = &mut ending => break end,
+                _ = &mut drain, if !drained => drained = true,
+            }
+        };
+        if !drained {
+            let _ = tokio::time::timeout(DRAIN, drain).await;
+        }
+        end
+    };
+    let (outcome, exit_code) = outcome(end);
+    Ran { outcome, exit_code, stdout, stderr }
+}
+
+fn outcome(end: End) -> (Outcome, Option<i32>) {
+    use std::os::unix::process::ExitStatusExt as _;
+    match end {
+        End::Exited(Ok(status)) => match (status.code(), status.signal()) {
+            (Some(0), _) => (Outcome::Ok, Some(0)),
+            (Some(code), _) => (Outcome::Failed(format!("exit code {code}")), Some(code)),
+            (None, Some(signal)) => (Outcome::Failed(format!("killed by signal {signal}")), None),
+            (None, None) => (Outcome::Unknown, None),
+        },
+        End::Exited(Err(error)) => (Outcome::Failed(format!("cannot wait for it: {error}")), None),
+        End::TimedOut => (Outcome::Timeout, None),
+        End::Killed => (Outcome::Failed("ended on request".to_owned()), None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The environment of a step: nothing inherited but a short list, and what the step may want to know of its incident.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::Launch;
+
+/// Variables that are handed on as they are, besides `VVTV_*`.
+const HANDED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+/// Used when this program itself has no `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Labels longer than this are only in the facts file: environment and arguments share what the kernel gives.
+const LABEL_BYTES_MAX: usize = 4 << 10;
+/// More labels than this are only in the facts file.
+const LABELS_MAX: usize = 64;
+
+/// The environment of one step.
+///
+/// `VVTV_TARGET`, `VVTV_ALERT`, `VVTV_INCIDENT`, `VVTV_RUNBOOK`, `VVTV_STEP`, `VVTV_ATTEMPT`, `VVTV_LABEL_<name>` for each label,
+/// and `VVTV_FACTS`, the path of a JSON file with everything. A label that no environment can hold (a NUL, an odd name, too long)
+/// is left out and is in that file.
+///
+/// # Errors
+/// The target has a NUL in it: a step that cannot be told its target must not run.
+pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsString)>, String> {
+    if launch.facts.target.contains('\0') {
+        return Err("the target has a NUL in it".to_owned());
+    }
+    let inherited = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("VVTV_")));
+    let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), PATH.into())];
+    environment.extend(inherited);
+    let own = [
+        ("VVTV_TARGET", launch.facts.target.clone()),
+        ("VVTV_ALERT", without_nul(&launch.facts.alert.name).unwrap_or_default().to_owned()),
+        ("VVTV_INCIDENT", launch.incident.to_string()),
+        ("VVTV_RUNBOOK", launch.runbook.to_string()),
+        ("VVTV_STEP", launch.step.to_string()),
+        ("VVTV_ATTEMPT", launch.attempt.to_string()),
+    ];
+    environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+    environment.push(("VVTV_FACTS".into(), facts.into()));
+    let labels = launch.facts.alert.labels.iter().filter(|(name, value)| is_label_name(name) && fits(value));
+    environment
+        .extend(labels.take(LABELS_MAX).map(|(name, value)| (format!("VVTV_LABEL_{name}").into(), value.into())));
+    Ok(environment)
+}
+
+fn without_nul(text: &str) -> Option<&str> {
+    (!text.contains('\0')).then_some(text)
+}
+
+fn fits(value: &str) -> bool {
+    value.len() <= LABEL_BYTES_MAX && without_nul(value).is_some()
+}
+
+fn is_label_name(name: &str) -> bool {
+    name.len() <= 128 && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -1,0 +1,280 @@
+//! Reaching people: one notice, sent through one channel, with a bounded number of tries.
+//!
+//! Boundary: who is called and when is the core's decision; that every notice is sent at least once, across restarts too, is the
+//! journal's. The key of a notice does not change when it is sent again, so that the receiver can tell.
+
+mod pagerduty;
+mod webhook;
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use serde::Serialize;
+use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
+
+use crate::config;
+
+/// The longest summary, in bytes: PagerDuty's limit.
+pub const SUMMARY_BYTES_MAX: usize = 1024;
+/// The longest other text of a notice, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+/// Steps that a notice tells of.
+const TRIED_MAX: usize = 50;
+/// The most that is read of a receiver's explanation.
+const EXPLANATION_CHARS_MAX: usize = 300;
+
+/// What somebody is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The same for every sending of this page, and for its resolution.
+    pub key: String,
+    /// Whether it begins or is over.
+    pub kind: NoticeKind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One sentence. Longer ones than [`SUMMARY_BYTES_MAX`] are cut.
+    pub summary: String,
+    /// The level that is called.
+    pub level: Level,
+    /// Who that is.
+    pub contact: String,
+    /// Why they are called.
+    pub reason: Reason,
+    /// The runbook at work.
+    pub runbook: RunbookId,
+    /// Its name for people.
+    pub title: String,
+    /// What it works on.
+    pub target: String,
+    /// The incident's number.
+    pub incident: IncidentId,
+    /// When the incident was opened, RFC 3339.
+    pub opened_at: String,
+    /// Where to read on.
+    pub links: Links,
+    /// What was tried, in order.
+    pub tried: Vec<Tried>,
+}
+
+/// Whether a notice begins or ends something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeKind {
+    /// Somebody is called.
+    Trigger,
+    /// The trouble is over.
+    Resolve,
+}
+
+/// Addresses in the console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Links {
+    /// The incident's page.
+    pub incident: String,
+    /// The diagnostic bundle.
+    pub bundle: String,
+    /// The runbook's page.
+    pub runbook: String,
+}
+
+/// A step that was tried or left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Its id.
+    pub step: String,
+    /// Its name for people.
+    pub title: String,
+    /// How it stands.
+    pub state: StepState,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// Why a notice did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum PagerError {
+    /// No connection, or no answer in time.
+    #[error("cannot reach {channel}")]
+    Unreachable {
+        /// The kind of channel.
+        channel: &'static str,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The receiver is busy or broken: it may take the same notice later.
+    #[error("{channel} cannot take the notice now: {status}: {explanation}")]
+    Busy {
+        /// The kind of channel.
+        channel: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of what it answered.
+        explanation: String,
+    },
+    /// The receiver will never take this notice.
+    #[error("{channel} refuses the notice: {status}: {explanation}")]
+    Refused {
+        /// The kind of channel.
+        channel: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of what it answered.
+        explanation: String,
+    },
+    /// The tries took longer than they may together.
+    #[error("{channel} took longer than {limit:?}")]
+    TooSlow {
+        /// The kind of channel.
+        channel: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+impl PagerError {
+    /// Whether sending the same notice again, later, can help.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Busy { .. } | Self::TooSlow { .. } => true,
+            Self::Refused { .. } => false,
+        }
+    }
+}
+
+/// How often one delivery tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// Tries in all.
+    pub count: usize,
+    /// Before the second try; doubled before each further one.
+    pub first_wait: Duration,
+    /// One try may take this long.
+    pub each: Duration,
+    /// All of them together.
+    pub together: Duration,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self {
+            count: 4,
+            first_wait: Duration::from_millis(500),
+            each: Duration::from_secs(5),
+            together: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A way to reach people.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    http: reqwest::Client,
+    kind: config::Channel,
+    tries: Tries,
+}
+
+impl Channel {
+    /// A sender for a configured channel.
+    ///
+    /// # Errors
+    /// The TLS roots cannot be loaded.
+    pub fn new(kind: config::Channel, tries: Tries) -> Result<Self, reqwest::Error> {
+        let http =
+            reqwest::Client::builder().timeout(tries.each).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, kind, tries })
+    }
+
+    /// Sends a notice, trying again as long as that can help.
+    ///
+    /// # Errors
+    /// The last try's.
+    pub async fn send(&self, notice: &Notice) -> Result<(), PagerError> {
+        let notice = notice.cut();
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(self.tries.first_wait)
+            .with_max_times(self.tries.count.saturating_sub(1))
+            .with_jitter();
+        let sending = (|| self.send_once(&notice)).retry(backoff).when(PagerError::retryable);
+        match tokio::time::timeout(self.tries.together, sending).await {
+            Ok(result) => result,
+            Err(_) => Err(PagerError::TooSlow { channel: self.name(), limit: self.tries.together }),
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self.kind {
+            config::Channel::Pagerduty { .. } => "PagerDuty",
+            config::Channel::Webhook { .. } => "the webhook",
+        }
+    }
+
+    async fn send_once(&self, notice: &Notice) -> Result<(), PagerError> {
+        let request = match &self.kind {
+            config::Channel::Pagerduty { routing_key, url } => {
+                self.http.post(url.clone()).json(&pagerduty::event(notice, routing_key))
+            }
+            config::Channel::Webhook { url, headers, token } => {
+                let request =
+                    headers.iter().fold(self.http.post(url.clone()), |it, (name, value)| it.header(name, value));
+                let request = match token {
+                    Some(token) => request.bearer_auth(token.reveal()),
+                    None => request,
+                };
+                request.json(&webhook::body(notice))
+            }
+        };
+        let channel = self.name();
+        let response = request.send().await.map_err(|source| {
+            // The address may hold a secret (many webhooks' addresses are one).
+            PagerError::Unreachable { channel, source: source.without_url() }
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let explanation = explanation(response).await;
+        let status_code = status.as_u16();
+        if status_code == 429 || status_code == 408 || status.is_server_error() {
+            Err(PagerError::Busy { channel, status: status_code, explanation })
+        } else {
+            Err(PagerError::Refused { channel, status: status_code, explanation })
+        }
+    }
+}
+
+async fn explanation(mut response: reqwest::Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= 4 * EXPLANATION_CHARS_MAX {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(EXPLANATION_CHARS_MAX).collect()
+}
+
+impl Notice {
+    /// The notice with every text within its limit: a label of a megabyte must not keep a page from being taken.
+    fn cut(&self) -> Self {
+        let short = |text: &str| cut(text, TEXT_BYTES_MAX).to_owned();
+        let tried = self.tried.iter().take(TRIED_MAX);
+        Self {
+            summary: cut(&self.summary, SUMMARY_BYTES_MAX).to_owned(),
+            contact: short(&self.contact),
+            title: short(&self.title),
+            target: short(&self.target),
+            tried: tried.map(|step| Tried { title: short(&step.title), ..step.clone() }).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// The beginning of a text, at most `bytes` long, ending between two characters.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Runbooks: what the files say, checked as far as one can without asking anybody.
+//!
+//! The core gets a [`vvtv_incident::Runbook`], the plan; commands, queries and texts stay here, beside it.
+
+mod argument;
+mod build;
+mod display;
+mod file;
+mod library;
+mod step;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vvtv_incident::{AlertName, StepId};
+use vvtv_toolkit::yaml::Spanned;
+
+pub use argument::{Argument, Variable, VariableText};
+pub use library::{LibraryError, load_dir};
+
+use crate::condition::Condition;
+use crate::facts::Facts;
+use crate::platform::Platform;
+use crate::promql::Query;
+use crate::source::Source;
+
+/// What runbooks may use of one installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Which of the platform choices counts.
+    pub platform: Platform,
+    /// Values that differ between installations.
+    pub variables: BTreeMap<String, Variable>,
+}
+
+/// One runbook.
+#[derive(Clone, Debug)]
+pub struct Book {
+    /// What the core needs of it.
+    pub plan: vvtv_incident::Runbook,
+    /// Name for people.
+    pub title: String,
+    /// How the trouble shows.
+    pub symptoms: Option<String>,
+    /// What it means for viewers.
+    pub impact: Option<String>,
+    /// The test that the trouble is gone: 1 is healthy, 0 is sick, anything else is unknown.
+    pub healthy: Query,
+    /// Every step by its id, restores and their undos included.
+    pub steps: BTreeMap<StepId, StepSpec>,
+    /// The file.
+    pub source: PathBuf,
+    /// Places in the file.
+    pub marks: Marks,
+}
+
+/// One step's particulars.
+#[derive(Clone, Debug)]
+pub struct StepSpec {
+    /// Its name.
+    pub id: StepId,
+    /// Name for people.
+    pub title: String,
+    /// The number of the page's action that it is part of.
+    pub action: Option<u8>,
+    /// Whether it is run at all.
+    pub when: Option<Condition>,
+    /// What is run.
+    pub command: Command,
+    /// The longest it may run.
+    pub timeout: Duration,
+    /// How its standard output is read.
+    pub output: Output,
+}
+
+/// What a step runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A program with its arguments, each template yielding exactly one.
+    Run(Vec<Argument>),
+    /// Fixed text for `/bin/sh`; data reaches it by environment and file only.
+    Shell(String),
+}
+
+/// How a step's standard output is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// As JSON where it parses, so that later steps can name its parts.
+    #[default]
+    Json,
+    /// As text, even if it looks like JSON.
+    Text,
+}
+
+/// Places in a runbook's file.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// The file.
+    pub source: Source,
+    /// Its `id`.
+    pub id: Spanned<()>,
+    /// Each alert that it answers.
+    pub alerts: Vec<(AlertName, Spanned<()>)>,
+    /// Each runbook that it names as a cause.
+    pub causes: Vec<Spanned<()>>,
+    /// Its `healthy` query.
+    pub healthy: Spanned<()>,
+    /// Its `escalate` level.
+    pub escalate: Option<Spanned<()>>,
+    /// Each step's command.
+    pub commands: BTreeMap<StepId, Spanned<()>>,
+    /// Each step's `when`.
+    pub conditions: BTreeMap<StepId, Spanned<()>>,
+}
+
+impl Book {
+    /// A step's particulars.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&StepSpec> {
+        self.steps.get(id)
+    }
+}
+
+impl StepSpec {
+    /// The argument vector to run, with every template rendered.
+    ///
+    /// # Errors
+    /// A template reads something that is not there, or yields something that must not be an argument; the text names which.
+    pub fn argv(&self, facts: &Facts, site: &Site) -> Result<Vec<String>, String> {
+        match &self.command {
+            Command::Shell(text) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()]),
+            Command::Run(arguments) => argument::render(arguments, facts, site),
+        }
+    }
+}
+
+/// Whether a text can name a step or a variable: `a-z`, `0-9` and `_`, not beginning with a digit.
+///
+/// Expressions name steps and variables after a dot, where nothing else would parse.
+#[must_use]
+pub fn is_identifier(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests;

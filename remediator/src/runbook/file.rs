@@ -1,0 +1,115 @@
+//! A runbook as it is written. What it means is `build`'s business.
+
+use serde::Deserialize;
+use vvtv_incident::{Mode, Severity};
+use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::yaml::Spanned;
+
+use super::Output;
+use super::argument::Piece;
+use crate::platform::ByPlatform;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) id: Spanned<String>,
+    pub(super) title: Spanned<String>,
+    #[serde(default)]
+    pub(super) symptoms: Option<String>,
+    #[serde(default)]
+    pub(super) impact: Option<String>,
+    pub(super) alerts: Spanned<Vec<Spanned<String>>>,
+    pub(super) severity: Severity,
+    pub(super) target: Spanned<String>,
+    #[serde(default)]
+    pub(super) causes: Vec<Spanned<String>>,
+    pub(super) healthy: Spanned<String>,
+    #[serde(default)]
+    pub(super) healthy_for: Option<Spanned<PromDuration>>,
+    pub(super) respond_within: Spanned<PromDuration>,
+    #[serde(default)]
+    pub(super) escalate: Option<Escalate>,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    pub(super) steps: Spanned<Vec<Step>>,
+    #[serde(default)]
+    pub(super) recovery: Option<Recovery>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Escalate {
+    pub(super) level: Spanned<u8>,
+    pub(super) after: Spanned<PromDuration>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    pub(super) id: Spanned<String>,
+    #[serde(default)]
+    pub(super) title: Option<String>,
+    #[serde(default)]
+    pub(super) action: Option<u8>,
+    #[serde(default)]
+    pub(super) kind: Option<Spanned<StepKind>>,
+    #[serde(default)]
+    pub(super) background: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) when: Option<Spanned<When>>,
+    #[serde(default)]
+    pub(super) run: Option<Spanned<ByPlatform<Vec<Spanned<Piece>>>>>,
+    #[serde(default)]
+    pub(super) shell: Option<Spanned<ByPlatform<String>>>,
+    #[serde(default)]
+    pub(super) timeout: Option<Spanned<PromDuration>>,
+    #[serde(default)]
+    pub(super) output: Output,
+    #[serde(default)]
+    pub(super) locks: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub(super) settle: Option<Spanned<PromDuration>>,
+    #[serde(default)]
+    pub(super) repeatable: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) on_failure: Option<Spanned<OnFailure>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StepKind {
+    Diagnose,
+    Change,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnFailure {
+    Stop,
+    Continue,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum When {
+    Promql(Spanned<String>),
+    Expr(Spanned<String>),
+    All(Spanned<Vec<Self>>),
+    Any(Spanned<Vec<Self>>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recovery {
+    #[serde(default)]
+    pub(super) monitor: PromDuration,
+    #[serde(default)]
+    pub(super) restore: Vec<Restore>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restore {
+    pub(super) apply: Step,
+    pub(super) undo: Step,
+}
