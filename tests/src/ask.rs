@@ -129,7 +129,9 @@ impl Ask {
     /// # Errors
     /// The HTTP client cannot be made.
     pub fn new(site: &Site) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().context("make an HTTP client")?;
+        // No kept connections: a part that was restarted has closed them.
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).pool_max_idle_per_host(0);
+        let http = http.build().context("make an HTTP client")?;
         Ok(Self { http, site: site.clone() })
     }
 

@@ -1,14 +1,48 @@
-//! The verbs of `vvtv-lab` that need no running lab of their own.
+//! The arguments of `vvtv-lab`, and its verbs that need no running lab of their own.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
 
 use crate::family;
 use crate::faults::{self, Fault};
 use crate::site::Site;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "vvtv-lab", about = "The whole stack on this machine's loopback, to watch and to break")]
+pub struct Arguments {
+    /// The run directory
+    #[arg(long, global = true, default_value = ".run")]
+    pub root: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start everything, show the live board, stop everything on Ctrl-C
+    Up,
+    /// Harm the running stack; without a fault, list them
+    Break {
+        /// Which fault
+        fault: Option<Fault>,
+        /// Take the harm back instead
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Clean up after a lab that was killed; labs start it themselves
+    #[command(hide = true)]
+    Guard {
+        /// The lab's run directory
+        run: PathBuf,
+    },
+}
 
 /// Causes a fault, takes it back, or lists the faults.
 ///

@@ -270,6 +270,8 @@ impl Lab {
                 "--storage.tsdb.retention.time=6h".to_owned(),
                 format!("--web.listen-address=127.0.0.1:{}", ports.prometheus),
                 "--web.enable-lifecycle".to_owned(),
+                // An alert that Alertmanager lost (it keeps them in memory) is there again after so long, not after a minute.
+                "--rules.alert.resend-delay=10s".to_owned(),
             ]),
         };
         Ok(command)

@@ -89,6 +89,8 @@ impl Service {
         family.append(&mut self.orphans);
         if let Some(leader) = Member::find(self.pid()) {
             let _ended_meanwhile = leader.signal(signal);
+            // A stopped process handles TERM only after it goes on; systemd does the same.
+            let _ended_meanwhile = leader.signal(Signal::CONT);
         }
         let deadline = Instant::now() + TERM_PATIENCE;
         let status = loop {

@@ -66,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_hangs_does_not_outlive_the_deadline() {
         let error =
-            wait_for::<(), _, _>("an answer", Duration::from_millis(250), || std::future::pending()).await.unwrap_err();
+            wait_for::<(), _, _>("an answer", Duration::from_millis(250), std::future::pending).await.unwrap_err();
         assert_eq!(error.to_string(), "waited 250ms for an answer; last seen: nothing yet");
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::json;
+use vvtv_tests::config::Edit;
 use vvtv_tests::family;
 use vvtv_tests::{Lab, Part, Seen, Settings, wait_for};
 
@@ -31,7 +33,12 @@ async fn playlist_grows(lab: &Lab) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_systems_parts_come_up_carry_a_stream_and_leave_nothing() -> anyhow::Result<()> {
-    let lab = Settings::default().parts(&PARTS).start().await?;
+    let soon = [
+        Edit::set("alert-rules/meta.yml", "/groups/0/rules/0/for", json!("2s")),
+        Edit::set("configs/alertmanager.yml", "/route/group_wait", json!("0s")),
+        Edit::set("configs/alertmanager.yml", "/route/group_interval", json!("1s")),
+    ];
+    let lab = soon.into_iter().fold(Settings::default().parts(&PARTS), Settings::edit).start().await?;
     let root = lab.site().root.clone();
 
     playlist_grows(&lab).await?;
