@@ -21,6 +21,7 @@ use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressVi
 use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::RtmpView;
 use vvtv_exporter::snapshot::Views;
+use vvtv_exporter::state::Remembered;
 use vvtv_toolkit::render::Format;
 
 const START: f64 = 1_795_360_000.0;
@@ -45,7 +46,7 @@ fn health(now: Now, outcomes: impl IntoIterator<Item = Result<(), Failure>>) -> 
 /// Looks at a recorded playlist at several times.
 fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> HlsView {
     let Playlist::Media(media) = hls::parse(&fixture(playlist)).unwrap() else { unreachable!("a media playlist") };
-    let mut view = HlsView::starting(stream, at(0.0));
+    let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for seconds in seen_at {
         for variant in &mut view.variants {
             let _ =
@@ -122,7 +123,10 @@ fn rows() -> Vec<Row> {
     let refused = || health(at(30.0), [Err(Failure::Refused), Err(Failure::Timeout), Err(Failure::Refused)]);
     let silent = ProgressView { health: Health::default(), encoder: Encoder::new(ProgressTiming::from(never.timing)) };
     let nothing = Views {
-        hls: Some(Arc::new(HlsView { health: refused(), ..HlsView::starting(&never.name, at(0.0)) })),
+        hls: Some(Arc::new(HlsView {
+            health: refused(),
+            ..HlsView::starting(&never.name, at(0.0), &Remembered::default())
+        })),
         rtmp: Some(Arc::new(RtmpView { health: refused() })),
         stat: Some(Arc::new(StatView {
             health: refused(),

@@ -20,6 +20,7 @@ use vvtv_exporter::health::Failure;
 use vvtv_exporter::probe::hls::{HlsSpec, HlsView, VARIANTS_MAX};
 use vvtv_exporter::probe::{Tools, hls, rtmp};
 use vvtv_exporter::recorder::Recorder;
+use vvtv_exporter::state::Remembered;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn tools() -> Tools {
-    Tools { clock: Clock::start(), fetcher: Fetcher::new().unwrap(), recorder: Recorder::start() }
+    Tools {
+        clock: Clock::start(),
+        fetcher: Fetcher::new().unwrap(),
+        recorder: Recorder::start(),
+        remembered: Arc::default(),
+    }
 }
 
 /// A server that handles each connection with `answer`, after it has read a request's first bytes.
@@ -60,7 +66,7 @@ async fn polled(playlist: String, failures: u64) -> (HlsView, Duration) {
         interval: Duration::from_millis(20),
         timeout: TIMEOUT,
     };
-    let (sender, mut view) = watch::channel(Arc::new(HlsView::starting("main", clock.now())));
+    let (sender, mut view) = watch::channel(Arc::new(HlsView::starting("main", clock.now(), &Remembered::default())));
     let stop = CancellationToken::new();
     let probe = tokio::spawn(hls::run(spec, tools, sender, stop.clone()));
     let enough = |view: &Arc<HlsView>| view.health.failures.iter().sum::<u64>() >= failures;
@@ -183,4 +189,51 @@ async fn a_hostile_rtmp_server(#[case] web: Web, #[case] expected: Failure) {
     let endpoint = RtmpEndpoint { host: "127.0.0.1".to_owned(), port: address.port(), app: "live".to_owned() };
     let outcome = timeout(PATIENCE, rtmp::handshake(&endpoint, TIMEOUT)).await.expect("the handshake has a limit");
     assert_eq!(outcome.map_err(|error| error.reason), Err(expected));
+}
+
+/// A packager's directory; the newest segment is what the test writes.
+async fn age_after_one_more_segment(newest: Option<&[u8]>) -> (Option<Failure>, Option<u64>) {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, body: &[u8]| std::fs::write(directory.path().join(name), body).unwrap();
+    let playlist = |last: u64| {
+        let listed: String = (0..=last).map(|n| format!("#EXTINF:2,\n{n}.ts\n")).collect();
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{listed}")
+    };
+    write("0.ts", b"media");
+    write("main.m3u8", playlist(0).as_bytes());
+    let tools = tools();
+    let spec = HlsSpec {
+        stream: "main".to_owned(),
+        playlist: Location::File(directory.path().join("main.m3u8")),
+        interval: Duration::from_millis(20),
+        timeout: TIMEOUT,
+    };
+    let (sender, mut view) =
+        watch::channel(Arc::new(HlsView::starting("main", tools.clock.now(), &Remembered::default())));
+    let stop = CancellationToken::new();
+    let probe = tokio::spawn(hls::run(spec, tools, sender, stop.clone()));
+    let sequence = |view: &HlsView| view.variants[0].freshness.newest().map(|newest| newest.sequence);
+    timeout(PATIENCE, view.wait_for(|view| sequence(view) == Some(0))).await.unwrap().unwrap();
+    if let Some(body) = newest {
+        write("1.ts", body);
+    }
+    write("main.m3u8", playlist(1).as_bytes());
+    let decided = |view: &Arc<HlsView>| sequence(view) == Some(1) || view.health.failure().is_some();
+    let found = timeout(PATIENCE, view.wait_for(decided)).await.unwrap().unwrap().clone();
+    stop.cancel();
+    timeout(PATIENCE, probe).await.unwrap().unwrap();
+    (found.health.failure(), sequence(&found))
+}
+
+#[rstest]
+#[case::written(Some(b"media".as_slice()), None, 1)]
+#[case::empty_because_the_disk_is_full(Some(b"".as_slice()), Some(Failure::Missing), 0)]
+#[case::listed_but_not_there(None, Some(Failure::Missing), 0)]
+#[tokio::test]
+async fn a_segment_counts_once_it_is_there(
+    #[case] newest: Option<&[u8]>,
+    #[case] failure: Option<Failure>,
+    #[case] sequence: u64,
+) {
+    assert_eq!(age_after_one_more_segment(newest).await, (failure, Some(sequence)));
 }

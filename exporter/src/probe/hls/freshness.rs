@@ -39,6 +39,13 @@ impl Freshness {
         Self { newest: None, advanced: now, seed: Duration::ZERO, sequence_resets: 0 }
     }
 
+    /// As an earlier run of the program left it. A wall clock that went back since makes it no younger than new.
+    #[must_use]
+    pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
+        let seed = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
+        Self { newest: Some(newest), advanced: now, seed, sequence_resets: 0 }
+    }
+
     /// Takes a look at the newest listed segment. `age` is what the source says of its content's age; it only counts at first
     /// sight, because afterwards the change itself is seen.
     pub fn observe(&mut self, now: Now, newest: &Identity, age: Option<Duration>) -> Change {
