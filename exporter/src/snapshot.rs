@@ -223,3 +223,6 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
         None => Stage::None,
     }
 }
+
+#[cfg(test)]
+mod tests;
