@@ -51,7 +51,8 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
         for variant in &mut view.variants {
             let _ =
                 variant.freshness.observe(at(*seconds), media.newest.as_ref().unwrap(), Some(Duration::from_secs(1)));
-            variant.media = media.clone();
+            variant.buffer.observe(at(*seconds), &media);
+            variant.media = Some(Arc::new(media.clone()));
         }
     }
     HlsView { health, ..view }

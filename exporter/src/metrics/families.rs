@@ -39,18 +39,35 @@ pub(super) fn segments(out: &mut Exposition, now: Now, rows: &[Row]) {
     });
     let target = "EXT-X-TARGETDURATION of the last playlist that could be read.";
     per_variant(out, rows, ("vvtv_playlist_target_duration_seconds", target, Kind::Gauge), |variant| {
-        variant.media.target_duration_seconds.map(|seconds| seconds as f64)
+        variant.media.as_ref()?.target_duration_seconds.map(|seconds| seconds as f64)
     });
     let listed = "Segments listed by the last playlist that could be read.";
     per_variant(out, rows, ("vvtv_playlist_segments", listed, Kind::Gauge), |variant| {
-        Some(variant.media.segments as f64)
+        Some(variant.media.as_ref().map_or(0.0, |media| media.segments as f64))
     });
     let resets = "Times that the media sequence went back.";
     per_variant(out, rows, ("vvtv_playlist_sequence_resets_total", resets, Kind::Counter), |variant| {
         Some(variant.freshness.sequence_resets() as f64)
     });
     let ended = "1 if the playlist says that no segments will follow (EXT-X-ENDLIST).";
-    per_variant(out, rows, ("vvtv_stream_ended", ended, Kind::Gauge), |variant| Some(flag(variant.media.ended)));
+    per_variant(out, rows, ("vvtv_stream_ended", ended, Kind::Gauge), |variant| {
+        Some(flag(variant.media.as_ref().is_some_and(|media| media.ended)))
+    });
+    let buffer = "Seconds that a viewer could still play who began three target durations behind the end.";
+    per_variant(out, rows, ("vvtv_player_buffer_seconds", buffer, Kind::Gauge), |variant| {
+        Some(variant.buffer.seconds(now))
+    });
+    let lag = "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.";
+    per_variant(out, rows, ("vvtv_playlist_program_date_time_lag_seconds", lag, Kind::Gauge), |variant| {
+        Some(now.unix_seconds - variant.media.as_ref()?.program_end_unix_seconds()?)
+    });
+    let violations = "New playlists that broke a rule of RFC 8216, by rule.";
+    out.family("vvtv_playlist_violations_total", violations, Kind::Counter);
+    for variant in rows.iter().filter_map(|row| row.views.hls.as_ref()).flat_map(|hls| &hls.variants) {
+        for (check, count) in &variant.violations {
+            out.sample(&variant.labels.with(&[("check", check.label())]), *count as f64);
+        }
+    }
 }
 
 /// What is written of an encoder.

@@ -1,5 +1,6 @@
 //! Polling a stream's playlists: the configured one, and the variants that a master names.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use vvtv_toolkit::render::Labels;
 
+use super::buffer::PlayerBuffer;
+use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness};
 use super::playlist::{Media, Playlist, parse};
 use crate::clock::Now;
@@ -60,8 +63,12 @@ pub struct VariantView {
     pub labels: Labels,
     /// Its age.
     pub freshness: Freshness,
-    /// The last playlist that could be read.
-    pub media: Media,
+    /// The last playlist that could be read; none before the first.
+    pub media: Option<Arc<Media>>,
+    /// A virtual viewer's.
+    pub buffer: PlayerBuffer,
+    /// How often each rule was broken, by rules that were broken at all.
+    pub violations: BTreeMap<Check, u64>,
 }
 
 impl HlsView {
@@ -112,8 +119,10 @@ struct Variant {
 impl Variant {
     fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
         let labels = Labels::new(&[("stream", stream), ("variant", name)]);
+        let buffer = PlayerBuffer::default();
         let freshness = remembered.freshness(stream, name, now);
-        let view = VariantView { name: name.to_owned(), labels, freshness, media: Media::default() };
+        let view =
+            VariantView { name: name.to_owned(), labels, freshness, media: None, buffer, violations: BTreeMap::new() };
         Self { location: None, digest: None, view }
     }
 }
@@ -267,11 +276,17 @@ async fn take(variant: &mut Variant, spec: &HlsSpec, tools: &Tools, document: &D
         if change == Change::WentBack {
             warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
         }
+        if change != Change::Same {
+            variant.view.buffer.observe(now, &media);
+        }
         let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
         tools.recorder.record(stream, "hls", now, &seen);
     }
     variant.digest = Some(digest);
-    variant.view.media = media;
+    for check in violations(variant.view.media.as_deref(), &media) {
+        *variant.view.violations.entry(check).or_default() += 1;
+    }
+    variant.view.media = Some(Arc::new(media));
     Ok(())
 }
 
