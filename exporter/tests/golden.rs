@@ -15,7 +15,7 @@ use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Row, StreamLabels, render};
 use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
-use vvtv_exporter::probe::host::{Filesystem, HostView, Machine, ProcessView};
+use vvtv_exporter::probe::host::{Filesystem, HostView, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
@@ -162,6 +162,14 @@ fn host() -> HostView {
         }),
         filesystem: Some(Filesystem { size_bytes: 1 << 40, available_bytes: 1 << 39, free_files: 1_000_000 }),
         pressure_seconds: vec![("cpu", 1.5), ("io", 0.25), ("memory", 0.0)],
+        own: Some(OwnProcess {
+            cpu_seconds: 1.5,
+            resident_bytes: 12 << 20,
+            virtual_bytes: 300 << 20,
+            open_fds: 14,
+            max_fds: Some(1024),
+            start_unix_seconds: START,
+        }),
         processes: vec![process("ffmpeg", 1, 1, 1, None), process("nginx", 3, 0, 0, Some(39))],
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, Expect};
 use crate::health::ProbeError;
-use crate::probe::hls::Identity;
+use crate::probe::hls::{Identity, Media};
 use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
 use crate::probe::progress::{Block, Encoder, ProgressTiming};
 use crate::state::Remembered;
@@ -134,12 +134,25 @@ fn where_it_is_broken(#[case] chain: Chain, #[case] state: IngestState, #[case] 
 }
 
 #[test]
+fn an_event_that_has_ended_is_not_late_and_a_live_channel_is() {
+    let mut stream = stream().as_ref().clone();
+    let mut views = Chain { segments_until: 15, ..Chain::default() }.views(&stream);
+    let mut hls = views.hls.as_deref().unwrap().clone();
+    hls.variants[0].media = Some(Arc::new(Media { ended: true, ..Media::default() }));
+    views.hls = Some(Arc::new(hls));
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
+    stream.expect = Expect::Event;
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(0.0));
+}
+
+#[test]
 fn the_age_of_a_stream_is_that_of_its_worst_variant() {
-    let mut views = Chain::default().views(&stream());
+    let stream = stream();
+    let mut views = Chain::default().views(&stream);
     let mut hls = views.hls.as_deref().unwrap().clone();
     let mut dead = hls.variants[0].clone();
     dead.freshness = crate::probe::hls::Freshness::never_seen(at(15));
     hls.variants.push(dead);
     views.hls = Some(Arc::new(hls));
-    assert_eq!(worst_age_seconds(at(115), &views), Some(100.0));
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
 }

@@ -17,7 +17,7 @@ use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness};
 use super::playlist::{Media, Playlist, parse};
 use crate::clock::Now;
-use crate::config::Location;
+use crate::config::{Expect, Location};
 use crate::fetch::Document;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, every, next_tick, record};
@@ -69,6 +69,15 @@ pub struct VariantView {
     pub buffer: PlayerBuffer,
     /// How often each rule was broken, by rules that were broken at all.
     pub violations: BTreeMap<Check, u64>,
+}
+
+impl VariantView {
+    /// Since the newest segment changed; nothing is late once an event has ended.
+    #[must_use]
+    pub fn age(&self, now: Now, expect: Expect) -> Duration {
+        let ended = self.media.as_ref().is_some_and(|media| media.ended);
+        if ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
+    }
 }
 
 impl HlsView {
