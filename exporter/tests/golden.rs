@@ -187,6 +187,19 @@ fn golden(format: Format, name: &str) -> String {
 }
 
 #[test]
+fn every_metric_is_documented() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Format::Text004);
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let names = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<_> = names
+        .filter(|name| name.starts_with("vvtv_"))
+        .filter(|name| !readme.contains(&format!("`{name}`")) && !readme.contains(&format!("`{name}{{")))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
 fn the_scrape_in_openmetrics() {
     golden(Format::OpenMetrics, "scrape.om");
 }
