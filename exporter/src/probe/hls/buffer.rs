@@ -26,14 +26,17 @@ impl PlayerBuffer {
     pub fn observe(&mut self, now: Now, media: &Media) {
         let end = media.media_sequence.saturating_add(media.segments as u64);
         let start = 3.0 * media.target_duration_seconds.unwrap_or(0) as f64;
+        let left = self.seconds(now);
         let seconds = match self.filled {
-            Some(filled) if end >= filled.end => {
+            Some(filled) if end >= filled.end && left > 0.0 => {
                 let new = media.recent.iter().filter(|segment| segment.sequence >= filled.end);
                 let added: f64 = new.map(|segment| segment.seconds).sum();
                 // More than is listed cannot be ahead of a viewer.
-                (self.seconds(now) + added).min(media.listed_seconds)
+                (left + added).min(media.listed_seconds)
             }
-            Some(_) | None => media.listed_seconds.min(start),
+            // A player begins, and begins again after it ran dry, once enough is listed (RFC 8216 §6.3.3).
+            Some(_) | None if media.listed_seconds >= start => start,
+            Some(_) | None => 0.0,
         };
         self.filled = Some(Filled { at: now.mono, seconds, end });
     }
@@ -82,7 +85,11 @@ mod tests {
     fn a_packager_that_begins_anew_is_a_new_viewing() {
         let mut buffer = PlayerBuffer::default();
         buffer.observe(at(0), &media(100, 105));
-        buffer.observe(at(20), &media(0, 0));
-        assert!((buffer.seconds(at(20)) - 2.0).abs() < 1e-9);
+        let mut levels = Vec::new();
+        for last in 0..4 {
+            buffer.observe(at(20 + 2 * last), &media(0, last));
+            levels.push(buffer.seconds(at(20 + 2 * last)));
+        }
+        assert_eq!(levels, [0.0, 0.0, 6.0, 6.0]);
     }
 }
