@@ -226,6 +226,35 @@ impl Lab {
         path
     }
 
+    /// First and last presentation time of each complete segment on disk, by ffprobe.
+    pub(crate) fn segment_times(&self) -> Vec<(String, (f64, f64))> {
+        let playlist = std::fs::read_to_string(self.path("broadcast/hls/main.m3u8")).unwrap_or_default();
+        let listed = playlist.lines().filter(|line| line.ends_with(".ts"));
+        listed.filter_map(|name| Some((name.to_owned(), self.times_of(name)?))).collect()
+    }
+
+    fn times_of(&self, segment: &str) -> Option<(f64, f64)> {
+        let output = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-select_streams",
+                "v",
+                "-show_entries",
+                "packet=pts_time,duration_time",
+                "-of",
+                "csv=p=0",
+            ])
+            .arg(self.path("broadcast/hls").join(segment))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let times: Vec<f64> = text.lines().filter_map(|line| line.split(',').next()?.parse().ok()).collect();
+        assert!(times.is_sorted(), "{segment} steps back in time: {times:?}");
+        // The last picture stands for one frame's time.
+        Some((*times.first()?, times.last()? + 0.04))
+    }
+
     /// Says something to the control socket and returns the reply line.
     pub(crate) fn say(&self, words: &[u8]) -> String {
         let mut stream = UnixStream::connect(self.path("run/playout.sock")).unwrap();

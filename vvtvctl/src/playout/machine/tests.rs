@@ -34,10 +34,8 @@ fn running() -> Machine {
 }
 
 fn waiting_until(machine: &Machine) -> Moment {
-    match machine.phase() {
-        Phase::Waiting { until, .. } => *until,
-        other => panic!("not waiting: {other:?}"),
-    }
+    let Phase::Waiting { until, .. } = machine.phase() else { panic!("not waiting: {:?}", machine.phase()) };
+    *until
 }
 
 #[test]
@@ -245,12 +243,16 @@ proptest! {
         let script = script.into_iter().chain([(Event::Stop, 0), (Event::Exited(Exit::Signal(9)), 3_000)]);
         for (event, pause) in script {
             now += ms(pause);
-            let event = match event {
-                Event::Restart { .. } => { next_request += 1; open.insert(next_request); Event::Restart { request: next_request } }
-                Event::Exited(_) if !alive => Event::Tick,
-                Event::Exited(exit) => { alive = false; Event::Exited(exit) }
-                other => other,
-            };
+            let mut event = event;
+            if let Event::Restart { request } = &mut event {
+                next_request += 1;
+                *request = next_request;
+                open.insert(next_request);
+            }
+            if matches!(event, Event::Exited(_)) {
+                event = if alive { event } else { Event::Tick };
+                alive = false;
+            }
             queue.extend(machine.step(now, event));
             while !queue.is_empty() {
                 match queue.remove(0) {
