@@ -1,3 +1,5 @@
+//! The machine on a virtual clock: each case is a story of events and the commands that must follow.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -118,7 +120,9 @@ fn a_killed_encoder_stays_dead_until_somebody_restarts_it() {
     assert_eq!(machine.state(ms(34_999)), State::Dead);
     assert_eq!(machine.step(ms(34_999), Event::Tick), []);
     assert_eq!(machine.clone().step(ms(35_000), Event::Tick), [Command::Spawn]);
-    assert_eq!(machine.step(ms(8000), Event::Restart { request: 7 }), [Command::Spawn]);
+    // Its connection may live on at the server: the name is freed all the same.
+    assert_eq!(machine.step(ms(8000), Event::Restart { request: 7 }), [Command::DropPublisher]);
+    assert_eq!(machine.step(ms(8000), Event::DropAnswered { dropped: false }), [Command::Spawn]);
     let _ = machine.step(ms(8000), Event::Spawned { pid: 101 });
     assert_eq!(machine.step(ms(8500), advance(1)), [Command::ConfirmPublishing { pid: 101 }]);
     let outcome = RestartOutcome::Published { old_pid: None, new_pid: 101, dropped_publisher: false, took: ms(900) };
@@ -202,6 +206,13 @@ fn stop_ends_what_lives_and_refuses_requests() {
     assert_eq!(machine.step(ms(1500), Event::Restart { request: 4 }), [Command::Answer { request: 4, outcome }]);
     assert_eq!(machine.step(ms(1600), Event::Exited(Exit::Code(255))), [Command::Finished]);
     assert_eq!(machine.state(ms(1600)), State::Stopped);
+    // With no process left there is nothing to wait for, whatever the server is being asked.
+    let mut machine = running();
+    let _ = machine.step(ms(5000), Event::Exited(Exit::Signal(9)));
+    let _ = machine.step(ms(5000), Event::Restart { request: 1 });
+    let answer = Command::Answer { request: 1, outcome: RestartOutcome::Stopping };
+    assert_eq!(machine.step(ms(5001), Event::Stop), [answer, Command::Finished]);
+    assert_eq!(machine.step(ms(5002), Event::DropAnswered { dropped: true }), []);
     // While a process is being started, its answer comes first.
     let mut machine = Machine::new(LIMITS);
     let _ = machine.step(ms(0), Event::Start);
