@@ -169,6 +169,9 @@ fn emergency_content_comes_first_and_is_made_when_there_is_none() {
     assert!(injected.json["buffer_seconds"].as_f64().unwrap() > before + 500.0, "{}", injected.stdout);
     let status = lab.wait_status("emergency item on air", |status| status["item"]["content_kind"] == "emergency");
     assert_eq!(status["item"]["id"], 4, "{status:#}");
+    let items = lab.ctl(&["queue", "show"]).json;
+    let order: Vec<_> = items["items"].as_array().unwrap().iter().map(|item| item["id"].as_i64().unwrap()).collect();
+    assert_eq!(order, [4, 5, 2, 3], "the item that was prepared already has waited");
 }
 
 #[test]
