@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -51,6 +51,8 @@ pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 /// # Errors
 /// The configuration cannot be read, a port is taken, TLS cannot be set up.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    // First of all: a signal during the start must not meet the system's default, which for SIGHUP is death.
+    let signals = Signals::install().context("handle signals")?;
     let config = load(&args)?;
     let web = match &args.web.config_file {
         Some(path) => WebConfig::load(path).map_err(anyhow::Error::new)?,
@@ -78,10 +80,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (reload, requests) = mpsc::channel(1);
     let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
     let app = server::router(site);
-    let control = tokio::spawn(control(args, fleet, tools.clock, own, requests, stop.clone()));
+    let control =
+        tokio::spawn(Control { args, fleet, clock: tools.clock, own, stop: stop.clone() }.run(signals, requests));
     let served = serve::run(listeners, app, web, limits, stop.clone()).await;
     stop.cancel();
-    control.await.context("the control task died")?.context("handle signals")?;
+    control.await.context("the control task died")?;
     Ok(served?)
 }
 
@@ -93,29 +96,57 @@ fn load(args: &Args) -> anyhow::Result<Config> {
     config.map_err(anyhow::Error::new)
 }
 
+/// The signals that are heeded.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Owns the probes: reloads when asked or signalled, and ends everything at last.
-async fn control(
+struct Control {
     args: Args,
-    mut fleet: Fleet,
+    fleet: Fleet,
     clock: Clock,
     own: OwnMetrics,
-    mut requests: mpsc::Receiver<ReloadRequest>,
     stop: CancellationToken,
-) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        let answer = tokio::select! {
-            _ = hangup.recv() => None,
-            request = requests.recv() => request,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = stop.cancelled() => break,
-        };
-        let outcome = match load(&args) {
+}
+
+impl Control {
+    async fn run(mut self, mut signals: Signals, mut requests: mpsc::Receiver<ReloadRequest>) {
+        loop {
+            let answer = tokio::select! {
+                _ = signals.hangup.recv() => None,
+                request = requests.recv() => request,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                () = self.stop.cancelled() => break,
+            };
+            let outcome = self.reload().await;
+            if let Some(answer) = answer {
+                // The asker may have hung up.
+                let _: Result<(), _> = answer.send(outcome);
+            }
+        }
+        info!("stopping");
+        self.stop.cancel();
+        self.fleet.stop().await;
+    }
+
+    async fn reload(&mut self) -> Result<(), String> {
+        let outcome = match load(&self.args) {
             Ok(config) => {
-                fleet.apply(&config).await;
+                self.fleet.apply(&config).await;
                 info!(streams = config.streams.len(), "configuration reloaded");
                 Ok(())
             }
@@ -124,16 +155,9 @@ async fn control(
                 Err(format!("{error:#}"))
             }
         };
-        own.reloaded(clock, outcome.is_ok());
-        if let Some(answer) = answer {
-            // The asker may have hung up.
-            let _: Result<(), _> = answer.send(outcome);
-        }
+        self.own.reloaded(self.clock, outcome.is_ok());
+        outcome
     }
-    info!("stopping");
-    stop.cancel();
-    fleet.stop().await;
-    Ok(())
 }
 
 /// What the program says of itself.

@@ -206,3 +206,6 @@ impl Config {
         Self::parse("built-in configuration", include_str!("config/builtin.yml"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,8 +200,10 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
     match ingest {
         Some(IngestState::ServerDown | IngestState::ServerHung) => return Stage::Ingest,
         Some(IngestState::NoPublisher | IngestState::Stalled) => {
-            // An encoder that reports within the time in which a stall is noticed sends, and nothing arrives.
-            let sends = encoder.is_some_and(|encoder| encoder.was_heard_within(now, stream.timing.stalled_after));
+            // An encoder that goes on reporting after its last byte arrived sends, and the bytes are lost on the way.
+            let heard = encoder.filter(|encoder| encoder.is_up(now)).and_then(|encoder| encoder.last_heard());
+            let arrived = views.publisher(stream).map(Publisher::last_advance).unwrap_or_default();
+            let sends = heard.is_some_and(|heard| heard.saturating_sub(arrived) > stream.timing.stalled_after);
             return if sends { Stage::Ingest } else { Stage::Encoder };
         }
         Some(IngestState::Ok) | None => {}

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, Timestamp};
 
 pub use capture::Captured;
+pub use environment::search_path;
 pub use orphan::{Identity, Orphan, settle};
 
 use crate::facts::Facts;

@@ -49,6 +49,7 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
     let listeners = serve::bind(&args.web.listen_or(&default)).await?;
+    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web = match &args.web.config_file {
         None => WebConfig::default(),
         Some(path) => WebConfig::load(path)?,
@@ -65,7 +66,9 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     let app = router(shared, &args.web.telemetry_path);
     let looping = tokio::spawn(event_loop.run(stop.clone()));
     let serving = tokio::spawn(serve::run(listeners, app, web, limits, stop.clone()));
-    tracing::info!("ready");
+    for address in addresses {
+        tracing::info!(%address, "listening");
+    }
     wait_for_signal().await?;
     tracing::info!("stopping");
     stop.cancel();

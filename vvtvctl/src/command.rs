@@ -34,7 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Streaming(_) | Command::Flags(_) | Command::Queue(_) | Command::Ops(_) => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match command {
             Command::Streaming(command) => streaming(&context, command).await,
             Command::Flags(command) => flags::run(&context, command),
@@ -42,7 +42,10 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
             Command::Ops(Ops::Bundle { scope, output }) => bundle::run(&context, scope, &output).await,
             Command::Completions { .. } | Command::Man { .. } | Command::Playout => Ok(Verdict::Good),
         }
-    })
+    });
+    // A source that hangs (a dead disk under a log) must not hold the command's end up.
+    runtime.shutdown_background();
+    result
 }
 
 async fn streaming(context: &Context, command: Streaming) -> Result<Verdict, Failure> {

@@ -274,7 +274,7 @@ mod tests {
     #[case("width: 1280", "width: 1281", "must be an even number of pixels")]
     #[case("fps: 25", "fps: 250", "fps must be from 5 to 60")]
     #[case("preset: veryfast", "preset: quick", "`quick` is no x264 preset")]
-    #[case("rate_control: cbr", "rate_control: abr", "expected cbr, vbr or crf")]
+    #[case("rate_control: cbr, bitrate", "rate_control: abr, bitrate", "expected cbr, vbr or crf")]
     #[case("crf: 23", "crf: 60", "crf must be from 0 to 51")]
     #[case("bitrate: 3000k", "bitrate: lots", "`lots` is no bitrate")]
     #[case("stuck_after: 2s", "stuck_after: 200ms", "stuck_after must be at least 1s")]

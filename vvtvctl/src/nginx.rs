@@ -129,7 +129,13 @@ fn parse_stat(xml: &str, stream: &PublishUrl) -> anyhow::Result<StreamStat> {
                 }
             }
             Event::Eof => break,
-            _ => {}
+            Event::Empty(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_)
+            | Event::GeneralRef(_) => {}
         }
     }
     if !seen_root {

@@ -78,3 +78,61 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
     connection.busy_timeout(timeout).map_err(failed)?;
     connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0)).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: f64 = 1_795_366_800.0;
+
+    fn queue(rows: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let connection = Connection::open(file.path()).unwrap();
+        let schema =
+            "CREATE TABLE playout_queue (id INTEGER PRIMARY KEY, duration_s REAL, status TEXT, play_started_at);";
+        connection.execute_batch(&format!("{schema} {rows}")).unwrap();
+        file
+    }
+
+    fn buffer(file: &tempfile::NamedTempFile) -> Result<f64, ProbeError> {
+        buffer_seconds(file.path(), Duration::from_millis(50), NOW)
+    }
+
+    #[test]
+    fn queued_items_and_the_rest_of_the_playing_one() {
+        let file = queue(
+            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
+             (100, 'queued', NULL), (20.5, 'queued', NULL), (NULL, 'queued', NULL),
+             (60, 'playing', '2026-11-22T16:59:50Z'), (900, 'played', '2026-11-22T16:00:00Z'), (900, 'failed', NULL);",
+        );
+        assert_eq!(buffer(&file), Ok(100.0 + 20.5 + 50.0));
+    }
+
+    #[test]
+    fn an_item_that_plays_too_long_is_no_debt_and_seconds_are_a_time_too() {
+        let file = queue(&format!(
+            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
+             (60, 'playing', '2026-11-22 15:00:00'), (60, 'playing', {}), (60, 'playing', NULL);",
+            NOW - 15.0
+        ));
+        assert_eq!(buffer(&file), Ok(45.0 + 60.0));
+    }
+
+    #[test]
+    fn an_empty_queue_holds_nothing() {
+        assert_eq!(buffer(&queue("")), Ok(0.0));
+    }
+
+    #[test]
+    fn what_is_missing_locked_or_no_queue_is_named() {
+        let missing = buffer_seconds(Path::new("/does/not/exist"), Duration::ZERO, NOW).unwrap_err();
+        assert_eq!((missing.reason, missing.message.as_str()), (Failure::Missing, "there is no queue /does/not/exist"));
+        let garbage = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(garbage.path(), "this is not a database, and it is long enough to be one".repeat(50)).unwrap();
+        assert_eq!(buffer(&garbage).unwrap_err().reason, Failure::Malformed);
+        let file = queue("");
+        let writer = Connection::open(file.path()).unwrap();
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        assert_eq!(buffer(&file).unwrap_err().reason, Failure::Timeout);
+    }
+}

@@ -130,3 +130,6 @@ impl Open {
         sample.sender == self.last.sender && sample.bytes >= self.last.bytes && sample.at >= self.last.at
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ fn starved_frames(samples: &[Sample]) -> f64 {
     let frames_per_second = (last.frames - first.frames) as f64 / produced;
     (least(tail) - least(head)).max(0.0) * frames_per_second
 }
+
+#[cfg(test)]
+mod tests;

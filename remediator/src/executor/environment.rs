@@ -6,8 +6,8 @@ use std::path::Path;
 use super::Launch;
 
 /// Variables that are handed on as they are, besides `VVTV_*`.
-const HANDED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
-/// Used when this program itself has no `PATH`.
+const HANDED_ON: [&str; 3] = ["HOME", "LANG", "TZ"];
+/// Searched after what `PATH` says: servers' programs live where ordinary users do not look.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Labels longer than this are only in the facts file: environment and arguments share what the kernel gives.
 const LABEL_BYTES_MAX: usize = 4 << 10;
@@ -28,7 +28,7 @@ pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsStrin
     }
     let inherited = std::env::vars_os()
         .filter(|(name, _)| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("VVTV_")));
-    let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), PATH.into())];
+    let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), search_path())];
     environment.extend(inherited);
     let own = [
         ("VVTV_TARGET", launch.facts.target.clone()),
@@ -44,6 +44,17 @@ pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsStrin
     environment
         .extend(labels.take(LABELS_MAX).map(|(name, value)| (format!("VVTV_LABEL_{name}").into(), value.into())));
     Ok(environment)
+}
+
+/// Where a step's programs are looked for, in order.
+#[must_use]
+pub fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").filter(|path| !path.is_empty()).unwrap_or_default();
+    if !path.is_empty() {
+        path.push(":");
+    }
+    path.push(PATH);
+    path
 }
 
 fn without_nul(text: &str) -> Option<&str> {

@@ -130,11 +130,10 @@ fn apply(context: &Context) -> Result<Applied, Failure> {
         Ok(Reply::Restarted(_)) => Ok(Applied::Restarted),
         Ok(Reply::Unchanged) => Ok(Applied::NoEffect),
         Ok(Reply::Deferred) => Ok(Applied::NextStart),
-        Ok(reply @ Reply::NotPublished { .. }) => {
-            render::complain(&not_published(&reply));
+        Ok(reply) => {
+            render::complain(&not_published(&reply).ok_or_else(mismatch)?);
             Ok(Applied::NotPublished)
         }
-        Ok(other) => Err(mismatch(&other)),
         Err(failure @ Failure::Unreachable(_)) => {
             render::complain(&format!("saved, not applied: {}", failure.message()));
             Ok(Applied::NextStart)

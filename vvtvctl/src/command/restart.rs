@@ -25,17 +25,14 @@ pub(super) fn run(context: &Context, options: &RestartEncoder) -> Result<Verdict
         let changes = flags::change(&context.layout, &wanted)?;
         settings_note(&changes);
     }
-    match client::ask(&context.layout, &Request::Restart { only_if_changed: false })? {
-        Reply::Restarted(restarted) => {
-            render::result(context.format, &restarted, || text(&restarted))?;
-            Ok(Verdict::Good)
-        }
-        reply @ Reply::NotPublished { .. } => {
-            render::result(context.format, &reply, || not_published(&reply))?;
-            Ok(Verdict::Unhealthy)
-        }
-        other => Err(mismatch(&other)),
+    let reply = client::ask(&context.layout, &Request::Restart { only_if_changed: false })?;
+    if let Reply::Restarted(restarted) = &reply {
+        render::result(context.format, restarted, || text(restarted))?;
+        return Ok(Verdict::Good);
     }
+    let complaint = not_published(&reply).ok_or_else(mismatch)?;
+    render::result(context.format, &reply, || complaint)?;
+    Ok(Verdict::Unhealthy)
 }
 
 fn text(restarted: &Restarted) -> String {
@@ -50,12 +47,8 @@ fn text(restarted: &Restarted) -> String {
     )
 }
 
-/// The line for a restart that did not lead to a published stream.
-pub(super) fn not_published(reply: &Reply) -> String {
-    match reply {
-        Reply::NotPublished { state, reason, duration_seconds, .. } => {
-            format!("the encoder was restarted but does not publish after {duration_seconds:.0} s: {state}: {reason}")
-        }
-        other => format!("{other:?}"),
-    }
+/// The line for a restart that did not lead to a published stream; `None` for any other reply.
+pub(super) fn not_published(reply: &Reply) -> Option<String> {
+    let Reply::NotPublished { state, reason, duration_seconds, .. } = reply else { return None };
+    Some(format!("the encoder was restarted but does not publish after {duration_seconds:.0} s: {state}: {reason}"))
 }

@@ -18,8 +18,8 @@ struct NoDaemon {
 }
 
 /// A reply of another kind than asked for: client and daemon are of different versions.
-pub(super) fn mismatch(reply: &Reply) -> Failure {
-    Failure::Unhealthy(anyhow::anyhow!("the daemon's answer does not fit the question: {reply:?}"))
+pub(super) fn mismatch() -> Failure {
+    Failure::Unhealthy(anyhow::anyhow!("the daemon's answer does not fit the question: is it of another version?"))
 }
 
 /// Asks for the status.
@@ -27,10 +27,8 @@ pub(super) fn mismatch(reply: &Reply) -> Failure {
 /// # Errors
 /// As [`client::ask`].
 pub(super) fn ask_status(context: &Context) -> Result<Status, Failure> {
-    match client::ask(&context.layout, &Request::Status)? {
-        Reply::Status(status) => Ok(*status),
-        other => Err(mismatch(&other)),
-    }
+    let Reply::Status(status) = client::ask(&context.layout, &Request::Status)? else { return Err(mismatch()) };
+    Ok(*status)
 }
 
 pub(super) fn status(context: &Context) -> Result<Verdict, Failure> {
@@ -99,10 +97,8 @@ struct Detailed {
 }
 
 pub(super) async fn stats(context: &Context, encoder: bool, detailed: bool) -> Result<Verdict, Failure> {
-    let stats = match client::ask(&context.layout, &Request::Stats)? {
-        Reply::Stats(stats) => *stats,
-        other => return Err(mismatch(&other)),
-    };
+    let Reply::Stats(stats) = client::ask(&context.layout, &Request::Stats)? else { return Err(mismatch()) };
+    let stats = *stats;
     if !detailed {
         render::result(context.format, &stats, || render::pairs(&stats_rows(&stats, encoder)))?;
         return Ok(Verdict::Good);
@@ -161,10 +157,7 @@ fn stats_rows(stats: &Stats, only_encoder: bool) -> Vec<(&'static str, String)> 
 }
 
 pub(super) fn config(context: &Context, show_encoder: bool) -> Result<Verdict, Failure> {
-    let report = match client::ask(&context.layout, &Request::Config)? {
-        Reply::Config(report) => *report,
-        other => return Err(mismatch(&other)),
-    };
+    let Reply::Config(report) = client::ask(&context.layout, &Request::Config)? else { return Err(mismatch()) };
     render::result(context.format, &report, || config_text(&report, show_encoder))?;
     Ok(Verdict::Good)
 }

@@ -80,3 +80,66 @@ impl Freshness {
         self.newest.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Now = Now { mono: Duration::from_secs(100), unix_seconds: 1_000_000.0 };
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: START.mono + Duration::from_secs(seconds), unix_seconds: START.unix_seconds + seconds as f64 }
+    }
+
+    fn segment(sequence: u64, uri: &str, discontinuity: u64) -> Identity {
+        Identity { sequence, uri: uri.to_owned(), discontinuity, part: None }
+    }
+
+    fn seconds(freshness: &Freshness, now: Now) -> u64 {
+        freshness.age(now).as_secs()
+    }
+
+    #[test]
+    fn a_stream_never_seen_ages_from_the_start() {
+        let freshness = Freshness::never_seen(START);
+        assert_eq!(seconds(&freshness, at(0)), 0);
+        assert_eq!(seconds(&freshness, at(3600)), 3600);
+        assert!((freshness.last_advance_unix_seconds() - START.unix_seconds).abs() < 1e-9);
+    }
+
+    #[test]
+    fn first_sight_is_as_old_as_the_server_says() {
+        let mut freshness = Freshness::never_seen(START);
+        let age = Some(Duration::from_secs(115));
+        assert_eq!(freshness.observe(at(1), &segment(8, "8.ts", 0), age), Change::First);
+        assert_eq!(seconds(&freshness, at(1)), 115);
+        assert_eq!(seconds(&freshness, at(11)), 125);
+        assert!((freshness.last_advance_unix_seconds() - (START.unix_seconds + 1.0 - 115.0)).abs() < 1e-9);
+        // Later the change itself is seen: what the server says of its age does not count any more.
+        assert_eq!(freshness.observe(at(12), &segment(9, "9.ts", 0), age), Change::Advanced);
+        assert_eq!(seconds(&freshness, at(12)), 0);
+    }
+
+    #[test]
+    fn it_grows_on_while_nothing_or_the_same_is_seen() {
+        let mut freshness = Freshness::never_seen(START);
+        let _ = freshness.observe(at(0), &segment(122, "main-122.ts", 0), None);
+        // The playlist stands still for 19 s; then it is deleted, which no observation tells.
+        for second in 1..19 {
+            assert_eq!(freshness.observe(at(second), &segment(122, "main-122.ts", 0), None), Change::Same);
+        }
+        assert_eq!(seconds(&freshness, at(600)), 600);
+    }
+
+    #[test]
+    fn a_packager_that_begins_anew_is_an_advance() {
+        let mut freshness = Freshness::never_seen(START);
+        let _ = freshness.observe(at(0), &segment(122, "main-122.ts", 0), None);
+        assert_eq!(freshness.observe(at(30), &segment(0, "main-0.ts", 1), None), Change::WentBack);
+        assert_eq!((seconds(&freshness, at(30)), freshness.sequence_resets()), (0, 1));
+        // Two short runs can end at the same number: then the URI or the discontinuity tells.
+        assert_eq!(freshness.observe(at(40), &segment(0, "other-0.ts", 1), None), Change::Advanced);
+        assert_eq!(freshness.observe(at(50), &segment(0, "other-0.ts", 2), None), Change::Advanced);
+        assert_eq!(freshness.sequence_resets(), 1);
+    }
+}

@@ -10,6 +10,9 @@ use crate::health::{Failure, ProbeError};
 /// Segments, parts and variants read from one playlist; more are an error, not a reason to grow.
 const ENTRIES_MAX: usize = 100_000;
 
+/// Different variants that are read from a master playlist.
+const VARIANTS_READ: usize = 256;
+
 /// A playlist.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Playlist {
@@ -141,7 +144,8 @@ impl Reading {
             Next::Nothing => {}
             Next::Variant if uri.is_empty() => {}
             Next::Variant => {
-                if !self.variants.iter().any(|known| known == uri) {
+                // Far more than are watched: enough to tell that there are too many, without comparing each with all.
+                if self.variants.len() < VARIANTS_READ && !self.variants.iter().any(|known| known == uri) {
                     self.variants.push(uri.to_owned());
                 }
             }
@@ -174,3 +178,6 @@ impl Reading {
         Playlist::Media(self.media)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,9 +159,94 @@ impl Publisher {
         self.listed && self.seen.saturating_sub(self.advanced) < stalled_after
     }
 
+    /// When its bytes last advanced, monotonic.
+    #[must_use]
+    pub const fn last_advance(&self) -> Duration {
+        self.advanced
+    }
+
     /// Its bitrate over the window.
     #[must_use]
     pub fn bitrate(&self, now: Now) -> Bitrate {
         self.window.bitrate(now.mono)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::page::{StreamEntry, parse};
+    use super::*;
+    use rstest::rstest;
+
+    const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), unix_seconds: seconds as f64 }
+    }
+
+    fn publishers() -> Publishers {
+        Publishers::new(StatTiming::from(Timing::default()))
+    }
+
+    fn page(pid: u64, uptime: u64, publisher: Option<(u64, u64)>) -> Page {
+        let streams = publisher.map(|(client, bytes_in)| StreamEntry {
+            app: "live".to_owned(),
+            name: "main".to_owned(),
+            bytes_in,
+            publishing: true,
+            client_id: Some(client),
+        });
+        Page { pid: Some(pid), uptime_seconds: Some(uptime), streams: streams.into_iter().collect() }
+    }
+
+    fn advancing(publishers: &Publishers) -> bool {
+        publishers.get("live", "main").is_some_and(|publisher| publisher.is_advancing(STALLED_AFTER))
+    }
+
+    #[test]
+    fn a_frozen_publisher_stays_listed_and_is_stalled() {
+        let recorded = |name| parse(&std::fs::read(format!("tests/fixtures/nginx-stat-{name}.xml")).unwrap()).unwrap();
+        let mut publishers = publishers();
+        publishers.observe(at(0), &recorded("publisher-sigstop-15s"));
+        assert!(advancing(&publishers), "the benefit of the doubt at first sight");
+        publishers.observe(at(1), &recorded("publisher-sigstop-15s"));
+        publishers.observe(at(100), &recorded("publisher-sigstop-115s"));
+        assert!(!advancing(&publishers));
+        assert!(publishers.get("live", "main").unwrap().is_listed());
+        publishers.observe(at(101), &recorded("after-kill9-300ms"));
+        assert!(!publishers.get("live", "main").unwrap().is_listed());
+    }
+
+    #[rstest]
+    #[case::the_next_second_of_bytes((2, 2_000), true)]
+    #[case::the_same_bytes((2, 1_000), false)]
+    #[case::another_publisher_with_fewer_bytes((3, 10), true)]
+    fn after_two_seconds(#[case] later: (u64, u64), #[case] expected: bool) {
+        let mut publishers = publishers();
+        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
+        publishers.observe(at(2), &page(1, 102, Some(later)));
+        assert_eq!(advancing(&publishers), expected);
+    }
+
+    #[test]
+    fn a_page_of_another_worker_says_nothing_for_a_while() {
+        let mut publishers = publishers();
+        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
+        publishers.observe(at(1), &page(7, 101, None));
+        assert!(advancing(&publishers));
+        publishers.observe(at(2), &page(1, 102, Some((2, 3_000))));
+        assert!(advancing(&publishers));
+        assert_eq!(publishers.worker_mismatches(), 1);
+        publishers.observe(at(13), &page(7, 113, None));
+        assert!(!advancing(&publishers), "but not for ever");
+    }
+
+    #[test]
+    fn a_restarted_server_has_lost_its_publisher() {
+        let mut publishers = publishers();
+        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
+        publishers.observe(at(1), &page(7, 1, None));
+        assert!(!advancing(&publishers));
+        assert_eq!(publishers.worker_mismatches(), 0);
     }
 }

@@ -144,3 +144,70 @@ impl Reading {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn main(bytes_in: u64, client_id: Option<u64>) -> Vec<StreamEntry> {
+        let (app, name) = ("live".to_owned(), "main".to_owned());
+        vec![StreamEntry { app, name, bytes_in, publishing: true, client_id }]
+    }
+
+    #[rstest]
+    #[case::never(include_str!("../../../tests/fixtures/nginx-stat-never-published.xml"), 9628, 2, vec![])]
+    #[case::publishing(include_str!("../../../tests/fixtures/nginx-stat-publishing.xml"), 9628, 192, main(21_330_681, Some(2)))]
+    #[case::player(include_str!("../../../tests/fixtures/nginx-stat-publishing-with-player.xml"), 9628, 194, main(21_616_695, Some(2)))]
+    #[case::killed(include_str!("../../../tests/fixtures/nginx-stat-after-kill9-300ms.xml"), 9628, 247, vec![])]
+    #[case::killed_longer(include_str!("../../../tests/fixtures/nginx-stat-after-kill9-12s.xml"), 9628, 259, vec![])]
+    #[case::frozen(include_str!("../../../tests/fixtures/nginx-stat-publisher-sigstop-15s.xml"), 9628, 306, main(2_211_274, Some(128)))]
+    #[case::disk_full(include_str!("../../../tests/fixtures/nginx-stat-disk-full.xml"), 12312, 124, main(14_755_096, Some(1)))]
+    fn recorded_pages(#[case] body: &str, #[case] pid: u64, #[case] uptime: u64, #[case] streams: Vec<StreamEntry>) {
+        assert_eq!(parse(body.as_bytes()), Ok(Page { pid: Some(pid), uptime_seconds: Some(uptime), streams }));
+    }
+
+    #[test]
+    fn another_application_may_have_a_stream_of_the_same_name() {
+        let body = include_bytes!("../../../tests/fixtures/nginx-stat-frozen-plus-second-publisher.xml");
+        let found: Vec<_> = parse(body).unwrap().streams.into_iter().map(|entry| (entry.app, entry.name)).collect();
+        assert_eq!(found, [("cont".to_owned(), "main".to_owned())]);
+    }
+
+    #[test]
+    fn a_lone_player_is_no_publisher() {
+        let body = "<rtmp><server><application><name>live</name><live><stream><name>main</name><bytes_in>0</bytes_in>\
+            <client><id>7</id><active/></client><nclients>1</nclients><active/></stream></live></application></server></rtmp>";
+        let entry = StreamEntry { app: "live".to_owned(), name: "main".to_owned(), ..StreamEntry::default() };
+        assert_eq!(parse(body.as_bytes()).unwrap().streams, [entry]);
+    }
+
+    #[test]
+    fn forks_that_leave_things_out_or_write_them_otherwise_are_read() {
+        let body = "<?xml version=\"1.0\"?>\n<?xml-stylesheet type=\"text/xsl\" href=\"stat.xsl\"?><rtmp><!-- fork -->\
+            <server><application><name>a</name></application></server>\
+            <server><application><name><![CDATA[live]]></name><live><stream><name>a&amp;b</name><bytes_in></bytes_in>\
+            <bw_data>1</bw_data><meta><name>wrong</name></meta><publishing></publishing></stream></live></application></server></rtmp>";
+        let (app, name) = ("live".to_owned(), "a&b".to_owned());
+        let entry = StreamEntry { app, name, bytes_in: 0, publishing: true, client_id: None };
+        assert_eq!(parse(body.as_bytes()), Ok(Page { pid: None, uptime_seconds: None, streams: vec![entry] }));
+    }
+
+    #[rstest]
+    #[case(include_bytes!("../../../tests/fixtures/nginx-stat-worker-hung.txt").as_slice())]
+    #[case(b"<html><body><h1>404</h1></body></html>".as_slice())]
+    #[case(b"<rtmp><server>".as_slice())]
+    #[case(b"<rtmp></server></rtmp>".as_slice())]
+    #[case(b"".as_slice())]
+    #[case(b"\xff".as_slice())]
+    fn what_is_no_page_is_refused(#[case] body: &[u8]) {
+        assert_eq!(parse(body).map_err(|error| error.reason), Err(Failure::Malformed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_answer_not_a_panic(text in "(<rtmp>)?(</?(stream|client|name|id|bytes_in|publishing)/?>|[0-9a-z&;]{0,5}){0,40}(</rtmp>)?") {
+            let _ = parse(text.as_bytes());
+        }
+    }
+}

@@ -114,3 +114,85 @@ fn microseconds(key: &str, value: &str) -> Result<Option<Duration>, BlockError> 
     let micros: i64 = value.parse().map_err(|_| bad(key, value))?;
     Ok(u64::try_from(micros).ok().map(Duration::from_micros))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn blocks(bytes: &[u8]) -> Vec<Block> {
+        Blocks::default().feed(bytes).into_iter().map(Result::unwrap).collect()
+    }
+
+    fn recorded(name: &str) -> Vec<Block> {
+        blocks(&std::fs::read(format!("tests/fixtures/ffmpeg-progress-{name}.txt")).unwrap())
+    }
+
+    fn block(frames: u64, out_time_us: u64, total_size: Option<u64>) -> Block {
+        let out_time = Some(Duration::from_micros(out_time_us));
+        Block { frames: Some(frames), dropped: 0, duplicated: 0, out_time, total_size, ended: false }
+    }
+
+    #[rstest]
+    #[case("file-healthy", 30, block(728, 29_094_000, Some(3_335_574)))]
+    #[case("file-killed9", 30, block(6103, 244_088_000, Some(27_705_072)))]
+    #[case("file-ended", 9, Block { ended: true, ..block(200, 8_011_000, Some(390_553)) })]
+    #[case("file-fifo-muxer", 6, Block { ended: true, ..block(1406, 56_285_170, None) })]
+    #[case("file-drops-2pct", 27, Block { dropped: 11, ended: true, ..block(644, 25_798_000, Some(2_950_809)) })]
+    fn the_last_block_of_recorded_files(#[case] name: &str, #[case] count: usize, #[case] last: Block) {
+        let blocks = recorded(name);
+        assert_eq!((blocks.len(), blocks.last()), (count, Some(&last)));
+    }
+
+    #[test]
+    fn a_torn_block_waits_for_its_end() {
+        let whole = std::fs::read("tests/fixtures/ffmpeg-progress-file-healthy.txt").unwrap();
+        for size in [1, 7, 100, 1000] {
+            let mut reader = Blocks::default();
+            let found: Vec<_> = whole.chunks(size).flat_map(|piece| reader.feed(piece)).map(Result::unwrap).collect();
+            assert_eq!(found, blocks(&whole), "in pieces of {size}");
+        }
+        assert_eq!(blocks(b"frame=12\ndrop_frames=1\nprogr"), []);
+    }
+
+    #[test]
+    fn the_hole_of_a_truncated_file_is_skipped() {
+        let mut bytes = vec![0; 5000];
+        bytes.extend(b"frame=12\nout_time_us=480000\nprogress=continue\n");
+        assert_eq!(blocks(&bytes), [block(12, 480_000, None)]);
+    }
+
+    #[test]
+    fn values_that_are_not_known_yet_are_no_numbers() {
+        let text = b"frame=0\nout_time_us=N/A\ntotal_size=N/A\nspeed=N/A\nprogress=continue\n";
+        let expected = Block { frames: Some(0), ..Block::default() };
+        assert_eq!(blocks(text), [expected]);
+        assert_eq!(blocks(b"out_time_us=-21333\nprogress=continue\n"), [Block::default()]);
+    }
+
+    #[rstest]
+    #[case(b"frame=many\nprogress=continue\n", "`frame=many` is not a number")]
+    #[case(b"drop_frames=-1\nprogress=continue\n", "`drop_frames=-1` is not a number")]
+    #[case(b"progress=perhaps\n", "`progress=perhaps` is neither continue nor end")]
+    fn a_block_that_lies_is_refused(#[case] bytes: &[u8], #[case] expected: &str) {
+        let found: Vec<_> =
+            Blocks::default().feed(bytes).into_iter().map(|block| block.unwrap_err().to_string()).collect();
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn text_without_an_end_is_given_up() {
+        let mut reader = Blocks::default();
+        assert_eq!(reader.feed(&vec![b'x'; TORN_MAX + 1]), [Err(BlockError::Endless)]);
+        assert_eq!(reader.feed(b"frame=1\nprogress=continue\n").len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_not_a_panic(text in "([a-z_]{1,12}=[ -9A-Z/.]{0,12}\n|progress=(continue|end)\n){0,30}") {
+            for block in Blocks::default().feed(text.as_bytes()) {
+                let _ = block;
+            }
+        }
+    }
+}

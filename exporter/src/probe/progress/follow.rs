@@ -60,3 +60,43 @@ impl Follower {
         Ok(Appended { bytes, restarted })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn growth_truncation_and_another_file_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("progress");
+        let mut follower = Follower::new(path.clone());
+        assert_eq!(follower.read().unwrap_err().kind(), io::ErrorKind::NotFound);
+        let mut read = || {
+            let appended = follower.read().unwrap();
+            (String::from_utf8(appended.bytes).unwrap(), appended.restarted)
+        };
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"one").unwrap();
+        assert_eq!(read(), ("one".to_owned(), true));
+        assert_eq!(read(), (String::new(), false));
+        file.write_all(b"two").unwrap();
+        assert_eq!(read(), ("two".to_owned(), false));
+        file.set_len(0).unwrap();
+        file.rewind().unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(read(), ("new".to_owned(), true));
+        let other = directory.path().join("other");
+        std::fs::write(&other, "other file").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(read(), ("other file".to_owned(), true));
+    }
+
+    #[test]
+    fn only_the_end_of_an_old_file_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![b'x'; 1 << 20]).unwrap();
+        let appended = Follower::new(file.path().to_owned()).read().unwrap();
+        assert_eq!(appended.bytes.len() as u64, TAIL);
+    }
+}

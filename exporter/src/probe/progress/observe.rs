@@ -74,13 +74,13 @@ impl Encoder {
     /// A report came lately, and it was not the last one.
     #[must_use]
     pub fn is_up(&self, now: Now) -> bool {
-        self.was_heard_within(now, self.silent_after)
+        self.heard.is_some_and(|heard| !heard.ended && now.since(heard.at) < self.silent_after)
     }
 
-    /// A report other than the last one came within this time.
+    /// When the last report came.
     #[must_use]
-    pub fn was_heard_within(&self, now: Now, limit: Duration) -> bool {
-        self.heard.is_some_and(|heard| !heard.ended && now.since(heard.at) < limit)
+    pub fn last_heard(&self) -> Option<Duration> {
+        self.heard.map(|heard| heard.at)
     }
 
     /// What it lost over the window; nothing once it has been silent for a whole window.

@@ -90,6 +90,9 @@ pub struct ReplyReader {
     streams: BTreeMap<u32, Message>,
 }
 
+/// What is left after a chunk, and the message that it completed.
+type Cut<'a> = (&'a [u8], Option<Message>);
+
 #[derive(Clone, Debug, Default)]
 struct Message {
     length: usize,
@@ -130,11 +133,9 @@ impl ReplyReader {
     }
 
     /// One chunk off the front, and the message that it completes; none if it has not arrived whole.
-    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(&'a [u8], Option<Message>)>, WireError> {
+    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Cut<'a>>, WireError> {
         let Some((head, id, rest)) = basic_header(bytes) else { return Ok(None) };
-        let known = self.streams.get(&id).cloned();
-        let fresh = known.as_ref().is_none_or(|message| message.body.is_empty());
-        let mut message = known.unwrap_or_default();
+        let mut message = self.streams.get(&id).cloned().unwrap_or_default();
         let header_length = [11, 7, 3, 0].get(usize::from(head)).copied().unwrap_or(0);
         let Some((header, rest)) = rest.split_at_checked(header_length) else { return Ok(None) };
         if head <= 1 {
@@ -151,7 +152,7 @@ impl ReplyReader {
         if message.length > MESSAGE_MAX {
             return Err(WireError::TooLarge);
         }
-        let extended = if message.extended && (head <= 2 || fresh || !message.body.is_empty()) { 4 } else { 0 };
+        let extended = if message.extended { 4 } else { 0 };
         let Some((_, rest)) = rest.split_at_checked(extended) else { return Ok(None) };
         let wanted = (message.length - message.body.len().min(message.length)).min(self.chunk_size);
         let Some((body, rest)) = rest.split_at_checked(wanted) else { return Ok(None) };
@@ -190,5 +191,85 @@ fn basic_header(bytes: &[u8]) -> Option<(u8, u32, &[u8])> {
         (1, [low, high, rest @ ..]) => Some((head, 64 + u32::from(*low) + 256 * u32::from(*high), rest)),
         (0 | 1, _) => None,
         (id, rest) => Some((head, u32::from(id), rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// What nginx-rtmp sends: window size, bandwidth, chunk size 4096, then `_result`.
+    fn nginx_answer(name: &str) -> Vec<u8> {
+        let mut bytes = vec![2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0x4C, 0x4B, 0x40];
+        bytes.extend([2, 0, 0, 0, 0, 0, 5, 6, 0, 0, 0, 0, 0, 0x4C, 0x4B, 0x40, 2]);
+        bytes.extend([2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0x10, 0]);
+        let mut body = Vec::new();
+        push_string(&mut body, name);
+        push_number(&mut body, 1.0);
+        body.extend(std::iter::repeat_n(5, 180));
+        bytes.extend([3, 0, 0, 0, 0, 0, u8::try_from(body.len()).unwrap(), TYPE_COMMAND_AMF0, 0, 0, 0, 0]);
+        bytes.extend(body);
+        bytes
+    }
+
+    #[rstest]
+    #[case("_result", Reply::Accepted)]
+    #[case("_error", Reply::Refused)]
+    fn an_answer_is_found_in_whatever_pieces_it_comes(#[case] name: &str, #[case] expected: Reply) {
+        for size in 1..200 {
+            let mut reader = ReplyReader::default();
+            let mut answer = None;
+            for piece in nginx_answer(name).chunks(size) {
+                answer = answer.or(reader.feed(piece).unwrap());
+            }
+            assert_eq!(answer, Some(expected), "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_go_on_in_chunks_of_the_initial_size() {
+        let mut body = Vec::new();
+        push_string(&mut body, "_result");
+        body.resize(300, 5);
+        let mut bytes = vec![3, 0, 0, 0, 0, 1, 44, TYPE_COMMAND_AMF0, 0, 0, 0, 0];
+        for (index, chunk) in body.chunks(CHUNK_SIZE).enumerate() {
+            if index > 0 {
+                bytes.push(0xC3);
+            }
+            bytes.extend(chunk);
+        }
+        assert_eq!(ReplyReader::default().feed(&bytes), Ok(Some(Reply::Accepted)));
+    }
+
+    #[test]
+    fn the_connect_command_is_cut_into_chunks() {
+        let app = "a".repeat(200);
+        let endpoint = RtmpEndpoint { host: "localhost".to_owned(), port: 1935, app };
+        let bytes = connect_command(&endpoint);
+        assert_eq!(bytes.get(..4), Some([3, 0, 0, 0].as_slice()));
+        let length = bytes.iter().skip(4).take(3).fold(0, |sum, byte| sum * 256 + usize::from(*byte));
+        assert_eq!(bytes.len(), 12 + length + (length - 1) / CHUNK_SIZE);
+        assert_eq!(bytes.get(12 + CHUNK_SIZE), Some(&0xC3));
+    }
+
+    #[rstest]
+    #[case(&[0xC3, 0], WireError::Orphan)]
+    #[case(&[3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 20, 0, 0, 0, 0], WireError::TooLarge)]
+    #[case(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0], WireError::ChunkSize)]
+    fn what_is_not_rtmp_is_refused(#[case] bytes: &[u8], #[case] expected: WireError) {
+        assert_eq!(ReplyReader::default().feed(bytes), Err(expected));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_not_a_panic(bytes in proptest::collection::vec(0_u8..=255, 0..2000), size in 1_usize..100) {
+            let mut reader = ReplyReader::default();
+            for piece in bytes.chunks(size) {
+                if reader.feed(piece).is_err() {
+                    break;
+                }
+            }
+        }
     }
 }
