@@ -1,5 +1,6 @@
 //! The lab by itself: the system's programs come up on free ports, see a real stream, and leave nothing behind.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -105,5 +106,20 @@ async fn a_taken_port_is_named() -> anyhow::Result<()> {
         lab.site().ports.http
     );
     assert_eq!(error.to_string(), expected);
+    Ok(())
+}
+
+/// What a lab leaves when it is killed itself (KILL): the guard notices by the end of its input.
+#[tokio::test]
+async fn the_guard_ends_what_a_killed_lab_left() -> anyhow::Result<()> {
+    let root = tempfile::tempdir()?;
+    let mut left = Command::new("tail").args(["-f", "/dev/null"]).env(family::MARKER, root.path()).spawn()?;
+    let guard = env!("CARGO_BIN_EXE_vvtv-lab");
+    let mut guard = Command::new(guard).arg("guard").arg(root.path()).stdin(Stdio::piped()).spawn()?;
+    assert_eq!(family::marked(root.path()).len(), 1);
+    drop(guard.stdin.take());
+    assert!(guard.wait()?.success());
+    nothing_is_left(root.path()).await?;
+    assert!(!left.wait()?.success());
     Ok(())
 }
