@@ -16,7 +16,6 @@ break: ## Harm the running stack: make break FAULT=encoder-frozen (UNDO=1 takes 
 
 test: ## Every test, the end-to-end ones on the real components too
 	@deploy/packages tests
-	cargo build --workspace --locked
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace --locked && cargo test --workspace --locked --doc; \
 	else \
@@ -28,6 +27,7 @@ lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	cargo machete
+	cargo fetch --locked
 	cargo deny --offline check bans licenses sources
 
 bench: ## Benchmarks
