@@ -1,6 +1,7 @@
 # Thin: what it does, the programs do. Every target works from a fresh checkout.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
+FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
 .PHONY: help up break test lint bench fuzz packages
 
@@ -12,6 +13,7 @@ up: packages ## The whole stack on this machine, with a live board; Ctrl-C stops
 	@$(TARGET)/release/vvtv-lab up
 
 break: ## Harm the running stack: make break FAULT=encoder-frozen (UNDO=1 takes it back); without FAULT, a list
+	@test -x $(TARGET)/release/vvtv-lab || { echo 'no stack was built yet: make up'; exit 1; }
 	@$(TARGET)/release/vvtv-lab break $(FAULT) $(if $(UNDO),--undo)
 
 test: ## Every test, the end-to-end ones on the real components too
@@ -34,7 +36,7 @@ bench: ## Benchmarks
 	cargo bench --workspace --locked
 
 fuzz: ## Fuzz every parser for a minute each (needs a nightly toolchain and cargo-fuzz)
-	@set -e; for manifest in $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml); do \
+	@set -e; $(if $(FUZZ),,echo 'there are no fuzz targets';) for manifest in $(FUZZ); do \
 		cd $$(dirname $$manifest)/..; \
 		for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60; done; \
 		cd $(CURDIR); \
