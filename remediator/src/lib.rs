@@ -2,6 +2,7 @@
 //!
 //! Every decision is the core's; nothing here decides whether to act.
 
+pub mod check;
 pub mod condition;
 pub mod config;
 pub mod executor;
