@@ -1,4 +1,4 @@
-//! The shipped configuration and runbooks load, and say what the runbook page says.
+//! Timers, actions and their order are the page's; restores go back to what was there.
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,4 @@
+//! The shipped configuration and runbooks load, agree with the shipped alert rules, and say what the runbook page says.
+
+#[cfg(test)]
+mod page;
