@@ -1,2 +1,22 @@
-//! placeholder
-fn main() {}
+//! The program: reads its flags and hands over.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use vvtv_exporter::app::{self, Args};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(error) = vvtv_toolkit::logging::init(&args.log) {
+        eprintln!("vvtv-exporter: {error}");
+        return ExitCode::FAILURE;
+    }
+    match app::run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vvtv-exporter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -57,6 +57,8 @@ pub struct IncidentFacts {
     pub relapses: u32,
     /// When it was opened, RFC 3339.
     pub opened_at: String,
+    /// A directory of its own: what steps leave there is part of its diagnostic bundle.
+    pub attachments: String,
 }
 
 /// A machine.

@@ -3,13 +3,27 @@
 //! Every decision is the core's; nothing here decides whether to act.
 
 pub mod check;
+pub mod alertmanager;
+pub mod cli;
+pub mod client;
+pub mod clock;
 pub mod condition;
 pub mod config;
+pub mod delivery;
+pub mod event_loop;
 pub mod executor;
 pub mod expression;
 pub mod facts;
+pub mod http;
+pub mod journal;
+pub mod metrics;
+pub mod notice;
+pub mod outbox;
 pub mod pager;
 pub mod platform;
 pub mod promql;
+pub mod reconcile;
 pub mod runbook;
+pub mod serve;
 pub mod source;
+pub mod webhook;

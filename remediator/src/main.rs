@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! `vvtv-remediator`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vvtv_remediator::cli::main()
+}

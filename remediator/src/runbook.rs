@@ -4,6 +4,7 @@
 
 mod argument;
 mod build;
+mod display;
 mod file;
 mod library;
 mod step;

@@ -4,4 +4,9 @@
 //! future one, can use it without dragging the others' vocabulary along.
 
 pub mod duration;
+pub mod flags;
+pub mod logging;
+pub mod render;
+pub mod serve;
+pub mod web_config;
 pub mod yaml;

@@ -154,7 +154,7 @@ fn excerpt(text: &str, line: u64, column: u64) -> String {
         .fold(false)
         .annotation(AnnotationKind::Primary.span(caret));
     let report = &[annotate_snippets::Group::with_level(Level::ERROR).element(snippet)];
-    Renderer::plain().render(report).to_string()
+    Renderer::plain().render(report)
 }
 
 #[cfg(test)]

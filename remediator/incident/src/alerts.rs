@@ -22,8 +22,13 @@ impl Incident {
             }
             None if full => Reason::LimitReached,
             None => {
-                let record =
-                    AlertRecord { name: alert.name.clone(), starts_at: alert.starts_at, heard_at: now, ends_at: None };
+                let record = AlertRecord {
+                    name: alert.name.clone(),
+                    labels: alert.labels.clone(),
+                    starts_at: alert.starts_at,
+                    heard_at: now,
+                    ends_at: None,
+                };
                 self.alerts.insert(alert.fingerprint.clone(), record);
                 Reason::AlertFiring
             }

@@ -11,7 +11,11 @@ pub(crate) fn align(incident: &mut Incident, runbook: &Runbook) {
     let at = match &incident.phase {
         Phase::Working { cursor, .. } => incident.steps.get(*cursor).map(|record| record.id.clone()),
         Phase::Restoring { step, .. } => incident.steps.get(*step).map(|record| record.id.clone()),
-        Phase::Exhausted | Phase::Stabilising | Phase::Monitoring { .. } | Phase::Closed { .. } => None,
+        Phase::Exhausted
+        | Phase::Stabilising
+        | Phase::Monitoring { .. }
+        | Phase::Closing { .. }
+        | Phase::Closed { .. } => None,
     };
     let mut old: BTreeMap<_, _> = std::mem::take(&mut incident.steps).into_iter().map(|r| (r.id.clone(), r)).collect();
     let fit =
@@ -39,6 +43,10 @@ pub(crate) fn align(incident: &mut Incident, runbook: &Runbook) {
                 *stage = Stage::Ready;
             }
         }
-        Phase::Exhausted | Phase::Stabilising | Phase::Monitoring { .. } | Phase::Closed { .. } => {}
+        Phase::Exhausted
+        | Phase::Stabilising
+        | Phase::Monitoring { .. }
+        | Phase::Closing { .. }
+        | Phase::Closed { .. } => {}
     }
 }

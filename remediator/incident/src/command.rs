@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{IncidentId, Level, StepId};
+use crate::incident::Incident;
 use crate::reason::Reason;
 
 /// Something to do. Records come before the effects that they explain, and must be durable before those are performed.
@@ -53,11 +54,8 @@ pub enum Command {
         /// The page's number within the incident.
         page: u32,
     },
-    /// The incident is over; the core has forgotten it.
-    Close {
-        /// Which.
-        incident: IncidentId,
-    },
+    /// The incident is over and the core has forgotten it: this is its last state.
+    Close(Box<Incident>),
 }
 
 /// A page to send, at least once, under a key that does not change when it is sent again.

@@ -111,6 +111,12 @@ impl Escalation {
         Some(Due { level: timer.level, at: self.since + timer.after, reason: Reason::EscalationTimer })
     }
 
+    /// The next call for people who watch: whom, when, why.
+    #[must_use]
+    pub fn next_call(&self, runbook: &Runbook, policy: &Policy) -> Option<(Level, Timestamp, Reason)> {
+        self.next(runbook, policy).map(|due| (due.level, due.at, due.reason))
+    }
+
     /// The call that is due now: of several overdue ones only the highest, as after a restart.
     pub(crate) fn due(&self, now: Timestamp, runbook: &Runbook, policy: &Policy) -> Option<Due> {
         let mut ahead = Self { pages: Vec::new(), ..self.clone() };
@@ -139,7 +145,7 @@ impl Escalation {
 
     /// The next level's response time counts as run out: this one cannot be reached.
     pub(crate) fn unreachable(&mut self, now: Timestamp, page: u32, policy: &Policy) -> Option<Due> {
-        let failed = self.pages.iter().find(|record| record.page == page)?.level;
+        let failed = self.pages.iter().find(|record| record.page == page && !record.resolved)?.level;
         let next = policy.level_after(failed);
         let higher = self.reached.is_none_or(|(reached, _)| next > reached);
         (next != failed && higher).then_some(Due { level: next, at: now, reason: Reason::Undeliverable })

@@ -57,6 +57,9 @@ pub struct Incident {
     pub(crate) ticket: u64,
 }
 
+/// How long the ends of killed steps are waited for: longer than the shell's own TERM, KILL and report.
+const CLOSE_WITHIN: Duration = Duration::from_secs(60);
+
 /// Whether a turn changed something, so that another may too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -100,7 +103,11 @@ impl Incident {
     pub const fn in_trouble(&self) -> bool {
         match self.phase {
             Phase::Working { .. } | Phase::Exhausted => true,
-            Phase::Stabilising | Phase::Monitoring { .. } | Phase::Restoring { .. } | Phase::Closed { .. } => false,
+            Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Restoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => false,
         }
     }
 
@@ -109,6 +116,7 @@ impl Incident {
     pub const fn phase_name(&self) -> &'static str {
         match &self.phase {
             Phase::Closed { .. } => "closed",
+            Phase::Closing { .. } => "closing",
             _ if self.hold.is_some() => "held",
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => match stage {
                 Stage::Blocked { .. } => "blocked",
@@ -138,7 +146,7 @@ impl Incident {
                 break;
             }
         }
-        if matches!(self.phase, Phase::Closed { .. }) {
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Closed { .. }) {
             return;
         }
         self.escalate(cx, out);
@@ -152,6 +160,7 @@ impl Incident {
             Phase::Stabilising => self.stabilising(cx, out),
             Phase::Monitoring { until } => self.monitoring(until, cx, out),
             Phase::Restoring { step, stage } => self.restoring(step, stage, cx, out),
+            Phase::Closing { reason, give_up_at } => self.closing(reason, give_up_at, cx, out),
             Phase::Closed { .. } => Flow::Wait,
         }
     }
@@ -251,7 +260,11 @@ impl Incident {
     fn next_question_at(&self, cx: &Context<'_>) -> Timestamp {
         let fresh_since = match &self.phase {
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.wants_answer_since(),
-            Phase::Exhausted | Phase::Stabilising | Phase::Monitoring { .. } | Phase::Closed { .. } => None,
+            Phase::Exhausted
+            | Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => None,
         };
         self.health.next_question_at(fresh_since, self.health_interval(cx), cx.policy)
     }
@@ -265,7 +278,7 @@ impl Incident {
                     | Stage::AwaitingApproval { .. }
             ),
             Phase::Stabilising => true,
-            Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closed { .. } => false,
+            Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         };
         if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle }
     }
@@ -276,6 +289,7 @@ impl Incident {
             Phase::Closed { .. } => return None,
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
             Phase::Monitoring { until } => Some(*until),
+            Phase::Closing { give_up_at, .. } => Some(*give_up_at),
             Phase::Exhausted | Phase::Stabilising => None,
         };
         let people = if self.resting(cx) || self.waits_for_others(cx) {
@@ -288,21 +302,36 @@ impl Incident {
         [phase, people, Some(health)].into_iter().flatten().filter(|at| *at > cx.now).min()
     }
 
-    /// Ends the incident: kills what runs, takes pages back, and lets go of everything.
-    pub(crate) fn close(&mut self, reason: Reason, now: Timestamp, out: &mut Out) -> Flow {
-        for record in self.steps.iter_mut().filter(|record| record.state == StepState::Running) {
-            record.state = StepState::Unknown;
-            record.reason = Some(reason);
-            record.finished_at = Some(now);
-            let (step, attempt) = (record.id.clone(), record.attempts);
+    /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.
+    pub(crate) fn close(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.resolve_pages(reason, out);
+        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
+        let kills: Vec<_> = running.map(|record| (record.id.clone(), record.attempts)).collect();
+        if kills.is_empty() {
+            self.finish(reason, cx.now, out);
+            return Flow::Wait;
+        }
+        for (step, attempt) in kills {
             out.push(Command::KillStep { incident: self.id, step, attempt });
         }
-        self.resolve_pages(reason, out);
+        self.enter(Phase::Closing { reason, give_up_at: cx.now + CLOSE_WITHIN }, reason, out)
+    }
+
+    fn closing(&mut self, reason: Reason, give_up_at: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let running = self.steps.iter().any(|record| record.state == StepState::Running);
+        if running && cx.now < give_up_at {
+            return Flow::Wait;
+        }
+        self.finish(reason, cx.now, out);
+        Flow::Wait
+    }
+
+    /// The last record and the last state.
+    pub(crate) fn finish(&mut self, reason: Reason, now: Timestamp, out: &mut Out) {
         self.phase = Phase::Closed { at: now };
         self.reason = reason;
         self.record(out, Happening::Closed, reason, "");
-        out.push(Command::Close { incident: self.id });
-        Flow::Wait
+        out.push(Command::Close(Box::new(self.clone())));
     }
 
     pub(crate) fn resolve_pages(&mut self, reason: Reason, out: &mut Out) {

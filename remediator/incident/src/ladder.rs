@@ -131,6 +131,7 @@ impl Incident {
             | Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
             | Phase::Closed { .. } => return false,
         };
         let Some(spec) = cx.runbook.all_steps().nth(cursor).filter(|spec| spec.id == *step) else { return false };
@@ -235,8 +236,10 @@ impl Incident {
         }
         self.record(out, Happening::Blocked, reason, detail);
         match by {
-            Block::Systemic | Block::BudgetSpent => self.trouble(reason, cx, out),
-            Block::Held
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            Block::BudgetSpent => self.trouble(reason, cx, out),
+            Block::Systemic
+            | Block::Held
             | Block::Paused
             | Block::Maintenance
             | Block::CauseOpen
@@ -404,6 +407,7 @@ impl Incident {
             | Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
             | Phase::Closed { .. } => {}
         }
         true

@@ -10,6 +10,10 @@ use crate::state::{Hold, Phase, Stage};
 
 impl Incident {
     pub(crate) fn operate(&mut self, by: &Person, operation: Operation, cx: &Context<'_>, out: &mut Out) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            self.record(out, Happening::Ignored, Reason::UnknownIncident, by.as_str());
+            return;
+        }
         let until = cx.now + cx.policy.ack_expires;
         match operation {
             Operation::Ack => {
@@ -29,7 +33,7 @@ impl Incident {
             Operation::Approve => self.approve(by, cx, out),
             Operation::Abort => {
                 self.record(out, Happening::Operator, Reason::Aborted, by.as_str());
-                self.close(Reason::Aborted, cx.now, out);
+                self.close(Reason::Aborted, cx, out);
             }
             Operation::Note(text) => {
                 self.record(out, Happening::Operator, Reason::Noted, format!("{by}: {text}"));
@@ -56,6 +60,7 @@ impl Incident {
             | Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
             | Phase::Closed { .. } => {
                 self.record(out, Happening::Ignored, Reason::NothingToApprove, by.as_str());
                 return;

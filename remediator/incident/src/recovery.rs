@@ -63,7 +63,7 @@ impl Incident {
             return self.enter(Phase::Restoring { step, stage: Stage::Ready }, Reason::Restoring, out);
         }
         let watched = !cx.runbook.recovery.monitor.is_zero();
-        self.close(if watched { Reason::Monitored } else { Reason::Stabilised }, cx.now, out)
+        self.close(if watched { Reason::Monitored } else { Reason::Stabilised }, cx, out)
     }
 
     /// The trouble came back: the ladder once more, from the top, with what may run again.
@@ -129,16 +129,27 @@ impl Incident {
         Flow::Again
     }
 
+    /// Undoing a hurt does not wait for budgets, yet never collides with another change.
     fn restore_blocked(&self, index: usize, step: &Step, cx: &Context<'_>) -> Option<Block> {
-        let limits = || if is_undo(index, cx) { None } else { self.blocked_by_limits(step, cx) };
+        let limits = || match self.blocked_by_limits(step, cx) {
+            Some(Block::Systemic | Block::Settling | Block::BudgetSpent) if is_undo(index, cx) => {
+                let busy = cx.running.busy(self.id, &self.target, &self.locks(step), cx.policy.concurrent_changes);
+                busy.then_some(Block::LockBusy)
+            }
+            other => other,
+        };
         self.blocked_by_others(cx).or_else(limits)
+    }
+
+    fn block_restore(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
+        self.note_block(index, by, cx, out);
+        Flow::Wait
     }
 
     fn look_at_restore(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
         if let Some(by) = self.restore_blocked(index, step, cx) {
-            self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
-            self.note_block(index, by, cx, out);
-            return Flow::Wait;
+            return self.block_restore(index, by, cx, out);
         }
         if is_undo(index, cx) {
             return self.start_restore(index, step, Reason::RestoreHurt, cx, out);
@@ -160,6 +171,9 @@ impl Incident {
                 self.enter(Phase::Monitoring { until }, Reason::Sick, out)
             }
             Some(Verdict::Healthy) => {
+                if let Some(by) = self.restore_blocked(index, step, cx) {
+                    return self.block_restore(index, by, cx, out);
+                }
                 let approved = self.steps.get(index).is_some_and(|record| record.approved_by.is_some());
                 match cx.mode() {
                     Mode::Shadow => {

@@ -1,8 +1,10 @@
 //! What an incident remembers: alerts, phases, steps.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlertName, Person, StepId};
+use crate::ids::{AlertName, LabelName, Person, StepId};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -11,6 +13,8 @@ use crate::time::Timestamp;
 pub struct AlertRecord {
     /// `alertname`.
     pub name: AlertName,
+    /// All labels.
+    pub labels: BTreeMap<LabelName, Box<str>>,
     /// When it began to fire.
     pub starts_at: Timestamp,
     /// When it was first heard of.
@@ -54,6 +58,13 @@ pub enum Phase {
         step: usize,
         /// How far it is with that step.
         stage: Stage,
+    },
+    /// Over as soon as the steps that were told to end have ended: what they hold is free only then.
+    Closing {
+        /// Why it is over.
+        reason: Reason,
+        /// When it is over even if nobody reports their end.
+        give_up_at: Timestamp,
     },
     /// Over.
     Closed {

@@ -141,5 +141,6 @@ impl Fleet {
 
 /// Without its runbook nothing can be decided any more; whoever removed it is told by the record.
 fn orphaned(incident: &mut Incident, now: Timestamp, out: &mut Out) {
-    incident.close(Reason::RunbookGone, now, out);
+    incident.resolve_pages(Reason::RunbookGone, out);
+    incident.finish(Reason::RunbookGone, now, out);
 }

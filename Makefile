@@ -1,0 +1,49 @@
+# Thin: what it does, the programs do. Every target works from a fresh checkout.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
+
+.PHONY: help up break test lint bench fuzz packages
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+up: packages ## The whole stack on this machine, with a live board; Ctrl-C stops everything
+	cargo build --release --locked $(PROGRAMS)
+	@$(TARGET)/release/vvtv-lab up
+
+break: ## Harm the running stack: make break FAULT=encoder-frozen (UNDO=1 takes it back); without FAULT, a list
+	@$(TARGET)/release/vvtv-lab break $(FAULT) $(if $(UNDO),--undo)
+
+test: ## Every test, the end-to-end ones on the real components too
+	@deploy/packages tests
+	cargo build --workspace --locked
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace --locked && cargo test --workspace --locked --doc; \
+	else \
+		set -x; cargo test --workspace --locked -- --test-threads=1; \
+	fi
+
+lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	cargo machete
+	cargo deny --offline check bans licenses sources
+
+bench: ## Benchmarks
+	cargo bench --workspace --locked
+
+fuzz: ## Fuzz every parser for a minute each (needs a nightly toolchain and cargo-fuzz)
+	@set -e; for manifest in $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml); do \
+		cd $$(dirname $$manifest)/..; \
+		for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60; done; \
+		cd $(CURDIR); \
+	done
+
+packages:
+	@deploy/packages
+
+.PHONY: tools
+tools:
+	@cargo machete --version >/dev/null 2>&1 || { echo 'installing cargo-machete: takes a minute'; cargo install --locked --quiet cargo-machete --version 0.9.2; }
+	@cargo deny --version >/dev/null 2>&1 || { echo 'installing cargo-deny: takes some minutes'; cargo install --locked --quiet cargo-deny --version 0.20.2; }

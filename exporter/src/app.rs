@@ -1,0 +1,192 @@
+//! The program's life: flags, configuration, probes, server, signals, reload.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use vvtv_toolkit::flags::{LogArgs, WebArgs};
+use vvtv_toolkit::serve::{self, Limits, ListenAddress, ServeMetrics};
+use vvtv_toolkit::web_config::WebConfig;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fetch::Fetcher;
+use crate::fleet::Fleet;
+use crate::probe::Tools;
+use crate::recorder::Recorder;
+use crate::server::{self, Site};
+
+/// The port that is listened on by default.
+const PORT: u16 = 10047;
+
+/// How long the first scrape may be held back until every source was asked once.
+const FIRST_ROUND: Duration = Duration::from_secs(1);
+
+/// Measures live channels for Prometheus: segment age, encoder drops, ingest, bitrate variance.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vvtv-exporter", version)]
+pub struct Args {
+    /// Configuration file; without it the runbook's own layout is watched.
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// How it serves.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Asks for a reload; the answer says what is wrong with the file.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// The configuration cannot be read, a port is taken, TLS cannot be set up.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    // First of all: a signal during the start must not meet the system's default, which for SIGHUP is death.
+    let signals = Signals::install().context("handle signals")?;
+    let config = load(&args)?;
+    let web = match &args.web.config_file {
+        Some(path) => WebConfig::load(path).map_err(anyhow::Error::new)?,
+        None => WebConfig::default(),
+    };
+    let addresses = args.web.listen_or(&ListenAddress::every_address(PORT));
+    let listeners = serve::bind(&addresses).await?;
+    for listener in &listeners {
+        info!(address = %listener.local_addr().context("read the address of a listener")?, "listening");
+    }
+
+    let registry = Registry::new();
+    let own = OwnMetrics::register(&registry).context("register metrics")?;
+    let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
+    let recorder = Recorder::start();
+    let fetcher = Fetcher::new().context("set an HTTP client up")?;
+    let tools = Tools { clock: Clock::start(), fetcher, recorder };
+    let mut fleet = Fleet::new(tools.clone());
+    fleet.apply(&config).await;
+    own.reloaded(tools.clock, true);
+    info!(streams = config.streams.len(), "watching");
+    fleet.first_round(FIRST_ROUND).await;
+
+    let stop = CancellationToken::new();
+    let (reload, requests) = mpsc::channel(1);
+    let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
+    let app = server::router(site);
+    let control =
+        tokio::spawn(Control { args, fleet, clock: tools.clock, own, stop: stop.clone() }.run(signals, requests));
+    let served = serve::run(listeners, app, web, limits, stop.clone()).await;
+    stop.cancel();
+    control.await.context("the control task died")?;
+    Ok(served?)
+}
+
+fn load(args: &Args) -> anyhow::Result<Config> {
+    let config = match &args.config_file {
+        Some(path) => Config::load(path),
+        None => Config::builtin(),
+    };
+    config.map_err(anyhow::Error::new)
+}
+
+/// The signals that are heeded.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Owns the probes: reloads when asked or signalled, and ends everything at last.
+struct Control {
+    args: Args,
+    fleet: Fleet,
+    clock: Clock,
+    own: OwnMetrics,
+    stop: CancellationToken,
+}
+
+impl Control {
+    async fn run(mut self, mut signals: Signals, mut requests: mpsc::Receiver<ReloadRequest>) {
+        loop {
+            let answer = tokio::select! {
+                _ = signals.hangup.recv() => None,
+                request = requests.recv() => request,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                () = self.stop.cancelled() => break,
+            };
+            let outcome = self.reload().await;
+            if let Some(answer) = answer {
+                // The asker may have hung up.
+                let _: Result<(), _> = answer.send(outcome);
+            }
+        }
+        info!("stopping");
+        self.stop.cancel();
+        self.fleet.stop().await;
+    }
+
+    async fn reload(&mut self) -> Result<(), String> {
+        let outcome = match load(&self.args) {
+            Ok(config) => {
+                self.fleet.apply(&config).await;
+                info!(streams = config.streams.len(), "configuration reloaded");
+                Ok(())
+            }
+            Err(error) => {
+                error!("reload failed, the old configuration goes on: {error:#}");
+                Err(format!("{error:#}"))
+            }
+        };
+        self.own.reloaded(self.clock, outcome.is_ok());
+        outcome
+    }
+}
+
+/// What the program says of itself.
+struct OwnMetrics {
+    reload_successful: IntGauge,
+    reload_success_timestamp: Gauge,
+}
+
+impl OwnMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let build = IntGaugeVec::new(
+            Opts::new("vvtv_exporter_build_info", "Always 1; the label tells the version."),
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let successful = "vvtv_exporter_config_last_reload_successful";
+        let reload_successful = IntGauge::new(successful, "1 if the configuration was read the last time.")?;
+        let timestamp = "vvtv_exporter_config_last_reload_success_timestamp_seconds";
+        let reload_success_timestamp = Gauge::new(timestamp, "Unix time at which the configuration was last read.")?;
+        registry.register(Box::new(build))?;
+        registry.register(Box::new(reload_successful.clone()))?;
+        registry.register(Box::new(reload_success_timestamp.clone()))?;
+        Ok(Self { reload_successful, reload_success_timestamp })
+    }
+
+    fn reloaded(&self, clock: Clock, successful: bool) {
+        self.reload_successful.set(i64::from(successful));
+        if successful {
+            self.reload_success_timestamp.set(clock.now().unix_seconds);
+        }
+    }
+}

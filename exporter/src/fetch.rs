@@ -1,0 +1,210 @@
+//! Reading a document over HTTP or from a file, with a limit on time, bytes and redirects.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::{Client, Response, StatusCode, header, redirect};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
+use url::Url;
+use vvtv_toolkit::logging::chain;
+
+use crate::config::Location;
+use crate::health::{Failure, ProbeError};
+
+/// The largest document: a playlist of 5,000 segments with parts is below it.
+pub const BYTES_MAX: usize = 4 << 20;
+
+/// Redirects followed.
+const REDIRECTS_MAX: usize = 5;
+
+/// A document and what its server says of its age.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The body.
+    pub body: Bytes,
+    /// How old the content was when it was read, if the source says so.
+    pub age: Option<Duration>,
+    /// The address after redirects.
+    pub location: Location,
+}
+
+/// Reads documents; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    client: Client,
+}
+
+impl Fetcher {
+    /// A fetcher without proxies: what is measured is the server, not the way a proxy answers for it.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .user_agent(concat!("vvtv-exporter/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::limited(REDIRECTS_MAX))
+            .no_proxy()
+            .pool_max_idle_per_host(64)
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Reads a whole document within `limit`.
+    ///
+    /// # Errors
+    /// No answer in time, none at all, another status than 2xx, too large, too many redirects.
+    pub async fn get(&self, location: &Location, limit: Duration) -> Result<Document, ProbeError> {
+        let read = async {
+            match location {
+                Location::Http(url) => self.http(url).await,
+                Location::File(path) => file(path).await,
+            }
+        };
+        timeout(limit, read).await.unwrap_or_else(|_| {
+            Err(ProbeError::new(Failure::Timeout, format!("{} gave no whole answer within {limit:?}", shown(location))))
+        })
+    }
+
+    async fn http(&self, url: &Url) -> Result<Document, ProbeError> {
+        let failed = |error: &reqwest::Error| ProbeError::new(reason(error), format!("GET {url}: {}", chain(error)));
+        let mut response = self.client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+            let reason = if gone { Failure::Missing } else { Failure::Status };
+            return Err(ProbeError::new(reason, format!("GET {url}: HTTP status {status}")));
+        }
+        let age = content_age(response.headers());
+        let location = Location::Http(response.url().clone());
+        let body = body(&mut response).await.map_err(|error| match error {
+            Body::TooLarge => ProbeError::new(Failure::TooLarge, format!("GET {url}: more than {BYTES_MAX} bytes")),
+            Body::Broken(error) => failed(&error),
+        })?;
+        Ok(Document { body, age, location })
+    }
+}
+
+/// An address for messages.
+#[must_use]
+pub fn shown(location: &Location) -> String {
+    match location {
+        Location::Http(url) => url.to_string(),
+        Location::File(path) => path.display().to_string(),
+    }
+}
+
+enum Body {
+    TooLarge,
+    Broken(reqwest::Error),
+}
+
+async fn body(response: &mut Response) -> Result<Bytes, Body> {
+    let too_large = |bytes: u64| bytes > BYTES_MAX as u64;
+    if response.content_length().is_some_and(too_large) {
+        return Err(Body::TooLarge);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(Body::Broken)? {
+        if body.len() + chunk.len() > BYTES_MAX {
+            return Err(Body::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn reason(error: &reqwest::Error) -> Failure {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return io_reason(io);
+        }
+        cause = inner.source();
+    }
+    if error.is_redirect() {
+        Failure::Redirects
+    } else if error.is_timeout() {
+        Failure::Timeout
+    } else if error.is_connect() {
+        Failure::Unreachable
+    } else if error.is_body() || error.is_decode() || error.is_request() {
+        Failure::Closed
+    } else {
+        Failure::Malformed
+    }
+}
+
+/// An error of a socket as a reason.
+#[must_use]
+pub fn io_reason(error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind;
+    let kind = error.kind();
+    if kind == ErrorKind::ConnectionRefused {
+        Failure::Refused
+    } else if kind == ErrorKind::TimedOut {
+        Failure::Timeout
+    } else if matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) {
+        Failure::Closed
+    } else if kind == ErrorKind::InvalidData {
+        Failure::Malformed
+    } else {
+        Failure::Unreachable
+    }
+}
+
+/// `Date` − `Last-Modified`, both by the server's clock, plus the `Age` that caches add (RFC 9110 §8.8.2, RFC 9111 §5.1).
+fn content_age(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let time = |name| jiff::fmt::rfc2822::parse(text(name)?).ok().map(|time| time.timestamp().as_second());
+    let age = time(header::DATE)?.checked_sub(time(header::LAST_MODIFIED)?)?.max(0).unsigned_abs();
+    let cached = text(header::AGE).and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
+    Some(Duration::from_secs(age.saturating_add(cached)))
+}
+
+async fn file(path: &Path) -> Result<Document, ProbeError> {
+    let failed = |error: std::io::Error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let reason = if missing { Failure::Missing } else { Failure::Io };
+        ProbeError::new(reason, format!("read {}: {error}", path.display()))
+    };
+    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let metadata = file.metadata().await.map_err(failed)?;
+    let mut body = Vec::new();
+    let read = (&mut file).take(BYTES_MAX as u64 + 1).read_to_end(&mut body).await.map_err(failed)?;
+    if read > BYTES_MAX {
+        return Err(ProbeError::new(Failure::TooLarge, format!("{} has more than {BYTES_MAX} bytes", path.display())));
+    }
+    let age = metadata.modified().ok().and_then(|modified| {
+        let modified = modified.duration_since(UNIX_EPOCH).ok()?;
+        Some(std::time::SystemTime::now().duration_since(UNIX_EPOCH).ok()?.saturating_sub(modified))
+    });
+    Ok(Document { body: Bytes::from(body), age, location: Location::File(path.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], None)]
+    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT")], None)]
+    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:30 GMT")], Some(13))]
+    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:50 GMT")], Some(0))]
+    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:40 GMT"), ("age", "60")], Some(63))]
+    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "yesterday")], None)]
+    fn a_servers_own_clock_tells_the_age(
+        #[case] pairs: &[(&'static str, &'static str)],
+        #[case] expected: Option<u64>,
+    ) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, header::HeaderValue::from_static(value));
+        }
+        assert_eq!(content_age(&headers), expected.map(Duration::from_secs));
+    }
+}

@@ -1,0 +1,261 @@
+//! Starts and stops probes as the configuration says. The only owner of the running probes; readers get [`Watched`] by `watch`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Host, Stream};
+use crate::health::Health;
+use crate::metrics::StreamLabels;
+use crate::probe::Tools;
+use crate::probe::hls::{self, HlsSpec, HlsView};
+use crate::probe::host::{self, HostView};
+use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView};
+use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
+use crate::probe::queue::{self, QueueSpec, QueueView};
+use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
+
+/// The latest view of a source.
+pub type View<V> = watch::Receiver<Arc<V>>;
+
+/// What is being watched under the present configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// In the configuration's order.
+    pub streams: Vec<WatchedStream>,
+    /// The machine; none before the first configuration.
+    pub host: Option<View<HostView>>,
+}
+
+/// A stream and the views of its sources.
+#[derive(Clone, Debug)]
+pub struct WatchedStream {
+    /// Its configuration.
+    pub config: Arc<Stream>,
+    /// Its prepared labels.
+    pub labels: Arc<StreamLabels>,
+    /// Its playlists.
+    pub hls: Option<View<HlsView>>,
+    /// Its RTMP application.
+    pub rtmp: Option<View<RtmpView>>,
+    /// Its server's statistics page.
+    pub stat: Option<View<StatView>>,
+    /// Its encoder.
+    pub progress: Option<View<ProgressView>>,
+    /// Its queue.
+    pub queue: Option<View<QueueView>>,
+}
+
+/// The running probes.
+#[derive(Debug)]
+pub struct Fleet {
+    tools: Tools,
+    hls: Pool<HlsSpec, HlsView>,
+    rtmp: Pool<RtmpSpec, RtmpView>,
+    stat: Pool<StatSpec, StatView>,
+    progress: Pool<ProgressSpec, ProgressView>,
+    queue: Pool<QueueSpec, QueueView>,
+    host: Pool<Host, HostView>,
+    watched: watch::Sender<Arc<Watched>>,
+}
+
+impl Fleet {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(tools: Tools) -> Self {
+        Self {
+            tools,
+            hls: Pool::default(),
+            rtmp: Pool::default(),
+            stat: Pool::default(),
+            progress: Pool::default(),
+            queue: Pool::default(),
+            host: Pool::default(),
+            watched: watch::Sender::default(),
+        }
+    }
+
+    /// What is watched, also after later configurations.
+    #[must_use]
+    pub fn watched(&self) -> View<Watched> {
+        self.watched.subscribe()
+    }
+
+    /// Makes a configuration true: probes that it still wants go on with all they know, others end, new ones begin.
+    pub async fn apply(&mut self, config: &Config) {
+        self.end_unwanted(config).await;
+        let streams = config.streams.iter().map(|stream| self.watch_stream(stream)).collect();
+        let tools = self.tools.clone();
+        let host = self.host.get_or_start(config.host.clone(), HostView::default(), |spec, view, stop| {
+            tokio::spawn(host::run(spec, tools, view, stop))
+        });
+        self.watched.send_replace(Arc::new(Watched { streams, host: Some(host) }));
+        self.tools.recorder.keep_only(config.streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
+    }
+
+    async fn end_unwanted(&mut self, config: &Config) {
+        let streams = &config.streams;
+        self.hls.retain(&streams.iter().filter_map(|stream| hls_spec(stream)).collect()).await;
+        self.rtmp.retain(&streams.iter().filter_map(|stream| rtmp_spec(stream)).collect()).await;
+        self.stat.retain(&streams.iter().filter_map(|stream| stat_spec(stream)).collect()).await;
+        self.progress.retain(&streams.iter().filter_map(|stream| progress_spec(stream)).collect()).await;
+        self.queue.retain(&streams.iter().filter_map(|stream| queue_spec(stream)).collect()).await;
+        self.host.retain(&BTreeSet::from([config.host.clone()])).await;
+    }
+
+    fn watch_stream(&mut self, stream: &Arc<Stream>) -> WatchedStream {
+        let tools = &self.tools;
+        let now = tools.clock.now();
+        let hls = hls_spec(stream).map(|spec| {
+            self.hls.get_or_start(spec, HlsView::starting(&stream.name, now), |spec, view, stop| {
+                tokio::spawn(hls::run(spec, tools.clone(), view, stop))
+            })
+        });
+        let rtmp = rtmp_spec(stream).map(|spec| {
+            self.rtmp.get_or_start(spec, RtmpView::default(), |spec, view, stop| {
+                tokio::spawn(rtmp::run(spec, tools.clone(), view, stop))
+            })
+        });
+        let stat = stat_spec(stream).map(|spec| {
+            let publishers = Publishers::new(StatTiming::from(stream.timing));
+            let empty = StatView { health: Health::default(), publishers };
+            self.stat.get_or_start(spec, empty, |spec, view, stop| {
+                tokio::spawn(nginx_stat::run(spec, tools.clone(), view, stop))
+            })
+        });
+        let progress = progress_spec(stream).map(|spec| {
+            let encoder = Encoder::new(ProgressTiming::from(stream.timing));
+            let empty = ProgressView { health: Health::default(), encoder };
+            self.progress.get_or_start(spec, empty, |spec, view, stop| {
+                tokio::spawn(progress::run(spec, tools.clone(), view, stop))
+            })
+        });
+        let queue = queue_spec(stream).map(|spec| {
+            self.queue.get_or_start(spec, QueueView::default(), |spec, view, stop| {
+                tokio::spawn(queue::run(spec, tools.clone(), view, stop))
+            })
+        });
+        let labels = Arc::new(StreamLabels::new(&stream.name));
+        WatchedStream { config: Arc::clone(stream), labels, hls, rtmp, stat, progress, queue }
+    }
+
+    /// Waits until every polled source was asked once, at most for `limit`, so that the first scrape does not tell of
+    /// ignorance as if it were an outage.
+    pub async fn first_round(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let watched = Arc::clone(&self.watched.borrow());
+        for stream in &watched.streams {
+            asked(stream.hls.clone(), deadline).await;
+            asked(stream.rtmp.clone(), deadline).await;
+            asked(stream.stat.clone(), deadline).await;
+            asked(stream.queue.clone(), deadline).await;
+        }
+        asked(watched.host.clone(), deadline).await;
+    }
+
+    /// Ends every probe.
+    pub async fn stop(&mut self) {
+        self.hls.retain(&BTreeSet::new()).await;
+        self.rtmp.retain(&BTreeSet::new()).await;
+        self.stat.retain(&BTreeSet::new()).await;
+        self.progress.retain(&BTreeSet::new()).await;
+        self.queue.retain(&BTreeSet::new()).await;
+        self.host.retain(&BTreeSet::new()).await;
+    }
+}
+
+/// Waits for a view's first change; one that has changed already is not waited for.
+async fn asked<V>(view: Option<View<V>>, deadline: Instant) {
+    let Some(mut view) = view else { return };
+    // Too late is an answer too.
+    let _: Result<_, _> = timeout_at(deadline, view.changed()).await;
+}
+
+fn hls_spec(stream: &Stream) -> Option<HlsSpec> {
+    let (interval, timeout) = (stream.timing.interval, stream.timing.timeout);
+    stream.playlist.clone().map(|playlist| HlsSpec { stream: stream.name.clone(), playlist, interval, timeout })
+}
+
+fn rtmp_spec(stream: &Stream) -> Option<RtmpSpec> {
+    let (interval, timeout) = (stream.timing.interval, stream.timing.ingest_timeout);
+    stream.ingest.as_ref().map(|ingest| RtmpSpec { endpoint: ingest.endpoint.clone(), interval, timeout })
+}
+
+fn stat_spec(stream: &Stream) -> Option<StatSpec> {
+    stream.nginx_stat.as_ref().map(|entry| StatSpec { location: entry.location.clone(), timing: stream.timing })
+}
+
+fn progress_spec(stream: &Stream) -> Option<ProgressSpec> {
+    let (name, timing) = (stream.name.clone(), stream.timing);
+    stream.progress.clone().map(|source| ProgressSpec { stream: name, source, timing })
+}
+
+fn queue_spec(stream: &Stream) -> Option<QueueSpec> {
+    let (interval, timeout) = (stream.timing.interval, stream.timing.timeout);
+    stream.queue.clone().map(|path| QueueSpec { path, interval, timeout })
+}
+
+/// Under which names a stream's raw observations are filed.
+#[must_use]
+pub fn record_names(stream: &Stream) -> Vec<String> {
+    let mut names = vec![stream.name.clone()];
+    if let Some(entry) = &stream.nginx_stat {
+        names.push(format!("{}/{}", entry.app, entry.key));
+        names.push(crate::fetch::shown(&entry.location));
+    }
+    names
+}
+
+/// The running probes of one kind, by what they probe.
+#[derive(Debug)]
+struct Pool<S, V> {
+    running: BTreeMap<S, Running<V>>,
+}
+
+#[derive(Debug)]
+struct Running<V> {
+    view: View<V>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl<S, V> Default for Pool<S, V> {
+    fn default() -> Self {
+        Self { running: BTreeMap::new() }
+    }
+}
+
+impl<S: Ord + Clone, V> Pool<S, V> {
+    /// Ends the others, and waits for them: a new probe may need the same port.
+    async fn retain(&mut self, wanted: &BTreeSet<S>) {
+        let (kept, ended): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.running).into_iter().partition(|(spec, _)| wanted.contains(spec));
+        self.running = kept;
+        for running in ended.into_values() {
+            running.stop.cancel();
+            if let Err(error) = running.task.await {
+                tracing::error!(%error, "a probe died");
+            }
+        }
+    }
+
+    fn get_or_start(
+        &mut self,
+        spec: S,
+        empty: V,
+        start: impl FnOnce(S, watch::Sender<Arc<V>>, CancellationToken) -> JoinHandle<()>,
+    ) -> View<V> {
+        let running = self.running.entry(spec).or_insert_with_key(|spec| {
+            let (sender, view) = watch::channel(Arc::new(empty));
+            let stop = CancellationToken::new();
+            let task = start(spec.clone(), sender, stop.clone());
+            Running { view, stop, task }
+        });
+        running.view.clone()
+    }
+}

@@ -1,0 +1,177 @@
+//! What is known of a source itself: does it answer, since when not, how long does it take, why did it fail.
+
+use std::time::Duration;
+
+use crate::clock::Now;
+
+/// Why a source gave nothing: a closed list, because it becomes a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// No answer in time.
+    Timeout,
+    /// Nobody listens.
+    Refused,
+    /// No route, no such host, TLS trouble.
+    Unreachable,
+    /// The connection ended before the answer did.
+    Closed,
+    /// An HTTP status other than 2xx.
+    Status,
+    /// The thing is not there: HTTP 404 or 410, or no such file.
+    Missing,
+    /// More redirects than allowed.
+    Redirects,
+    /// More bytes, variants or datagrams than allowed.
+    TooLarge,
+    /// The answer is not what it should be.
+    Malformed,
+    /// The server answered, and said no.
+    Rejected,
+    /// The operating system refused.
+    Io,
+    /// Nothing arrived for longer than it should take.
+    Silent,
+}
+
+impl Failure {
+    /// Every reason.
+    pub const ALL: [Self; 12] = [
+        Self::Timeout,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Closed,
+        Self::Status,
+        Self::Missing,
+        Self::Redirects,
+        Self::TooLarge,
+        Self::Malformed,
+        Self::Rejected,
+        Self::Io,
+        Self::Silent,
+    ];
+
+    /// The label value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Closed => "closed",
+            Self::Status => "status",
+            Self::Missing => "missing",
+            Self::Redirects => "redirects",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::Rejected => "rejected",
+            Self::Io => "io",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// A failed attempt: the reason, and the sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProbeError {
+    /// Why, as a label.
+    pub reason: Failure,
+    /// Which operation on which thing, and the cause.
+    pub message: String,
+}
+
+impl ProbeError {
+    /// A failure with its sentence.
+    #[must_use]
+    pub fn new(reason: Failure, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// The record of a source's attempts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Health {
+    /// Outcome of the last attempt; none before the first.
+    pub last: Option<Result<(), ProbeError>>,
+    /// When an attempt last succeeded.
+    pub last_success: Option<Now>,
+    /// How long the last attempt took.
+    pub duration: Duration,
+    /// Failed attempts by [`Failure::ALL`]'s order.
+    pub failures: [u64; Failure::ALL.len()],
+}
+
+/// What an attempt changed, so that the log tells edges and not every second of an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Edge {
+    /// The same outcome as before.
+    Same,
+    /// It works (again).
+    Recovered,
+    /// It began to fail, or fails for another reason.
+    Failed,
+}
+
+impl Health {
+    /// Records an attempt that ended `now` after `duration`.
+    pub fn record(&mut self, now: Now, duration: Duration, outcome: Result<(), ProbeError>) -> Edge {
+        let before = self.last.as_ref().map(|last| last.as_ref().map_err(|error| error.reason).copied());
+        let edge = match (&outcome, before) {
+            (Ok(()), Some(Ok(()))) => Edge::Same,
+            (Ok(()), _) => Edge::Recovered,
+            (Err(error), Some(Err(reason))) if error.reason == reason => Edge::Same,
+            (Err(_), _) => Edge::Failed,
+        };
+        match &outcome {
+            Ok(()) => self.last_success = Some(now),
+            Err(error) => {
+                for (count, reason) in self.failures.iter_mut().zip(Failure::ALL) {
+                    *count += u64::from(reason == error.reason);
+                }
+            }
+        }
+        self.duration = duration;
+        self.last = Some(outcome);
+        edge
+    }
+
+    /// Whether the last attempt succeeded.
+    #[must_use]
+    pub const fn up(&self) -> bool {
+        matches!(self.last, Some(Ok(())))
+    }
+
+    /// Why the last attempt failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.last.as_ref().and_then(|last| last.as_ref().err()).map(|error| error.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_are_told_once_and_every_failure_is_counted() {
+        let now = Now { mono: Duration::from_secs(1), unix_seconds: 100.0 };
+        let mut health = Health::default();
+        let fail = |reason| Err(ProbeError::new(reason, "no"));
+        let mut edges = Vec::new();
+        for outcome in [
+            fail(Failure::Timeout),
+            fail(Failure::Timeout),
+            fail(Failure::Missing),
+            Ok(()),
+            Ok(()),
+            fail(Failure::Timeout),
+        ] {
+            edges.push(health.record(now, Duration::ZERO, outcome));
+        }
+        assert_eq!(edges, [Edge::Failed, Edge::Same, Edge::Failed, Edge::Recovered, Edge::Same, Edge::Failed]);
+        assert_eq!(health.failures, [3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(health.failure(), Some(Failure::Timeout));
+        assert_eq!(health.last_success, Some(now));
+    }
+}

@@ -1,0 +1,56 @@
+//! The sources, one module each: fetch, parse (pure), observe (pure). Each runs as a task of its own with its own timeouts, owns
+//! what it knows, and publishes a small immutable view of it.
+
+pub mod hls;
+pub mod host;
+pub mod nginx_stat;
+pub mod progress;
+pub mod queue;
+pub mod rtmp;
+
+use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::{Clock, Now};
+use crate::fetch::Fetcher;
+use crate::health::{Edge, Health, ProbeError};
+use crate::recorder::Recorder;
+
+/// What every probe works with.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// The process's clock.
+    pub clock: Clock,
+    /// For documents.
+    pub fetcher: Fetcher,
+    /// For raw observations.
+    pub recorder: Recorder,
+}
+
+/// The time between two attempts; missed ones are skipped, never made up for.
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Waits for the next attempt; false once the probe shall end.
+async fn next_tick(ticks: &mut Interval, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        _ = ticks.tick() => true,
+        () = stop.cancelled() => false,
+    }
+}
+
+/// Records an attempt in a source's health, and logs where it begins or ceases to fail.
+fn record(health: &mut Health, who: &str, source: &str, started: Now, ended: Now, outcome: Result<(), ProbeError>) {
+    let text = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    match health.record(ended, ended.since(started.mono), outcome) {
+        Edge::Same => {}
+        Edge::Recovered => info!(who, source, "source answers"),
+        Edge::Failed => warn!(who, source, error = text, "source failed"),
+    }
+}

@@ -1,0 +1,162 @@
+//! The machine: what `top`, `free` and `df` would show of it.
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sysinfo::System;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Host;
+use crate::health::{Failure, Health, ProbeError};
+use crate::probe::{Tools, every, next_tick, record};
+
+/// What is known of the machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostView {
+    /// Of looking at it.
+    pub health: Health,
+    /// Memory, processor, load.
+    pub machine: Option<Machine>,
+    /// The filesystem that viewers are served from.
+    pub filesystem: Option<Filesystem>,
+    /// Seconds that work waited for a resource, since the start of the machine: `cpu`, `io`, `memory` (Linux only).
+    pub pressure_seconds: Vec<(&'static str, f64)>,
+    /// The configured processes, in the order of their labels.
+    pub processes: Vec<ProcessView>,
+}
+
+/// Memory, processor, load.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Machine {
+    /// Share of all processors that was busy since the last look, 0 to 1.
+    pub cpu_usage_ratio: f64,
+    /// Processors.
+    pub cpus: usize,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: [f64; 3],
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes that programs can still get.
+    pub memory_available_bytes: u64,
+    /// Bytes of swap in use.
+    pub swap_used_bytes: u64,
+}
+
+/// A filesystem.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Filesystem {
+    /// Its size.
+    pub size_bytes: u64,
+    /// What an ordinary user may still write.
+    pub available_bytes: u64,
+    /// Files that may still be made.
+    pub free_files: u64,
+}
+
+/// A configured process: the sum over all that match.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessView {
+    /// Its label.
+    pub label: String,
+    /// Processes that run. Zombies do not, stopped ones do.
+    pub running: u64,
+    /// Dead, but not yet collected by their parent.
+    pub zombies: u64,
+    /// Stopped by a signal.
+    pub stopped: u64,
+    /// Processor time since watching began.
+    pub cpu_seconds: f64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Open file descriptors; none where they may not be counted.
+    pub open_fds: Option<u64>,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// Looks until stopped.
+pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, stop: CancellationToken) {
+    let mut health = Health::default();
+    let mut looker = Some(Looker::new(spec.clone()));
+    let mut ticks = every(spec.interval);
+    while next_tick(&mut ticks, &stop).await {
+        let started = tools.clock.now();
+        let Some(mut moved) = looker.take() else { return };
+        let look = tokio::task::spawn_blocking(move || {
+            let seen = moved.look();
+            (moved, seen)
+        });
+        let Some(Ok((returned, (mut seen, outcome)))) = stop.run_until_cancelled(look).await else { return };
+        looker = Some(returned);
+        record(&mut health, "host", "host", started, tools.clock.now(), outcome);
+        seen.health = health.clone();
+        if view.send(Arc::new(seen)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Looker {
+    spec: Host,
+    system: Option<System>,
+    #[cfg(target_os = "linux")]
+    processes: linux::Processes,
+}
+
+impl Looker {
+    fn new(spec: Host) -> Self {
+        Self {
+            #[cfg(target_os = "linux")]
+            processes: linux::Processes::new(spec.processes.clone()),
+            spec,
+            system: System::new().ok(),
+        }
+    }
+
+    /// Looks at everything; the first thing that fails is the outcome, and what can be seen is seen all the same.
+    fn look(&mut self) -> (HostView, Result<(), ProbeError>) {
+        let mut seen = HostView { machine: self.machine(), ..HostView::default() };
+        let filesystem = filesystem(&self.spec.broadcast).map(|filesystem| seen.filesystem = Some(filesystem));
+        #[cfg(target_os = "linux")]
+        let processes = self.processes.look().map(|processes| seen.processes = processes);
+        #[cfg(not(target_os = "linux"))]
+        let processes = Ok(());
+        #[cfg(target_os = "linux")]
+        {
+            seen.pressure_seconds = linux::pressure();
+        }
+        (seen, filesystem.and(processes))
+    }
+
+    fn machine(&mut self) -> Option<Machine> {
+        let system = self.system.as_mut()?;
+        system.refresh_memory();
+        system.refresh_cpu_usage();
+        let load = System::load_average().ok()?;
+        Some(Machine {
+            cpu_usage_ratio: f64::from(system.global_cpu_usage()) / 100.0,
+            cpus: system.cpus().len(),
+            load: [load.one, load.five, load.fifteen],
+            memory_bytes: system.total_memory(),
+            memory_available_bytes: system.available_memory(),
+            swap_used_bytes: system.used_swap(),
+        })
+    }
+}
+
+fn filesystem(path: &Path) -> Result<Filesystem, ProbeError> {
+    let found = rustix::fs::statvfs(path).map_err(|error| {
+        let missing = error == rustix::io::Errno::NOENT;
+        let reason = if missing { Failure::Missing } else { Failure::Io };
+        ProbeError::new(reason, format!("filesystem of {}: {error}", path.display()))
+    })?;
+    Ok(Filesystem {
+        size_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        available_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        free_files: found.f_favail,
+    })
+}

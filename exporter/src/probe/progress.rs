@@ -1,0 +1,173 @@
+//! ffmpeg's `-progress`: by UDP, one block a datagram, or by following a file.
+
+mod block;
+mod follow;
+mod observe;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::block::{Block, BlockError, Blocks};
+pub use self::follow::Follower;
+pub use self::observe::{Encoder, ProgressTiming};
+use crate::config::{ProgressSource, Timing};
+use crate::fetch::io_reason;
+use crate::health::{Failure, Health, ProbeError};
+use crate::probe::{Tools, every, next_tick, record};
+
+/// What is received: one encoder's blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProgressSpec {
+    /// For labels and logs.
+    pub stream: String,
+    /// From where.
+    pub source: ProgressSource,
+    /// How long silence may be, over how much ratios go.
+    pub timing: Timing,
+}
+
+/// What is known of an encoder.
+#[derive(Clone, Debug)]
+pub struct ProgressView {
+    /// Of the socket or file.
+    pub health: Health,
+    /// The encoder.
+    pub encoder: Encoder,
+}
+
+/// Receives until stopped.
+pub async fn run(spec: ProgressSpec, tools: Tools, view: watch::Sender<Arc<ProgressView>>, stop: CancellationToken) {
+    let encoder = Encoder::new(ProgressTiming::from(spec.timing));
+    let receiver = Receiver { spec, tools, view, health: Health::default(), encoder };
+    let receive = async {
+        match receiver.spec.source.clone() {
+            ProgressSource::Udp(address) => receiver.datagrams(address, &stop).await,
+            ProgressSource::File(path) => receiver.file(path, &stop).await,
+        }
+    };
+    // Without a value the probe simply ended.
+    let _: Option<()> = stop.run_until_cancelled(receive).await;
+}
+
+struct Receiver {
+    spec: ProgressSpec,
+    tools: Tools,
+    view: watch::Sender<Arc<ProgressView>>,
+    health: Health,
+    encoder: Encoder,
+}
+
+impl Receiver {
+    async fn datagrams(mut self, address: SocketAddr, stop: &CancellationToken) {
+        let mut retry = every(self.spec.timing.timeout);
+        let socket = loop {
+            match UdpSocket::bind(address).await {
+                Ok(socket) => break socket,
+                Err(error) => {
+                    let message = format!("receive datagrams on {address}: {error}");
+                    let reason =
+                        if error.kind() == std::io::ErrorKind::AddrInUse { Failure::Io } else { io_reason(&error) };
+                    self.attempt(Err(ProbeError::new(reason, message)));
+                }
+            }
+            retry.tick().await;
+        };
+        // ffmpeg's blocks have about 250 bytes; a datagram cannot be larger than this.
+        let mut datagram = vec![0; 1 << 16];
+        let mut ticks = every(self.spec.timing.silent_after);
+        let mut heard_since_tick = true;
+        loop {
+            tokio::select! {
+                received = socket.recv(&mut datagram) => {
+                    heard_since_tick = true;
+                    match received {
+                        Ok(length) => self.text(datagram.get(..length).unwrap_or_default()),
+                        Err(error) => self.attempt(Err(ProbeError::new(io_reason(&error), format!("receive on {address}: {error}")))),
+                    }
+                }
+                proceed = next_tick(&mut ticks, stop) => {
+                    if !proceed {
+                        return;
+                    }
+                    if !std::mem::take(&mut heard_since_tick) {
+                        self.silent();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn file(mut self, path: PathBuf, stop: &CancellationToken) {
+        let mut follower = Follower::new(path.clone());
+        let mut ticks = every(self.spec.timing.interval);
+        let mut blocks = Blocks::default();
+        while next_tick(&mut ticks, stop).await {
+            let read = tokio::task::spawn_blocking(move || {
+                let read = follower.read();
+                (follower, read)
+            });
+            let Ok((returned, read)) = read.await else { return };
+            follower = returned;
+            match read {
+                Ok(appended) => {
+                    if appended.restarted {
+                        blocks = Blocks::default();
+                    }
+                    self.blocks(blocks.feed(&appended.bytes));
+                    let now = self.tools.clock.now();
+                    if !self.encoder.is_up(now) {
+                        self.silent();
+                    }
+                }
+                Err(error) => {
+                    let missing = error.kind() == std::io::ErrorKind::NotFound;
+                    let reason = if missing { Failure::Missing } else { Failure::Io };
+                    self.attempt(Err(ProbeError::new(reason, format!("follow {}: {error}", path.display()))));
+                }
+            }
+        }
+    }
+
+    /// A datagram is a whole block, or none: what is torn is not carried over.
+    fn text(&mut self, bytes: &[u8]) {
+        let blocks = Blocks::default().feed(bytes);
+        if blocks.is_empty() {
+            let message = "a datagram holds no progress block";
+            return self.attempt(Err(ProbeError::new(Failure::Malformed, message)));
+        }
+        self.blocks(blocks);
+    }
+
+    fn blocks(&mut self, blocks: Vec<Result<Block, BlockError>>) {
+        for block in blocks {
+            let now = self.tools.clock.now();
+            let outcome = match block {
+                Ok(block) => {
+                    self.tools.recorder.record(&self.spec.stream, "progress", now, &format!("{block:?}"));
+                    self.encoder.observe(now, &block);
+                    Ok(())
+                }
+                Err(error) => Err(ProbeError::new(Failure::Malformed, format!("progress block: {error}"))),
+            };
+            self.attempt(outcome);
+        }
+    }
+
+    fn silent(&mut self) {
+        let after: Duration = self.spec.timing.silent_after;
+        self.attempt(Err(ProbeError::new(Failure::Silent, format!("no progress block for {after:?}"))));
+    }
+
+    fn attempt(&mut self, outcome: Result<(), ProbeError>) {
+        let now = self.tools.clock.now();
+        record(&mut self.health, &self.spec.stream, "progress", now, now, outcome);
+        let seen = ProgressView { health: self.health.clone(), encoder: self.encoder.clone() };
+        self.view.send_replace(Arc::new(seen));
+    }
+}

@@ -1,0 +1,138 @@
+//! The playout queue: how much playable content lies ahead. Reads SQLite without ever writing to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::{Failure, Health, ProbeError};
+use crate::probe::{Tools, every, next_tick, record};
+
+/// What is read: one database, shared by the streams that name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueSpec {
+    /// The database.
+    pub path: PathBuf,
+    /// Between two reads.
+    pub interval: Duration,
+    /// How long a lock of somebody else is waited for.
+    pub timeout: Duration,
+}
+
+/// What is known of a queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueView {
+    /// Of the database.
+    pub health: Health,
+    /// Seconds of playable content ahead, when it was last read.
+    pub buffer_seconds: f64,
+}
+
+/// Everything queued, and what remains of the item that plays. Times are RFC 3339 or SQLite's own texts, or seconds since 1970.
+const BUFFER: &str = "
+    SELECT coalesce(sum(max(0, CASE status
+        WHEN 'queued' THEN coalesce(duration_s, 0)
+        ELSE coalesce(duration_s, 0) - max(0, ?1 - coalesce(
+            CASE typeof(play_started_at) WHEN 'text' THEN unixepoch(play_started_at, 'subsec') ELSE play_started_at END, ?1))
+    END)), 0.0)
+    FROM playout_queue WHERE status IN ('queued', 'playing')";
+
+/// Reads until stopped.
+pub async fn run(spec: QueueSpec, tools: Tools, view: watch::Sender<Arc<QueueView>>, stop: CancellationToken) {
+    let mut seen = QueueView::default();
+    let mut ticks = every(spec.interval);
+    let who = spec.path.display().to_string();
+    while next_tick(&mut ticks, &stop).await {
+        let started = tools.clock.now();
+        let (path, timeout) = (spec.path.clone(), spec.timeout);
+        let read = tokio::task::spawn_blocking(move || buffer_seconds(&path, timeout, started.unix_seconds));
+        let Some(read) = stop.run_until_cancelled(read).await else { return };
+        let outcome =
+            read.unwrap_or_else(|_| Err(ProbeError::new(Failure::Io, format!("read {who}: the reader died"))));
+        let outcome = outcome.map(|seconds| seen.buffer_seconds = seconds);
+        record(&mut seen.health, &who, "queue", started, tools.clock.now(), outcome);
+        if view.send(Arc::new(seen.clone())).is_err() {
+            return;
+        }
+    }
+}
+
+/// Seconds of playable content ahead at a wall-clock time. Blocks.
+///
+/// # Errors
+/// There is no such database, it is locked for longer than `timeout`, or it has no queue.
+pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> Result<f64, ProbeError> {
+    if !path.exists() {
+        return Err(ProbeError::new(Failure::Missing, format!("there is no queue {}", path.display())));
+    }
+    let failed = |error: rusqlite::Error| {
+        let busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+        let reason = if busy { Failure::Timeout } else { Failure::Malformed };
+        ProbeError::new(reason, format!("read queue {}: {error}", path.display()))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(timeout).map_err(failed)?;
+    connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: f64 = 1_795_366_800.0;
+
+    fn queue(rows: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let connection = Connection::open(file.path()).unwrap();
+        let schema =
+            "CREATE TABLE playout_queue (id INTEGER PRIMARY KEY, duration_s REAL, status TEXT, play_started_at);";
+        connection.execute_batch(&format!("{schema} {rows}")).unwrap();
+        file
+    }
+
+    fn buffer(file: &tempfile::NamedTempFile) -> Result<f64, ProbeError> {
+        buffer_seconds(file.path(), Duration::from_millis(50), NOW)
+    }
+
+    #[test]
+    fn queued_items_and_the_rest_of_the_playing_one() {
+        let file = queue(
+            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
+             (100, 'queued', NULL), (20.5, 'queued', NULL), (NULL, 'queued', NULL),
+             (60, 'playing', '2026-11-22T16:59:50Z'), (900, 'played', '2026-11-22T16:00:00Z'), (900, 'failed', NULL);",
+        );
+        assert_eq!(buffer(&file), Ok(100.0 + 20.5 + 50.0));
+    }
+
+    #[test]
+    fn an_item_that_plays_too_long_is_no_debt_and_seconds_are_a_time_too() {
+        let file = queue(&format!(
+            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
+             (60, 'playing', '2026-11-22 15:00:00'), (60, 'playing', {}), (60, 'playing', NULL);",
+            NOW - 15.0
+        ));
+        assert_eq!(buffer(&file), Ok(45.0 + 60.0));
+    }
+
+    #[test]
+    fn an_empty_queue_holds_nothing() {
+        assert_eq!(buffer(&queue("")), Ok(0.0));
+    }
+
+    #[test]
+    fn what_is_missing_locked_or_no_queue_is_named() {
+        let missing = buffer_seconds(Path::new("/does/not/exist"), Duration::ZERO, NOW).unwrap_err();
+        assert_eq!((missing.reason, missing.message.as_str()), (Failure::Missing, "there is no queue /does/not/exist"));
+        let garbage = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(garbage.path(), "this is not a database, and it is long enough to be one".repeat(50)).unwrap();
+        assert_eq!(buffer(&garbage).unwrap_err().reason, Failure::Malformed);
+        let file = queue("");
+        let writer = Connection::open(file.path()).unwrap();
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        assert_eq!(buffer(&file).unwrap_err().reason, Failure::Timeout);
+    }
+}

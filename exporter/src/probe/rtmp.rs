@@ -1,0 +1,122 @@
+//! RTMP: does the server answer the handshake and accept `connect` to the application? A TCP connect alone proves nothing: a hung
+//! server's kernel still accepts.
+
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+pub use self::wire::{Reply, ReplyReader, connect_command};
+use crate::config::RtmpEndpoint;
+use crate::fetch::io_reason;
+use crate::health::{Failure, Health, ProbeError};
+use crate::probe::{Tools, every, next_tick, record};
+
+/// Size of S0 and S1 together (RTMP 1.0 §5.2).
+const S0_S1: usize = 1537;
+
+/// Size of C1, C2, S1 and S2.
+const HANDSHAKE: usize = 1536;
+
+/// Bytes of an answer that are read in search of the result.
+const ANSWER_MAX: usize = 64 << 10;
+
+/// What is probed: one application of a server, shared by its streams.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RtmpSpec {
+    /// The application.
+    pub endpoint: RtmpEndpoint,
+    /// Between two probes.
+    pub interval: Duration,
+    /// For handshake and `connect` together.
+    pub timeout: Duration,
+}
+
+/// What is known of an application.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RtmpView {
+    /// Of the probe.
+    pub health: Health,
+}
+
+/// Probes until stopped.
+pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>>, stop: CancellationToken) {
+    let mut health = Health::default();
+    let mut ticks = every(spec.interval);
+    let url = spec.endpoint.url();
+    while next_tick(&mut ticks, &stop).await {
+        let started = tools.clock.now();
+        let Some(outcome) = stop.run_until_cancelled(handshake(&spec.endpoint, spec.timeout)).await else { return };
+        record(&mut health, &url, "rtmp", started, tools.clock.now(), outcome);
+        if view.send(Arc::new(RtmpView { health: health.clone() })).is_err() {
+            return;
+        }
+    }
+}
+
+/// Handshake, and `connect` to the application, within `limit`.
+///
+/// # Errors
+/// `Timeout` when the server is hung, `Refused` or `Unreachable` when nobody is there, `Rejected` when it does not know the
+/// application, `Closed` or `Malformed` when it does not speak RTMP.
+pub async fn handshake(endpoint: &RtmpEndpoint, limit: Duration) -> Result<(), ProbeError> {
+    timeout(limit, converse(endpoint)).await.unwrap_or_else(|_| {
+        Err(ProbeError::new(Failure::Timeout, format!("{} did not answer within {limit:?}", endpoint.url())))
+    })
+}
+
+async fn converse(endpoint: &RtmpEndpoint) -> Result<(), ProbeError> {
+    let failed = |doing: &str, error: &std::io::Error| {
+        ProbeError::new(io_reason(error), format!("{doing} {}: {error}", endpoint.url()))
+    };
+    let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(|error| failed("connect to", &error))?;
+    stream.set_nodelay(true).map_err(|error| failed("set TCP_NODELAY for", &error))?;
+
+    // Version 3; a C1 of zero time, zero version and any bytes asks for the plain handshake.
+    let mut c0_c1 = [0_u8; S0_S1];
+    if let Some((version, _)) = c0_c1.split_first_mut() {
+        *version = 3;
+    }
+    stream.write_all(&c0_c1).await.map_err(|error| failed("greet", &error))?;
+    let mut s0_s1 = [0_u8; S0_S1];
+    stream.read_exact(&mut s0_s1).await.map_err(|error| failed("read the greeting of", &error))?;
+    let [3, s1 @ ..] = &s0_s1 else {
+        return Err(ProbeError::new(Failure::Malformed, format!("{} does not speak RTMP version 3", endpoint.url())));
+    };
+    let mut c2_connect = s1.to_vec();
+    c2_connect.extend(connect_command(endpoint));
+    stream.write_all(&c2_connect).await.map_err(|error| failed("send connect to", &error))?;
+    let mut s2 = [0_u8; HANDSHAKE];
+    stream.read_exact(&mut s2).await.map_err(|error| failed("read the greeting of", &error))?;
+
+    let mut reader = ReplyReader::default();
+    let mut buffer = [0_u8; 4096];
+    let mut total = 0;
+    while total < ANSWER_MAX {
+        let read = stream.read(&mut buffer).await.map_err(|error| failed("read the answer of", &error))?;
+        if read == 0 {
+            let message = format!("{} closed the connection: no such application?", endpoint.url());
+            return Err(ProbeError::new(Failure::Rejected, message));
+        }
+        total += read;
+        match reader.feed(buffer.get(..read).unwrap_or_default()) {
+            Ok(None) => {}
+            Ok(Some(Reply::Accepted)) => return Ok(()),
+            Ok(Some(Reply::Refused)) => {
+                return Err(ProbeError::new(Failure::Rejected, format!("{} refuses the connection", endpoint.url())));
+            }
+            Err(error) => {
+                return Err(ProbeError::new(Failure::Malformed, format!("answer of {}: {error}", endpoint.url())));
+            }
+        }
+    }
+    Err(ProbeError::new(Failure::TooLarge, format!("{} sends and sends, but no answer", endpoint.url())))
+}

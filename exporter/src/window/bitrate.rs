@@ -1,0 +1,135 @@
+//! How steady a bitrate is, from a byte counter.
+//!
+//! The counter is cut into intervals of whole GOPs; the variation is the population standard deviation of their rates ÷ their mean.
+//! Intervals that touch a restart, another publisher or a stall are thrown away: the burst after a stall is not the encoder's rate.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Rates kept.
+const RATES_MAX: usize = 2048;
+
+/// Fewer rates than this say nothing.
+pub const RATES_MIN: usize = 10;
+
+/// Intervals thrown away after a discontinuity, because buffers empty themselves faster than real time.
+const SETTLING_INTERVALS: u32 = 2;
+
+/// A byte counter at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteSample {
+    /// Monotonic time.
+    pub at: Duration,
+    /// The counter.
+    pub bytes: u64,
+    /// Who is counted: another sender is another counter.
+    pub sender: u64,
+}
+
+/// What the window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bitrate {
+    /// The last interval's rate; 0 when there is none.
+    pub bytes_per_second: f64,
+    /// σ ÷ mean; 0 with fewer than [`RATES_MIN`] intervals.
+    pub variance_ratio: f64,
+    /// Intervals in the window.
+    pub samples: usize,
+}
+
+/// A sliding window over a byte counter.
+#[derive(Clone, Debug)]
+pub struct BitrateWindow {
+    length: Duration,
+    interval: Duration,
+    stalled_after: Duration,
+    open: Option<Open>,
+    settling: u32,
+    /// End of the interval, and its rate.
+    rates: VecDeque<(Duration, f64)>,
+}
+
+/// The interval being measured.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    start: ByteSample,
+    last: ByteSample,
+    changed_at: Duration,
+}
+
+impl BitrateWindow {
+    /// An empty window.
+    #[must_use]
+    pub const fn new(length: Duration, interval: Duration, stalled_after: Duration) -> Self {
+        Self { length, interval, stalled_after, open: None, settling: 0, rates: VecDeque::new() }
+    }
+
+    /// Takes a sample.
+    pub fn observe(&mut self, sample: ByteSample) {
+        let Some(open) = self.open.filter(|open| open.continued_by(sample)) else {
+            return self.begin(sample);
+        };
+        let advanced = sample.bytes > open.last.bytes;
+        let changed_at = if advanced { sample.at } else { open.changed_at };
+        let stalled = sample.at.saturating_sub(changed_at) >= self.stalled_after;
+        if stalled || sample.at.saturating_sub(open.last.at) > self.interval * 3 {
+            return self.begin(sample);
+        }
+        let span = sample.at.saturating_sub(open.start.at);
+        // An interval ends where bytes arrived: one that ends in silence may be the beginning of a stall.
+        if span < self.interval || !advanced {
+            self.open = Some(Open { last: sample, changed_at, ..open });
+            return;
+        }
+        self.open = Some(Open { start: sample, last: sample, changed_at });
+        if self.settling > 0 {
+            self.settling -= 1;
+            return;
+        }
+        let rate = (sample.bytes - open.start.bytes) as f64 / span.as_secs_f64();
+        self.rates.push_back((sample.at, rate));
+        self.prune(sample.at);
+    }
+
+    /// The sender went away: what is being measured is thrown away.
+    pub fn interrupt(&mut self) {
+        self.open = None;
+    }
+
+    fn begin(&mut self, sample: ByteSample) {
+        self.open = Some(Open { start: sample, last: sample, changed_at: sample.at });
+        self.settling = SETTLING_INTERVALS;
+    }
+
+    fn prune(&mut self, now: Duration) {
+        let oldest = now.saturating_sub(self.length);
+        while self.rates.front().is_some_and(|(at, _)| *at < oldest) || self.rates.len() > RATES_MAX {
+            self.rates.pop_front();
+        }
+    }
+
+    /// Rate and variation over the window that ends `now`.
+    #[must_use]
+    pub fn bitrate(&self, now: Duration) -> Bitrate {
+        let oldest = now.saturating_sub(self.length);
+        let rates = || self.rates.iter().filter(|(at, _)| *at >= oldest).map(|(_, rate)| *rate);
+        let samples = rates().count();
+        let fresh = self.rates.back().filter(|(at, _)| now.saturating_sub(*at) <= self.interval * 3);
+        let bytes_per_second = fresh.map_or(0.0, |(_, rate)| *rate);
+        let mean = rates().sum::<f64>() / samples.max(1) as f64;
+        if samples < RATES_MIN || mean <= 0.0 {
+            return Bitrate { bytes_per_second, variance_ratio: 0.0, samples };
+        }
+        let variance = rates().map(|rate| (rate - mean).powi(2)).sum::<f64>() / samples as f64;
+        Bitrate { bytes_per_second, variance_ratio: variance.sqrt() / mean, samples }
+    }
+}
+
+impl Open {
+    fn continued_by(&self, sample: ByteSample) -> bool {
+        sample.sender == self.last.sender && sample.bytes >= self.last.bytes && sample.at >= self.last.at
+    }
+}
+
+#[cfg(test)]
+mod tests;

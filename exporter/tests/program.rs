@@ -1,0 +1,251 @@
+//! The program itself: it starts, answers, reloads, refuses what is broken, and ends.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
+
+struct Running {
+    child: Child,
+    address: String,
+    config: PathBuf,
+    _directory: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(config: &str, flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("exporter.yml");
+        std::fs::write(&path, config).unwrap();
+        let mut child = Command::new(EXPORTER)
+            .arg(format!("--config.file={}", path.display()))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
+            if let Some((_, address)) = line.trim().split_once("msg=listening address=") {
+                break address.to_owned();
+            }
+        };
+        // The rest of the log must not fill the pipe.
+        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Self { child, address, config: path, _directory: directory }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        self.request(reqwest::Method::GET, path).await
+    }
+
+    async fn request(&self, method: reqwest::Method, path: &str) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let answer = client.request(method, format!("http://{}{path}", self.address)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Scrapes until a line is there.
+    async fn wait_for(&self, line: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (_, body) = self.get("/metrics").await;
+            if body.lines().any(|found| found == line) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "`{line}` did not come, last seen:\n{body}");
+        }
+    }
+}
+
+fn free_udp_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn dead_stream(port: u16) -> String {
+    format!(
+        "streams:\n  - name: main\n    playlist: http://127.0.0.1:1/main.m3u8\n    ingest: rtmp://127.0.0.1:1/live/main\n    \
+         nginx_stat: http://127.0.0.1:1/stat\n    encoder_progress: udp://127.0.0.1:{port}\n    queue: /does/not/exist\n\
+         interval: 100ms\nhost: {{broadcast: /, processes: []}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_stream_of_which_nothing_was_ever_seen_has_its_series_from_the_first_scrape_on() {
+    let running = Running::start(&dead_stream(free_udp_port()), &[]);
+    let (status, body) = running.get("/metrics").await;
+    assert_eq!(status, 200);
+    for series in [
+        "vvtv_segment_age_seconds{stream=\"main\",variant=\"media\"} ",
+        "vvtv_segment_last_advance_timestamp_seconds{stream=\"main\",variant=\"media\"} ",
+        "vvtv_encoder_drops_ratio{stream=\"main\"} 0\n",
+        "vvtv_encoder_frames_total{stream=\"main\"} 0\n",
+        "vvtv_encoder_dropped_frames_total{stream=\"main\"} 0\n",
+        "vvtv_encoder_duplicated_frames_total{stream=\"main\"} 0\n",
+        "vvtv_encoder_restarts_total{stream=\"main\"} 0\n",
+        "vvtv_encoder_speed_ratio{stream=\"main\"} 0\n",
+        "vvtv_encoder_up{stream=\"main\"} 0\n",
+        "vvtv_ingest_up{stream=\"main\"} 0\n",
+        "vvtv_ingest_publishing{stream=\"main\"} 0\n",
+        "vvtv_ingest_state{stream=\"main\",state=\"server_down\"} 1\n",
+        "vvtv_bitrate_variance_ratio{stream=\"main\"} 0\n",
+        "vvtv_stream_bitrate_bytes_per_second{stream=\"main\",source=\"nginx_stat\"} 0\n",
+        "vvtv_fault_stage{stream=\"main\",stage=\"ingest\"} 1\n",
+        "vvtv_alert_threshold{stream=\"main\",signal=\"segment_age\"} 10\n",
+        "vvtv_queue_buffer_seconds{stream=\"main\"} 0\n",
+        "vvtv_source_up{stream=\"main\",source=\"hls\"} 0\n",
+        "vvtv_source_last_success_timestamp_seconds{stream=\"main\",source=\"hls\"} 0\n",
+        "vvtv_probe_failures_total{stream=\"main\",source=\"rtmp\",reason=\"refused\"} ",
+    ] {
+        assert!(body.contains(series), "`{series}` is not in\n{body}");
+    }
+    assert!(!body.contains("NaN"), "{body}");
+}
+
+#[tokio::test]
+async fn progress_arrives_by_datagram_and_what_was_seen_can_be_read() {
+    let port = free_udp_port();
+    let running = Running::start(&dead_stream(port), &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
+    let encoder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |text: &[u8]| encoder.send_to(text, ("127.0.0.1", port)).unwrap();
+    send(b"frame=25\nout_time_us=1000000\ndrop_frames=2\nprogress=continue\n");
+    let _ = running.wait_for("vvtv_encoder_up{stream=\"main\"} 1").await;
+    send(b"not a block");
+    let failed = "vvtv_probe_failures_total{stream=\"main\",source=\"progress\",reason=\"malformed\"} 1";
+    let body = running.wait_for(failed).await;
+    assert!(body.contains("vvtv_encoder_dropped_frames_total{stream=\"main\"} 2\n"), "{body}");
+    send(b"frame=26\nout_time_us=1040000\ndrop_frames=2\nprogress=end\n");
+    let _ = running.wait_for("vvtv_encoder_up{stream=\"main\"} 0").await;
+    let (status, body) = running.get("/debug/stream/main").await;
+    assert!(
+        status == 200 && body.contains("Block { frames: Some(26)") && body.contains("\"source\":\"progress\""),
+        "{body}"
+    );
+    assert_eq!(running.get("/debug/stream/other").await, (404, "no such stream is configured\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_reload_takes_a_good_file_and_refuses_a_broken_one() {
+    let port = free_udp_port();
+    let running = Running::start(&dead_stream(port), &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
+    let encoder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    encoder.send_to(b"frame=25\nout_time_us=1000000\nprogress=continue\n", ("127.0.0.1", port)).unwrap();
+    let _ = running.wait_for("vvtv_encoder_frames_total{stream=\"main\"} 25").await;
+
+    std::fs::write(&running.config, "streams:\n  - name: main\n    playlst: x\n").unwrap();
+    let (status, body) = running.request(reqwest::Method::POST, "/-/reload").await;
+    assert_eq!(status, 500);
+    let place = format!("{}:3:5: unknown field `playlst`", running.config.display());
+    assert!(body.starts_with("the old configuration goes on: ") && body.contains(&place), "{body}");
+    let _ = running.wait_for("vvtv_exporter_config_last_reload_successful 0").await;
+
+    let second = "  - {name: second, playlist: /does/not/exist.m3u8}\ninterval:";
+    std::fs::write(&running.config, dead_stream(port).replace("interval:", second)).unwrap();
+    let hangup = Command::new("kill").args(["-HUP", &running.child.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    let body = running.wait_for("vvtv_exporter_config_last_reload_successful 1").await;
+    assert!(body.contains("vvtv_segment_age_seconds{stream=\"second\",variant=\"media\"} "), "{body}");
+    assert!(
+        body.contains("vvtv_encoder_frames_total{stream=\"main\"} 25\n"),
+        "what was known of main is kept:\n{body}"
+    );
+}
+
+#[tokio::test]
+async fn the_other_endpoints() {
+    let running = Running::start(&dead_stream(free_udp_port()), &["--web.telemetry-path=/numbers"]);
+    assert_eq!(running.get("/-/healthy").await, (200, "vvtv-exporter is healthy\n".to_owned()));
+    assert_eq!(running.get("/-/ready").await, (200, "vvtv-exporter watches 1 streams\n".to_owned()));
+    assert_eq!(running.get("/numbers").await.0, 200);
+    assert_eq!(running.get("/metrics").await.0, 404);
+    assert!(running.get("/").await.1.contains("<a href=\"/numbers\">Metrics</a>"));
+    let (status, body) = running.get("/probe?target=rtmp://127.0.0.1:1/live/main&module=rtmp").await;
+    assert!(status == 200 && body.contains("vvtv_probe_success 0\n"), "{body}");
+    assert!(body.contains("vvtv_probe_failure{reason=\"refused\"} 1\n"), "{body}");
+    assert_eq!(running.get("/probe?target=x&module=dns").await.0, 400);
+    assert_eq!(running.get("/probe").await.0, 400);
+}
+
+#[tokio::test]
+async fn openmetrics_by_accept() {
+    let running = Running::start(&dead_stream(free_udp_port()), &[]);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{}/metrics", running.address));
+    let answer = request.header("accept", "application/openmetrics-text;version=1.0.0").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(answer.text().await.unwrap().ends_with("\n# EOF\n"));
+}
+
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(EXPORTER).args(args).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_broken_configuration_is_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("exporter.yml");
+    std::fs::write(&path, "streams:\n  - name: main\n    playlist: http://:1\n").unwrap();
+    let (code, said) = refused(&[&format!("--config.file={}", path.display()), "--web.listen-address=127.0.0.1:0"]);
+    assert_eq!(code, Some(1));
+    let place = format!("vvtv-exporter: {}:3:15: not a URL: empty host\n", path.display());
+    assert!(said.starts_with(&place), "{said}");
+}
+
+#[test]
+fn a_missing_configuration_and_a_taken_port_are_named() {
+    let (code, said) = refused(&["--config.file=/does/not/exist.yml"]);
+    let expected = "vvtv-exporter: /does/not/exist.yml: cannot read: No such file or directory (os error 2)\n";
+    assert_eq!((code, said.as_str()), (Some(1), expected));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (code, said) = refused(&[&format!("--web.listen-address=127.0.0.1:{port}")]);
+    let expected = format!("vvtv-exporter: cannot listen on 127.0.0.1:{port}: port {port} is taken\n");
+    assert_eq!((code, said), (Some(1), expected));
+}
+
+#[test]
+fn a_broken_web_configuration_is_refused() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scrape.prom");
+    let (code, said) = refused(&[&format!("--web.config.file={}", path.display())]);
+    assert!(code == Some(1) && said.contains("scrape.prom:"), "{said}");
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_well() {
+    let mut running = Running::start(&dead_stream(free_udp_port()), &[]);
+    let terminated = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap();
+    assert!(terminated.success());
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        match running.child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => tokio::task::yield_now().await,
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+    };
+    assert!(status.success(), "{status}");
+}

@@ -1,0 +1,533 @@
+//! A shell that crashes: it journals as the real one does, and loses everything else at any moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use vvtv_incident::{
+    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Health, Incident, IncidentId,
+    Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, PastChange, Pause, Person, Phase, Policy,
+    Recovery, Restore, Runbook, RunbookId, Saved, Severity, Step, StepId, StepState, Target, Timestamp, Verdict,
+};
+
+use crate::dice::Dice;
+
+const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
+const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A process in the world: it goes on when the shell dies.
+#[derive(Clone, Debug)]
+struct Process {
+    incident: IncidentId,
+    step: StepId,
+    attempt: u32,
+    target: Target,
+    change: bool,
+    locks: Vec<String>,
+    ends_at: Timestamp,
+    outcome: Outcome,
+    heals: bool,
+    orphan: bool,
+}
+
+pub(crate) struct Shell {
+    dice: Dice,
+    now: Timestamp,
+    fleet: Fleet,
+    policy: Policy,
+    books: Vec<Runbook>,
+    // On disk.
+    incidents: BTreeMap<IncidentId, String>,
+    intents: Vec<(Timestamp, IncidentId, StepId, u32)>,
+    pause: Option<Pause>,
+    last_id: u64,
+    // In the world.
+    sick: BTreeMap<Target, bool>,
+    firing: BTreeSet<(&'static str, &'static str)>,
+    processes: Vec<Process>,
+    started: BTreeMap<(IncidentId, StepId), u32>,
+    targets: BTreeMap<IncidentId, Target>,
+    closed: BTreeSet<IncidentId>,
+    paged: BTreeSet<IncidentId>,
+    // Under way in memory.
+    mail: Vec<(Timestamp, Event)>,
+    pub(crate) events: u64,
+    pub(crate) digest: u64,
+}
+
+fn step(id: &str, kind: Kind, conditional: bool) -> Step {
+    Step { id: StepId::new(id), kind, conditional, timeout: Duration::from_secs(10) }
+}
+
+fn change(id: &str, lock: &str, repeatable: bool, on_failure: OnFailure) -> Step {
+    let (locks, settle) = (vec![LockName::new(lock)], Duration::from_secs(15));
+    step(id, Kind::Change { locks, settle, repeatable, on_failure }, repeatable)
+}
+
+fn books() -> Vec<Runbook> {
+    let book = |id: &str, alert: &str, steps, recovery, causes: &[&str]| Runbook {
+        id: RunbookId::new(id),
+        severity: Severity::Critical,
+        alerts: vec![AlertName::new(alert)],
+        target: LabelName::new("stream"),
+        causes: causes.iter().map(|cause| RunbookId::new(*cause)).collect(),
+        healthy_for: Duration::from_secs(30),
+        respond_within: Duration::from_secs(300),
+        escalate: Some(EscalateAt { level: Level::new(2), after: Duration::from_secs(600) }),
+        steps,
+        recovery,
+        mode: Mode::Act,
+    };
+    let look = |id, background| step(id, Kind::Diagnose { background }, false);
+    let restore = Restore {
+        apply: change("restore", "encoder:$target", false, OnFailure::Stop),
+        undo: change("undo", "encoder:$target", false, OnFailure::Stop),
+    };
+    vec![
+        book(
+            "ingest",
+            ALERTS[0],
+            vec![look("status", false), change("nginx", "nginx", true, OnFailure::Stop)],
+            Recovery::default(),
+            &[],
+        ),
+        book(
+            "segment",
+            ALERTS[1],
+            vec![
+                look("status", false),
+                look("iostat", true),
+                change("restart", "encoder:$target", true, OnFailure::Continue),
+                change("inject", "queue:$target", false, OnFailure::Stop),
+            ],
+            Recovery::default(),
+            &["ingest"],
+        ),
+        book(
+            "drops",
+            ALERTS[2],
+            vec![look("stats", false), change("lower", "encoder:$target", false, OnFailure::Stop)],
+            Recovery { monitor: Duration::from_secs(600), restore: vec![restore] },
+            &["ingest"],
+        ),
+    ]
+}
+
+impl Shell {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let contact = |level, minutes: u64| Contact {
+            level: Level::new(level),
+            respond_within: Duration::from_secs(60 * minutes),
+        };
+        let policy = Policy {
+            concurrent_changes: usize::try_from(1 + dice.below(3)).unwrap(),
+            changes_per_hour: usize::try_from(3 + dice.below(20)).unwrap(),
+            contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)],
+            mode: *dice.pick(&[Mode::Act, Mode::Act, Mode::Act, Mode::Approve]),
+            ..Policy::default()
+        };
+        let now = Timestamp::from_millis(1_000_000);
+        let fleet = Fleet::new(policy.clone(), books(), Saved::default(), now);
+        let mut shell = Self {
+            dice,
+            now,
+            fleet,
+            policy,
+            books: books(),
+            incidents: BTreeMap::new(),
+            intents: Vec::new(),
+            pause: None,
+            last_id: 0,
+            sick: BTreeMap::new(),
+            firing: BTreeSet::new(),
+            processes: Vec::new(),
+            started: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            paged: BTreeSet::new(),
+            mail: Vec::new(),
+            events: 0,
+            digest: seed,
+        };
+        shell.apply(Event::TargetsKnown(STREAMS.len()), false);
+        shell
+    }
+
+    /// Something happens.
+    pub(crate) fn turn(&mut self) {
+        match self.dice.below(1000) {
+            0..=19 => self.fault(),
+            20..=49 => self.heal(),
+            50..=54 => self.crash(),
+            55..=69 => self.operator(),
+            70..=89 => self.repeat_alerts(),
+            90..=99 => self.reconcile(),
+            _ => self.pass_time(),
+        }
+    }
+
+    fn alert(name: &str, stream: &str) -> Alert {
+        Alert {
+            fingerprint: Fingerprint::new(format!("{name}/{stream}")),
+            name: AlertName::new(name),
+            labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
+            starts_at: Timestamp::default(),
+        }
+    }
+
+    fn fault(&mut self) {
+        let (name, stream) = (*self.dice.pick(&ALERTS), *self.dice.pick(&STREAMS));
+        self.sick.insert(Target::new(stream), true);
+        self.firing.insert((name, stream));
+        self.deliver(Event::AlertFiring(Self::alert(name, stream)));
+    }
+
+    fn heal(&mut self) {
+        let stream = *self.dice.pick(&STREAMS);
+        self.sick.insert(Target::new(stream), false);
+        let over: Vec<_> = self.firing.iter().filter(|(_, on)| *on == stream).copied().collect();
+        for (name, stream) in over {
+            self.firing.remove(&(name, stream));
+            // Some resolves never arrive.
+            if !self.dice.once_in(4) {
+                let fingerprint = Self::alert(name, stream).fingerprint;
+                self.deliver(Event::AlertResolved { fingerprint, ends_at: self.now });
+            }
+        }
+    }
+
+    fn repeat_alerts(&mut self) {
+        for (name, stream) in self.firing.clone() {
+            self.deliver(Event::AlertFiring(Self::alert(name, stream)));
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let active = self.firing.iter().map(|(name, stream)| Self::alert(name, stream).fingerprint).collect();
+        self.deliver(Event::Reconciled { active, asked_at: self.now });
+    }
+
+    fn operator(&mut self) {
+        let by = Person::new("ana");
+        let event = match self.dice.below(8) {
+            0 => Event::Pause { by },
+            1 | 2 => Event::Resume { by },
+            _ if self.last_id == 0 => return,
+            other => {
+                let incident = IncidentId::new(1 + self.dice.below(self.last_id));
+                let all = [Operation::Ack, Operation::Hold, Operation::Release, Operation::Approve, Operation::Abort];
+                let operation = all[usize::try_from(other - 3).unwrap()].clone();
+                Event::Operator { incident, by, operation }
+            }
+        };
+        self.deliver(event);
+    }
+
+    fn pass_time(&mut self) {
+        let limit = if self.dice.once_in(20) { 600_000 } else { 2_000 };
+        let end = self.now + Duration::from_millis(self.dice.below(limit));
+        self.run_until(end);
+    }
+
+    fn run_until(&mut self, end: Timestamp) {
+        loop {
+            let process = self.processes.iter().map(|process| process.ends_at).min();
+            let mail = self.mail.iter().map(|(at, _)| *at).min();
+            let Some(at) =
+                [self.fleet.next_deadline(), process, mail].into_iter().flatten().min().filter(|at| *at <= end)
+            else {
+                break;
+            };
+            self.now = self.now.max(at);
+            if process == Some(at) {
+                self.end_process(at);
+            } else if mail == Some(at) {
+                let index = self.mail.iter().position(|(due, _)| *due == at).unwrap();
+                let (_, event) = self.mail.swap_remove(index);
+                self.deliver(event);
+            } else {
+                self.deliver(Event::Tick);
+            }
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn end_process(&mut self, at: Timestamp) {
+        let index = self.processes.iter().position(|process| process.ends_at == at).unwrap();
+        let process = self.processes.swap_remove(index);
+        if process.heals {
+            self.sick.insert(process.target.clone(), false);
+        }
+        let outcome = if process.orphan { Outcome::Unknown } else { process.outcome };
+        let (incident, step, attempt) = (process.incident, process.step, process.attempt);
+        let event = Event::StepFinished { incident, step, attempt, outcome };
+        if self.dice.once_in(20) {
+            self.mail.push((self.now, event.clone()));
+        }
+        self.deliver(event);
+    }
+
+    /// An event, with a crash before its commit, between commit and effects, or not at all.
+    fn deliver(&mut self, event: Event) {
+        let crash = self.dice.once_in(500);
+        self.apply(event, crash);
+    }
+
+    fn apply(&mut self, event: Event, crash: bool) {
+        self.events += 1;
+        let commands = self.fleet.step(self.now, event);
+        self.digest = self.digest.rotate_left(7) ^ commands.len() as u64 ^ self.now.millis();
+        if crash && self.dice.once_in(2) {
+            self.restart();
+            return;
+        }
+        self.commit(&commands);
+        if crash {
+            self.restart();
+            return;
+        }
+        for command in commands {
+            self.perform(command);
+        }
+        self.check();
+    }
+
+    /// What the real shell makes durable: the state of incidents with a record, the intents, the pause.
+    fn commit(&mut self, commands: &[Command]) {
+        for command in commands {
+            match command {
+                Command::Close(incident) => {
+                    self.incidents.remove(&incident.id);
+                    assert!(matches!(incident.phase, Phase::Closed { .. }));
+                    assert!(incident.escalation.pages.iter().all(|page| page.resolved), "closed with an open page");
+                    assert!(self.closed.insert(incident.id), "closed twice");
+                }
+                Command::Record(entry) => {
+                    if let Some(incident) = entry.incident.and_then(|id| self.fleet.incident(id)) {
+                        self.last_id = self.last_id.max(incident.id.get());
+                        self.targets.insert(incident.id, incident.target.clone());
+                        self.incidents.insert(incident.id, serde_json::to_string(incident).unwrap());
+                    }
+                }
+                Command::RunStep { incident, step, attempt } => {
+                    let state = self.fleet.incident(*incident).expect("a step of an incident that is not there");
+                    assert!(state.hold.is_none(), "a step started under a hold");
+                    assert!(self.fleet.pause().is_none(), "a step started under a pause");
+                    self.intents.push((self.now, *incident, step.clone(), *attempt));
+                    self.check_budget();
+                }
+                Command::Page(order) => {
+                    let closing = commands.iter().find_map(|command| {
+                        let Command::Close(incident) = command else { return None };
+                        (incident.id == order.incident).then_some(&**incident)
+                    });
+                    let state = self.fleet.incident(order.incident).or(closing).expect("a page of an unknown incident");
+                    let page = state.escalation.pages.iter().find(|page| page.page == order.page).unwrap();
+                    assert!(page.due_at <= self.now, "a page before its time");
+                    self.paged.insert(order.incident);
+                }
+                Command::AskHealth { .. }
+                | Command::AskCondition { .. }
+                | Command::KillStep { .. }
+                | Command::ResolvePage { .. } => {}
+            }
+        }
+        self.pause = self.fleet.pause().cloned();
+    }
+
+    fn check_budget(&self) {
+        let changes = self.intents.iter().filter(|(at, _, step, _)| self.now.since(*at) < HOUR && self.is_change(step));
+        let undone = self
+            .intents
+            .iter()
+            .filter(|(at, _, step, _)| self.now.since(*at) < HOUR && step.as_str() == "undo")
+            .count();
+        assert!(changes.count() <= self.policy.changes_per_hour + undone, "more changes in an hour than allowed");
+    }
+
+    fn is_change(&self, step: &StepId) -> bool {
+        self.books.iter().flat_map(Runbook::all_steps).any(|known| known.id == *step && known.is_change())
+    }
+
+    fn perform(&mut self, command: Command) {
+        match command {
+            Command::AskHealth { incident, ticket } => {
+                let target = self.targets.get(&incident);
+                let sick = target.and_then(|target| self.sick.get(target)).copied().unwrap_or(false);
+                let verdict = match self.dice.below(30) {
+                    0 => Verdict::Unknown,
+                    _ if sick => Verdict::Sick,
+                    _ => Verdict::Healthy,
+                };
+                // Some answers are lost, some come late.
+                if !self.dice.once_in(50) {
+                    let delay = if self.dice.once_in(20) { 15_000 } else { self.dice.below(100) };
+                    self.mail.push((
+                        self.now + Duration::from_millis(delay),
+                        Event::HealthSample { incident, ticket, verdict },
+                    ));
+                }
+            }
+            Command::AskCondition { incident, step, ticket } => {
+                let answer = match self.dice.below(6) {
+                    0 => Answer::No,
+                    1 => Answer::Error("undefined".to_owned()),
+                    _ => Answer::Yes,
+                };
+                if !self.dice.once_in(50) {
+                    let at = self.now + Duration::from_millis(self.dice.below(100));
+                    self.mail.push((at, Event::ConditionAnswered { incident, step, ticket, answer }));
+                }
+            }
+            Command::RunStep { incident, step, attempt } => self.spawn(incident, step, attempt),
+            Command::KillStep { incident, step, attempt } => {
+                let now = self.now;
+                let same = |process: &&mut Process| {
+                    process.incident == incident && process.step == step && process.attempt == attempt
+                };
+                if let Some(process) = self.processes.iter_mut().find(same) {
+                    process.ends_at = now;
+                    process.outcome = Outcome::Failed("killed".to_owned());
+                    process.heals = false;
+                }
+            }
+            Command::Page(order) => {
+                let delivered = !self.dice.once_in(10);
+                let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered };
+                self.mail.push((self.now + Duration::from_millis(self.dice.below(5000)), event));
+            }
+            Command::Record(_) | Command::ResolvePage { .. } | Command::Close(_) => {}
+        }
+    }
+
+    fn spawn(&mut self, incident: IncidentId, step: StepId, attempt: u32) {
+        let spec = self.books.iter().flat_map(Runbook::all_steps).find(|known| known.id == step).unwrap().clone();
+        let target = self.targets[&incident].clone();
+        let locks: Vec<_> = match &spec.kind {
+            Kind::Change { locks, .. } => {
+                locks.iter().map(|lock| lock.as_str().replace("$target", target.as_str())).collect()
+            }
+            Kind::Diagnose { .. } => Vec::new(),
+        };
+        if spec.is_change() {
+            let running: Vec<_> = self.processes.iter().filter(|process| process.change).collect();
+            assert!(
+                running.len() < self.policy.concurrent_changes,
+                "more changes at once than allowed: {running:?} and now {step} of {incident} at {}",
+                self.now
+            );
+            for other in running {
+                assert!(other.target != target, "two changes on one target");
+                assert!(other.locks.iter().all(|lock| !locks.contains(lock)), "two changes under one lock");
+            }
+            let count = self.started.entry((incident, step.clone())).or_default();
+            *count += 1;
+            assert!(*count == 1 || spec.repeatable(), "{step} is not repeatable and ran {count} times");
+            assert!(*count <= self.policy.attempts_per_step, "{step} ran {count} times");
+        }
+        let outcome = match self.dice.below(8) {
+            0 => Outcome::Failed("exit code 1".to_owned()),
+            1 => Outcome::Timeout,
+            _ => Outcome::Ok,
+        };
+        let ends_at = self.now + Duration::from_millis(50 + self.dice.below(12_000));
+        let heals = outcome == Outcome::Ok && spec.is_change() && self.dice.once_in(2);
+        let change = spec.is_change();
+        self.processes.push(Process {
+            incident,
+            step,
+            attempt,
+            target,
+            change,
+            locks,
+            ends_at,
+            outcome,
+            heals,
+            orphan: false,
+        });
+    }
+
+    fn crash(&mut self) {
+        self.restart();
+    }
+
+    /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
+    fn restart(&mut self) {
+        self.mail.clear();
+        let down = Duration::from_millis(self.dice.below(900_000));
+        self.now = self.now + down;
+        let incidents: Vec<Incident> =
+            self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let changes = self.intents.iter().filter(|(_, _, step, _)| self.is_change(step));
+        let changes = changes.map(|(at, ..)| PastChange { started_at: *at }).collect();
+        // Orphans that ended while the shell was down did their work unseen.
+        for process in std::mem::take(&mut self.processes) {
+            if process.ends_at > self.now {
+                self.processes.push(Process { orphan: true, ..process });
+            } else if process.heals {
+                self.sick.insert(process.target, false);
+            }
+        }
+        for incident in &incidents {
+            for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
+                let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
+                if !self.processes.iter().any(alive) {
+                    let (step, attempt) = (record.id.clone(), record.attempts);
+                    let event = Event::StepFinished { incident: incident.id, step, attempt, outcome: Outcome::Unknown };
+                    self.mail.push((self.now, event));
+                }
+            }
+        }
+        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
+        self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
+        self.apply(Event::TargetsKnown(STREAMS.len()), false);
+        self.deliver(Event::Tick);
+        self.reconcile();
+        self.repeat_alerts();
+    }
+
+    /// What holds after every event.
+    fn check(&self) {
+        assert!(
+            self.fleet.next_deadline().is_none_or(|at| at >= self.now),
+            "a deadline in the past is never looked at"
+        );
+        for incident in self.fleet.incidents() {
+            let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
+            let sick = matches!(incident.health.health(), Health::Sick { .. });
+            if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
+                let next = incident.escalation.next_call(book, &self.policy);
+                let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
+                assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
+            }
+            if matches!(incident.phase, Phase::Exhausted) {
+                let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
+                assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
+            }
+        }
+    }
+
+    /// Peace: everything heals, and every incident must close.
+    pub(crate) fn settle(&mut self) {
+        self.deliver(Event::Resume { by: Person::new("ana") });
+        for _ in 0..200 {
+            let open: Vec<_> = self.fleet.incidents().map(|incident| incident.id).collect();
+            if open.is_empty() {
+                return;
+            }
+            for stream in STREAMS {
+                self.sick.insert(Target::new(stream), false);
+            }
+            for incident in open {
+                let by = Person::new("ana");
+                self.deliver(Event::Operator { incident, by, operation: Operation::Release });
+            }
+            self.firing.clear();
+            self.reconcile();
+            self.run_until(self.now + Duration::from_secs(300));
+        }
+        let open: Vec<_> = self.fleet.incidents().collect();
+        assert!(open.is_empty(), "healthy for hours and still open: {open:#?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The core's behaviour as whole timelines on virtual time.
+
+mod recovery;
+mod scenarios;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,301 @@
+//! A small world around the core: virtual time, scripted health, steps and conditions, and the timeline as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use vvtv_incident::{
+    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening, IncidentId, Kind,
+    LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy, Recovery, Runbook, RunbookId,
+    Saved, Severity, Step, StepId, Target, Timestamp, Verdict,
+};
+
+pub(crate) const fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+pub(crate) fn diagnose(id: &str) -> Step {
+    Step { id: StepId::new(id), kind: Kind::Diagnose { background: false }, conditional: false, timeout: seconds(10) }
+}
+
+pub(crate) fn change(id: &str) -> Step {
+    Step {
+        id: StepId::new(id),
+        kind: Kind::Change {
+            locks: vec![LockName::new("encoder:$target")],
+            settle: seconds(20),
+            repeatable: false,
+            on_failure: OnFailure::Stop,
+        },
+        conditional: false,
+        timeout: seconds(10),
+    }
+}
+
+pub(crate) fn repeatable(id: &str) -> Step {
+    let mut step = change(id);
+    if let Kind::Change { repeatable, .. } = &mut step.kind {
+        *repeatable = true;
+    }
+    step
+}
+
+pub(crate) fn conditional(step: Step) -> Step {
+    Step { conditional: true, ..step }
+}
+
+pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
+    Runbook {
+        id: RunbookId::new(id),
+        severity: Severity::Critical,
+        alerts: vec![AlertName::new(alert)],
+        target: LabelName::new("stream"),
+        causes: Vec::new(),
+        healthy_for: seconds(30),
+        respond_within: seconds(300),
+        escalate: Some(EscalateAt { level: Level::new(2), after: seconds(600) }),
+        steps,
+        recovery: Recovery::default(),
+        mode: Mode::Act,
+    }
+}
+
+pub(crate) fn policy() -> Policy {
+    let contact = |level, minutes: u64| Contact { level: Level::new(level), respond_within: seconds(60 * minutes) };
+    Policy { contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)], ..Policy::default() }
+}
+
+pub(crate) fn alert(name: &str, stream: &str) -> Alert {
+    Alert {
+        fingerprint: Fingerprint::new(format!("{name}/{stream}")),
+        name: AlertName::new(name),
+        labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
+        starts_at: Timestamp::default(),
+    }
+}
+
+/// What a step does when it runs: how long, and how it ends.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) takes: Duration,
+    pub(crate) outcome: Outcome,
+    /// Health of the target from then on.
+    pub(crate) heals: bool,
+}
+
+pub(crate) fn ok(takes: u64) -> Script {
+    Script { takes: seconds(takes), outcome: Outcome::Ok, heals: false }
+}
+
+pub(crate) fn heals(takes: u64) -> Script {
+    Script { heals: true, ..ok(takes) }
+}
+
+/// An event under way, and what it does to a target's health when it arrives.
+type Due = (Event, Option<(Target, Verdict)>);
+
+/// The world: events wait in order of time, then of arrival.
+pub(crate) struct World {
+    pub(crate) fleet: Fleet,
+    pub(crate) now: Timestamp,
+    pub(crate) verdict: BTreeMap<Target, Verdict>,
+    pub(crate) scripts: BTreeMap<StepId, Script>,
+    pub(crate) answers: BTreeMap<StepId, Answer>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) runs: Vec<(IncidentId, StepId, u32)>,
+    pub(crate) pages: Vec<(u64, IncidentId, u8)>,
+    pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
+    pub(crate) closed: BTreeSet<IncidentId>,
+    targets: BTreeMap<IncidentId, Target>,
+    queue: BTreeMap<(Timestamp, u64), Due>,
+    arrivals: u64,
+    policy: Policy,
+    books: Vec<Runbook>,
+}
+
+impl World {
+    pub(crate) fn new(books: Vec<Runbook>) -> Self {
+        Self::with_policy(books, policy())
+    }
+
+    pub(crate) fn with_policy(books: Vec<Runbook>, policy: Policy) -> Self {
+        let now = Timestamp::default();
+        Self {
+            fleet: Fleet::new(policy.clone(), books.clone(), Saved::default(), now),
+            now,
+            verdict: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            lines: Vec::new(),
+            runs: Vec::new(),
+            pages: Vec::new(),
+            resolved_pages: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            arrivals: 0,
+            policy,
+            books,
+        }
+    }
+
+    pub(crate) fn script(mut self, step: &str, script: Script) -> Self {
+        self.scripts.insert(StepId::new(step), script);
+        self
+    }
+
+    pub(crate) fn answer(mut self, step: &str, answer: Answer) -> Self {
+        self.answers.insert(StepId::new(step), answer);
+        self
+    }
+
+    pub(crate) fn health(&mut self, stream: &str, verdict: Verdict) {
+        self.verdict.insert(Target::new(stream), verdict);
+    }
+
+    /// An alert fires, and the target is sick from now on.
+    pub(crate) fn fire(&mut self, name: &str, stream: &str) {
+        self.health(stream, Verdict::Sick);
+        self.event(Event::AlertFiring(alert(name, stream)));
+    }
+
+    pub(crate) fn resolve(&mut self, name: &str, stream: &str) {
+        let fingerprint = alert(name, stream).fingerprint;
+        self.event(Event::AlertResolved { fingerprint, ends_at: self.now });
+    }
+
+    pub(crate) fn operate(&mut self, incident: u64, operation: Operation) {
+        let by = Person::new("ana");
+        self.event(Event::Operator { incident: IncidentId::new(incident), by, operation });
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        let commands = self.fleet.step(self.now, event);
+        self.perform(commands);
+    }
+
+    fn later(&mut self, delay: Duration, event: Event, then: Option<(Target, Verdict)>) {
+        self.arrivals += 1;
+        self.queue.insert((self.now + delay, self.arrivals), (event, then));
+    }
+
+    fn perform(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Record(entry) => {
+                    if let (Some(id), Happening::Opened) = (entry.incident, entry.event) {
+                        let target = entry.detail.rsplit(": ").next().unwrap_or_default();
+                        self.targets.insert(id, Target::new(target));
+                    }
+                    let id = entry.incident.map_or_else(|| "-".to_owned(), |id| format!("#{id}"));
+                    let line = format!(
+                        "{:>8} {id} {} {} {}",
+                        format!("{:.1}s", Duration::from_millis(self.now.millis()).as_secs_f64()),
+                        entry.event.as_str(),
+                        entry.reason,
+                        entry.detail
+                    );
+                    self.lines.push(line.trim_end().to_owned());
+                }
+                Command::AskHealth { incident, ticket } => {
+                    let target = self.targets.get(&incident);
+                    let verdict =
+                        target.and_then(|target| self.verdict.get(target)).copied().unwrap_or(Verdict::Unknown);
+                    self.later(Duration::from_millis(10), Event::HealthSample { incident, ticket, verdict }, None);
+                }
+                Command::AskCondition { incident, step, ticket } => {
+                    let answer = self.answers.get(&step).cloned().unwrap_or(Answer::Yes);
+                    self.later(
+                        Duration::from_millis(5),
+                        Event::ConditionAnswered { incident, step, ticket, answer },
+                        None,
+                    );
+                }
+                Command::RunStep { incident, step, attempt } => {
+                    self.runs.push((incident, step.clone(), attempt));
+                    let script = self.scripts.get(&step).cloned().unwrap_or_else(|| ok(1));
+                    let heals = script.heals.then(|| self.targets.get(&incident).cloned()).flatten();
+                    let then = heals.map(|target| (target, Verdict::Healthy));
+                    let event = Event::StepFinished { incident, step, attempt, outcome: script.outcome };
+                    self.later(script.takes, event, then);
+                }
+                Command::KillStep { incident, step, attempt } => {
+                    let outcome = Outcome::Failed("killed".to_owned());
+                    let event = Event::StepFinished { incident, step, attempt, outcome };
+                    self.later(Duration::from_millis(20), event, None);
+                }
+                Command::Page(order) => {
+                    self.pages.push((self.now.millis() / 1000, order.incident, order.level.get()));
+                    let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
+                    self.later(Duration::from_millis(50), event, None);
+                }
+                Command::ResolvePage { incident, page } => {
+                    assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
+                }
+                Command::Close(incident) => {
+                    assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
+                }
+            }
+        }
+    }
+
+    /// Lets time pass: events and deadlines in their order.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let event = self.queue.keys().next().map(|(at, _)| *at);
+            let tick = self.fleet.next_deadline();
+            let Some(at) = event.into_iter().chain(tick).min().filter(|at| *at <= end) else { break };
+            assert!(
+                tick.is_none_or(|tick| tick > self.now) || event == Some(at) || at >= self.now,
+                "time stands still"
+            );
+            self.now = self.now.max(at);
+            if event == Some(at) {
+                if let Some((_, (event, then))) = self.queue.pop_first() {
+                    if let Some((target, verdict)) = then {
+                        self.verdict.insert(target, verdict);
+                    }
+                    self.event(event);
+                }
+            } else {
+                self.event(Event::Tick);
+                assert!(
+                    self.fleet.next_deadline().is_none_or(|next| next > self.now),
+                    "a tick must move the next deadline into the future"
+                );
+            }
+        }
+        self.now = end;
+    }
+
+    /// Kill -9: everything under way is lost; only what was journalled comes back.
+    pub(crate) fn restart(&mut self, down: Duration) {
+        let saved = Saved {
+            incidents: self
+                .fleet
+                .incidents()
+                .map(|incident| {
+                    let text = serde_json::to_string(incident).unwrap();
+                    serde_json::from_str(&text).unwrap()
+                })
+                .collect(),
+            changes: Vec::new(),
+            pause: self.fleet.pause().cloned(),
+            last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
+        };
+        self.queue.clear();
+        self.now = self.now + down;
+        self.fleet = Fleet::new(self.policy.clone(), self.books.clone(), saved, self.now);
+        self.event(Event::Tick);
+    }
+
+    /// Everything but the noise of pages being delivered.
+    pub(crate) fn timeline(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    pub(crate) fn pages_in_short(&self) -> String {
+        let line = |(at, incident, level): &(u64, IncidentId, u8)| format!("{at}s #{incident} L{level}");
+        self.pages.iter().map(line).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use url::Url;
+use vvtv_toolkit::flags::{LogArgs, WebArgs};
+
+use crate::{client, serve};
+
+/// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
+#[derive(Parser)]
+#[command(name = "vvtv-remediator", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the server.
+    Serve(ServeArgs),
+    #[command(flatten)]
+    Client(ClientVerb),
+}
+
+/// Flags of `serve`.
+#[derive(Parser)]
+pub struct ServeArgs {
+    /// The configuration.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+    /// How HTTP is served.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Verbs that talk to a running server.
+#[derive(Subcommand)]
+pub enum ClientVerb {
+    /// List incidents.
+    Incidents {
+        /// Where the server is.
+        #[command(flatten)]
+        server: Server,
+        /// Which incidents.
+        #[arg(long, default_value = "open", value_parser = ["open", "closed", "all"])]
+        state: String,
+        /// Print the server's JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say "I have it": nobody else is called for a while.
+    Ack(OnIncident),
+    /// Stop one incident's actions.
+    Hold(OnIncident),
+    /// Let one incident's actions go on.
+    Release(OnIncident),
+    /// Let the change that waits run.
+    Approve(OnIncident),
+    /// End one incident now; a running step is killed.
+    Abort(OnIncident),
+    /// Stop all new actions.
+    Pause(OnAll),
+    /// Let new actions run again.
+    Resume(OnAll),
+}
+
+/// Where the server is.
+#[derive(Parser)]
+pub struct Server {
+    /// Address of the running server; a user and password in it are sent along.
+    #[arg(long = "server", env = "VVTV_REMEDIATOR_URL", default_value = "http://127.0.0.1:10048")]
+    pub url: Url,
+}
+
+/// One incident, and who asks.
+#[derive(Parser)]
+pub struct OnIncident {
+    /// The incident's number.
+    pub incident: u64,
+    /// Who you are, for the timeline.
+    #[arg(long, env = "USER", default_value = "somebody")]
+    pub by: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Who asks.
+#[derive(Parser)]
+pub struct OnAll {
+    /// Who you are, for the log.
+    #[arg(long, env = "USER", default_value = "somebody")]
+    pub by: String,
+    /// Where the server is.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Parses the arguments and does what they say. Errors are printed once, with their whole chain.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Serve(args) => serve::main(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("vvtv-remediator: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,109 @@
+//! The verbs that talk to a running server.
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use url::Url;
+
+use crate::cli::ClientVerb;
+
+#[derive(Deserialize)]
+struct List {
+    incidents: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: u64,
+    runbook: String,
+    target: String,
+    phase: String,
+    reason: String,
+    opened_at: String,
+    level: Option<u8>,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    explanation: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+}
+
+/// Does what the verb says.
+///
+/// # Errors
+/// The server cannot be reached, or refuses.
+pub fn main(verb: ClientVerb) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
+    runtime.block_on(run(verb))
+}
+
+async fn run(verb: ClientVerb) -> anyhow::Result<()> {
+    match verb {
+        ClientVerb::Incidents { server, state, json } => incidents(&server.url, &state, json).await,
+        ClientVerb::Ack(on) => post(&on.server.url, &format!("incidents/{}/ack", on.incident), &on.by).await,
+        ClientVerb::Hold(on) => post(&on.server.url, &format!("incidents/{}/hold", on.incident), &on.by).await,
+        ClientVerb::Release(on) => post(&on.server.url, &format!("incidents/{}/release", on.incident), &on.by).await,
+        ClientVerb::Approve(on) => post(&on.server.url, &format!("incidents/{}/approve", on.incident), &on.by).await,
+        ClientVerb::Abort(on) => post(&on.server.url, &format!("incidents/{}/abort", on.incident), &on.by).await,
+        ClientVerb::Pause(on) => post(&on.server.url, "pause", &on.by).await,
+        ClientVerb::Resume(on) => post(&on.server.url, "resume", &on.by).await,
+    }
+}
+
+fn address(server: &Url, path: &str) -> anyhow::Result<Url> {
+    let base = format!("{}/api/v1/{path}", server.as_str().trim_end_matches('/'));
+    base.parse().with_context(|| format!("{base} is no address"))
+}
+
+async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> {
+    let url = address(server, &format!("incidents?state={state}"))?;
+    let body = answer(reqwest::Client::new().get(url), server).await?;
+    if json {
+        println!("{body}");
+        return Ok(());
+    }
+    let list: List = serde_json::from_str(&body).context("cannot read the server's answer")?;
+    println!("{:>5}  {:<16} {:<20} {:<18} {:<22} {:<4} SINCE", "ID", "TARGET", "RUNBOOK", "PHASE", "REASON", "LVL");
+    for row in list.incidents {
+        let level = row.level.map_or_else(String::new, |level| format!("L{level}"));
+        println!(
+            "{:>5}  {:<16} {:<20} {:<18} {:<22} {level:<4} {}",
+            row.id, row.target, row.runbook, row.phase, row.reason, row.opened_at
+        );
+    }
+    Ok(())
+}
+
+async fn post(server: &Url, path: &str, by: &str) -> anyhow::Result<()> {
+    let request = reqwest::Client::new().post(address(server, path)?).json(&serde_json::json!({ "by": by }));
+    let body = answer(request, server).await?;
+    let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
+    println!("{}", done.explanation);
+    Ok(())
+}
+
+async fn answer(request: reqwest::RequestBuilder, server: &Url) -> anyhow::Result<String> {
+    let response = request
+        .timeout(std::time::Duration::from_secs(15))
+        .send()
+        .await
+        .with_context(|| format!("cannot reach the remediator at {}", shown(server)))?;
+    let status = response.status();
+    let body = response.text().await.context("the server's answer broke off")?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    match serde_json::from_str::<Refused>(&body) {
+        Ok(refused) => bail!("{}", refused.error),
+        Err(_) => bail!("the server answers {status}"),
+    }
+}
+
+/// The address without a password in it.
+fn shown(server: &Url) -> String {
+    format!("{}://{}:{}", server.scheme(), server.host_str().unwrap_or(""), server.port_or_known_default().unwrap_or(0))
+}

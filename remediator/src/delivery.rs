@@ -1,0 +1,159 @@
+//! Messages on their way: one worker a channel, so that a dead channel delays no other, and its messages keep their order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::event_loop::Input;
+use crate::journal::{Delivery, Reader};
+use crate::notice::{Addresses, notice_for};
+use crate::outbox::{Message, MessageKey, MessageKind};
+use crate::pager::Channel;
+
+/// Messages that may wait for one channel in memory; the journal keeps them all.
+const QUEUE_MAX: usize = 4096;
+/// A message that its channel did not take is tried again after this time, doubled each time.
+const RETRY_FIRST: Duration = Duration::from_secs(15);
+const RETRY_MAX: Duration = Duration::from_secs(300);
+
+/// The sending ends of all channels.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    channels: Arc<BTreeMap<String, mpsc::Sender<Message>>>,
+}
+
+/// What every worker needs.
+#[derive(Clone)]
+pub struct Desk {
+    /// Where a message's incident is read.
+    pub reader: Reader,
+    /// Under which addresses people find it.
+    pub addresses: Addresses,
+    /// The clock.
+    pub clock: Clock,
+    /// Where results go.
+    pub inputs: mpsc::Sender<Input>,
+}
+
+impl Outgoing {
+    /// Starts a worker for every channel.
+    #[must_use]
+    pub fn start(
+        channels: BTreeMap<String, Channel>,
+        desk: &Desk,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let workers = channels.into_iter().map(|(name, channel)| {
+            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+            let worker = Worker { channel, desk: desk.clone(), waiting: VecDeque::new() };
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver)).await });
+            (name, sender)
+        });
+        Self { channels: Arc::new(workers.collect()) }
+    }
+
+    /// Hands a message to its channel's worker.
+    pub fn send(&self, message: Message) {
+        let taken = match self.channels.get(&message.key.channel) {
+            None => false,
+            Some(channel) => channel.try_send(message.clone()).is_ok(),
+        };
+        if !taken {
+            // It stays in the journal as unsent, and the next start takes it up.
+            tracing::error!(
+                channel = message.key.channel,
+                incident = message.key.incident.get(),
+                "no room for a message"
+            );
+        }
+    }
+}
+
+struct Worker {
+    channel: Channel,
+    desk: Desk,
+    waiting: VecDeque<Attempt>,
+}
+
+struct Attempt {
+    message: Message,
+    not_before: tokio::time::Instant,
+    wait: Duration,
+}
+
+impl Worker {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        loop {
+            let next = self.waiting.iter().map(|attempt| attempt.not_before).min();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = messages.recv() => match message {
+                    None => return,
+                    Some(message) => self.take(message).await,
+                },
+                () = due => self.send_due().await,
+            }
+        }
+    }
+
+    /// A resolve whose trigger never went out makes both moot: nobody was called.
+    async fn take(&mut self, message: Message) {
+        if message.key.kind == MessageKind::Resolve {
+            let trigger = MessageKey { kind: MessageKind::Trigger, ..message.key.clone() };
+            if let Some(position) = self.waiting.iter().position(|attempt| attempt.message.key == trigger) {
+                self.waiting.remove(position);
+                let at = self.desk.clock.now();
+                self.report(trigger, Delivery::Moot { at }).await;
+                self.report(message.key, Delivery::Moot { at }).await;
+                return;
+            }
+        }
+        self.send(Attempt { message, not_before: tokio::time::Instant::now(), wait: RETRY_FIRST }).await;
+    }
+
+    async fn send_due(&mut self) {
+        let now = tokio::time::Instant::now();
+        if let Some(position) = self.waiting.iter().position(|attempt| attempt.not_before <= now)
+            && let Some(attempt) = self.waiting.remove(position)
+        {
+            self.send(attempt).await;
+        }
+    }
+
+    async fn send(&mut self, attempt: Attempt) {
+        let sent = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
+            Ok(notice) => self.channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error)),
+            Err(error) => Err(vvtv_toolkit::logging::chain(&error)),
+        };
+        let key = attempt.message.key.clone();
+        match sent {
+            Ok(()) => self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await,
+            Err(error) => {
+                tracing::warn!(channel = key.channel, incident = key.incident.get(), error, "message not delivered");
+                self.report(key, Delivery::Failed { error }).await;
+                self.waiting.push_back(Attempt {
+                    not_before: tokio::time::Instant::now() + attempt.wait,
+                    wait: (attempt.wait * 2).min(RETRY_MAX),
+                    ..attempt
+                });
+            }
+        }
+    }
+
+    async fn report(&self, key: MessageKey, delivery: Delivery) {
+        // The loop has ended: the message stays unsent in the journal and is sent again, under the same key.
+        drop(self.desk.inputs.send(Input::Delivered { key, delivery }).await);
+    }
+}

@@ -1,0 +1,242 @@
+//! What follows once a decision is durable: questions, processes, messages. Each runs on its own and reports back as an input.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, Timestamp, Verdict};
+
+use super::{EventLoop, Input, StepFact};
+use crate::clock::{Clock, rfc3339};
+use crate::condition::{PromClient, holds};
+use crate::delivery::Outgoing;
+use crate::executor::{Captured, Executor, Finished, Launch};
+use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
+use crate::journal::{RunKey, RunResult};
+use crate::outbox::Message;
+use crate::runbook::{Book, Output, Site};
+
+/// Questions to Prometheus at one time.
+const QUESTIONS_MAX: usize = 64;
+/// Processes at one time. Changes have a limit of their own; this one bounds diagnoses.
+const PROCESSES_MAX: usize = 32;
+
+/// Something to do now that its decision is on disk.
+#[derive(Debug)]
+pub(super) enum Effect {
+    AskHealth { incident: IncidentId, ticket: u64 },
+    AskCondition { incident: IncidentId, step: StepId, ticket: u64 },
+    Run(RunKey),
+    Kill(RunKey),
+    Send(Message),
+}
+
+/// Everything that effects need and the loop does not own.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Prometheus.
+    pub prometheus: PromClient,
+    /// What runbooks may use of this installation.
+    pub site: Site,
+    /// Starts processes.
+    pub executor: Executor,
+    /// The ways to people.
+    pub outgoing: Outgoing,
+    /// Under which steps leave files for the bundle, a directory per incident.
+    pub attachments: PathBuf,
+    /// The way back to the loop.
+    pub inputs: mpsc::Sender<Input>,
+    /// The clock.
+    pub clock: Clock,
+    /// How much may go on at a time.
+    pub permits: Permits,
+}
+
+/// How much may go on at a time.
+#[derive(Clone, Debug)]
+pub struct Permits {
+    questions: Arc<Semaphore>,
+    processes: Arc<Semaphore>,
+}
+
+impl Surroundings {
+    /// As many questions and processes at a time as there may be.
+    #[must_use]
+    pub fn permits() -> Permits {
+        Permits {
+            questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+            processes: Arc::new(Semaphore::new(PROCESSES_MAX)),
+        }
+    }
+
+    async fn tell(&self, input: Input) {
+        // The loop has ended; what is lost here is asked or found again at the next start.
+        drop(self.inputs.send(input).await);
+    }
+}
+
+impl EventLoop {
+    pub(super) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
+            Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
+            Effect::Run(key) => self.run_step(key),
+            Effect::Kill(key) => {
+                if let Some(kill) = self.running.get(&key) {
+                    kill.cancel();
+                }
+            }
+            Effect::Send(message) => self.surroundings.outgoing.send(message),
+        }
+    }
+
+    fn ask_health(&self, incident: IncidentId, ticket: u64) {
+        let Some((state, book)) = self.state_and_book(incident) else { return };
+        let (book, target, around) = (book.clone(), state.target.clone(), self.surroundings.clone());
+        self.tasks.spawn(async move {
+            let verdict = match around.permits.questions.acquire().await {
+                Ok(_permit) => around.prometheus.health(&book.healthy, &target).await,
+                Err(_) => Verdict::Unknown,
+            };
+            around.tell(Input::Event(Event::HealthSample { incident, ticket, verdict })).await;
+        });
+    }
+
+    fn ask_condition(&self, incident: IncidentId, step: StepId, ticket: u64) {
+        let Some((state, book)) = self.state_and_book(incident) else { return };
+        let facts = self.facts(state, book);
+        let (book, around) = (book.clone(), self.surroundings.clone());
+        self.tasks.spawn(async move {
+            let answer = match (
+                around.permits.questions.acquire().await,
+                book.step(&step).and_then(|spec| spec.when.as_ref()),
+            ) {
+                (Ok(_permit), Some(condition)) => holds(condition, &facts, &around.site, &around.prometheus).await,
+                (Ok(_permit), None) => Answer::Yes,
+                (Err(error), _) => Answer::Error(error.to_string()),
+            };
+            around.tell(Input::Event(Event::ConditionAnswered { incident, step, ticket, answer })).await;
+        });
+    }
+
+    fn state_and_book(&self, incident: IncidentId) -> Option<(&Incident, &Arc<Book>)> {
+        let state = self.fleet.incident(incident)?;
+        Some((state, self.books.get(&state.runbook)?))
+    }
+
+    fn run_step(&mut self, key: RunKey) {
+        let kill = CancellationToken::new();
+        let launch = self.launch(&key);
+        let (around, told, stop) = (self.surroundings.clone(), key.clone(), kill.clone());
+        self.tasks.spawn(async move {
+            let finished = match (launch, around.permits.processes.acquire().await) {
+                (Ok(launch), Ok(_permit)) => run(&around, launch, &told, stop).await,
+                (Err(why), _) => never_started(why, around.clock.now()),
+                (_, Err(error)) => never_started(error.to_string(), around.clock.now()),
+            };
+            let (outcome, result) = into_result(finished);
+            around.tell(Input::Finished { key: told, outcome, result }).await;
+        });
+        self.running.insert(key, kill);
+    }
+
+    fn launch(&self, key: &RunKey) -> Result<Launch, String> {
+        let (state, book) = self.state_and_book(key.incident).ok_or("the incident has no runbook any more")?;
+        let spec = book.step(&key.step).ok_or("the runbook has no such step any more")?;
+        let facts = self.facts(state, book);
+        let attachments = self.attachments_of(key.incident);
+        std::fs::create_dir_all(&attachments)
+            .map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
+        Ok(Launch {
+            incident: key.incident,
+            runbook: state.runbook.clone(),
+            step: key.step.clone(),
+            attempt: key.attempt,
+            argv: spec.argv(&facts, &self.surroundings.site)?,
+            timeout: spec.timeout,
+            facts,
+        })
+    }
+
+    fn attachments_of(&self, incident: IncidentId) -> PathBuf {
+        self.surroundings.attachments.join(incident.to_string())
+    }
+
+    /// What conditions and arguments can name.
+    fn facts(&self, state: &Incident, book: &Book) -> Facts {
+        let said = self.facts.get(&state.id);
+        let steps = state.steps.iter().map(|record| {
+            let fact = said.and_then(|said| said.get(&record.id));
+            let json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
+            (record.id.to_string(), step_facts(record.state.as_str(), fact, json))
+        });
+        let alert = state.alerts.values().min_by_key(|alert| alert.heard_at);
+        Facts {
+            target: state.target.to_string(),
+            steps: steps.collect(),
+            alert: alert.map_or_else(AlertFacts::default, |alert| AlertFacts {
+                name: alert.name.to_string(),
+                labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+                annotations: BTreeMap::new(),
+            }),
+            incident: IncidentFacts {
+                id: state.id.get(),
+                runbook: state.runbook.to_string(),
+                relapses: state.relapses,
+                opened_at: rfc3339(state.opened_at),
+                attachments: self.attachments_of(state.id).display().to_string(),
+            },
+            host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
+        }
+    }
+}
+
+fn step_facts(state: &str, fact: Option<&StepFact>, json: bool) -> StepFacts {
+    StepFacts {
+        state: state.to_owned(),
+        exit_code: fact.and_then(|fact| fact.exit_code),
+        json: fact.filter(|_| json).and_then(|fact| serde_json::from_str(&fact.stdout).ok()),
+        stdout: fact.map(|fact| fact.stdout.to_string()),
+    }
+}
+
+async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
+    let (spawned, identity) = oneshot::channel();
+    let running = around.executor.run(launch, spawned, kill);
+    let telling = async {
+        if let Ok(mark) = identity.await {
+            around.tell(Input::Spawned { key: key.clone(), mark }).await;
+        }
+    };
+    tokio::join!(running, telling).0
+}
+
+fn never_started(why: String, at: Timestamp) -> Finished {
+    Finished {
+        outcome: Outcome::Failed(why),
+        exit_code: None,
+        stdout: Captured::default(),
+        stderr: Captured::default(),
+        started_at: at,
+        finished_at: at,
+    }
+}
+
+fn into_result(finished: Finished) -> (Outcome, RunResult) {
+    let state = match &finished.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Failed(_) => "failed",
+        Outcome::Timeout => "timeout",
+        Outcome::Unknown => "unknown",
+    };
+    let result = RunResult {
+        finished_at: finished.finished_at,
+        state,
+        exit_code: finished.exit_code,
+        stdout: finished.stdout.text(),
+        stderr: finished.stderr.text(),
+    };
+    (finished.outcome, result)
+}

@@ -1,0 +1,238 @@
+//! From inputs to decisions: what one transaction must hold, and what follows once it is written.
+
+use tokio::sync::oneshot;
+use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Timestamp};
+
+use super::effects::Effect;
+use super::{EventLoop, Input, StepFact, Unavailable};
+use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
+use crate::outbox::{Message, MessageKey, MessageKind};
+use crate::webhook::AlertUpdate;
+
+/// A turn that is not yet durable.
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) batch: Batch,
+    pub(super) effects: Vec<Effect>,
+    deliveries: Vec<oneshot::Sender<Result<(), Unavailable>>>,
+    operators: Vec<(Asked, Vec<Entry>)>,
+}
+
+/// Where an operator waits for what was decided.
+type Asked = oneshot::Sender<Result<Vec<Entry>, Unavailable>>;
+
+impl Turn {
+    /// Answers everyone: it is durable.
+    pub(super) fn answer(&mut self) {
+        // Whoever gave up waiting needs no answer.
+        for done in self.deliveries.drain(..) {
+            let _gone = done.send(Ok(()));
+        }
+        for (done, entries) in self.operators.drain(..) {
+            drop(done.send(Ok(entries)));
+        }
+    }
+
+    /// Answers everyone: not now.
+    pub(super) fn refuse(&mut self) {
+        for done in self.deliveries.drain(..) {
+            let _gone = done.send(Err(Unavailable));
+        }
+        for (done, _) in self.operators.drain(..) {
+            drop(done.send(Err(Unavailable)));
+        }
+    }
+}
+
+impl EventLoop {
+    pub(super) fn absorb(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Alerts { done, .. } if self.journal_failing => {
+                let _gone = done.send(Err(Unavailable));
+            }
+            Input::Operator { done, .. } if self.journal_failing => drop(done.send(Err(Unavailable))),
+            Input::Alerts { updates, done } => {
+                self.alerts(now, updates);
+                self.pending.deliveries.push(done);
+            }
+            Input::Reconciled { updates, asked_at } => self.reconciled(now, updates, asked_at),
+            Input::Event(event) => {
+                self.apply(now, event);
+            }
+            Input::Operator { event, done } => {
+                let before = self.pending.batch.timeline.len();
+                let pauses = matches!(event, Event::Pause { .. } | Event::Resume { .. });
+                self.apply(now, event);
+                let entries = self.pending.batch.timeline.iter().skip(before).map(|(_, entry)| entry.clone()).collect();
+                if pauses {
+                    self.note_pause();
+                }
+                self.pending.operators.push((done, entries));
+            }
+            Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
+            Input::Finished { key, outcome, result } => {
+                self.finished(&key, &result);
+                let event = Event::StepFinished {
+                    incident: key.incident,
+                    step: key.step.clone(),
+                    attempt: key.attempt,
+                    outcome,
+                };
+                self.pending.batch.results.push((key, result));
+                self.apply(now, event);
+            }
+            Input::Delivered { key, delivery } => self.delivered(now, key, delivery),
+        }
+    }
+
+    fn alerts(&mut self, now: Timestamp, updates: Vec<AlertUpdate>) {
+        for update in updates {
+            let event = match update {
+                AlertUpdate::Firing(alert) => Event::AlertFiring(alert),
+                AlertUpdate::Suppressed(alert) => Event::AlertSuppressed(alert),
+                AlertUpdate::Resolved { fingerprint, ends_at } => Event::AlertResolved { fingerprint, ends_at },
+            };
+            self.apply(now, event);
+        }
+    }
+
+    fn reconciled(&mut self, now: Timestamp, updates: Vec<AlertUpdate>, asked_at: Timestamp) {
+        let active = updates
+            .iter()
+            .map(|update| match update {
+                AlertUpdate::Firing(alert) | AlertUpdate::Suppressed(alert) => alert.fingerprint.clone(),
+                AlertUpdate::Resolved { fingerprint, .. } => fingerprint.clone(),
+            })
+            .collect();
+        self.alerts(now, updates);
+        self.apply(now, Event::Reconciled { active, asked_at });
+    }
+
+    fn note_pause(&mut self) {
+        self.pending.batch.pause = Some(self.fleet.pause().cloned().map_or(PauseChange::Resumed, PauseChange::Paused));
+    }
+
+    fn finished(&mut self, key: &RunKey, result: &RunResult) {
+        self.running.remove(key);
+        let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into() };
+        if let Some(incident) = self.fleet.incident(key.incident) {
+            self.metrics.steps.with_label_values(&[incident.runbook.as_str(), key.step.as_str(), result.state]).inc();
+            self.facts.entry(key.incident).or_default().insert(key.step.clone(), fact);
+        }
+    }
+
+    /// A page counts as delivered with the first channel that takes it, as undeliverable when the last has not.
+    fn delivered(&mut self, now: Timestamp, key: MessageKey, delivery: Delivery) {
+        let (state, taken) = match &delivery {
+            Delivery::Sent { .. } => ("sent", true),
+            Delivery::Moot { .. } => ("moot", false),
+            Delivery::Failed { .. } => ("failed", false),
+        };
+        self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
+        let (incident, page, kind) = (key.incident, key.page, key.kind);
+        self.pending.batch.deliveries.push((key, delivery));
+        if kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
+            return;
+        }
+        let left = self.undelivered.get(&(incident, page)).copied();
+        match left {
+            None => {}
+            Some(_) if taken => {
+                self.undelivered.remove(&(incident, page));
+                self.apply(now, Event::PageDelivered { incident, page, delivered: true });
+            }
+            Some(left) if left > 1 => {
+                self.undelivered.insert((incident, page), left - 1);
+            }
+            Some(_) => {
+                self.undelivered.remove(&(incident, page));
+                self.apply(now, Event::PageDelivered { incident, page, delivered: false });
+            }
+        }
+    }
+
+    /// Lets the core decide and notes everything that follows.
+    pub(super) fn apply(&mut self, now: Timestamp, event: Event) {
+        let commands = self.fleet.step(now, event);
+        for command in &commands {
+            // Its last records and messages need the state of an incident that the core has forgotten by now.
+            if let Command::Close(incident) = command {
+                self.facts.remove(&incident.id);
+                self.pending.batch.incidents.insert(incident.id, (**incident).clone());
+            }
+        }
+        for command in commands {
+            match command {
+                Command::Record(entry) => self.record(now, entry),
+                Command::AskHealth { incident, ticket } => {
+                    self.pending.effects.push(Effect::AskHealth { incident, ticket });
+                }
+                Command::AskCondition { incident, step, ticket } => {
+                    self.pending.effects.push(Effect::AskCondition { incident, step, ticket });
+                }
+                Command::RunStep { incident, step, attempt } => {
+                    let key = RunKey { incident, step, attempt };
+                    self.pending.batch.intents.push((now, key.clone()));
+                    self.pending.effects.push(Effect::Run(key));
+                }
+                Command::KillStep { incident, step, attempt } => {
+                    self.pending.effects.push(Effect::Kill(RunKey { incident, step, attempt }));
+                }
+                Command::Page(order) => self.page(now, &order),
+                Command::ResolvePage { incident, page } => self.resolve(now, incident, page),
+                Command::Close(_) => {}
+            }
+        }
+    }
+
+    fn record(&mut self, now: Timestamp, entry: Entry) {
+        self.metrics.decided(&entry);
+        let incident = entry.incident.map(IncidentId::get);
+        let (event, reason, detail) = (entry.event.as_str(), entry.reason.as_str(), entry.detail.as_str());
+        if entry.event == Happening::Ignored {
+            tracing::debug!(incident, event, reason, detail, "decided");
+        } else {
+            tracing::info!(incident, event, reason, detail, "decided");
+        }
+        if let Some(state) = entry.incident.and_then(|id| self.fleet.incident(id)) {
+            self.pending.batch.incidents.insert(state.id, state.clone());
+        }
+        self.pending.batch.timeline.push((now, entry));
+    }
+
+    fn page(&mut self, now: Timestamp, order: &PageOrder) {
+        let due_at = self
+            .fleet
+            .incident(order.incident)
+            .and_then(|incident| incident.escalation.pages.iter().find(|page| page.page == order.page))
+            .map_or(now, |page| page.due_at);
+        let messages = self.messages(order.incident, order.page, order.level, MessageKind::Trigger);
+        self.undelivered.insert((order.incident, order.page), messages.len());
+        for (key, contact) in messages {
+            let message = Message { key, contact, level: order.level, reason: order.reason, due_at };
+            self.pending.batch.messages.push(message.clone());
+            self.pending.effects.push(Effect::Send(message));
+        }
+    }
+
+    fn resolve(&mut self, now: Timestamp, incident: IncidentId, page: u32) {
+        self.undelivered.remove(&(incident, page));
+        let state = self.fleet.incident(incident).or_else(|| self.pending.batch.incidents.get(&incident));
+        let Some(called) = state.and_then(|it| it.escalation.pages.iter().find(|called| called.page == page)) else {
+            return;
+        };
+        let (level, reason) = (called.level, called.reason);
+        for (key, contact) in self.messages(incident, page, level, MessageKind::Resolve) {
+            let message = Message { key, contact, level, reason, due_at: now };
+            self.pending.batch.messages.push(message.clone());
+            self.pending.effects.push(Effect::Send(message));
+        }
+    }
+
+    fn messages(&self, incident: IncidentId, page: u32, level: Level, kind: MessageKind) -> Vec<(MessageKey, String)> {
+        let Some(contact) = self.contacts.iter().find(|contact| contact.level == level) else { return Vec::new() };
+        let key =
+            |channel: &crate::config::ChannelName| MessageKey { incident, page, kind, channel: channel.to_string() };
+        contact.notify.iter().map(|channel| (key(channel), contact.name.clone())).collect()
+    }
+}

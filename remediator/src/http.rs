@@ -1,0 +1,118 @@
+//! HTTP: the webhook, the API, the console, the metrics. Handlers read the journal and ask the event loop; none of them decides.
+
+mod api;
+mod bundle;
+mod console;
+mod operator;
+mod view;
+mod webhook;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use vvtv_incident::Policy;
+use vvtv_toolkit::render::{Exposition, Format};
+
+use crate::config::Secret;
+use crate::event_loop::Input;
+use crate::journal::{JournalError, Reader};
+use crate::metrics::Metrics;
+use crate::runbook::Book;
+
+/// What handlers need.
+#[derive(Clone)]
+pub struct Shared {
+    /// The way to the event loop.
+    pub inputs: mpsc::Sender<Input>,
+    /// The journal.
+    pub reader: Reader,
+    /// The runbooks, for their pages.
+    pub books: Arc<Vec<Arc<Book>>>,
+    /// The token that Alertmanager must show, if one is configured.
+    pub webhook_token: Option<Arc<Secret>>,
+    /// Where steps leave files for the bundle.
+    pub attachments: Arc<std::path::Path>,
+    /// Wakes the reconciler, when a delivery says that it left alerts out.
+    pub reconcile: Arc<tokio::sync::Notify>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The limits and people, for the countdowns.
+    pub policy: Arc<Policy>,
+    /// Changes with every commit.
+    pub changes: watch::Receiver<u64>,
+    /// When streams must end.
+    pub stop: CancellationToken,
+}
+
+/// Everything that is served.
+pub fn router(shared: Shared, telemetry_path: &str) -> Router {
+    Router::new()
+        .route("/", get(console::index))
+        .route("/incidents/{id}", get(console::incident))
+        .route("/incidents/{id}/bundle", get(bundle::bundle))
+        .route("/runbooks/{id}", get(console::runbook))
+        .route("/static/{file}", get(console::asset))
+        .route("/events", get(console::events))
+        .route("/webhook/alertmanager", post(webhook::alertmanager))
+        .route("/api/v1/incidents", get(api::list))
+        .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/incidents/{id}/{operation}", post(operator::on_incident))
+        .route("/api/v1/{operation}", post(operator::on_all))
+        .route(telemetry_path, get(metrics))
+        .route("/-/healthy", get(|| async { "vvtv-remediator is healthy.\n" }))
+        .route("/-/ready", get(ready))
+        .layer(CatchPanicLayer::new())
+        .with_state(shared)
+}
+
+async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::negotiate(accept);
+    let mut exposition = Exposition::new(format);
+    exposition.registry(&shared.metrics.registry);
+    ([(header::CONTENT_TYPE, format.content_type())], exposition.finish())
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    if shared.metrics.journal_up.get() == 1 && shared.reader.newest().await.is_ok() {
+        "vvtv-remediator is ready.\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be used\n").into_response()
+    }
+}
+
+/// A failure that a caller is told of, as JSON.
+pub(crate) enum ApiError {
+    NotFound(String),
+    BadRequest(String),
+    Forbidden(String),
+    Conflict(&'static str, String),
+    Unavailable(String),
+}
+
+impl From<JournalError> for ApiError {
+    fn from(error: JournalError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "request failed");
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, error, reason) = match self {
+            Self::NotFound(error) => (StatusCode::NOT_FOUND, error, None),
+            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error, None),
+            Self::Forbidden(error) => (StatusCode::FORBIDDEN, error, None),
+            Self::Conflict(reason, error) => (StatusCode::CONFLICT, error, Some(reason)),
+            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error, None),
+        };
+        (status, axum::Json(serde_json::json!({"error": error, "reason": reason}))).into_response()
+    }
+}

@@ -1,0 +1,60 @@
+//! `GET /api/v1/incidents` and `GET /api/v1/incidents/ID`.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use vvtv_incident::IncidentId;
+
+use super::view::{IncidentView, summary, whole};
+use super::{ApiError, Shared};
+use crate::journal::{ClosedIn, Listing};
+
+/// Incidents on one page if the caller does not say.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    #[serde(default)]
+    state: StateFilter,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StateFilter {
+    Open,
+    Closed,
+    #[default]
+    All,
+}
+
+#[derive(Serialize)]
+pub(super) struct List {
+    incidents: Vec<IncidentView>,
+    /// The `before` of the next page, if there may be one.
+    next_before: Option<u64>,
+}
+
+pub(super) async fn list(State(shared): State<Shared>, Query(query): Query<ListQuery>) -> Result<Json<List>, ApiError> {
+    let which = match query.state {
+        StateFilter::Open => ClosedIn::Open,
+        StateFilter::Closed => ClosedIn::Closed,
+        StateFilter::All => ClosedIn::All,
+    };
+    let limit = query.limit.unwrap_or(PAGE);
+    let listing = Listing { which, before: query.before.map(IncidentId::new), limit };
+    let rows = shared.reader.list(listing).await?;
+    let incidents: Vec<_> = rows.iter().map(|row| summary(row, &[])).collect();
+    let next_before = incidents.last().filter(|_| incidents.len() >= limit).map(|last| last.id);
+    Ok(Json(List { incidents, next_before }))
+}
+
+pub(super) async fn incident(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+) -> Result<Json<IncidentView>, ApiError> {
+    let view = whole(&shared.reader, IncidentId::new(id)).await?;
+    view.map(Json).ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))
+}

@@ -1,0 +1,180 @@
+//! The console: pages for people, complete without JavaScript, followed live with it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use futures_util::Stream;
+use vvtv_incident::{IncidentId, Kind, Runbook, Step};
+use vvtv_toolkit::duration::PromDuration;
+
+use super::view::{IncidentView, NextCall, next_call, summary, whole};
+use super::{ApiError, Shared};
+use crate::journal::{ClosedIn, Listing, RunRow};
+use crate::runbook::Book;
+
+/// Incidents in each list of the first page.
+const ROWS: usize = 50;
+
+/// What every page shows around its content.
+struct Frame {
+    runbooks: Vec<String>,
+    paused: bool,
+}
+
+impl Frame {
+    fn of(shared: &Shared) -> Self {
+        Self {
+            runbooks: shared.books.iter().map(|book| book.plan.id.to_string()).collect(),
+            paused: shared.metrics.paused.get() == 1,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index {
+    frame: Frame,
+    open: Vec<IncidentView>,
+    closed: Vec<IncidentView>,
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+struct IncidentPage {
+    frame: Frame,
+    it: IncidentView,
+    runs: Vec<RunRow>,
+    next_call: Option<NextCall>,
+    operations: [(&'static str, &'static str); 5],
+}
+
+#[derive(Template)]
+#[template(path = "runbook.html")]
+struct RunbookPage<'a> {
+    frame: Frame,
+    book: &'a Book,
+    timers: Timers,
+    ladder: Vec<StepText>,
+    recovery: Vec<StepText>,
+}
+
+struct Timers {
+    healthy_for: String,
+    respond_within: String,
+    escalate: Option<String>,
+    monitor: String,
+}
+
+struct StepText {
+    id: String,
+    title: String,
+    kind: &'static str,
+    command: String,
+    condition: Option<String>,
+    limits: String,
+}
+
+const OPERATIONS: [(&str, &str); 5] = [
+    ("ack", "Acknowledge: I have it"),
+    ("hold", "Hold: no more actions"),
+    ("release", "Release"),
+    ("approve", "Approve the waiting change"),
+    ("abort", "Abort: end this incident"),
+];
+
+pub(super) async fn index(State(shared): State<Shared>) -> Result<Response, ApiError> {
+    let list = async |which| -> Result<Vec<IncidentView>, ApiError> {
+        let rows = shared.reader.list(Listing { which, before: None, limit: ROWS }).await?;
+        Ok(rows.iter().map(|row| summary(row, &[])).collect())
+    };
+    let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
+    Ok(page(&Index { frame: Frame::of(&shared), open, closed }))
+}
+
+pub(super) async fn incident(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+    let id = IncidentId::new(id);
+    let missing = || ApiError::NotFound(format!("there is no incident {id}"));
+    let it = whole(&shared.reader, id).await?.ok_or_else(missing)?;
+    let runs = shared.reader.runs(id).await?;
+    let row = shared.reader.incident(id).await?.ok_or_else(missing)?;
+    let book = shared.books.iter().find(|book| book.plan.id == row.incident.runbook);
+    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &shared.policy));
+    Ok(page(&IncidentPage { frame: Frame::of(&shared), it, runs, next_call, operations: OPERATIONS }))
+}
+
+pub(super) async fn runbook(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let book = shared.books.iter().find(|book| book.plan.id.as_str() == id);
+    let book = book.ok_or_else(|| ApiError::NotFound(format!("there is no runbook {id:?}")))?;
+    let recovery = book.plan.recovery.restore.iter().map(|restore| text(book, &restore.apply)).collect();
+    Ok(page(&RunbookPage {
+        frame: Frame::of(&shared),
+        book,
+        timers: timers(&book.plan),
+        ladder: book.plan.steps.iter().map(|step| text(book, step)).collect(),
+        recovery,
+    }))
+}
+
+fn timers(plan: &Runbook) -> Timers {
+    let show = |duration| PromDuration::new(duration).to_string();
+    Timers {
+        healthy_for: show(plan.healthy_for),
+        respond_within: show(plan.respond_within),
+        escalate: plan.escalate.map(|timer| format!("{} after {}", timer.level, show(timer.after))),
+        monitor: show(plan.recovery.monitor),
+    }
+}
+
+fn text(book: &Book, step: &Step) -> StepText {
+    let spec = book.step(&step.id);
+    let timeout = PromDuration::new(step.timeout);
+    let (kind, limits) = match &step.kind {
+        Kind::Diagnose { background: false } => ("diagnose", format!("At most {timeout}.")),
+        Kind::Diagnose { background: true } => ("diagnose", format!("At most {timeout}; the next step does not wait.")),
+        Kind::Change { settle, repeatable, .. } => {
+            let again = if *repeatable { "may run again" } else { "runs once" };
+            ("change", format!("At most {timeout}; {} to work; {again}.", PromDuration::new(*settle)))
+        }
+    };
+    StepText {
+        id: step.id.to_string(),
+        title: spec.map_or_else(String::new, |spec| spec.title.clone()),
+        kind,
+        command: spec.map_or_else(String::new, |spec| spec.command.to_string()),
+        condition: spec.and_then(|spec| spec.when.as_ref()).map(ToString::to_string),
+        limits,
+    }
+}
+
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => {
+            let policy = "default-src 'self'; frame-ancestors 'none'; form-action 'self'";
+            ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+pub(super) async fn asset(Path(file): Path<String>) -> Response {
+    let (kind, content) = match file.as_str() {
+        "console.css" => ("text/css; charset=utf-8", include_str!("../../static/console.css")),
+        "console.js" => ("text/javascript; charset=utf-8", include_str!("../../static/console.js")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    ([(header::CONTENT_TYPE, kind)], content).into_response()
+}
+
+/// Says `changed` whenever something was committed; ends when the server stops.
+pub(super) async fn events(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let stream = futures_util::stream::unfold((shared.changes, shared.stop), |(mut changes, stop)| async move {
+        let changed = stop.run_until_cancelled(changes.changed()).await;
+        matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("")), (changes, stop)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}

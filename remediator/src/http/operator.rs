@@ -1,0 +1,142 @@
+//! What people do: ack, hold, release, approve, abort, note on one incident; pause and resume on all.
+//!
+//! JSON for programs; forms for the console, which answers with a redirect and so works without JavaScript.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use http_body_util::{BodyExt as _, Limited};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use vvtv_incident::{Entry, Event, Happening, IncidentId, Operation, Person, Reason};
+
+use super::{ApiError, Shared};
+use crate::event_loop::Input;
+
+/// The largest body of an operator's request.
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// The longest note, and the longest name, that is kept.
+const TEXT_MAX: usize = 4096;
+const NAME_MAX: usize = 64;
+
+/// What an operator may say.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    /// Who; the name of the authenticated user counts before it.
+    #[serde(default)]
+    by: String,
+    /// A note's text.
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Done {
+    reason: &'static str,
+    explanation: &'static str,
+}
+
+pub(super) async fn on_incident(
+    State(shared): State<Shared>,
+    Path((id, operation)): Path<(u64, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (by, said, form) = read(request).await?;
+    let operation = match operation.as_str() {
+        "ack" => Operation::Ack,
+        "hold" => Operation::Hold,
+        "release" => Operation::Release,
+        "approve" => Operation::Approve,
+        "abort" => Operation::Abort,
+        "note" if said.text.trim().is_empty() => return Err(ApiError::BadRequest("a note needs `text`".to_owned())),
+        "note" => Operation::Note(said.text.chars().take(TEXT_MAX).collect()),
+        other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
+    };
+    let entries = ask(&shared, Event::Operator { incident: IncidentId::new(id), by, operation }).await?;
+    respond(&entries, form, &format!("/incidents/{id}"))
+}
+
+pub(super) async fn on_all(
+    State(shared): State<Shared>,
+    Path(operation): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (by, _, form) = read(request).await?;
+    let event = match operation.as_str() {
+        "pause" => Event::Pause { by },
+        "resume" => Event::Resume { by },
+        other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
+    };
+    let entries = ask(&shared, event).await?;
+    respond(&entries, form, "/")
+}
+
+async fn ask(shared: &Shared, event: Event) -> Result<Vec<Entry>, ApiError> {
+    let (done, answer) = oneshot::channel();
+    shared
+        .inputs
+        .try_send(Input::Operator { event, done })
+        .map_err(|_| ApiError::Unavailable("too much is waiting".to_owned()))?;
+    match answer.await {
+        Ok(Ok(entries)) => Ok(entries),
+        Ok(Err(unavailable)) => Err(ApiError::Unavailable(unavailable.to_string())),
+        Err(_) => Err(ApiError::Unavailable("shutting down".to_owned())),
+    }
+}
+
+fn respond(entries: &[Entry], form: bool, page: &str) -> Result<Response, ApiError> {
+    let decided = entries.iter().find(|entry| matches!(entry.event, Happening::Operator | Happening::Ignored));
+    let Some(entry) = decided else { return Err(ApiError::Unavailable("nothing was decided".to_owned())) };
+    match (entry.event, entry.reason) {
+        (Happening::Ignored, Reason::UnknownIncident) => {
+            Err(ApiError::NotFound("there is no such open incident".to_owned()))
+        }
+        (Happening::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
+        (_, _) if form => Ok(Redirect::to(page).into_response()),
+        (_, reason) => Ok(Json(Done { reason: reason.as_str(), explanation: reason.explanation() }).into_response()),
+    }
+}
+
+async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
+    let (parts, body) = request.into_parts();
+    same_site(&parts.headers)?;
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?.to_bytes();
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let form = kind.starts_with("application/x-www-form-urlencoded");
+    let said: Said = if form {
+        axum::extract::Query::try_from_uri(&uri_of(&body)?).map_err(|error| ApiError::BadRequest(error.to_string()))?.0
+    } else if body.is_empty() {
+        Said::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| ApiError::BadRequest(error.to_string()))?
+    };
+    let name = user(&parts.headers).unwrap_or_else(|| said.by.trim().to_owned());
+    let name = if name.is_empty() { "somebody".to_owned() } else { name.chars().take(NAME_MAX).collect() };
+    Ok((Person::new(name), said, form))
+}
+
+/// A form is a query in a body.
+fn uri_of(body: &[u8]) -> Result<axum::http::Uri, ApiError> {
+    let text = std::str::from_utf8(body).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    format!("/?{text}").parse().map_err(|_| ApiError::BadRequest("the form cannot be read".to_owned()))
+}
+
+/// A page of another site must not act in the name of somebody who is logged in here.
+fn same_site(headers: &HeaderMap) -> Result<(), ApiError> {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    match site {
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(other) => Err(ApiError::Forbidden(format!("requests from another site are refused ({other})"))),
+    }
+}
+
+/// The user whom the server has authenticated.
+fn user(headers: &HeaderMap) -> Option<String> {
+    let basic = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(basic).ok()?;
+    String::from_utf8(decoded).ok()?.split_once(':').map(|(user, _)| user.to_owned())
+}

@@ -1,0 +1,183 @@
+//! An incident as the API and the console show it. Conversions only, no decisions.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use vvtv_incident::{Incident, IncidentId, Policy, Runbook, Standing, StepState, Timestamp};
+
+use crate::clock::rfc3339;
+use crate::journal::{DeliveryRow, IncidentRow, JournalError, Reader, RunRow, TimelineRow};
+
+/// An incident, as `GET /api/v1/incidents/ID` gives it.
+#[derive(Debug, Serialize)]
+pub(crate) struct IncidentView {
+    pub(crate) id: u64,
+    pub(crate) runbook: String,
+    pub(crate) target: String,
+    pub(crate) phase: String,
+    pub(crate) reason: &'static str,
+    pub(crate) opened_at: String,
+    pub(crate) healthy_at: Option<String>,
+    pub(crate) closed_at: Option<String>,
+    pub(crate) level: Option<u8>,
+    pub(crate) acked_by: Option<String>,
+    pub(crate) held_by: Option<String>,
+    pub(crate) alerts: Vec<AlertView>,
+    pub(crate) steps: Vec<StepView>,
+    pub(crate) pages: Vec<PageView>,
+    pub(crate) timeline: Vec<TimelineView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct AlertView {
+    pub(crate) fingerprint: String,
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) starts_at: String,
+    pub(crate) ends_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct StepView {
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) exit_code: Option<i32>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PageView {
+    pub(crate) page: u32,
+    pub(crate) level: u8,
+    pub(crate) contact: String,
+    pub(crate) channel: String,
+    pub(crate) kind: String,
+    pub(crate) due_at: String,
+    pub(crate) sent_at: Option<String>,
+    pub(crate) state: String,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TimelineView {
+    pub(crate) at: String,
+    pub(crate) event: String,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+}
+
+/// The next call of people, if nothing changes before.
+#[derive(Debug)]
+pub(crate) struct NextCall {
+    pub(crate) level: u8,
+    pub(crate) at: String,
+    pub(crate) reason: &'static str,
+}
+
+pub(crate) fn next_call(incident: &Incident, plan: &Runbook, policy: &Policy) -> Option<NextCall> {
+    if !incident.in_trouble() || incident.healthy_at.is_some() {
+        return None;
+    }
+    let (level, at, reason) = incident.escalation.next_call(plan, policy)?;
+    Some(NextCall { level: level.get(), at: rfc3339(at), reason: reason.as_str() })
+}
+
+impl IncidentView {
+    /// The step that runs, or the last one that did.
+    pub(crate) fn current_step(&self) -> &str {
+        let running = self.steps.iter().rfind(|step| step.state == "running");
+        running.or_else(|| self.steps.iter().rfind(|step| step.finished_at.is_some())).map_or("–", |step| &step.id)
+    }
+
+    /// Who has it.
+    pub(crate) fn in_hand_of(&self) -> &str {
+        self.held_by.as_deref().or(self.acked_by.as_deref()).unwrap_or("nobody")
+    }
+}
+
+/// Everything that is known of one incident.
+pub(crate) async fn whole(reader: &Reader, id: IncidentId) -> Result<Option<IncidentView>, JournalError> {
+    let Some(row) = reader.incident(id).await? else { return Ok(None) };
+    let runs = reader.runs(id).await?;
+    let deliveries = reader.deliveries(id).await?;
+    let timeline = reader.timeline(id).await?;
+    Ok(Some(IncidentView {
+        pages: deliveries.into_iter().map(page).collect(),
+        timeline: timeline.into_iter().map(line).collect(),
+        ..summary(&row, &runs)
+    }))
+}
+
+/// What a list shows of an incident: all but its pages and its timeline.
+pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
+    let incident = &row.incident;
+    let time = |at: Option<Timestamp>| at.map(rfc3339);
+    IncidentView {
+        id: incident.id.get(),
+        runbook: incident.runbook.to_string(),
+        target: incident.target.to_string(),
+        phase: row.phase.clone(),
+        reason: incident.reason.as_str(),
+        opened_at: rfc3339(incident.opened_at),
+        healthy_at: time(incident.healthy_at),
+        closed_at: time(row.closed_at),
+        level: incident.level().map(vvtv_incident::Level::get),
+        acked_by: match &incident.escalation.standing {
+            Standing::Open => None,
+            Standing::InHand { by, .. } => Some(by.to_string()),
+        },
+        held_by: incident.hold.as_ref().map(|hold| hold.by.to_string()),
+        alerts: incident
+            .alerts
+            .iter()
+            .map(|(fingerprint, alert)| AlertView {
+                fingerprint: fingerprint.to_string(),
+                name: alert.name.to_string(),
+                labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+                starts_at: rfc3339(alert.starts_at),
+                ends_at: time(alert.ends_at),
+            })
+            .collect(),
+        steps: incident
+            .steps
+            .iter()
+            .map(|record| {
+                let last = runs.iter().find(|run| run.step == record.id.as_str() && run.attempt == record.attempts);
+                StepView {
+                    id: record.id.to_string(),
+                    kind: if record.change { "change" } else { "diagnose" },
+                    state: record.state.as_str(),
+                    reason: record.reason.map(vvtv_incident::Reason::as_str),
+                    attempt: record.attempts,
+                    started_at: time(record.started_at),
+                    finished_at: time(record.finished_at),
+                    exit_code: last.filter(|_| record.state != StepState::Running).and_then(|run| run.exit_code),
+                }
+            })
+            .collect(),
+        pages: Vec::new(),
+        timeline: Vec::new(),
+    }
+}
+
+fn page(row: DeliveryRow) -> PageView {
+    PageView {
+        page: row.page,
+        level: row.level,
+        contact: row.contact,
+        channel: row.channel,
+        kind: row.kind,
+        due_at: rfc3339(row.due_at),
+        sent_at: row.sent_at.map(rfc3339),
+        state: row.state,
+        error: row.error,
+    }
+}
+
+fn line(row: TimelineRow) -> TimelineView {
+    TimelineView { at: rfc3339(row.at), event: row.event, reason: row.reason, detail: row.detail }
+}

@@ -1,0 +1,76 @@
+//! The webhook: 200 only once durable, 503 when it should come again, 4xx only for bad credentials and garbage.
+//!
+//! Alertmanager retries 5xx and nothing else; it ignores `Retry-After`. A receiver that hangs is sent the same again, so the answer
+//! never waits for anything but the commit.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::sync::oneshot;
+
+use super::Shared;
+use crate::config::Secret;
+use crate::event_loop::Input;
+use crate::webhook::{BODY_BYTES_MAX, parse};
+
+/// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
+const COMMIT_WITHIN: Duration = Duration::from_secs(8);
+
+pub(super) async fn alertmanager(State(shared): State<Shared>, request: Request) -> Response {
+    let (status, message) = answer(&shared, request).await;
+    shared.metrics.webhooks.with_label_values(&[status.as_str()]).inc();
+    if status.is_success() {
+        let now = jiff::Timestamp::now().as_second();
+        shared.metrics.webhook_at.set(now);
+    } else {
+        tracing::warn!(status = status.as_u16(), message, "webhook delivery refused");
+    }
+    (status, format!("{message}\n")).into_response()
+}
+
+async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
+    if let Some(token) = &shared.webhook_token
+        && !bearer(&request).is_some_and(|shown| same(shown, token))
+    {
+        return (StatusCode::UNAUTHORIZED, "a bearer token is needed".to_owned());
+    }
+    let body: Bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
+        }
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body broke off: {error}")),
+    };
+    let delivery = match parse(&body) {
+        Ok(delivery) => delivery,
+        Err(error) => return (StatusCode::BAD_REQUEST, vvtv_toolkit::logging::chain(&error)),
+    };
+    if delivery.truncated > 0 {
+        tracing::warn!(left_out = delivery.truncated, "delivery is truncated: asking Alertmanager for the rest");
+        shared.reconcile.notify_one();
+    }
+    let (done, answer) = oneshot::channel();
+    if shared.inputs.try_send(Input::Alerts { updates: delivery.alerts, done }).is_err() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too much is waiting".to_owned());
+    }
+    match tokio::time::timeout(COMMIT_WITHIN, answer).await {
+        Ok(Ok(Ok(()))) => (StatusCode::OK, "ok".to_owned()),
+        Ok(Ok(Err(unavailable))) => (StatusCode::SERVICE_UNAVAILABLE, unavailable.to_string()),
+        Ok(Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned()),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the journal takes too long".to_owned()),
+    }
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Compares without telling by its time where the first difference is.
+fn same(shown: &str, token: &Secret) -> bool {
+    let (shown, token) = (shown.as_bytes(), token.reveal().as_bytes());
+    shown.len() == token.len() && shown.iter().zip(token).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+}

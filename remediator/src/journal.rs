@@ -1,0 +1,215 @@
+//! The journal: what must survive kill -9 at any moment. One narrow interface over one SQLite file.
+//!
+//! One thread writes, one transaction per [`Batch`], WAL with `synchronous=FULL`: when [`Journal::commit`] returns, the batch is on
+//! disk. Readers open the file on their own and never block the writer.
+
+mod load;
+mod read;
+mod schema;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
+
+pub use self::load::{OpenRun, Restored};
+pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, Reader, RunRow, TimelineRow};
+use crate::executor::Identity;
+use crate::outbox::{Message, MessageKey};
+
+/// How long a reader or the writer waits for the other's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file cannot be opened or created.
+    #[error("cannot open the journal {}", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// SQLite's reason.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer version of this program.
+    #[error("the journal {} has schema {found}, newer than the {known} of this program; it is left untouched", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that is known here.
+        known: i64,
+    },
+    /// A query failed.
+    #[error("the journal cannot {doing}")]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// SQLite's reason.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A stored incident cannot be understood.
+    #[error("the journal's state of incident {incident} cannot be read")]
+    State {
+        /// Which incident.
+        incident: i64,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The writing thread has ended.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Everything that one turn of the event loop must make durable, in one transaction.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The present state of every incident that changed.
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Decisions, with their times.
+    pub timeline: Vec<(Timestamp, Entry)>,
+    /// Steps about to be started: committed before any process exists.
+    pub intents: Vec<(Timestamp, RunKey)>,
+    /// Processes that were started for them.
+    pub spawned: Vec<(RunKey, Identity)>,
+    /// How they ended.
+    pub results: Vec<(RunKey, RunResult)>,
+    /// Messages to people, to be sent once this is committed.
+    pub messages: Vec<Message>,
+    /// What became of earlier messages.
+    pub deliveries: Vec<(MessageKey, Delivery)>,
+    /// A change of the global pause.
+    pub pause: Option<PauseChange>,
+}
+
+/// One attempt of one step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunKey {
+    /// Whose.
+    pub incident: IncidentId,
+    /// Which step.
+    pub step: StepId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunResult {
+    /// When.
+    pub finished_at: Timestamp,
+    /// `ok`, `failed`, `timeout` or `unknown`.
+    pub state: &'static str,
+    /// The exit code, if the process had one.
+    pub exit_code: Option<i32>,
+    /// Head and tail of what it wrote to stdout.
+    pub stdout: String,
+    /// Head and tail of what it wrote to stderr.
+    pub stderr: String,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The channel took it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// It was never sent, and the trouble is over: nobody needs it any more.
+    Moot {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The channel did not take it in as many tries as one delivery has; it is tried again later.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A change of the global pause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PauseChange {
+    /// It began.
+    Paused(Pause),
+    /// It ended.
+    Resumed,
+}
+
+impl Batch {
+    /// Whether there is anything to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { incidents, timeline, intents, spawned, results, messages, deliveries, pause } = self;
+        incidents.is_empty()
+            && timeline.is_empty()
+            && intents.is_empty()
+            && spawned.is_empty()
+            && results.is_empty()
+            && messages.is_empty()
+            && deliveries.is_empty()
+            && pause.is_none()
+    }
+}
+
+type Job = (Batch, oneshot::Sender<(Batch, Result<(), JournalError>)>);
+
+/// The writing end.
+#[derive(Debug)]
+pub struct Journal {
+    jobs: mpsc::Sender<Job>,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens or creates the file, brings its schema up to date, and reads what an earlier run left.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, is of a newer version, or holds something that cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, Restored), JournalError> {
+        let mut connection = schema::open(path)?;
+        let restored = load::load(&mut connection)?;
+        // One job at a time is ever under way: the event loop waits for each.
+        let (jobs, mut queue) = mpsc::channel::<Job>(1);
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                while let Some((batch, done)) = queue.blocking_recv() {
+                    let result = write::commit(&mut connection, &batch);
+                    // A loop that ended meanwhile has nobody left to tell.
+                    drop(done.send((batch, result)));
+                }
+            })
+            .map_err(|error| JournalError::Open {
+                path: path.to_owned(),
+                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+            })?;
+        Ok((Self { jobs, path: path.to_owned() }, restored))
+    }
+
+    /// Makes a batch durable. The batch comes back, because its owner still needs it: to act on it, or to try again.
+    ///
+    /// # Errors
+    /// Nothing of the batch was written.
+    pub async fn commit(&self, batch: Batch) -> (Batch, Result<(), JournalError>) {
+        let (done, answer) = oneshot::channel();
+        if let Err(mpsc::error::SendError((batch, _))) = self.jobs.send((batch, done)).await {
+            return (batch, Err(JournalError::Closed));
+        }
+        answer.await.unwrap_or_else(|_| (Batch::default(), Err(JournalError::Closed)))
+    }
+
+    /// A reading end.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.path.clone())
+    }
+}

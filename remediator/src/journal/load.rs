@@ -1,0 +1,152 @@
+//! What an earlier run left: everything that a new one needs to go on.
+
+use std::str::FromStr as _;
+
+use rusqlite::Connection;
+use vvtv_incident::{Incident, IncidentId, Level, PastChange, Reason, Saved, StepId, Timestamp};
+
+use super::write::PAUSE;
+use super::{JournalError, RunKey};
+use crate::executor::Identity;
+use crate::outbox::{Message, MessageKey, MessageKind};
+
+/// Changes older than this do not count against any budget.
+const CHANGES_WITHIN_MS: i64 = 3_600_000;
+
+/// Everything that an earlier run left.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// For the core.
+    pub saved: Saved,
+    /// Attempts whose end nobody wrote down.
+    pub open_runs: Vec<OpenRun>,
+    /// Results of open incidents' steps, newest attempt of each, for later conditions.
+    pub results: Vec<(RunKey, Option<i32>, String)>,
+    /// Messages that no channel has taken yet.
+    pub messages: Vec<Message>,
+    /// The newest time in the journal: the clock must not go on from before it.
+    pub newest: Timestamp,
+}
+
+/// An attempt whose end nobody wrote down.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Which.
+    pub key: RunKey,
+    /// When it was meant to start.
+    pub intent_at: Timestamp,
+    /// Its process; without one it may never have been started.
+    pub process: Option<Identity>,
+}
+
+pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError> {
+    let query = |source| JournalError::Query { doing: "read what an earlier run left", source };
+    let newest: i64 =
+        connection.query_row("SELECT coalesce(max(at), 0) FROM timeline", [], |row| row.get(0)).map_err(query)?;
+    let last_id: i64 =
+        connection.query_row("SELECT coalesce(max(id), 0) FROM incident", [], |row| row.get(0)).map_err(query)?;
+    let pause: Option<String> = connection
+        .prepare("SELECT value FROM setting WHERE name = ?1")
+        .and_then(|mut statement| statement.query_map([PAUSE], |row| row.get(0))?.next().transpose())
+        .map_err(query)?;
+    Ok(Restored {
+        saved: Saved {
+            incidents: incidents(connection)?,
+            changes: changes(connection, newest).map_err(query)?,
+            pause: pause
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .map_err(|source| JournalError::State { incident: 0, source })?,
+            last_id: u64::try_from(last_id).unwrap_or(0),
+        },
+        open_runs: open_runs(connection).map_err(query)?,
+        results: results(connection).map_err(query)?,
+        messages: messages(connection).map_err(query)?,
+        newest: timestamp(newest),
+    })
+}
+
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+pub(super) fn incident_id(number: i64) -> IncidentId {
+    IncidentId::new(u64::try_from(number).unwrap_or(0))
+}
+
+fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
+    let query = |source| JournalError::Query { doing: "read the open incidents", source };
+    let mut statement =
+        connection.prepare("SELECT id, state FROM incident WHERE closed_at IS NULL ORDER BY id").map_err(query)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
+    let mut incidents = Vec::new();
+    for row in rows {
+        let (id, state) = row.map_err(query)?;
+        let incident = serde_json::from_str(&state).map_err(|source| JournalError::State { incident: id, source })?;
+        incidents.push(incident);
+    }
+    Ok(incidents)
+}
+
+fn changes(connection: &Connection, newest: i64) -> rusqlite::Result<Vec<PastChange>> {
+    connection
+        .prepare("SELECT intent_at FROM step_run WHERE change = 1 AND intent_at > ?1")?
+        .query_map([newest - CHANGES_WITHIN_MS], |row| Ok(PastChange { started_at: timestamp(row.get(0)?) }))?
+        .collect()
+}
+
+fn run_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunKey> {
+    Ok(RunKey { incident: incident_id(row.get(0)?), step: StepId::new(row.get::<_, String>(1)?), attempt: row.get(2)? })
+}
+
+fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
+    connection
+        .prepare(
+            "SELECT incident_id, step, attempt, intent_at, pid, start_ticks, boot_id
+             FROM step_run WHERE finished_at IS NULL",
+        )?
+        .query_map([], |row| {
+            let (pid, ticks): (Option<i32>, Option<i64>) = (row.get(4)?, row.get(5)?);
+            let start_ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok());
+            let boot_id = row.get(6)?;
+            let process = pid.map(|pid| Identity { pid, start_ticks, boot_id });
+            Ok(OpenRun { key: run_key(row)?, intent_at: timestamp(row.get(3)?), process })
+        })?
+        .collect()
+}
+
+fn results(connection: &Connection) -> rusqlite::Result<Vec<(RunKey, Option<i32>, String)>> {
+    connection
+        .prepare(
+            "SELECT incident_id, step, attempt, exit_code, coalesce(stdout, '') FROM step_run
+             WHERE finished_at IS NOT NULL AND incident_id IN (SELECT id FROM incident WHERE closed_at IS NULL)
+             ORDER BY incident_id, step, attempt",
+        )?
+        .query_map([], |row| Ok((run_key(row)?, row.get(3)?, row.get(4)?)))?
+        .collect()
+}
+
+fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
+    connection
+        .prepare(
+            "SELECT incident_id, page, kind, channel, contact, level, reason, due_at FROM message
+             WHERE sent_at IS NULL ORDER BY due_at, incident_id, page, kind DESC",
+        )?
+        .query_map([], |row| {
+            let kind: String = row.get(2)?;
+            let reason: String = row.get(6)?;
+            Ok(Message {
+                key: MessageKey {
+                    incident: incident_id(row.get(0)?),
+                    page: row.get(1)?,
+                    kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
+                    channel: row.get(3)?,
+                },
+                contact: row.get(4)?,
+                level: Level::new(row.get(5)?),
+                reason: Reason::ALL.iter().copied().find(|known| known.as_str() == reason).unwrap_or(Reason::Restarted),
+                due_at: timestamp(row.get(7)?),
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,300 @@
+//! What the console and the API show. Each question opens the file for itself, read-only, away from the async threads.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, OpenFlags, params};
+use vvtv_incident::{Incident, IncidentId, Timestamp};
+
+use super::load::timestamp;
+use super::write::number;
+use super::{BUSY_TIMEOUT, JournalError};
+
+/// The longest list that one question gives.
+const ROWS_MAX: usize = 500;
+
+/// Which incidents to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedIn {
+    /// Those that are open.
+    Open,
+    /// Those that are over.
+    Closed,
+    /// All.
+    All,
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing {
+    /// Which.
+    pub which: ClosedIn,
+    /// Only incidents older than this one.
+    pub before: Option<IncidentId>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// An incident as it was last committed.
+#[derive(Debug)]
+pub struct IncidentRow {
+    /// The core's state of it.
+    pub incident: Incident,
+    /// Its phase's name.
+    pub phase: String,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// One attempt of a step.
+#[derive(Debug)]
+pub struct RunRow {
+    /// Which step.
+    pub step: String,
+    /// Which attempt.
+    pub attempt: u32,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How it stands or ended.
+    pub state: String,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+/// One message to one contact on one channel.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The page that it belongs to.
+    pub page: u32,
+    /// `trigger` or `resolve`.
+    pub kind: String,
+    /// On which channel.
+    pub channel: String,
+    /// To whom.
+    pub contact: String,
+    /// The contact's level.
+    pub level: u8,
+    /// When it was due.
+    pub due_at: Timestamp,
+    /// When the channel took it.
+    pub sent_at: Option<Timestamp>,
+    /// `queued`, `sent` or `failed`.
+    pub state: String,
+    /// The last failure.
+    pub error: Option<String>,
+}
+
+/// A line of the timeline.
+#[derive(Debug)]
+pub struct TimelineRow {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: String,
+    /// Why.
+    pub reason: String,
+    /// Particulars.
+    pub detail: String,
+}
+
+/// The reading end.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    path: PathBuf,
+}
+
+impl Reader {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        question: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let path = self.path.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let failed = |source| JournalError::Query { doing, source };
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+            question(&connection)
+        });
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// A page of the list of incidents.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn list(&self, listing: Listing) -> Result<Vec<IncidentRow>, JournalError> {
+        const DOING: &str = "list incidents";
+        self.ask(DOING, move |connection| {
+            let which = match listing.which {
+                ClosedIn::Open => "closed_at IS NULL",
+                ClosedIn::Closed => "closed_at IS NOT NULL",
+                ClosedIn::All => "TRUE",
+            };
+            let before = listing.before.map_or(i64::MAX, number);
+            let limit = i64::try_from(listing.limit.min(ROWS_MAX)).unwrap_or(1);
+            let sql = format!(
+                "SELECT id, phase, closed_at, state FROM incident WHERE {which} AND id < ?1 ORDER BY id DESC LIMIT ?2"
+            );
+            incident_rows(connection, DOING, &sql, params![before, limit])
+        })
+        .await
+    }
+
+    /// One incident, if it ever was.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn incident(&self, id: IncidentId) -> Result<Option<IncidentRow>, JournalError> {
+        const DOING: &str = "read an incident";
+        self.ask(DOING, move |connection| {
+            let sql = "SELECT id, phase, closed_at, state FROM incident WHERE id = ?1";
+            Ok(incident_rows(connection, DOING, sql, params![number(id)])?.pop())
+        })
+        .await
+    }
+
+    /// All attempts of an incident's steps, in order of their start.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn runs(&self, id: IncidentId) -> Result<Vec<RunRow>, JournalError> {
+        const DOING: &str = "read an incident's steps";
+        self.ask(DOING, move |connection| {
+            rows(
+                connection,
+                DOING,
+                "SELECT step, attempt, intent_at, finished_at, state, exit_code, coalesce(stdout, ''), coalesce(stderr, '')
+                 FROM step_run WHERE incident_id = ?1 ORDER BY intent_at, step, attempt LIMIT 1000",
+                number(id),
+                |row| {
+                    Ok(RunRow {
+                        step: row.get(0)?,
+                        attempt: row.get(1)?,
+                        started_at: timestamp(row.get(2)?),
+                        finished_at: row.get::<_, Option<i64>>(3)?.map(timestamp),
+                        state: row.get(4)?,
+                        exit_code: row.get(5)?,
+                        stdout: row.get(6)?,
+                        stderr: row.get(7)?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    /// All messages of an incident, in the order in which they were due.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn deliveries(&self, id: IncidentId) -> Result<Vec<Delivery>, JournalError> {
+        const DOING: &str = "read an incident's pages";
+        self.ask(DOING, move |connection| {
+            rows(
+                connection,
+                DOING,
+                "SELECT page, kind, channel, contact, level, due_at, sent_at, state, error
+                 FROM message WHERE incident_id = ?1 ORDER BY due_at, page, kind DESC, channel LIMIT 1000",
+                number(id),
+                |row| {
+                    Ok(Delivery {
+                        page: row.get(0)?,
+                        kind: row.get(1)?,
+                        channel: row.get(2)?,
+                        contact: row.get(3)?,
+                        level: row.get(4)?,
+                        due_at: timestamp(row.get(5)?),
+                        sent_at: row.get::<_, Option<i64>>(6)?.map(timestamp),
+                        state: row.get(7)?,
+                        error: row.get(8)?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    /// An incident's timeline, oldest first.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn timeline(&self, id: IncidentId) -> Result<Vec<TimelineRow>, JournalError> {
+        const DOING: &str = "read an incident's timeline";
+        self.ask(DOING, move |connection| {
+            rows(
+                connection,
+                DOING,
+                "SELECT at, event, reason, detail FROM timeline WHERE incident_id = ?1 ORDER BY id LIMIT 10000",
+                number(id),
+                |row| {
+                    Ok(TimelineRow {
+                        at: timestamp(row.get(0)?),
+                        event: row.get(1)?,
+                        reason: row.get(2)?,
+                        detail: row.get(3)?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    /// Times of the newest decision and the newest incident: what tells a reader that there is something new.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn newest(&self) -> Result<Timestamp, JournalError> {
+        const DOING: &str = "look for news";
+        self.ask(DOING, move |connection| {
+            let newest = connection
+                .query_row("SELECT coalesce(max(at), 0) FROM timeline", [], |row| row.get(0))
+                .map_err(|source| JournalError::Query { doing: DOING, source })?;
+            Ok(timestamp(newest))
+        })
+        .await
+    }
+}
+
+fn rows<T>(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    id: i64,
+    read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, JournalError> {
+    let failed = |source| JournalError::Query { doing, source };
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    statement.query_map([id], |row| read(row)).and_then(Iterator::collect).map_err(failed)
+}
+
+fn incident_rows(
+    connection: &Connection,
+    doing: &'static str,
+    sql: &str,
+    parameters: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<IncidentRow>, JournalError> {
+    let failed = |source| JournalError::Query { doing, source };
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let mut found = statement.query(parameters).map_err(failed)?;
+    let mut incidents = Vec::new();
+    while let Some(row) = found.next().map_err(failed)? {
+        let id: i64 = row.get(0).map_err(failed)?;
+        let state: String = row.get(3).map_err(failed)?;
+        let incident = serde_json::from_str(&state).map_err(|source| JournalError::State { incident: id, source })?;
+        let phase = row.get(1).map_err(failed)?;
+        let closed_at = row.get::<_, Option<i64>>(2).map_err(failed)?.map(timestamp);
+        incidents.push(IncidentRow { incident, phase, closed_at });
+    }
+    Ok(incidents)
+}

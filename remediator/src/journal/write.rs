@@ -1,0 +1,191 @@
+//! One batch, one transaction.
+
+use rusqlite::{Connection, Transaction, params};
+use vvtv_incident::{Happening, Incident, Phase};
+
+use super::{Batch, Delivery, JournalError, PauseChange};
+
+/// The setting under which a pause is kept.
+pub(super) const PAUSE: &str = "pause";
+
+pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<(), JournalError> {
+    write(connection, batch).map_err(|source| JournalError::Query { doing: "commit", source })
+}
+
+fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for incident in batch.incidents.values() {
+        put_incident(&transaction, incident)?;
+    }
+    put_timeline(&transaction, batch)?;
+    put_runs(&transaction, batch)?;
+    put_messages(&transaction, batch)?;
+    match &batch.pause {
+        None => {}
+        Some(PauseChange::Paused(pause)) => {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
+                .execute(params![PAUSE, json(pause)?])?;
+        }
+        Some(PauseChange::Resumed) => {
+            transaction.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([PAUSE])?;
+        }
+    }
+    transaction.commit()
+}
+
+fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// SQLite's integers are signed.
+pub(super) fn millis(at: vvtv_incident::Timestamp) -> i64 {
+    i64::try_from(at.millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn number(id: vvtv_incident::IncidentId) -> i64 {
+    i64::try_from(id.get()).unwrap_or(i64::MAX)
+}
+
+fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite::Result<()> {
+    let closed_at = match incident.phase {
+        Phase::Closed { at } => Some(millis(at)),
+        Phase::Working { .. }
+        | Phase::Exhausted
+        | Phase::Stabilising
+        | Phase::Monitoring { .. }
+        | Phase::Restoring { .. }
+        | Phase::Closing { .. } => None,
+    };
+    transaction
+        .prepare_cached(
+            "INSERT INTO incident (id, runbook, target, phase, reason, opened_at, healthy_at, closed_at, level, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET phase = ?4, reason = ?5, healthy_at = ?7, closed_at = ?8, level = ?9, state = ?10",
+        )?
+        .execute(params![
+            number(incident.id),
+            incident.runbook.as_str(),
+            incident.target.as_str(),
+            incident.phase_name(),
+            incident.reason.as_str(),
+            millis(incident.opened_at),
+            incident.healthy_at.map(millis),
+            closed_at,
+            incident.level().map(vvtv_incident::Level::get),
+            json(incident)?,
+        ])?;
+    Ok(())
+}
+
+fn put_timeline(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO timeline (incident_id, at, event, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (at, entry) in &batch.timeline {
+        // What was left alone is counted, not kept: a repeated delivery must not fill the disk.
+        if entry.event == Happening::Ignored {
+            continue;
+        }
+        insert.execute(params![
+            entry.incident.map(number),
+            millis(*at),
+            entry.event.as_str(),
+            entry.reason.as_str(),
+            entry.detail,
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    for (at, intent) in &batch.intents {
+        let change = batch
+            .incidents
+            .get(&intent.incident)
+            .and_then(|incident| incident.steps.iter().find(|record| record.id == intent.step))
+            .is_some_and(|record| record.change);
+        transaction
+            .prepare_cached(
+                "INSERT INTO step_run (incident_id, step, attempt, change, intent_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'running')",
+            )?
+            .execute(params![number(intent.incident), intent.step.as_str(), intent.attempt, change, millis(*at)])?;
+    }
+    for (key, mark) in &batch.spawned {
+        transaction
+            .prepare_cached(
+                "UPDATE step_run SET pid = ?4, start_ticks = ?5, boot_id = ?6
+                 WHERE incident_id = ?1 AND step = ?2 AND attempt = ?3",
+            )?
+            .execute(params![
+                number(key.incident),
+                key.step.as_str(),
+                key.attempt,
+                mark.pid,
+                mark.start_ticks.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
+                mark.boot_id,
+            ])?;
+    }
+    for (key, result) in &batch.results {
+        transaction
+            .prepare_cached(
+                "UPDATE step_run SET finished_at = ?4, state = ?5, exit_code = ?6, stdout = ?7, stderr = ?8
+                 WHERE incident_id = ?1 AND step = ?2 AND attempt = ?3",
+            )?
+            .execute(params![
+                number(key.incident),
+                key.step.as_str(),
+                key.attempt,
+                millis(result.finished_at),
+                result.state,
+                result.exit_code,
+                result.stdout,
+                result.stderr,
+            ])?;
+    }
+    Ok(())
+}
+
+fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
+    for message in &batch.messages {
+        let key = &message.key;
+        transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
+            )?
+            .execute(params![
+                number(key.incident),
+                key.page,
+                key.kind.as_str(),
+                key.channel,
+                message.contact,
+                message.level.get(),
+                message.reason.as_str(),
+                millis(message.due_at),
+            ])?;
+    }
+    for (key, delivery) in &batch.deliveries {
+        let (state, failed, sent_at, error) = match delivery {
+            Delivery::Sent { at } => ("sent", 0, Some(millis(*at)), None),
+            Delivery::Moot { at } => ("moot", 0, Some(millis(*at)), None),
+            Delivery::Failed { error } => ("failed", 1, None, Some(error)),
+        };
+        transaction
+            .prepare_cached(
+                "UPDATE message SET state = ?5, failures = failures + ?6, sent_at = ?7, error = ?8
+                 WHERE incident_id = ?1 AND page = ?2 AND kind = ?3 AND channel = ?4",
+            )?
+            .execute(params![
+                number(key.incident),
+                key.page,
+                key.kind.as_str(),
+                key.channel,
+                state,
+                failed,
+                sent_at,
+                error
+            ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use vvtv_incident::{Entry, Happening, Reason};
+
+/// The metrics, registered once and handed on.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// The registry that `/metrics` renders.
+    pub registry: Registry,
+    /// Decisions of the core, by kind and reason.
+    pub decisions: IntCounterVec,
+    /// Answers to webhook deliveries, by status code.
+    pub webhooks: IntCounterVec,
+    /// Finished steps, by runbook, step and how they ended.
+    pub steps: IntCounterVec,
+    /// Seconds from a step's start to its end.
+    pub step_duration: Histogram,
+    /// Messages to people, by channel, kind and what became of them.
+    pub messages: IntCounterVec,
+    /// Open incidents, by runbook and phase.
+    pub incidents: IntGaugeVec,
+    /// Seconds that a journal commit took.
+    pub commit_duration: Histogram,
+    /// Whether the last commit was written.
+    pub journal_up: IntGauge,
+    /// Inputs that wait for the event loop.
+    pub queue_length: IntGauge,
+    /// Whether all new actions are paused.
+    pub paused: IntGauge,
+    /// Looks at Alertmanager's own list, by result.
+    pub reconciliations: IntCounterVec,
+    /// Unix time of the last good look at Alertmanager's own list.
+    pub reconciled_at: IntGauge,
+    /// Unix time of the last webhook delivery that was taken.
+    pub webhook_at: IntGauge,
+}
+
+const SECONDS_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    /// Two metrics have the same name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("vvtv_remediator".to_owned()), None)?;
+        let metrics = Self {
+            decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
+            webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
+            steps: counters("steps_total", "Finished steps.", &["runbook", "step", "state"])?,
+            step_duration: histogram("step_duration_seconds", "Time from a step's start to its end.")?,
+            messages: counters("messages_total", "Messages to people.", &["channel", "kind", "state"])?,
+            incidents: gauges("open_incidents", "Open incidents.", &["runbook", "phase"])?,
+            commit_duration: histogram("journal_commit_duration_seconds", "Time that a journal commit took.")?,
+            journal_up: gauge("journal_up", "Whether the last commit was written to disk.")?,
+            queue_length: gauge("queue_length", "Inputs that wait for the event loop.")?,
+            paused: gauge("paused", "Whether all new actions are paused.")?,
+            reconciliations: counters(
+                "reconciliations_total",
+                "Looks at Alertmanager's own list of alerts.",
+                &["result"],
+            )?,
+            reconciled_at: gauge(
+                "last_reconciliation_timestamp_seconds",
+                "Unix time of the last good look at Alertmanager's own list of alerts.",
+            )?,
+            webhook_at: gauge(
+                "last_webhook_timestamp_seconds",
+                "Unix time of the last webhook delivery that was taken.",
+            )?,
+            registry,
+        };
+        metrics.register()?;
+        metrics.journal_up.set(1);
+        for result in ["ok", "error"] {
+            metrics.reconciliations.with_label_values(&[result]);
+        }
+        for code in ["200", "400", "401", "413", "503"] {
+            metrics.webhooks.with_label_values(&[code]);
+        }
+        Ok(metrics)
+    }
+
+    fn register(&self) -> Result<(), prometheus::Error> {
+        let all: [Box<dyn Collector>; 13] = [
+            Box::new(self.decisions.clone()),
+            Box::new(self.webhooks.clone()),
+            Box::new(self.steps.clone()),
+            Box::new(self.step_duration.clone()),
+            Box::new(self.messages.clone()),
+            Box::new(self.incidents.clone()),
+            Box::new(self.commit_duration.clone()),
+            Box::new(self.journal_up.clone()),
+            Box::new(self.queue_length.clone()),
+            Box::new(self.paused.clone()),
+            Box::new(self.reconciliations.clone()),
+            Box::new(self.reconciled_at.clone()),
+            Box::new(self.webhook_at.clone()),
+        ];
+        all.into_iter().try_for_each(|collector| self.registry.register(collector))
+    }
+
+    /// Counts a decision.
+    pub fn decided(&self, entry: &Entry) {
+        self.count_decision(entry.event, entry.reason);
+    }
+
+    fn count_decision(&self, event: Happening, reason: Reason) {
+        self.decisions.with_label_values(&[event.as_str(), reason.as_str()]).inc();
+    }
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn gauge(name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    IntGauge::new(name, help)
+}
+
+fn histogram(name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS_BUCKETS.to_vec()))
+}

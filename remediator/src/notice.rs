@@ -1,0 +1,86 @@
+//! From a message in the outbox to what people read: built from the journal when it is sent, so that a page always tells the latest.
+
+use url::Url;
+use vvtv_incident::{Incident, StepState};
+
+use crate::clock::rfc3339;
+use crate::journal::{JournalError, Reader};
+use crate::outbox::{Message, MessageKind};
+use crate::pager::{Links, Notice, NoticeKind, Tried};
+use crate::runbook::Book;
+use std::sync::Arc;
+
+/// What a notice needs besides the journal.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    base: String,
+    books: Arc<Vec<Arc<Book>>>,
+}
+
+/// Why a notice cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum NoticeError {
+    /// The journal cannot be read.
+    #[error("cannot read the incident of a message")]
+    Journal(#[from] JournalError),
+    /// The journal does not have the incident.
+    #[error("the journal has no incident {0}")]
+    NoIncident(u64),
+}
+
+impl Addresses {
+    /// Addresses under which people reach the console, and the runbooks' names for people.
+    #[must_use]
+    pub fn new(external_url: &Url, books: Arc<Vec<Arc<Book>>>) -> Self {
+        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), books }
+    }
+}
+
+/// The notice of a message.
+///
+/// # Errors
+/// The incident cannot be read.
+pub async fn notice_for(message: &Message, reader: &Reader, addresses: &Addresses) -> Result<Notice, NoticeError> {
+    let id = message.key.incident;
+    let row = reader.incident(id).await?.ok_or(NoticeError::NoIncident(id.get()))?;
+    Ok(write(message, &row.incident, addresses))
+}
+
+fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notice {
+    let book = addresses.books.iter().find(|book| book.plan.id == incident.runbook);
+    let title = book.map_or_else(|| incident.runbook.to_string(), |book| book.title.clone());
+    let severity = book.map_or(vvtv_incident::Severity::Critical, |book| book.plan.severity);
+    let base = &addresses.base;
+    let id = incident.id;
+    let tried = incident.steps.iter().filter(|record| record.state != StepState::Pending).map(|record| Tried {
+        step: record.id.to_string(),
+        title: book
+            .and_then(|book| book.step(&record.id))
+            .map_or_else(|| record.id.to_string(), |step| step.title.clone()),
+        state: record.state,
+        reason: record.reason,
+    });
+    Notice {
+        key: format!("vvtv-incident-{id}-{}", message.level),
+        kind: match message.key.kind {
+            MessageKind::Trigger => NoticeKind::Trigger,
+            MessageKind::Resolve => NoticeKind::Resolve,
+        },
+        severity,
+        summary: format!("{title} on {}: {}", incident.target, message.reason.explanation()),
+        level: message.level,
+        contact: message.contact.clone(),
+        reason: message.reason,
+        runbook: incident.runbook.clone(),
+        title,
+        target: incident.target.to_string(),
+        incident: id,
+        opened_at: rfc3339(incident.opened_at),
+        links: Links {
+            incident: format!("{base}/incidents/{id}"),
+            bundle: format!("{base}/incidents/{id}/bundle"),
+            runbook: format!("{base}/runbooks/{}", incident.runbook),
+        },
+        tried: tried.collect(),
+    }
+}

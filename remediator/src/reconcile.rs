@@ -1,0 +1,125 @@
+//! Looking for oneself: what stands in Alertmanager, how many targets there are, and what became of processes that a killed
+//! remediator left behind. Edges get lost; levels do not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vvtv_incident::{Event, Incident, Outcome};
+
+use crate::alertmanager::Alertmanager;
+use crate::clock::Clock;
+use crate::condition::PromClient;
+use crate::event_loop::Input;
+use crate::executor::{Orphan, settle};
+use crate::journal::{OpenRun, RunResult};
+use crate::metrics::Metrics;
+use crate::runbook::Book;
+
+/// Looks at Alertmanager and Prometheus on start, by timer, and when told to.
+pub struct Reconciler {
+    /// Whom to ask for alerts.
+    pub alertmanager: Alertmanager,
+    /// Whom to ask for the number of targets.
+    pub prometheus: PromClient,
+    /// What to ask.
+    pub targets: String,
+    /// How often.
+    pub every: Duration,
+    /// Asks for a look now.
+    pub now: Arc<Notify>,
+    /// The clock.
+    pub clock: Clock,
+    /// Where the answers go.
+    pub inputs: mpsc::Sender<Input>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Reconciler {
+    /// Starts looking.
+    pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
+        let stop = stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(self.run()).await });
+    }
+
+    async fn run(self) {
+        loop {
+            self.look().await;
+            tokio::select! {
+                () = tokio::time::sleep(self.every) => {}
+                () = self.now.notified() => {}
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let asked_at = self.clock.now();
+        match self.alertmanager.alerts().await {
+            Ok(updates) => {
+                self.metrics.reconciliations.with_label_values(&["ok"]).inc();
+                self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
+                drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
+            }
+            Err(error) => {
+                self.metrics.reconciliations.with_label_values(&["error"]).inc();
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
+            }
+        }
+        match self.prometheus.number(&self.targets).await {
+            Ok(Some(number)) => {
+                // A count is a small whole number; anything else saturates harmlessly.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+                let number = number as usize;
+                drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
+            }
+        }
+    }
+}
+
+/// How long the end of an orphan may take beyond its step's timeout.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Attempts whose end nobody wrote down: waits for those that still run, kills what outlives its time, and reports each as unknown.
+pub fn find_orphans(
+    runs: Vec<OpenRun>,
+    books: &[Arc<Book>],
+    incidents: &[Incident],
+    (inputs, clock): (&mpsc::Sender<Input>, Clock),
+    tasks: &TaskTracker,
+) {
+    for run in runs {
+        let runbook =
+            incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
+        let book = runbook.and_then(|runbook| books.iter().find(|book| book.plan.id == *runbook));
+        let timeout = book.and_then(|book| book.step(&run.key.step)).map_or(GRACE, |spec| spec.timeout);
+        let wait = clock.until(run.intent_at + timeout + GRACE);
+        let inputs = inputs.clone();
+        tasks.spawn(async move {
+            let how = match &run.process {
+                None => "its process was never seen",
+                Some(mark) => match settle(mark, wait).await {
+                    Orphan::Gone => "its process was gone",
+                    Orphan::Ended => "its process ended unseen",
+                    Orphan::Killed => "its process outlived its time and was killed",
+                    Orphan::Stuck => "its process cannot be killed",
+                },
+            };
+            tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, how, "outcome unknown after a restart");
+            let result = RunResult {
+                finished_at: clock.now(),
+                state: "unknown",
+                exit_code: None,
+                stdout: String::new(),
+                stderr: format!("the remediator was restarted while this ran: {how}\n"),
+            };
+            drop(inputs.send(Input::Finished { key: run.key, outcome: Outcome::Unknown, result }).await);
+        });
+    }
+}

@@ -1,0 +1,194 @@
+//! Alertmanager's webhook, version 4: bytes in, alerts out. Unknown fields are ignored, since newer versions add some.
+//!
+//! Source: Prometheus documentation, Alertmanager `webhook_config`; facts measured on 0.25.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use vvtv_incident::{Alert, AlertName, Fingerprint, LabelName, Timestamp};
+
+use crate::clock::parse_rfc3339;
+
+/// The largest body that is read.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// The most alerts that one body may hold.
+pub const ALERTS_MAX: usize = 20_000;
+
+/// What one delivery said.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The alerts, in the sender's order.
+    pub alerts: Vec<AlertUpdate>,
+    /// Alerts that the sender left out; they have to be fetched.
+    pub truncated: u64,
+}
+
+/// One alert and whether it fires. The group's own status says nothing about single alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertUpdate {
+    /// It fires.
+    Firing(Alert),
+    /// It fires, but is silenced or inhibited.
+    Suppressed(Alert),
+    /// It was resolved.
+    Resolved {
+        /// Which one.
+        fingerprint: Fingerprint,
+        /// When.
+        ends_at: Timestamp,
+    },
+}
+
+/// Why a body is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// It is no JSON, or not of the right shape.
+    #[error("the body is no Alertmanager webhook")]
+    Garbage(#[source] serde_json::Error),
+    /// It is of another version.
+    #[error("the body is an Alertmanager webhook of version {0:?}; only \"4\" is understood")]
+    Version(String),
+    /// It holds more alerts than are taken at once.
+    #[error("the body holds {0} alerts; at most {ALERTS_MAX} are taken at once")]
+    TooMany(usize),
+    /// An alert's time cannot be read.
+    #[error("alert {fingerprint} has the time {time:?}, which is not RFC 3339")]
+    Time {
+        /// Which alert.
+        fingerprint: String,
+        /// The time.
+        time: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Body {
+    version: String,
+    #[serde(default, rename = "truncatedAlerts")]
+    truncated_alerts: u64,
+    alerts: Vec<WireAlert>,
+}
+
+#[derive(Deserialize)]
+struct WireAlert {
+    status: Status,
+    labels: BTreeMap<String, String>,
+    #[serde(rename = "startsAt")]
+    starts_at: String,
+    #[serde(rename = "endsAt")]
+    ends_at: String,
+    fingerprint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Firing,
+    Resolved,
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// The body is garbage, of another version, or holds too much.
+pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
+    let body: Body = serde_json::from_slice(body).map_err(WebhookError::Garbage)?;
+    if body.version != "4" {
+        return Err(WebhookError::Version(body.version.chars().take(32).collect()));
+    }
+    if body.alerts.len() > ALERTS_MAX {
+        return Err(WebhookError::TooMany(body.alerts.len()));
+    }
+    let alerts = body.alerts.into_iter().map(update).collect::<Result<_, _>>()?;
+    Ok(Delivery { alerts, truncated: body.truncated_alerts })
+}
+
+fn update(wire: WireAlert) -> Result<AlertUpdate, WebhookError> {
+    let bad_time = |time: &str| WebhookError::Time {
+        fingerprint: wire.fingerprint.chars().take(64).collect(),
+        time: time.chars().take(64).collect(),
+    };
+    let starts_at = parse_rfc3339(&wire.starts_at).ok_or_else(|| bad_time(&wire.starts_at))?;
+    match wire.status {
+        Status::Resolved => {
+            let ends_at = parse_rfc3339(&wire.ends_at).ok_or_else(|| bad_time(&wire.ends_at))?;
+            Ok(AlertUpdate::Resolved { fingerprint: Fingerprint::new(wire.fingerprint), ends_at })
+        }
+        Status::Firing => Ok(AlertUpdate::Firing(alert(wire.fingerprint, wire.labels, starts_at))),
+    }
+}
+
+/// An alert from its parts as Alertmanager tells them.
+#[must_use]
+pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: Timestamp) -> Alert {
+    let name = AlertName::new(labels.get("alertname").cloned().unwrap_or_default());
+    let labels = labels.into_iter().map(|(label, value)| (LabelName::new(label), value.into_boxed_str())).collect();
+    Alert { fingerprint: Fingerprint::new(fingerprint), name, labels, starts_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn sample(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    fn shape(delivery: &Delivery) -> Vec<String> {
+        delivery
+            .alerts
+            .iter()
+            .map(|update| match update {
+                AlertUpdate::Firing(alert) => format!("firing {} {}", alert.name, alert.fingerprint),
+                AlertUpdate::Suppressed(alert) => format!("suppressed {} {}", alert.name, alert.fingerprint),
+                AlertUpdate::Resolved { fingerprint, .. } => format!("resolved {fingerprint}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_firing_delivery() {
+        let delivery = parse(&sample("alertmanager-webhook-ingest-down-firing.json")).unwrap();
+        assert_eq!(shape(&delivery), ["firing IngestDown e50b6bb2ed8b26f9"]);
+    }
+
+    #[test]
+    fn a_group_that_says_firing_may_hold_resolved_alerts() {
+        let delivery = parse(&sample("alertmanager-webhook-group-mixed-firing-and-resolved.json")).unwrap();
+        let kinds: Vec<_> = shape(&delivery).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+        assert_eq!(kinds.iter().filter(|kind| *kind == "firing").count(), 1, "{kinds:?}");
+        assert_eq!(kinds.iter().filter(|kind| *kind == "resolved").count(), 1, "{kinds:?}");
+    }
+
+    #[test]
+    fn a_repeat_reads_the_same() {
+        let first = parse(&sample("alertmanager-webhook-firing-single.json")).unwrap();
+        assert_eq!(first, parse(&sample("alertmanager-webhook-firing-repeated.json")).unwrap());
+    }
+
+    #[rstest]
+    #[case(b"", "the body is no Alertmanager webhook")]
+    #[case(b"{\"version\":\"4\"}", "the body is no Alertmanager webhook")]
+    #[case(
+        b"{\"version\":\"3\",\"alerts\":[]}",
+        "the body is an Alertmanager webhook of version \"3\"; only \"4\" is understood"
+    )]
+    #[case(b"\xff\xfe", "the body is no Alertmanager webhook")]
+    fn the_rest_is_refused(#[case] body: &[u8], #[case] message: &str) {
+        assert_eq!(parse(body).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn deep_json_is_refused_without_harm() {
+        let deep = "[".repeat(200_000);
+        assert!(matches!(parse(deep.as_bytes()), Err(WebhookError::Garbage(_))));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_not_a_panic(body: Vec<u8>) {
+            let _: Result<Delivery, _> = parse(&body);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Garbage, too much, another version, a database that cannot be written: a clear answer, a count, and nothing lost.
+
+use rusqlite::Connection;
+
+use crate::program::{Program, firing, refused, wait_for};
+
+#[test]
+fn a_delivery_that_cannot_be_read_is_refused_counted_and_harms_nothing() {
+    let program = Program::start();
+    let cases: [(Vec<u8>, u16, &str); 4] = [
+        (b"garbage".to_vec(), 400, "the body is no Alertmanager webhook"),
+        (br#"{"version":"5","alerts":[]}"#.to_vec(), 400, r#"version "5"; only "4" is understood"#),
+        (vec![b' '; (16 << 20) + 1], 413, "the body is larger than 16777216 bytes"),
+        (b"{\"version\":\"4\",\"alerts\":[{}]}".to_vec(), 400, "missing field"),
+    ];
+    for (body, status, message) in cases {
+        let (got, text) = program.deliver(body);
+        assert_eq!(got, status, "{text}");
+        assert!(text.contains(message), "{text}");
+    }
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    let (_, metrics) = program.get("/metrics");
+    for line in [
+        "vvtv_remediator_webhook_requests_total{code=\"400\"} 3",
+        "vvtv_remediator_webhook_requests_total{code=\"413\"} 1",
+        "vvtv_remediator_webhook_requests_total{code=\"200\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
+    assert_eq!(program.incidents().len(), 1);
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_answered_with_503_and_loses_nothing() {
+    let program = Program::start();
+    let other = Connection::open(program.path("remediator.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (status, text) = program.deliver(firing("main"));
+    assert_eq!(status, 503, "{text}");
+    wait_for("the server to say that it is not ready", || match program.get("/-/ready") {
+        (503, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(program.written(), Vec::<String>::new(), "nothing runs that is not written down");
+    other.execute_batch("ROLLBACK").unwrap();
+    wait_for("the delivery to be taken", || match program.deliver(firing("main")) {
+        (200, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    wait_for("the first step to run", || match program.written() {
+        lines if lines == ["looked"] => Ok(()),
+        lines => Err(format!("{lines:?}")),
+    });
+    assert_eq!(program.incidents().len(), 1);
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_named_and_ends_with_exit_code_1() {
+    let program = Program::start();
+    let text = std::fs::read_to_string(program.path("remediator.yml")).unwrap();
+    std::fs::write(program.path("remediator.yml"), text.replace("sqlite:remediator.db", "sqlite:absent/remediator.db"))
+        .unwrap();
+    let (code, said) = refused(program.dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot open the journal DIR/absent/remediator.db"), "{said}");
+}
+
+#[test]
+fn broken_yaml_and_unknown_keys_are_shown_in_their_place_and_end_with_exit_code_1() {
+    let program = Program::start();
+    let config = std::fs::read_to_string(program.path("remediator.yml")).unwrap();
+    let runbook = std::fs::read_to_string(program.path("runbooks/demo.yml")).unwrap();
+    let cases = [
+        (
+            "remediator.yml",
+            config.replace("prometheus:", "promethues:"),
+            "remediator.yml:6:1: unknown field `promethues`",
+        ),
+        ("remediator.yml", config.replace("contacts:\n", "contacts: [\n"), "remediator.yml:"),
+        (
+            "runbooks/demo.yml",
+            runbook.replace("settle: 1s", "settles: 1s"),
+            "runbooks/demo.yml:22:5: unknown field `settles`",
+        ),
+        ("runbooks/demo.yml", runbook.replace("timeout: 5s", "timeout: fast"), "runbooks/demo.yml:16:14: "),
+    ];
+    for (file, text, message) in cases {
+        let before = std::fs::read_to_string(program.path(file)).unwrap();
+        std::fs::write(program.path(file), text).unwrap();
+        let (code, said) = refused(program.dir.path());
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(message), "{message} is not in:\n{said}");
+        std::fs::write(program.path(file), before).unwrap();
+    }
+}

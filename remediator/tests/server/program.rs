@@ -1,0 +1,185 @@
+//! Starts the binary in a directory of its own and talks to it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A runbook whose one change writes a line for each time it is run.
+const RUNBOOK: &str = r#"
+id: demo
+title: Demo
+alerts: [Demo]
+severity: critical
+target: stream
+healthy: 'demo_healthy{stream="$target"}'
+healthy_for: 1s
+respond_within: 5m
+escalate: {level: 2, after: 10m}
+steps:
+  - id: look
+    title: Look
+    kind: diagnose
+    shell: echo looked >> "$VVTV_TEST_LOG"
+    timeout: 5s
+  - id: mend
+    title: Mend
+    kind: change
+    shell: echo mended >> "$VVTV_TEST_LOG"
+    timeout: 5s
+    settle: 1s
+"#;
+
+const CONFIG: &str = r#"
+listen: 127.0.0.1:0
+external_url: http://127.0.0.1:10048
+database: sqlite:remediator.db
+runbooks: runbooks/
+prometheus: http://127.0.0.1:9
+alertmanager: http://127.0.0.1:9
+contacts:
+  - {level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}
+  - {level: 2, name: Streaming Lead, respond_within: 15m, scope: Technical expertise, notify: [hook]}
+channels:
+  hook: {webhook: {url: "http://127.0.0.1:9/"}}
+"#;
+
+pub(crate) struct Program {
+    pub(crate) dir: TempDir,
+    child: Child,
+    pub(crate) base: String,
+}
+
+impl Program {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("runbooks")).unwrap();
+        std::fs::write(dir.path().join("runbooks/demo.yml"), RUNBOOK).unwrap();
+        std::fs::write(dir.path().join("remediator.yml"), CONFIG).unwrap();
+        Self::start_in(dir)
+    }
+
+    pub(crate) fn start_in(dir: TempDir) -> Self {
+        let mut child = command(dir.path()).spawn().unwrap();
+        let base = listening(&mut child);
+        Self { dir, child, base }
+    }
+
+    /// Kill -9, and a new start on the same files.
+    pub(crate) fn kill_and_start(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::start_in(dir)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Lines that the runbook's steps have written.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
+        post(&format!("{}/webhook/alertmanager", self.base), body.into())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        block_on(async {
+            let response = reqwest::get(format!("{}{path}", self.base)).await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    }
+
+    pub(crate) fn incidents(&self) -> Vec<serde_json::Value> {
+        let (status, body) = self.get("/api/v1/incidents?state=all");
+        assert_eq!(status, 200, "{body}");
+        let list: serde_json::Value = serde_json::from_str(&body).unwrap();
+        list["incidents"].as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
+    command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
+    command.env("VVTV_TEST_LOG", dir.join("log"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs `serve` on files that it must refuse, and gives its exit code and its last words.
+pub(crate) fn refused(dir: &Path) -> (Option<i32>, String) {
+    let output = command(dir).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).replace(&dir.display().to_string(), "DIR"))
+}
+
+fn listening(child: &mut Child) -> String {
+    let stderr = child.stderr.take().unwrap();
+    let (lines, said) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stderr);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            let _gone = lines.send(std::mem::take(&mut line));
+        }
+        let mut rest = Vec::new();
+        let _gone = reader.read_to_end(&mut rest);
+    });
+    let deadline = Instant::now() + PATIENCE;
+    let mut all = String::new();
+    while let Ok(line) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let Some(address) = line.split("address=").nth(1).filter(|_| line.contains("listening")) {
+            return format!("http://{}", address.split_whitespace().next().unwrap());
+        }
+        all.push_str(&line);
+    }
+    panic!("not listening after {PATIENCE:?}; it said: {all}");
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn post(url: &str, body: Vec<u8>) -> (u16, String) {
+    block_on(async {
+        let response = reqwest::Client::new().post(url).body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    })
+}
+
+/// Waits until a condition gives something, or fails with what was seen last.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}; last seen: {seen}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(25));
+    }
+}
+
+pub(crate) fn firing(stream: &str) -> String {
+    format!(
+        r#"{{"version":"4","groupKey":"k","truncatedAlerts":0,"status":"firing","receiver":"r","groupLabels":{{}},
+        "commonLabels":{{}},"commonAnnotations":{{}},"externalURL":"http://localhost","alerts":[{{"status":"firing",
+        "labels":{{"alertname":"Demo","stream":"{stream}"}},"annotations":{{}},"startsAt":"2026-11-22T15:07:17.131Z",
+        "endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"f-{stream}"}}]}}"#
+    )
+}

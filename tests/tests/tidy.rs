@@ -1,0 +1,233 @@
+//! The project's conventions, as tests. A failure names the file, the line and the rule.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails in a helper fails the test")]
+
+mod repository;
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use repository::{text, tracked};
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+const MAIN_LINES_MAX: usize = 40;
+
+/// What the pure core may depend on: nothing that has a clock, a file, a socket or a die in it.
+const CORE_DEPENDENCIES: [&str; 2] = ["serde", "thiserror"];
+
+/// A file's lines with their numbers.
+fn lines(file: &str) -> impl Iterator<Item = (usize, String)> + use<> {
+    let lines: Vec<String> = text(file).lines().map(str::to_owned).collect();
+    lines.into_iter().zip(1..).map(|(line, number)| (number, line))
+}
+
+fn nothing(found: &[String]) {
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Lines of the files with this ending that match, as `file:line: text`. The patterns stand in this file, which is left out.
+fn matching(endings: &[&str], pattern: &str, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    let files =
+        endings.iter().flat_map(|ending| tracked(ending)).filter(|file| wanted(file) && file != "tests/tests/tidy.rs");
+    files
+        .flat_map(|file| {
+            lines(&file)
+                .filter(|(_, line)| pattern.is_match(line))
+                .map(move |(number, line)| format!("{file}:{number}: {}", line.trim()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn files_are_read_in_one_sitting() {
+    let long = tracked(".rs").into_iter().filter_map(|file| {
+        let count = lines(&file).count();
+        let limit = if file.ends_with("src/main.rs") { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+        (count > limit).then(|| format!("{file}: {count} lines, at most {limit}"))
+    });
+    nothing(&long.collect::<Vec<_>>());
+}
+
+struct LongFunctions<'a> {
+    file: &'a str,
+    found: Vec<String>,
+}
+
+impl LongFunctions<'_> {
+    fn look(&mut self, name: &syn::Ident, body: &syn::Block) {
+        let span = body.span();
+        let count = span.end().line.saturating_sub(span.start().line) + 1;
+        if count > FUNCTION_LINES_MAX {
+            let (file, line) = (self.file, span.start().line);
+            self.found.push(format!("{file}:{line}: {name} has {count} lines, at most {FUNCTION_LINES_MAX}"));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for LongFunctions<'_> {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.look(&item.sig.ident, &item.block);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.look(&item.sig.ident, &item.block);
+        visit::visit_impl_item_fn(self, item);
+    }
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let mut found = Vec::new();
+    for file in tracked(".rs") {
+        let parsed = syn::parse_file(&text(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let mut visitor = LongFunctions { file: &file, found: Vec::new() };
+        visitor.visit_file(&parsed);
+        found.append(&mut visitor.found);
+    }
+    nothing(&found);
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let silent = tracked(".rs").into_iter().filter(|file| !text(file).trim_start().starts_with("//!"));
+    nothing(&silent.map(|file| format!("{file}: no //! header")).collect::<Vec<_>>());
+}
+
+#[test]
+fn tests_wait_for_conditions_not_for_time() {
+    let in_test_files = matching(&[".rs"], r"\bsleep\(", |file| file.contains("tests/"));
+    nothing(&in_test_files);
+    let in_unit_tests = tracked(".rs").into_iter().filter(|file| file != "tests/tests/tidy.rs").flat_map(|file| {
+        let sleeping = lines(&file)
+            .skip_while(|(_, line)| line.trim() != "#[cfg(test)]")
+            .filter(|(_, line)| line.contains("sleep("));
+        sleeping.map(|(number, line)| format!("{file}:{number}: {}", line.trim())).collect::<Vec<_>>()
+    });
+    nothing(&in_unit_tests.collect::<Vec<_>>());
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_never_allowed() {
+    nothing(&matching(&[".rs"], r"#!?\[allow\(", |_| true));
+    let unexplained = tracked(".rs").into_iter().filter(|file| file != "tests/tests/tidy.rs").filter(|file| {
+        let text = text(file);
+        text.match_indices("[expect(")
+            .any(|(at, _)| !text[at..].split(")]").next().unwrap_or_default().contains("reason"))
+    });
+    nothing(&unexplained.map(|file| format!("{file}: an expect without a reason")).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_left_for_later_in_the_code() {
+    nothing(&matching(
+        &[".rs", ".yml", ".sh", "Makefile", ".toml"],
+        r"\b(todo!|unimplemented!|FIXME|TODO|XXX|HACK)",
+        |_| true,
+    ));
+}
+
+#[test]
+fn comments_tell_the_present() {
+    nothing(&matching(&[".rs"], r"//.*\b(no longer|previously)\b", |_| true));
+    nothing(&matching(&[".yml", ".conf"], r"#.*\b(no longer|previously)\b", |_| true));
+}
+
+#[test]
+fn no_file_knows_the_machine_it_was_written_on() {
+    let endings = [
+        ".rs",
+        ".yml",
+        ".yaml",
+        ".toml",
+        ".md",
+        ".json",
+        ".conf",
+        ".sh",
+        ".service",
+        "Makefile",
+        "Dockerfile",
+        "restart-nginx",
+        "packages",
+    ];
+    nothing(&matching(&endings, r#"(^|[\s"'`=(:])(/work/|/root/|/home/[a-z]+/|/tmp/vvtv)"#, |_| true));
+}
+
+#[test]
+fn the_core_is_pure_by_its_dependencies() {
+    let manifest = text("remediator/incident/Cargo.toml");
+    let section = manifest.split("[dependencies]").nth(1).unwrap_or_default().split("\n[").next().unwrap_or_default();
+    let name = Regex::new(r"(?m)^([a-z0-9_-]+)").unwrap();
+    let impure = name
+        .captures_iter(section)
+        .map(|found| found[1].to_owned())
+        .filter(|name| !CORE_DEPENDENCIES.contains(&name.as_str()));
+    nothing(
+        &impure
+            .map(|name| format!("remediator/incident/Cargo.toml: {name} does not belong in the core"))
+            .collect::<Vec<_>>(),
+    );
+    let impure_use = r"\b(std::(fs|net|process|thread)\b|SystemTime::now|Instant::now|Timestamp::now)";
+    nothing(&matching(&[".rs"], impure_use, |file| file.starts_with("remediator/incident/src/")));
+}
+
+#[test]
+fn versions_stand_in_one_place() {
+    let members = tracked("Cargo.toml").into_iter().filter(|file| file != "Cargo.toml" && !file.contains("fuzz/"));
+    let version = Regex::new(r#"^[a-z0-9_-]+\s*=\s*("\d|\{.*version\s*=)"#).unwrap();
+    let found = members.flat_map(|file| {
+        lines(&file)
+            .filter(|(_, line)| version.is_match(line))
+            .map(move |(number, line)| format!("{file}:{number}: {line}"))
+            .collect::<Vec<_>>()
+    });
+    nothing(&found.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_runbook_url_leads_to_a_runbook_that_answers_the_alert() {
+    let rule = Regex::new(r"(?s)- alert: (\w+).*?runbook_url: http://127\.0\.0\.1:10048/runbooks/([a-z-]+)").unwrap();
+    let rules = text("alert-rules/streaming.yml");
+    let runbooks: BTreeSet<String> = tracked(".yml").into_iter().filter(|file| file.starts_with("runbooks/")).collect();
+    let mut found = Vec::new();
+    for alert in rule.captures_iter(&rules) {
+        let (name, file) = (&alert[1], format!("runbooks/{}.yml", &alert[2]));
+        if !runbooks.contains(&file) {
+            found.push(format!("{name}: {file} does not exist"));
+        } else if !Regex::new(&format!(r"(?m)^alerts:.*\b{name}\b")).unwrap().is_match(&text(&file)) {
+            found.push(format!("{name}: {file} does not name it among its alerts"));
+        }
+    }
+    assert_eq!(rule.captures_iter(&rules).count(), rules.matches("- alert: ").count(), "an alert has no runbook_url");
+    nothing(&found);
+}
+
+/// Metrics are documented in the README: what dashboards and rules ask for must be there, and what is there must exist in code.
+#[test]
+fn dashboards_and_rules_ask_for_documented_metrics() {
+    let metric = Regex::new(r"\bvvtv_[a-z0-9_]+\b").unwrap();
+    let documented: BTreeSet<String> =
+        metric.find_iter(&text("README.md")).map(|found| found.as_str().to_owned()).collect();
+    let readers = tracked(".yml").into_iter().chain(tracked(".json"));
+    let readers = readers
+        .filter(|file| (file.starts_with("alert-rules/") && !file.contains("/tests/")) || file.starts_with("grafana/"));
+    let mut found = Vec::new();
+    for file in readers {
+        for (number, line) in lines(&file) {
+            let unknown =
+                metric.find_iter(&line).map(|found| found.as_str()).filter(|name| !is_documented(&documented, name));
+            found.extend(unknown.map(|name| format!("{file}:{number}: {name} is not among the metrics of the README")));
+        }
+    }
+    nothing(&found);
+}
+
+/// A histogram's and summary's series have endings that the documentation does not repeat.
+fn is_documented(documented: &BTreeSet<String>, name: &str) -> bool {
+    let endings = ["", "_bucket", "_sum", "_count"];
+    endings.iter().filter_map(|ending| name.strip_suffix(ending)).any(|stem| documented.contains(stem))
+}

@@ -1,0 +1,369 @@
+//! The one way out for metrics: Prometheus text 0.0.4 and OpenMetrics 1.0 from the same calls.
+//!
+//! Callers prepare their [`Labels`] once and write samples straight into the body, so that a scrape neither builds nor drops a tree
+//! of values. Sources: Prometheus "exposition formats"; OpenMetrics 1.0.0.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use prometheus::Registry;
+use prometheus::proto::{Metric, MetricFamily, MetricType};
+
+/// An exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `text/plain; version=0.0.4`
+    Text004,
+    /// `application/openmetrics-text; version=1.0.0`
+    OpenMetrics,
+}
+
+/// What a family's samples mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, except at a restart. The family's name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, sum and count; written by [`Exposition::registry`].
+    Histogram,
+    /// Quantiles, sum and count; written by [`Exposition::registry`].
+    Summary,
+    /// Not known.
+    Untyped,
+}
+
+impl Format {
+    /// The format that a scraper's `Accept` header prefers; text 0.0.4 when it names neither.
+    #[must_use]
+    pub fn negotiate(accept: Option<&str>) -> Self {
+        let mut best = (Self::Text004, 0.0_f32);
+        for range in accept.unwrap_or_default().split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "application/openmetrics-text" => Self::OpenMetrics,
+                "text/plain" | "text/*" | "*/*" => Self::Text004,
+                _ => continue,
+            };
+            let mut quality = 1.0;
+            let mut known_version = true;
+            for part in parts {
+                match part.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+                    Some(("q", value)) => quality = value.parse().unwrap_or(0.0),
+                    Some(("version", value)) if format == Self::OpenMetrics => {
+                        known_version = matches!(value.trim_matches('"'), "1.0.0" | "0.0.1");
+                    }
+                    _ => {}
+                }
+            }
+            if known_version && quality > best.1 {
+                best = (format, quality);
+            }
+        }
+        best.0
+    }
+
+    /// The `Content-Type` of a body in this format.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// A prepared set of labels: escaped once, written many times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(String);
+
+impl Labels {
+    /// No labels.
+    pub const NONE: Self = Self(String::new());
+
+    /// Prepares labels in the given order. Names are the caller's constants, values may hold anything.
+    #[must_use]
+    pub fn new(pairs: &[(&str, &str)]) -> Self {
+        Self::NONE.with(pairs)
+    }
+
+    /// These labels and more.
+    #[must_use]
+    pub fn with(&self, pairs: &[(&str, &str)]) -> Self {
+        let mut text = self.0.clone();
+        for (name, value) in pairs {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(name);
+            text.push_str("=\"");
+            push_escaped(&mut text, value, true);
+            text.push('"');
+        }
+        Self(text)
+    }
+}
+
+/// A body being written. Families must not be repeated; a family without samples leaves no trace.
+#[derive(Debug)]
+pub struct Exposition {
+    format: Format,
+    out: String,
+    header: String,
+    name: String,
+}
+
+impl Exposition {
+    /// An empty body.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        Self { format, out: String::with_capacity(16 << 10), header: String::new(), name: String::new() }
+    }
+
+    /// Begins a family. `name` is the name as queries write it, with a counter's `_total`.
+    pub fn family(&mut self, name: &str, help: &str, kind: Kind) {
+        let family = match (self.format, kind) {
+            (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
+            _ => name,
+        };
+        self.name.clear();
+        self.name.push_str(family);
+        if self.format == Format::OpenMetrics && kind == Kind::Counter {
+            self.name.push_str("_total");
+        }
+        let kind = match (self.format, kind) {
+            (_, Kind::Counter) => "counter",
+            (_, Kind::Gauge) => "gauge",
+            (_, Kind::Histogram) => "histogram",
+            (_, Kind::Summary) => "summary",
+            (Format::Text004, Kind::Untyped) => "untyped",
+            (Format::OpenMetrics, Kind::Untyped) => "unknown",
+        };
+        self.header.clear();
+        let header = &mut self.header;
+        for part in ["# HELP ", family, " "] {
+            header.push_str(part);
+        }
+        push_escaped(header, help, self.format == Format::OpenMetrics);
+        for part in ["\n# TYPE ", family, " ", kind, "\n"] {
+            header.push_str(part);
+        }
+    }
+
+    /// Writes a sample of the current family.
+    pub fn sample(&mut self, labels: &Labels, value: f64) {
+        self.suffixed("", labels, None, value);
+    }
+
+    fn suffixed(&mut self, suffix: &str, labels: &Labels, extra: Option<(&str, &str)>, value: f64) {
+        self.out.push_str(&self.header);
+        self.header.clear();
+        self.out.push_str(&self.name);
+        self.out.push_str(suffix);
+        if !labels.0.is_empty() || extra.is_some() {
+            self.out.push('{');
+            self.out.push_str(&labels.0);
+            if let Some((name, text)) = extra {
+                let comma = if labels.0.is_empty() { "" } else { "," };
+                for part in [comma, name, "=\"", text, "\""] {
+                    self.out.push_str(part);
+                }
+            }
+            self.out.push('}');
+        }
+        self.out.push(' ');
+        push_value(&mut self.out, value);
+        self.out.push('\n');
+    }
+
+    /// Writes everything that a registry holds.
+    pub fn registry(&mut self, registry: &Registry) {
+        for family in registry.gather() {
+            self.gathered(&family);
+        }
+    }
+
+    fn gathered(&mut self, family: &MetricFamily) {
+        let kind = match family.get_field_type() {
+            MetricType::COUNTER => Kind::Counter,
+            MetricType::GAUGE => Kind::Gauge,
+            MetricType::HISTOGRAM => Kind::Histogram,
+            MetricType::SUMMARY => Kind::Summary,
+            MetricType::UNTYPED => Kind::Untyped,
+        };
+        self.family(family.name(), family.help(), kind);
+        for metric in family.get_metric() {
+            let pairs: Vec<_> = metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+            let labels = Labels::new(&pairs);
+            match kind {
+                Kind::Counter => self.sample(&labels, metric.get_counter().get_value()),
+                Kind::Gauge => self.sample(&labels, metric.get_gauge().get_value()),
+                Kind::Untyped => self.sample(&labels, 0.0),
+                Kind::Histogram => self.histogram(metric, &labels),
+                Kind::Summary => self.summary(metric, &labels),
+            }
+        }
+    }
+
+    fn histogram(&mut self, metric: &Metric, labels: &Labels) {
+        let histogram = metric.get_histogram();
+        for bucket in histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite()) {
+            let bound = bound(self.format, bucket.upper_bound());
+            self.suffixed("_bucket", labels, Some(("le", &bound)), bucket.cumulative_count() as f64);
+        }
+        let count = histogram.get_sample_count() as f64;
+        self.suffixed("_bucket", labels, Some(("le", "+Inf")), count);
+        self.suffixed("_sum", labels, None, histogram.get_sample_sum());
+        self.suffixed("_count", labels, None, count);
+    }
+
+    fn summary(&mut self, metric: &Metric, labels: &Labels) {
+        let summary = metric.get_summary();
+        for quantile in summary.get_quantile() {
+            let at = bound(self.format, quantile.quantile());
+            self.suffixed("", labels, Some(("quantile", &at)), quantile.value());
+        }
+        self.suffixed("_sum", labels, None, summary.sample_sum());
+        self.suffixed("_count", labels, None, summary.sample_count() as f64);
+    }
+
+    /// The finished body.
+    #[must_use]
+    pub fn finish(mut self) -> Bytes {
+        if self.format == Format::OpenMetrics {
+            self.out.push_str("# EOF\n");
+        }
+        Bytes::from(self.out)
+    }
+}
+
+/// Escapes as both formats do; HELP texts of text 0.0.4 keep their quotes.
+fn push_escaped(out: &mut String, text: &str, quotes: bool) {
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' if quotes => out.push_str("\\\""),
+            c => out.push(c),
+        }
+    }
+}
+
+fn push_value(out: &mut String, value: f64) {
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        // Writing to a String cannot fail.
+        let _: std::fmt::Result = write!(out, "{value}");
+    }
+}
+
+/// A bucket bound or quantile. OpenMetrics wants the canonical form of floats (`1.0`, `1e+06`), so that labels compare equal.
+fn bound(format: Format, value: f64) -> String {
+    match format {
+        Format::Text004 => value.to_string(),
+        Format::OpenMetrics if value.abs() >= 1e6 => {
+            let text = format!("{value:e}");
+            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            format!("{digits}e+{exponent:0>2}")
+        }
+        Format::OpenMetrics => format!("{value:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus::{HistogramOpts, HistogramVec, IntCounter};
+    use rstest::rstest;
+
+    const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+    #[rstest]
+    #[case(None, Format::Text004)]
+    #[case(Some(""), Format::Text004)]
+    #[case(Some("*/*"), Format::Text004)]
+    #[case(Some("text/html, */*;q=0.1"), Format::Text004)]
+    #[case(Some(PROMETHEUS_2), Format::OpenMetrics)]
+    #[case(Some("application/openmetrics-text; version=1.0.0; q=0.2, text/plain;q=0.9"), Format::Text004)]
+    #[case(Some("application/openmetrics-text; version=2.0.0"), Format::Text004)]
+    #[case(Some("application/openmetrics-text;q=garbage"), Format::Text004)]
+    fn the_accept_header_decides(#[case] accept: Option<&str>, #[case] expected: Format) {
+        assert_eq!(Format::negotiate(accept), expected);
+    }
+
+    fn body(format: Format) -> String {
+        let registry = Registry::new();
+        let counter = IntCounter::new("polls_total", "Polls.").unwrap();
+        counter.inc_by(3);
+        registry.register(Box::new(counter)).unwrap();
+        let options = HistogramOpts::new("wait_seconds", "Wait.").buckets(vec![0.005, 1.0, 2e6]);
+        let histogram = HistogramVec::new(options, &["who"]).unwrap();
+        histogram.with_label_values(&["a\"b"]).observe(0.5);
+        registry.register(Box::new(histogram)).unwrap();
+
+        let mut out = Exposition::new(format);
+        out.family("frames_total", "Frames \"seen\",\nas \\ counted.", Kind::Counter);
+        out.sample(&Labels::new(&[("stream", "ü\\\"\n")]), 1e15);
+        out.family("empty", "Leaves no trace.", Kind::Gauge);
+        out.family("age_seconds", "Age.", Kind::Gauge);
+        out.sample(&Labels::NONE, 0.25);
+        out.sample(&Labels::new(&[("a", "1")]).with(&[("b", "2")]), f64::NAN);
+        out.sample(&Labels::new(&[("a", "2")]), f64::NEG_INFINITY);
+        out.registry(&registry);
+        String::from_utf8(out.finish().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn text_004() {
+        insta::assert_snapshot!(body(Format::Text004), @r#"
+        # HELP frames_total Frames "seen",\nas \\ counted.
+        # TYPE frames_total counter
+        frames_total{stream="ü\\\"\n"} 1000000000000000
+        # HELP age_seconds Age.
+        # TYPE age_seconds gauge
+        age_seconds 0.25
+        age_seconds{a="1",b="2"} NaN
+        age_seconds{a="2"} -Inf
+        # HELP polls_total Polls.
+        # TYPE polls_total counter
+        polls_total 3
+        # HELP wait_seconds Wait.
+        # TYPE wait_seconds histogram
+        wait_seconds_bucket{who="a\"b",le="0.005"} 0
+        wait_seconds_bucket{who="a\"b",le="1"} 1
+        wait_seconds_bucket{who="a\"b",le="2000000"} 1
+        wait_seconds_bucket{who="a\"b",le="+Inf"} 1
+        wait_seconds_sum{who="a\"b"} 0.5
+        wait_seconds_count{who="a\"b"} 1
+        "#);
+    }
+
+    #[test]
+    fn open_metrics() {
+        insta::assert_snapshot!(body(Format::OpenMetrics), @r#"
+        # HELP frames Frames \"seen\",\nas \\ counted.
+        # TYPE frames counter
+        frames_total{stream="ü\\\"\n"} 1000000000000000
+        # HELP age_seconds Age.
+        # TYPE age_seconds gauge
+        age_seconds 0.25
+        age_seconds{a="1",b="2"} NaN
+        age_seconds{a="2"} -Inf
+        # HELP polls Polls.
+        # TYPE polls counter
+        polls_total 3
+        # HELP wait_seconds Wait.
+        # TYPE wait_seconds histogram
+        wait_seconds_bucket{who="a\"b",le="0.005"} 0
+        wait_seconds_bucket{who="a\"b",le="1.0"} 1
+        wait_seconds_bucket{who="a\"b",le="2e+06"} 1
+        wait_seconds_bucket{who="a\"b",le="+Inf"} 1
+        wait_seconds_sum{who="a\"b"} 0.5
+        wait_seconds_count{who="a\"b"} 1
+        # EOF
+        "#);
+    }
+}

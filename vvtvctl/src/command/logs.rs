@@ -1,0 +1,61 @@
+//! `streaming logs`: the newest lines, read from the files, so that it works without the daemon.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::context::Context;
+use crate::failure::{Failure, Verdict};
+use crate::playout::journal;
+use crate::render;
+
+/// Only the end of a file is read.
+const TAIL_BYTES: u64 = 4 << 20;
+
+#[derive(Serialize)]
+struct Lines {
+    lines: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, errors: bool, nginx: bool, lines: u32) -> Result<Verdict, Failure> {
+    let path = if nginx { context.layout.nginx_error_log() } else { context.layout.streaming_log() };
+    let wanted = |line: &str| {
+        let marks: &[&str] = if nginx { &["[error]", "[crit]", "[alert]", "[emerg]"] } else { &[" ERROR "] };
+        !errors || marks.iter().any(|mark| line.contains(mark))
+    };
+    let mut newest = VecDeque::new();
+    // Just after the file turned over, most lines are in the old one.
+    let files = [journal::old(&path), path.clone()];
+    for file in files.iter().filter(|file| **file == path || file.exists()) {
+        for line in tail(file)?.lines().filter(|line| wanted(line)) {
+            if newest.len() == lines as usize {
+                newest.pop_front();
+            }
+            newest.push_back(line.to_owned());
+        }
+    }
+    let found = Lines { lines: newest.into() };
+    render::result(context.format, &found, || found.lines.join("\n"))?;
+    Ok(Verdict::Good)
+}
+
+/// The end of a text file, from a line's beginning.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) fn tail(path: &Path) -> anyhow::Result<String> {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        let start = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(if start == 0 { text } else { text.split_once('\n').map_or_else(String::new, |(_, rest)| rest.to_owned()) })
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,384 @@
+//! The daemon's loop: sole owner of the encoder's state machine. Performs its commands and feeds what happens back.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::clock::Moment;
+use super::control::{self, Asked};
+use super::encoder::{Encoder, Message, Told};
+use super::journal::Journal;
+use super::machine::{Command, Event, Limits, Machine, Phase, RequestId, RestartOutcome, State};
+use super::programme::{Programme, QueueReport};
+use super::progress::{Progress, Speed};
+use super::pump::{Order, Pump, PumpReport};
+use super::{process, watch as watches};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::flags::Flags;
+use crate::layout::Layout;
+use crate::nginx;
+use crate::protocol::{Reply, Request, Restarted};
+use crate::settings::EncoderSettings;
+
+/// How often the process is looked at.
+const OBSERVE: Duration = Duration::from_millis(250);
+
+/// How long the end may take: TERM, KILL, and a little.
+const STOP_WITHIN: Duration = Duration::from_secs(6);
+
+/// The daemon's state; one task owns it.
+pub(super) struct Daemon {
+    pub(super) config: Arc<Config>,
+    pub(super) layout: Layout,
+    pub(super) journal: Journal,
+    pub(super) machine: Machine,
+    pub(super) encoder: Option<Encoder>,
+    pub(super) progress: Progress,
+    pub(super) speed: Speed,
+    /// What the last start used.
+    pub(super) settings: EncoderSettings,
+    pub(super) settings_error: Option<String>,
+    pub(super) pump: watch::Receiver<PumpReport>,
+    pub(super) queue: watch::Receiver<QueueReport>,
+    started: Instant,
+    client: reqwest::Client,
+    orders: mpsc::Sender<Order>,
+    messages: mpsc::Sender<Message>,
+    events: mpsc::Sender<Event>,
+    state: watch::Sender<State>,
+    answers: HashMap<RequestId, oneshot::Sender<Reply>>,
+    next_request: RequestId,
+    confirming: Option<JoinHandle<()>>,
+    finished: bool,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Another playout holds the root (refused), or the root cannot be used.
+pub(crate) async fn run(config: Config, layout: Layout) -> Result<(), Failure> {
+    let run = layout.root().join("run");
+    std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
+    let _lock = lock(&layout)?;
+    let journal = Journal::start(layout.streaming_log());
+    if let Some(pid) = process::end_orphan(&layout.encoder_pid()).await? {
+        journal.info(&format!("ended the encoder of an earlier daemon (pid {pid})"));
+    }
+    let (asked, requests) = mpsc::channel(64);
+    let control = tokio::spawn(control::serve(control::bind(&layout.socket())?, asked));
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let socket = layout.socket();
+    let (daemon, inbox) = Daemon::new(config, layout, journal)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    daemon.serve(inbox, requests, stop).await;
+    control.abort();
+    let _ = std::fs::remove_file(socket);
+    Ok(())
+}
+
+/// Takes the root's lock; the kernel frees it when this process ends, however it ends.
+fn lock(layout: &Layout) -> Result<File, Failure> {
+    let path = layout.lock();
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Failure::Refused(anyhow::anyhow!("another playout runs on {}", layout.root().display())))
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(Failure::Unhealthy(anyhow::Error::new(error).context(format!("cannot lock {}", path.display()))))
+        }
+    }
+}
+
+/// Where the loop hears from its helpers.
+struct Inbox {
+    messages: mpsc::Receiver<Message>,
+    events: mpsc::Receiver<Event>,
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        respawn_first: config.respawn.first,
+        respawn_max: config.respawn.max,
+        respawn_after_signal: config.respawn.after_signal,
+        stuck_after: config.stuck_after,
+        start_within: Duration::from_secs(10),
+        term_grace: Duration::from_secs(2),
+        drop_within: Duration::from_millis(1500),
+        publish_within: Duration::from_secs(15),
+        good_after: Duration::from_secs(10),
+    }
+}
+
+impl Daemon {
+    fn new(config: Config, layout: Layout, journal: Journal) -> anyhow::Result<(Self, Inbox)> {
+        let config = Arc::new(config);
+        let (orders, orders_in) = mpsc::channel(16);
+        let (notices, notices_in) = mpsc::channel(64);
+        let (pump_report, pump) = watch::channel(PumpReport::default());
+        let (queue_report, queue) = watch::channel(QueueReport::default());
+        let (messages, messages_in) = mpsc::channel(256);
+        let (events, events_in) = mpsc::channel(64);
+        let (state, states) = watch::channel(State::Stopped);
+        tokio::spawn(Pump::new(config.video, notices, pump_report).run(orders_in));
+        let programme = Programme::new(config.clone(), layout.queue(), journal.clone(), orders.clone(), queue_report);
+        tokio::spawn(programme.run(notices_in));
+        tokio::spawn(watches::returned(config.clone(), states, events.clone()));
+        let daemon = Self {
+            machine: Machine::new(limits(&config)),
+            settings: config.encoder,
+            config,
+            layout,
+            journal,
+            encoder: None,
+            progress: Progress::default(),
+            speed: Speed::default(),
+            settings_error: None,
+            pump,
+            queue,
+            started: Instant::now(),
+            client: nginx::http_client()?,
+            orders,
+            messages,
+            events,
+            state,
+            answers: HashMap::new(),
+            next_request: 0,
+            confirming: None,
+            finished: false,
+        };
+        Ok((daemon, Inbox { messages: messages_in, events: events_in }))
+    }
+
+    async fn serve(mut self, mut inbox: Inbox, mut requests: mpsc::Receiver<Asked>, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut stopping: Option<Instant> = None;
+        let mut observe = tokio::time::interval(OBSERVE);
+        observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.handle(Event::Start).await;
+        while !self.finished {
+            let deadline = self.machine.next_deadline().map(|at| self.started + at);
+            let deadline = [deadline, stopping].into_iter().flatten().min();
+            tokio::select! {
+                () = &mut stop, if stopping.is_none() => {
+                    stopping = Some(Instant::now() + STOP_WITHIN);
+                    self.journal.info("stopping");
+                    self.handle(Event::Stop).await;
+                }
+                Some(message) = inbox.messages.recv() => self.message(message).await,
+                Some(event) = inbox.events.recv() => self.handle(event).await,
+                Some(asked) = requests.recv() => self.asked(asked).await,
+                _ = observe.tick() => self.observe().await,
+                () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    if stopping.is_some_and(|until| Instant::now() >= until) {
+                        self.journal.error("the encoder does not end");
+                        return;
+                    }
+                    self.handle(Event::Tick).await;
+                }
+            }
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.started.elapsed()
+    }
+
+    async fn message(&mut self, message: Message) {
+        if self.encoder.as_ref().map(|encoder| encoder.pid) != Some(message.pid) {
+            return;
+        }
+        match message.told {
+            Told::Progress(progress) => {
+                self.progress = progress;
+                if let Some(out_time) = progress.out_time {
+                    self.speed.add(self.now(), out_time);
+                }
+                let Progress { out_time, total_bytes, .. } = progress;
+                self.handle(Event::Progress { out_time, total_bytes }).await;
+            }
+            Told::Exited(exit) => {
+                self.journal.info(&format!("encoder[{}] ended: {exit:?}", message.pid));
+                self.encoder = None;
+                self.confirming.take().inspect(JoinHandle::abort);
+                process::forget(&self.layout.encoder_pid());
+                let _ = self.orders.send(Order::Detach).await;
+                self.handle(Event::Exited(exit)).await;
+            }
+        }
+    }
+
+    async fn observe(&mut self) {
+        let seen = self.encoder.as_ref().and_then(|encoder| process::stat(encoder.pid));
+        match seen {
+            Some(stat) => self.handle(Event::Observed(stat.state)).await,
+            None => self.handle(Event::Tick).await,
+        }
+    }
+
+    async fn asked(&mut self, asked: Asked) {
+        let reply = match asked.request {
+            Request::Status => Reply::Status(Box::new(self.status())),
+            Request::Stats => Reply::Stats(Box::new(self.stats())),
+            Request::Config => self.config_report(),
+            Request::LogTail { lines } => {
+                let journal = self.journal.clone();
+                tokio::spawn(async move { asked.answer.send(Reply::LogTail(journal.tail(lines.min(10_000)).await)) });
+                return;
+            }
+            Request::Restart { only_if_changed } => {
+                let running = self.encoder.as_ref().map(|encoder| encoder.settings);
+                if only_if_changed && running.is_none() {
+                    Reply::Deferred
+                } else if only_if_changed && self.wanted_settings().is_ok_and(|wanted| running == Some(wanted)) {
+                    Reply::Unchanged
+                } else {
+                    self.next_request += 1;
+                    self.answers.insert(self.next_request, asked.answer);
+                    return self.handle(Event::Restart { request: self.next_request }).await;
+                }
+            }
+        };
+        // A client that went away needs no answer.
+        let _ = asked.answer.send(reply);
+    }
+
+    /// Feeds an event to the machine and performs what it commands, until nothing is left to do.
+    async fn handle(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for command in self.machine.step(self.now(), event) {
+                if let Some(event) = self.perform(command).await {
+                    events.push_back(event);
+                }
+            }
+        }
+        let state = self.machine.state(self.now());
+        if self.state.send_if_modified(|known| std::mem::replace(known, state) != state) {
+            self.journal.info(&format!("encoder {state}"));
+        }
+    }
+
+    async fn perform(&mut self, command: Command) -> Option<Event> {
+        match command {
+            Command::Spawn => return Some(self.spawn().await),
+            Command::DropPublisher => {
+                let (client, config, events) = (self.client.clone(), self.config.clone(), self.events.clone());
+                let journal = self.journal.clone();
+                tokio::spawn(async move {
+                    let within = limits(&config).drop_within;
+                    let dropped = nginx::drop_publisher(&client, &config, within).await;
+                    if let Err(error) = &dropped {
+                        journal.error(&format!("the silent publisher was not dropped: {error:#}"));
+                    }
+                    events.send(Event::DropAnswered { dropped: dropped.unwrap_or(false) }).await
+                });
+            }
+            Command::Terminate => self.encoder.iter().for_each(Encoder::terminate),
+            Command::Kill => self.encoder.iter().for_each(Encoder::kill),
+            Command::ConfirmPublishing { pid } => {
+                let watch = watches::confirm(self.client.clone(), self.config.clone(), pid, self.events.clone());
+                self.confirming.replace(tokio::spawn(watch)).inspect(JoinHandle::abort);
+            }
+            Command::Answer { request, outcome } => {
+                let reply = self.outcome_reply(outcome);
+                if let Some(answer) = self.answers.remove(&request) {
+                    let _ = answer.send(reply);
+                }
+            }
+            Command::Finished => self.finished = true,
+        }
+        None
+    }
+
+    async fn spawn(&mut self) -> Event {
+        match self.wanted_settings() {
+            Ok(settings) => {
+                self.settings = settings;
+                self.settings_error = None;
+            }
+            // The last good settings hold; a broken file must not end the stream.
+            Err(error) => {
+                let message = format!("{error:#}");
+                self.journal.error(&format!("flags are not applied: {message}"));
+                self.settings_error = Some(message);
+            }
+        }
+        match Encoder::start(&self.config, self.settings, &self.journal, &self.messages) {
+            Ok((encoder, sink)) => {
+                let pid = encoder.pid;
+                self.journal.info(&format!("encoder[{pid}] started: {:?}", self.settings.report()));
+                if let Err(error) = process::remember(&self.layout.encoder_pid(), pid) {
+                    self.journal.error(&format!("{error:#}"));
+                }
+                self.encoder = Some(encoder);
+                self.progress = Progress::default();
+                self.speed = Speed::default();
+                let _ = self.orders.send(Order::Attach(sink)).await;
+                Event::Spawned { pid }
+            }
+            Err(error) => {
+                self.journal.error(&format!("{error:#}"));
+                Event::SpawnFailed
+            }
+        }
+    }
+
+    pub(super) fn wanted_settings(&self) -> anyhow::Result<EncoderSettings> {
+        Flags::load(&self.layout.flags())?.over(&self.config.encoder)
+    }
+
+    fn outcome_reply(&self, outcome: RestartOutcome) -> Reply {
+        match outcome {
+            RestartOutcome::Published { old_pid, new_pid, dropped_publisher, took } => Reply::Restarted(Restarted {
+                old_pid,
+                new_pid,
+                dropped_publisher,
+                settings: self.settings.report(),
+                duration_seconds: took.as_secs_f64(),
+            }),
+            RestartOutcome::NotPublished { state, dropped_publisher, took, .. } => Reply::NotPublished {
+                state,
+                reason: self.reason().unwrap_or_else(|| {
+                    let stat = &self.config.nginx.stat;
+                    format!("the encoder runs, but {stat} does not list it as publisher with advancing bytes")
+                }),
+                dropped_publisher,
+                duration_seconds: took.as_secs_f64(),
+            },
+            RestartOutcome::Stopping => Reply::Refused { reason: "the daemon is ending".to_owned() },
+        }
+    }
+
+    /// Why the encoder is not running, in words.
+    pub(super) fn reason(&self) -> Option<String> {
+        match (self.machine.phase(), self.machine.state(self.now())) {
+            (Phase::Waiting { cause, .. }, _) => Some(cause.to_string()),
+            (Phase::Alive(alive), State::Stuck) => Some(match (alive.process, alive.advanced) {
+                (super::machine::ProcessState::Stopped, _) => "the process is stopped (state T)".to_owned(),
+                (_, None) => "the process never sent anything".to_owned(),
+                (_, Some(at)) => {
+                    format!("nothing was sent for {:.1} s", self.now().saturating_sub(at).as_secs_f64())
+                }
+            }),
+            (_, State::Starting) => Some("the encoder is being started".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Starts the one encoder ffmpeg and turns what happens to it into events.
+//!
+//! The waiter task alone signals the process, and stops doing so once it is reaped: no signal can reach a stranger with its pid.
+
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustix::process::Signal;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::net::UdpSocket;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use super::feeder::SAMPLE_RATE;
+use super::journal::Journal;
+use super::machine::{Exit, Pid};
+use super::process;
+use super::progress::Progress;
+use super::sink::{EncoderInputs, Sink};
+use crate::config::Config;
+use crate::settings::EncoderSettings;
+
+/// What a living or just ended encoder tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Progress(Progress),
+    Exited(Exit),
+}
+
+/// A message of the encoder with this pid; the receiver ignores those of an earlier one.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) pid: Pid,
+    pub(crate) told: Told,
+}
+
+/// A started encoder.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    pub(crate) pid: Pid,
+    pub(crate) settings: EncoderSettings,
+    signals: mpsc::Sender<Signal>,
+}
+
+/// All of ffmpeg's arguments, for the process and for `config --show-encoder`.
+pub(crate) fn arguments(config: &Config, settings: &EncoderSettings, progress: SocketAddr) -> Vec<String> {
+    let video = config.video;
+    let mut arguments: Vec<String> =
+        ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-stats_period", "0.5", "-progress"]
+            .map(str::to_owned)
+            .into();
+    // UDP, because ffmpeg then neither waits for the listener nor ends with it.
+    arguments.push(format!("udp://{progress}"));
+    let (size, rate) = (format!("{}x{}", video.width, video.height), video.fps.to_string());
+    arguments.extend(
+        ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", &size, "-framerate", &rate, "-i", "pipe:0"]
+            .map(str::to_owned),
+    );
+    let samples = SAMPLE_RATE.to_string();
+    arguments.extend(["-f", "s16le", "-ar", &samples, "-ac", "2", "-i", "pipe:1"].map(str::to_owned));
+    arguments.extend(["-map", "0:v:0", "-map", "1:a:0"].map(str::to_owned));
+    arguments.extend(settings.video_arguments(video));
+    arguments
+        .extend(["-c:a", "aac", "-b:a", "128k", "-f", "flv", "-flvflags", "no_duration_filesize"].map(str::to_owned));
+    arguments.push(config.publish.url.to_string());
+    arguments
+}
+
+impl Encoder {
+    /// Starts ffmpeg. Its messages go to `messages`, its words to the journal.
+    ///
+    /// # Errors
+    /// ffmpeg cannot be started, or the sockets for its input and progress cannot be made.
+    pub(crate) fn start(
+        config: &Arc<Config>,
+        settings: EncoderSettings,
+        journal: &Journal,
+        messages: &mpsc::Sender<Message>,
+    ) -> anyhow::Result<(Self, Sink)> {
+        // A socket of its own for each encoder: nothing that an earlier one sent can be taken for this one's.
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").context("cannot open a port for ffmpeg's progress")?;
+        socket.set_nonblocking(true).context("cannot make a socket non-blocking")?;
+        let progress = socket.local_addr().context("the progress port has no address")?;
+        let socket = UdpSocket::from_std(socket).context("cannot watch a socket")?;
+        // One second: a hiccup of the encoder costs nothing, and a slow encoder is noticed within that time.
+        let (sink, EncoderInputs { video, audio }) = Sink::open(config.video.fps as usize)?;
+        let mut child = Command::new(&config.ffmpeg)
+            .args(arguments(config, &settings, progress))
+            .stdin(Stdio::from(video))
+            .stdout(Stdio::from(audio))
+            .stderr(Stdio::piped())
+            // A Ctrl-C in the terminal is the daemon's to handle.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot run {}", config.ffmpeg))?;
+        let pid = child.id().context("the encoder has no pid")?;
+        let words = child.stderr.take().context("the encoder has no error output")?;
+        tokio::spawn(listen(words, journal.clone(), pid));
+        let listening = tokio::spawn(forward(socket, config.clone(), pid, messages.clone()));
+        let (signals, orders) = mpsc::channel(4);
+        let messages = messages.clone();
+        tokio::spawn(async move {
+            let exit = wait(child, pid, orders).await;
+            listening.abort();
+            let _ = messages.send(Message { pid, told: Told::Exited(exit) }).await;
+        });
+        Ok((Self { pid, settings, signals }, sink))
+    }
+
+    /// Asks the process to end.
+    pub(crate) fn terminate(&self) {
+        let _ = self.signals.try_send(Signal::TERM);
+    }
+
+    /// Ends the process.
+    pub(crate) fn kill(&self) {
+        let _ = self.signals.try_send(Signal::KILL);
+    }
+}
+
+async fn wait(mut child: Child, pid: Pid, mut orders: mpsc::Receiver<Signal>) -> Exit {
+    loop {
+        tokio::select! {
+            status = child.wait() => return match status {
+                Ok(status) => status.signal().map_or_else(|| Exit::Code(status.code().unwrap_or(-1)), Exit::Signal),
+                Err(error) => {
+                    tracing::error!(pid, %error, "cannot wait for the encoder");
+                    Exit::Code(-1)
+                }
+            },
+            Some(order) = orders.recv() => process::signal(pid, order),
+        }
+    }
+}
+
+async fn listen(words: impl AsyncRead + Unpin, journal: Journal, pid: Pid) {
+    let source = format!("encoder[{pid}]");
+    let mut lines = BufReader::new(words).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        journal.program(&source, &String::from_utf8_lossy(&line));
+    }
+}
+
+/// Takes ffmpeg's datagrams in and sends each on, unchanged, to whoever wants them.
+async fn forward(socket: UdpSocket, config: Arc<Config>, pid: Pid, messages: mpsc::Sender<Message>) {
+    let copies: Vec<(UdpSocket, SocketAddr)> = config.progress_to.iter().filter_map(|to| outlet(*to)).collect();
+    let mut buffer = vec![0; 8 << 10];
+    while let Ok(length) = socket.recv(&mut buffer).await {
+        let datagram = buffer.get(..length).unwrap_or_default();
+        for (outlet, to) in &copies {
+            // Nobody listening is no fault of the encoder; UDP cannot block it.
+            let _ = outlet.try_send_to(datagram, *to);
+        }
+        let progress = Progress::parse(&String::from_utf8_lossy(datagram));
+        if messages.send(Message { pid, told: Told::Progress(progress) }).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn outlet(to: SocketAddr) -> Option<(UdpSocket, SocketAddr)> {
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = std::net::UdpSocket::bind(any).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket)
+    });
+    match socket {
+        Ok(socket) => Some((socket, to)),
+        Err(error) => {
+            tracing::error!(%to, %error, "progress cannot be forwarded");
+            None
+        }
+    }
+}

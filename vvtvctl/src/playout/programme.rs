@@ -1,0 +1,191 @@
+//! What plays next: takes items from the queue, has them decoded ahead, and writes down how each ended.
+//!
+//! A queue that cannot be read is told and tried again; the slate plays meanwhile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::feeder::Feeder;
+use super::journal::Journal;
+use super::pump::{Ended, Notice, Order};
+use crate::config::Config;
+use crate::queue::{Queue, Summary};
+
+/// How often an empty queue is looked at.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The pause after a failed item grows from here …
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+
+/// … to here, so that a disk that is away does not fail the whole queue within seconds.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// The queue as the daemon sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct QueueReport {
+    pub(crate) summary: Summary,
+    /// Why the queue cannot be used now.
+    pub(crate) error: Option<String>,
+}
+
+/// The programme. [`Programme::run`] is its whole life.
+pub(crate) struct Programme {
+    config: Arc<Config>,
+    path: PathBuf,
+    journal: Journal,
+    queue: Option<Queue>,
+    wanted: bool,
+    /// Prepared, and not on air yet.
+    taken: Option<i64>,
+    failures_in_a_row: u32,
+    not_before: Instant,
+    orders: mpsc::Sender<Order>,
+    reports: watch::Sender<QueueReport>,
+}
+
+impl Programme {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        path: PathBuf,
+        journal: Journal,
+        orders: mpsc::Sender<Order>,
+        reports: watch::Sender<QueueReport>,
+    ) -> Self {
+        Self {
+            config,
+            path,
+            journal,
+            queue: None,
+            wanted: false,
+            taken: None,
+            failures_in_a_row: 0,
+            not_before: Instant::now(),
+            orders,
+            reports,
+        }
+    }
+
+    /// Serves the pump until its notices end.
+    pub(crate) async fn run(mut self, mut notices: mpsc::Receiver<Notice>) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                notice = notices.recv() => match notice {
+                    Some(Notice::WantNext) => self.wanted = true,
+                    Some(Notice::Started(id)) => self.started(id),
+                    Some(Notice::Ended(ended)) => self.ended(*ended).await,
+                    None => return,
+                },
+                _ = poll.tick() => self.look(),
+            }
+            if self.wanted && Instant::now() >= self.not_before {
+                self.prepare().await;
+            }
+        }
+    }
+
+    /// Opens the queue if it is not open and reports what is in it.
+    fn look(&mut self) {
+        let now = Timestamp::now();
+        if self.queue.is_none() {
+            let opened = tokio::task::block_in_place(|| {
+                let queue = Queue::open(&self.path)?;
+                let recovered = queue.recover(now)?;
+                anyhow::Ok((queue, recovered))
+            });
+            match opened {
+                Ok((queue, recovered)) => {
+                    if recovered > 0 {
+                        self.journal.info(&format!("{recovered} unfinished item(s) put back into the queue"));
+                    }
+                    self.queue = Some(queue);
+                }
+                Err(error) => return self.trouble(&error),
+            }
+        }
+        let summary = self.with_queue(|queue| queue.summary(now));
+        if let Some(summary) = summary {
+            self.reports.send_replace(QueueReport { summary, error: None });
+        }
+    }
+
+    async fn prepare(&mut self) {
+        let taken = self.taken;
+        let Some(Some(item)) = self.with_queue(|queue| queue.next(taken)) else { return };
+        let (id, path) = (item.id, item.asset_path.clone());
+        match Feeder::start(&self.config, item).await {
+            Ok(feeder) => {
+                self.wanted = false;
+                self.taken = Some(id);
+                // The pump takes orders at every tick; a closed channel means that the daemon ends.
+                let _ = self.orders.send(Order::Next(Box::new(feeder))).await;
+            }
+            Err(error) => self.failed(id, &path, &format!("{error:#}")),
+        }
+    }
+
+    fn started(&mut self, id: i64) {
+        self.taken = None;
+        self.journal.info(&format!("item {id} on air"));
+        self.with_queue(|queue| queue.started(id, Timestamp::now()));
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        let Ended { feeder, played, stalled } = ended;
+        let (id, path) = (feeder.item.id, feeder.item.asset_path.clone());
+        let duration = feeder.duration_seconds;
+        if stalled {
+            drop(feeder);
+            return self.failed(id, &path, &format!("no frame for 10 s at {:.1} s", played.as_secs_f64()));
+        }
+        let outcome = tokio::time::timeout(Duration::from_secs(2), feeder.outcome()).await;
+        match outcome {
+            Ok(Ok(())) if played.is_zero() => self.failed(id, &path, "no frame could be decoded"),
+            Ok(Err(error)) if played.is_zero() => self.failed(id, &path, &format!("{error:#}")),
+            Ok(Err(error)) => {
+                let reason = format!("stopped at {:.1} s of {duration:.1} s: {error:#}", played.as_secs_f64());
+                self.failed(id, &path, &reason);
+            }
+            // A decoder that lingers after its last frame has done its work.
+            Ok(Ok(())) | Err(_) => {
+                self.failures_in_a_row = 0;
+                self.journal.info(&format!("item {id} played, {:.1} s", played.as_secs_f64()));
+                self.with_queue(|queue| queue.played(id, Timestamp::now()));
+            }
+        }
+    }
+
+    fn failed(&mut self, id: i64, path: &str, reason: &str) {
+        self.journal.error(&format!("item {id} ({path}) failed: {reason}"));
+        self.with_queue(|queue| queue.failed(id, reason, Timestamp::now()));
+        let pause = BACKOFF_FIRST.saturating_mul(1 << self.failures_in_a_row.min(10)).min(BACKOFF_MAX);
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.not_before = Instant::now() + pause;
+    }
+
+    /// Uses the queue if it is open; trouble is reported and lasts until the next look succeeds.
+    fn with_queue<T>(&mut self, use_it: impl FnOnce(&Queue) -> anyhow::Result<T>) -> Option<T> {
+        let queue = self.queue.as_ref()?;
+        match tokio::task::block_in_place(|| use_it(queue)) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.trouble(&error);
+                None
+            }
+        }
+    }
+
+    fn trouble(&self, error: &anyhow::Error) {
+        let message = format!("{error:#}");
+        if self.reports.borrow().error.as_ref() != Some(&message) {
+            self.journal.error(&format!("queue: {message}"));
+        }
+        self.reports.send_modify(|report| report.error = Some(message));
+    }
+}

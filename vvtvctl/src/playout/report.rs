@@ -1,0 +1,106 @@
+//! What the daemon tells about itself.
+
+use super::daemon::Daemon;
+use super::encoder;
+use super::machine::Phase;
+use super::process;
+use crate::flags::{Flags, KEYS};
+use crate::protocol::{ConfigReport, ItemReport, Reply, Stats, Status};
+
+impl Daemon {
+    pub(super) fn status(&self) -> Status {
+        let now = self.now();
+        let alive = match self.machine.phase() {
+            Phase::Alive(alive) => Some(alive),
+            Phase::Idle | Phase::Waiting { .. } | Phase::Spawning | Phase::Dropping { .. } | Phase::Ending { .. } => {
+                None
+            }
+        };
+        let next_start = match self.machine.phase() {
+            Phase::Waiting { until, .. } => Some(until.saturating_sub(now).as_secs_f64()),
+            Phase::Idle | Phase::Alive(_) | Phase::Spawning | Phase::Dropping { .. } | Phase::Ending { .. } => None,
+        };
+        let (pump, queue) = (self.pump.borrow(), self.queue.borrow());
+        let mut warnings = Vec::new();
+        warnings.extend(self.settings_error.iter().map(|error| format!("flags are not applied: {error}")));
+        warnings.extend(queue.error.iter().map(|error| format!("queue: {error}")));
+        Status {
+            stream: self.config.stream.clone(),
+            state: self.machine.state(now),
+            reason: self.reason(),
+            pid: self.machine.phase().pid(),
+            uptime_seconds: alive.map(|alive| now.saturating_sub(alive.since).as_secs_f64()),
+            restarts: self.machine.restarts(),
+            out_time_seconds: alive.map(|alive| alive.out_time.as_secs_f64()),
+            last_advance_seconds: alive
+                .and_then(|alive| alive.advanced)
+                .map(|advanced| now.saturating_sub(advanced).as_secs_f64()),
+            speed_ratio: self.encoder.as_ref().and_then(|_| self.speed.ratio(now)),
+            published: alive.is_some_and(|alive| alive.published),
+            queue_buffer_seconds: queue.summary.buffer_seconds,
+            item: pump.on_air.as_ref().map(|item| ItemReport {
+                id: item.id,
+                asset_path: item.asset_path.clone(),
+                content_kind: item.content_kind.clone(),
+                duration_seconds: item.duration_seconds,
+                position_seconds: item.position_seconds,
+            }),
+            encoder: self.settings.report(),
+            next_start_seconds: next_start,
+            daemon_pid: std::process::id(),
+            warnings,
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let status = self.status();
+        let pump = self.pump.borrow();
+        let process = self.encoder.as_ref().and_then(|encoder| process::stat(encoder.pid));
+        let ticks_per_second = rustix::param::clock_ticks_per_second() as f64;
+        let cpu_seconds = process.map(|process| process.cpu_ticks as f64 / ticks_per_second);
+        Stats {
+            state: status.state,
+            pid: status.pid,
+            frames_encoded: self.progress.frame,
+            frames_dropped: self.progress.dropped,
+            frames_duplicated: self.progress.duplicated,
+            bytes_sent: self.progress.total_bytes,
+            speed_ratio: status.speed_ratio,
+            cpu_seconds,
+            cpu_ratio: cpu_seconds
+                .zip(status.uptime_seconds)
+                .filter(|(_, uptime)| *uptime > 0.0)
+                .map(|(cpu, uptime)| cpu / uptime),
+            memory_bytes: process.map(|process| process.resident_pages * rustix::param::page_size() as u64),
+            frames_sent: pump.frames_sent,
+            frames_refused: pump.frames_refused,
+            slate_frames: pump.slate_frames,
+            frames_slipped: pump.frames_slipped,
+            log_lines_lost: self.journal.lost(),
+            daemon_uptime_seconds: self.now().as_secs_f64(),
+        }
+    }
+
+    pub(super) fn config_report(&self) -> Reply {
+        let read = Flags::load(&self.layout.flags()).and_then(|flags| Ok((flags.over(&self.config.encoder)?, flags)));
+        let (next, flags) = match read {
+            Ok(read) => read,
+            Err(error) => return Reply::Refused { reason: format!("{error:#}") },
+        };
+        let flags =
+            KEYS.iter().filter_map(|(key, name, _)| Some(((*name).to_owned(), flags.get(*key)?.to_owned()))).collect();
+        // The port is another one at each start.
+        let progress = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut ffmpeg = vec![self.config.ffmpeg.clone()];
+        ffmpeg.extend(encoder::arguments(&self.config, &next, progress));
+        let video = self.config.video;
+        Reply::Config(Box::new(ConfigReport {
+            running: self.encoder.as_ref().map(|encoder| encoder.settings.report()),
+            next: next.report(),
+            flags,
+            publish: self.config.publish.url.to_string(),
+            video: format!("{}x{} at {} fps", video.width, video.height, video.fps),
+            ffmpeg,
+        }))
+    }
+}

@@ -1,0 +1,358 @@
+//! The playout queue: one SQLite table, written by the daemon and by `queue add`, read by the exporter at any time (WAL).
+//!
+//! Times are RFC 3339 in UTC. Callers pass `now`, so that nothing here reads a clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::Serialize;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS playout_queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    plan_id TEXT,
+    asset_path TEXT NOT NULL,
+    duration_s REAL NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'playing', 'played', 'failed')),
+    curation_score REAL,
+    priority INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    play_started_at TEXT,
+    play_finished_at TEXT,
+    failure_reason TEXT,
+    content_kind TEXT NOT NULL DEFAULT 'program',
+    width INTEGER,
+    height INTEGER,
+    bitrate_bps INTEGER
+);
+CREATE INDEX IF NOT EXISTS playout_queue_status ON playout_queue (status, priority DESC, created_at);
+";
+
+/// Emergency items first, then priority, then age.
+const ORDER: &str = "(content_kind = 'emergency') DESC, priority DESC, created_at, id";
+
+const COLUMNS: &str = "id, plan_id, asset_path, duration_s, status, priority, content_kind, created_at, play_started_at, \
+     play_finished_at, failure_reason, width, height, bitrate_bps";
+
+/// The content kind that goes above every priority.
+pub(crate) const EMERGENCY: &str = "emergency";
+
+/// How long a busy database is waited for.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The open queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    connection: Connection,
+}
+
+/// An item to be added.
+#[derive(Clone, Debug)]
+pub(crate) struct NewItem {
+    pub(crate) asset_path: String,
+    pub(crate) plan_id: Option<String>,
+    pub(crate) duration_seconds: f64,
+    pub(crate) priority: i64,
+    pub(crate) content_kind: String,
+    pub(crate) width: Option<u32>,
+    pub(crate) height: Option<u32>,
+    pub(crate) bitrate_bps: Option<u64>,
+}
+
+/// An item of the table, as people and scripts see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Item {
+    pub(crate) id: i64,
+    pub(crate) plan_id: Option<String>,
+    pub(crate) asset_path: String,
+    pub(crate) duration_seconds: f64,
+    pub(crate) status: String,
+    pub(crate) priority: i64,
+    pub(crate) content_kind: String,
+    /// `WIDTHxHEIGHT`, absent for items without a picture.
+    pub(crate) resolution: Option<String>,
+    /// Bits per second of the whole file.
+    pub(crate) bitrate: Option<i64>,
+    pub(crate) created_at: String,
+    pub(crate) play_started_at: Option<String>,
+    pub(crate) play_finished_at: Option<String>,
+    pub(crate) failure_reason: Option<String>,
+}
+
+/// The table in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) queued: u64,
+    pub(crate) playing: u64,
+    pub(crate) played: u64,
+    pub(crate) failed: u64,
+    /// Seconds of content ahead: everything queued and the rest of what is playing.
+    pub(crate) buffer_seconds: f64,
+}
+
+impl Queue {
+    /// Opens the queue, and creates it where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no database, or cannot be written.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let named = || format!("cannot open the queue {}", path.display());
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).with_context(named)?;
+        }
+        let connection = Connection::open(path).with_context(named)?;
+        connection.busy_timeout(BUSY).with_context(named)?;
+        connection.pragma_update(None, "journal_mode", "WAL").with_context(named)?;
+        connection.pragma_update(None, "synchronous", "FULL").with_context(named)?;
+        connection.execute_batch(SCHEMA).with_context(named)?;
+        Ok(Self { connection })
+    }
+
+    /// Adds items in one transaction and returns their ids in order.
+    ///
+    /// # Errors
+    /// The database cannot be written. Then none was added.
+    pub(crate) fn add(&mut self, items: &[NewItem], now: Timestamp) -> anyhow::Result<Vec<i64>> {
+        let transaction = self.connection.transaction()?;
+        let mut ids = Vec::with_capacity(items.len());
+        for item in items {
+            transaction.execute(
+                "INSERT INTO playout_queue (plan_id, asset_path, duration_s, priority, content_kind, width, height, \
+                 bitrate_bps, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                params![
+                    item.plan_id,
+                    item.asset_path,
+                    item.duration_seconds,
+                    item.priority,
+                    item.content_kind,
+                    item.width,
+                    item.height,
+                    item.bitrate_bps.and_then(|bps| i64::try_from(bps).ok()),
+                    now.to_string()
+                ],
+            )?;
+            ids.push(transaction.last_insert_rowid());
+        }
+        transaction.commit().context("cannot write the queue")?;
+        Ok(ids)
+    }
+
+    /// The next item to play, leaving out `taken`, which is prepared but has not started.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(crate) fn next(&self, taken: Option<i64>) -> anyhow::Result<Option<Item>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM playout_queue WHERE status = 'queued' AND id IS NOT ?1 ORDER BY {ORDER} LIMIT 1"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        statement.query_row([taken], read_item).optional().context("cannot read the queue")
+    }
+
+    /// Marks an item as on air.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn started(&self, id: i64, now: Timestamp) -> anyhow::Result<()> {
+        self.mark(
+            "UPDATE playout_queue SET status = 'playing', play_started_at = ?2, updated_at = ?2 WHERE id = ?1",
+            id,
+            now,
+        )
+    }
+
+    /// Marks an item as played to its end.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn played(&self, id: i64, now: Timestamp) -> anyhow::Result<()> {
+        self.mark(
+            "UPDATE playout_queue SET status = 'played', play_finished_at = ?2, updated_at = ?2 WHERE id = ?1",
+            id,
+            now,
+        )
+    }
+
+    /// Marks an item as failed, with the reason.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn failed(&self, id: i64, reason: &str, now: Timestamp) -> anyhow::Result<()> {
+        self.connection
+            .execute(
+                "UPDATE playout_queue SET status = 'failed', failure_reason = ?3, play_finished_at = ?2, updated_at = ?2 \
+                 WHERE id = ?1",
+                params![id, now.to_string(), reason],
+            )
+            .with_context(|| format!("cannot mark queue item {id}"))?;
+        Ok(())
+    }
+
+    /// Puts back what an ended daemon left as playing; it starts anew from its beginning.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn recover(&self, now: Timestamp) -> anyhow::Result<usize> {
+        self.connection
+            .execute(
+                "UPDATE playout_queue SET status = 'queued', play_started_at = NULL, updated_at = ?1 WHERE status = 'playing'",
+                [now.to_string()],
+            )
+            .context("cannot put unfinished items back into the queue")
+    }
+
+    fn mark(&self, sql: &str, id: i64, now: Timestamp) -> anyhow::Result<()> {
+        self.connection
+            .execute(sql, params![id, now.to_string()])
+            .with_context(|| format!("cannot mark queue item {id}"))?;
+        Ok(())
+    }
+
+    /// What is playing and queued in the order of playing; with `all`, also the newest of what is played or failed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(crate) fn show(&self, all: bool, limit: u32) -> anyhow::Result<Vec<Item>> {
+        let filter = if all { "1" } else { "status IN ('playing', 'queued')" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM playout_queue WHERE {filter} ORDER BY \
+             CASE status WHEN 'playing' THEN 0 WHEN 'queued' THEN 1 ELSE 2 END, \
+             CASE WHEN status IN ('played', 'failed') THEN play_finished_at END DESC, {ORDER} LIMIT ?1"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let items = statement.query_map([limit], read_item)?.collect::<Result<Vec<_>, _>>();
+        items.context("cannot read the queue")
+    }
+
+    /// Counts and buffer.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(crate) fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
+        let mut statement = self.connection.prepare(
+            "SELECT status, count(*), coalesce(sum(duration_s), 0), min(play_started_at) FROM playout_queue GROUP BY status",
+        )?;
+        let mut summary = Summary::default();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (status, count): (String, i64) = (row.get(0)?, row.get(1)?);
+            let count = u64::try_from(count).unwrap_or(0);
+            let duration: f64 = row.get(2)?;
+            match status.as_str() {
+                "queued" => {
+                    summary.queued = count;
+                    summary.buffer_seconds += duration;
+                }
+                "playing" => {
+                    summary.playing = count;
+                    let started: Option<String> = row.get(3)?;
+                    let played = started
+                        .and_then(|text| text.parse::<Timestamp>().ok())
+                        .map_or(0.0, |started| now.duration_since(started).as_secs_f64());
+                    summary.buffer_seconds += (duration - played).clamp(0.0, duration);
+                }
+                "played" => summary.played = count,
+                "failed" => summary.failed = count,
+                // The table's CHECK lets no other status in.
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
+}
+
+fn read_item(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let (width, height): (Option<u32>, Option<u32>) = (row.get(11)?, row.get(12)?);
+    Ok(Item {
+        id: row.get(0)?,
+        plan_id: row.get(1)?,
+        asset_path: row.get(2)?,
+        duration_seconds: row.get(3)?,
+        status: row.get(4)?,
+        priority: row.get(5)?,
+        content_kind: row.get(6)?,
+        created_at: row.get(7)?,
+        play_started_at: row.get(8)?,
+        play_finished_at: row.get(9)?,
+        failure_reason: row.get(10)?,
+        resolution: width.zip(height).map(|(width, height)| format!("{width}x{height}")),
+        bitrate: row.get(13)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(path: &str, priority: i64, kind: &str) -> NewItem {
+        NewItem {
+            asset_path: path.to_owned(),
+            plan_id: None,
+            duration_seconds: 60.0,
+            priority,
+            content_kind: kind.to_owned(),
+            width: Some(320),
+            height: Some(180),
+            bitrate_bps: Some(400_000),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    fn opened() -> (tempfile::TempDir, Queue) {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&directory.path().join("data/queue.sqlite")).unwrap();
+        (directory, queue)
+    }
+
+    #[test]
+    fn emergency_then_priority_then_age() {
+        let (_directory, mut queue) = opened();
+        queue.add(&[item("old", 0, "program")], at(0)).unwrap();
+        queue.add(&[item("new", 0, "program"), item("urgent", 5, "program")], at(1)).unwrap();
+        queue.add(&[item("help", 0, EMERGENCY)], at(2)).unwrap();
+        let order: Vec<String> = queue.show(false, 10).unwrap().into_iter().map(|item| item.asset_path).collect();
+        assert_eq!(order, ["help", "urgent", "old", "new"]);
+        assert_eq!(queue.next(None).unwrap().unwrap().asset_path, "help");
+        assert_eq!(queue.next(Some(4)).unwrap().unwrap().asset_path, "urgent");
+    }
+
+    #[test]
+    fn the_buffer_counts_the_rest_of_what_plays() {
+        let (_directory, mut queue) = opened();
+        let ids =
+            queue.add(&[item("a", 0, "program"), item("b", 0, "program"), item("c", 0, "program")], at(0)).unwrap();
+        queue.started(ids[0], at(10)).unwrap();
+        queue.failed(ids[2], "no such file", at(10)).unwrap();
+        let expected = Summary { queued: 1, playing: 1, played: 0, failed: 1, buffer_seconds: 100.0 };
+        assert_eq!(queue.summary(at(30)).unwrap(), expected);
+        assert_eq!(queue.summary(at(500)).unwrap().buffer_seconds, 60.0);
+        queue.played(ids[0], at(70)).unwrap();
+        assert_eq!(queue.summary(at(70)).unwrap().played, 1);
+    }
+
+    #[test]
+    fn what_was_playing_is_put_back() {
+        let (_directory, mut queue) = opened();
+        let ids = queue.add(&[item("a", 0, "program")], at(0)).unwrap();
+        queue.started(ids[0], at(1)).unwrap();
+        assert_eq!(queue.next(None).unwrap(), None);
+        assert_eq!(queue.recover(at(2)).unwrap(), 1);
+        assert_eq!(queue.next(None).unwrap().unwrap().play_started_at, None);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("queue.sqlite");
+        std::fs::write(&path, "not a database at all, but long enough to be read as one".repeat(40)).unwrap();
+        let error = format!("{:#}", Queue::open(&path).unwrap_err());
+        assert!(error.contains("queue.sqlite") && error.contains("not a database"), "{error}");
+    }
+}
