@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use url::Url;
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
 
-use crate::{client, serve};
+use crate::check::Weight;
+use crate::{check, client, serve};
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -21,6 +22,8 @@ pub struct Cli {
 enum Verb {
     /// Run the server.
     Serve(ServeArgs),
+    /// Say whether configuration, runbooks and alert rules agree. Exits with 1 if they do not.
+    Check(CheckArgs),
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -37,6 +40,14 @@ pub struct ServeArgs {
     /// How it logs.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// Flags of `check`.
+#[derive(Parser)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
 }
 
 /// Verbs that talk to a running server.
@@ -107,10 +118,17 @@ pub struct OnAll {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Serve(args) => serve::main(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Check(args) => Ok(check(&args)),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("vvtv-remediator: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn check(args: &CheckArgs) -> ExitCode {
+    let report = check::check(&args.config_file);
+    println!("{report}");
+    if report.count(Weight::Error) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every decision is the core's; nothing here decides whether to act.
 
-pub mod check;
 pub mod alertmanager;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod clock;

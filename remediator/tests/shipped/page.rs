@@ -1,33 +1,14 @@
 //! Timers, actions and their order are the page's; restores go back to what was there.
 
-use std::path::{Path, PathBuf};
-
 use vvtv_incident::{Kind, Severity, StepId};
-use vvtv_remediator::config::{self, Config, SecretFiles};
+use vvtv_remediator::config::Config;
 use vvtv_remediator::facts::{Facts, IncidentFacts, StepFacts};
 use vvtv_remediator::runbook::{Book, load_dir};
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The shipped configuration with another root, as an installation elsewhere derives it.
-fn shipped() -> (tempfile::TempDir, Config) {
-    let root = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(repository().join("deploy/remediator.yml")).unwrap();
-    let text = text.replace("/vvtv/", &format!("{}/", root.path().display()));
-    let path = root.path().join("remediator.yml");
-    std::fs::write(&path, text).unwrap();
-    std::fs::create_dir(root.path().join("secrets")).unwrap();
-    for secret in ["webhook_token", "pagerduty_routing_key"] {
-        std::fs::write(root.path().join("secrets").join(secret), "secret\n").unwrap();
-    }
-    let config = config::load(&path, SecretFiles::Demand).unwrap();
-    (root, config)
-}
+use crate::installation::shipped;
 
 fn books(config: &Config) -> Vec<Book> {
-    load_dir(&repository().join("runbooks"), &config.site).unwrap_or_else(|error| panic!("{error}"))
+    load_dir(&config.runbooks, &config.site).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn book<'a>(books: &'a [Book], id: &str) -> &'a Book {
