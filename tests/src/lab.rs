@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::ask::Ask;
@@ -386,7 +387,11 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
         // NGINX drops to `nobody` for its workers otherwise, who may not enter the root directory.
         edits.push(Edit::text("configs/nginx/rtmp.conf", "load_module ", "user root;\nload_module "));
     }
-    let _until_the_remediator_is_shipped = site;
+    // No service manager here: NGINX is restarted by the script that is shipped for such machines.
+    let at = |path: &str| site.root.join(path).display().to_string();
+    let restart = json!([at("bin/restart-nginx"), at("configs/nginx/rtmp.conf")]);
+    edits.push(Edit::set("configs/remediator.yml", "/variables/restart_nginx", restart));
+    edits.push(Edit::set("configs/remediator.yml", "/channels/pagerduty/pagerduty/url", json!(enqueue)));
     edits
 }
 
