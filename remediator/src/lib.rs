@@ -23,6 +23,7 @@ pub mod pager;
 pub mod platform;
 pub mod promql;
 pub mod reconcile;
+pub mod rehearsal;
 pub mod runbook;
 pub mod serve;
 pub mod source;

@@ -1,5 +1,6 @@
 //! Programs that runbooks call and this machine lacks: a warning, since runbooks are often checked elsewhere.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -13,9 +14,11 @@ const BUILTINS: [&str; 34] = [
     "true", "umask", "unset", "until", "while",
 ];
 
+/// One warning for each program, where the runbook calls it first.
 pub(super) fn check(book: &Book, report: &mut Report) {
-    for (id, mark) in &book.marks.commands {
-        let Some(spec) = book.steps.get(id) else { continue };
+    let mut told = BTreeSet::new();
+    for id in book.plan.all_steps().map(|step| &step.id) {
+        let (Some(spec), Some(mark)) = (book.steps.get(id), book.marks.commands.get(id)) else { continue };
         let programs: Vec<String> = match &spec.command {
             Command::Run(arguments) => {
                 arguments.first().map(|program| program.as_str().to_owned()).into_iter().collect()
@@ -25,6 +28,9 @@ pub(super) fn check(book: &Book, report: &mut Report) {
             }
         };
         for program in programs.iter().filter(|program| looks_like_a_program(program) && !is_there(program)) {
+            if !told.insert(program.clone()) {
+                continue;
+            }
             report.warning_at(&book.marks.source, mark, format!("`{program}` is not on this machine's PATH"));
         }
     }

@@ -73,7 +73,7 @@ fn nothing_slow_stands_before_the_first_repair() {
         let first = steps.iter().position(vvtv_incident::Step::is_change).unwrap();
         let waits: Vec<_> = steps[..first]
             .iter()
-            .filter(|step| step.kind == Kind::Diagnose { background: false })
+            .filter(|step| matches!(step.kind, Kind::Diagnose { background: false, .. }))
             .map(|step| step.id.as_str())
             .collect();
         assert_eq!(waits, [if id == "segment-age" { "encoder_status" } else { "check_nginx_config" }]);
