@@ -50,8 +50,8 @@ pub struct AlertStatus {
 /// An incident as the remediator's API shows it; what the lab does not use is left out.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Incident {
-    /// Identity.
-    pub id: String,
+    /// Its number.
+    pub id: u64,
     /// Id of the runbook at work.
     pub runbook: String,
     /// The stream.
@@ -225,7 +225,7 @@ impl Ask {
     ///
     /// # Errors
     /// The remediator does not answer, or does not know it.
-    pub async fn incident(&self, id: &str) -> anyhow::Result<Incident> {
+    pub async fn incident(&self, id: u64) -> anyhow::Result<Incident> {
         self.json(self.site.ports.remediator, &format!("/api/v1/incidents/{id}")).await
     }
 }

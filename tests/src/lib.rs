@@ -17,6 +17,7 @@ pub mod lab;
 pub mod pager;
 pub mod ports;
 pub mod programs;
+pub mod scene;
 pub mod service;
 pub mod site;
 pub mod up;

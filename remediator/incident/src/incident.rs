@@ -290,7 +290,8 @@ impl Incident {
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
             Phase::Monitoring { until } => Some(*until),
             Phase::Closing { give_up_at, .. } => Some(*give_up_at),
-            Phase::Exhausted | Phase::Stabilising => None,
+            Phase::Stabilising => self.settle_until,
+            Phase::Exhausted => None,
         };
         let people = if self.resting(cx) || self.waits_for_others(cx) {
             None

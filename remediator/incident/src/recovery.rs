@@ -22,12 +22,8 @@ impl Incident {
     pub(crate) fn stabilising(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
         match self.health.health() {
             Health::Unknown { .. } => Flow::Wait,
-            Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => {
-                // The last change was promised this much time; a wobble within it is no failure of the change.
-                let past_the_ladder = cx.runbook.steps.len();
-                let stage = Stage::Deciding { since: cx.now };
-                self.enter(Phase::Working { cursor: past_the_ladder, stage }, Reason::Settling, out)
-            }
+            // The last change was promised this much time; a wobble within it is no failure of the change.
+            Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => Flow::Wait,
             Health::Sick { .. } => self.relapse(cx, out),
             Health::Healthy { since } if cx.now.since(since) >= cx.runbook.healthy_for => {
                 self.resolve_pages(Reason::Stabilised, out);
