@@ -7,7 +7,11 @@ use clap::{Parser, Subcommand};
 use url::Url;
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
 
-use crate::{client, serve};
+use crate::check::Weight;
+use crate::config::SecretFiles;
+use crate::rehearsal::tests_of;
+use crate::runbook::load_dir;
+use crate::{check, client, config, rehearsal, serve};
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -21,6 +25,12 @@ pub struct Cli {
 enum Verb {
     /// Run the server.
     Serve(ServeArgs),
+    /// Say whether configuration, runbooks and alert rules agree. Exits with 1 if they do not.
+    Check(CheckArgs),
+    /// Run the `*.test.yml` beside the runbooks on a virtual clock. Exits with 1 if one fails.
+    Test(TestArgs),
+    /// Print what a runbook does when nothing helps, level by level.
+    Simulate(SimulateArgs),
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -37,6 +47,35 @@ pub struct ServeArgs {
     /// How it logs.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// Flags of `check`.
+#[derive(Parser)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+}
+
+/// Flags of `test`.
+#[derive(Parser)]
+pub struct TestArgs {
+    /// The configuration: it names the runbooks, the site variables and the people.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+    /// Also name the branches of the runbooks that no case goes through; one is enough to fail.
+    #[arg(long)]
+    pub coverage: bool,
+}
+
+/// Flags of `simulate`.
+#[derive(Parser)]
+pub struct SimulateArgs {
+    /// The runbook's id.
+    pub runbook: String,
+    /// The configuration: it names the runbooks, the site variables and the people.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
 }
 
 /// Verbs that talk to a running server.
@@ -107,10 +146,42 @@ pub struct OnAll {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Serve(args) => serve::main(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Check(args) => Ok(check(&args)),
+        Verb::Test(args) => test(&args),
+        Verb::Simulate(args) => simulate(&args),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("vvtv-remediator: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn check(args: &CheckArgs) -> ExitCode {
+    let report = check::check(&args.config_file);
+    println!("{report}");
+    if report.count(Weight::Error) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
+    let config = config::load(&args.config_file, SecretFiles::Report)?;
+    let books = load_dir(&config.runbooks, &config.site)?;
+    let summary = tests_of(&config, &books);
+    println!("{summary}");
+    let uncovered = args.coverage && !summary.not_covered.is_empty();
+    if uncovered {
+        println!("not covered:\n  {}", summary.not_covered.join("\n  "));
+    }
+    Ok(if summary.good() && !uncovered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    let config = config::load(&args.config_file, SecretFiles::Report)?;
+    let books = load_dir(&config.runbooks, &config.site)?;
+    let Some(plan) = rehearsal::simulate(&config, &books, &args.runbook) else {
+        let ids: Vec<_> = books.iter().map(|book| book.plan.id.as_str()).collect();
+        anyhow::bail!("no runbook has the id `{}` (runbooks: {})", args.runbook, ids.join(", "));
+    };
+    print!("{plan}");
+    Ok(ExitCode::SUCCESS)
 }

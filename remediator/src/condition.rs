@@ -32,16 +32,40 @@ pub enum Condition {
 /// Parts are asked in order, and only until the answer is certain. In `all` a "no" outweighs an error beside it, in `any` a "yes"
 /// does: what is certain stays certain.
 pub async fn holds(condition: &Condition, facts: &Facts, site: &Site, prometheus: &PromClient) -> Answer {
-    let context = expression::context(facts, site);
-    decide(condition, &context, &Target::new(facts.target.as_str()), prometheus).await
+    let target = Target::new(facts.target.as_str());
+    let ask = |query: &Query| {
+        let query = query.clone();
+        let target = target.clone();
+        async move {
+            match prometheus.verdict(&query, &target).await {
+                Ok(Verdict::Healthy) => Answer::Yes,
+                Ok(Verdict::Sick) => Answer::No,
+                Ok(Verdict::Unknown) => Answer::Error(format!("`{}`: no sample", query.as_str())),
+                Err(error) => Answer::Error(format!("`{}`: {}", query.as_str(), chain(&error))),
+            }
+        }
+    };
+    decide(condition, &expression::context(facts, site), &ask).await
 }
 
-fn decide<'a>(
+/// As [`holds`], with somebody else to answer the PromQL: what a rehearsal does.
+pub async fn holds_with<F, A>(condition: &Condition, facts: &Facts, site: &Site, ask: F) -> Answer
+where
+    F: Fn(&Query) -> A + Sync,
+    A: Future<Output = Answer> + Send,
+{
+    decide(condition, &expression::context(facts, site), &ask).await
+}
+
+fn decide<'a, F, A>(
     condition: &'a Condition,
     facts: &'a minijinja::Value,
-    target: &'a Target,
-    prometheus: &'a PromClient,
-) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+    ask: &'a F,
+) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>
+where
+    F: Fn(&Query) -> A + Sync,
+    A: Future<Output = Answer> + Send,
+{
     Box::pin(async move {
         match condition {
             Condition::Expr(text) => match expression::holds(text, facts) {
@@ -49,29 +73,22 @@ fn decide<'a>(
                 Ok(false) => Answer::No,
                 Err(error) => Answer::Error(format!("`{text}`: {error}")),
             },
-            Condition::Promql(query) => match prometheus.verdict(query, target).await {
-                Ok(Verdict::Healthy) => Answer::Yes,
-                Ok(Verdict::Sick) => Answer::No,
-                Ok(Verdict::Unknown) => Answer::Error(format!("`{}`: no sample", query.as_str())),
-                Err(error) => Answer::Error(format!("`{}`: {}", query.as_str(), chain(&error))),
-            },
-            Condition::All(parts) => decide_parts(parts, &Answer::No, facts, target, prometheus).await,
-            Condition::Any(parts) => decide_parts(parts, &Answer::Yes, facts, target, prometheus).await,
+            Condition::Promql(query) => ask(query).await,
+            Condition::All(parts) => decide_parts(parts, &Answer::No, facts, ask).await,
+            Condition::Any(parts) => decide_parts(parts, &Answer::Yes, facts, ask).await,
         }
     })
 }
 
 /// Asks the parts until one gives the answer that settles it; otherwise the first error, otherwise the opposite.
-async fn decide_parts(
-    parts: &[Condition],
-    settles: &Answer,
-    facts: &minijinja::Value,
-    target: &Target,
-    prometheus: &PromClient,
-) -> Answer {
+async fn decide_parts<F, A>(parts: &[Condition], settles: &Answer, facts: &minijinja::Value, ask: &F) -> Answer
+where
+    F: Fn(&Query) -> A + Sync,
+    A: Future<Output = Answer> + Send,
+{
     let mut error = None;
     for part in parts {
-        match decide(part, facts, target, prometheus).await {
+        match decide(part, facts, ask).await {
             answer if answer == *settles => return answer,
             Answer::Error(message) => error = error.or(Some(message)),
             Answer::Yes | Answer::No => {}

@@ -127,6 +127,8 @@ pub struct Marks {
     pub headers: Vec<(String, Spanned<()>)>,
     /// Secret files that could not be read, when [`SecretFiles::Report`] was asked for.
     pub unread_secrets: Vec<(String, Spanned<()>)>,
+    /// Secret files that were read.
+    pub secret_files: Vec<(PathBuf, Spanned<()>)>,
     /// Each rules file.
     pub rules: Vec<Spanned<()>>,
 }

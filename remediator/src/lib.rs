@@ -3,6 +3,7 @@
 //! Every decision is the core's; nothing here decides whether to act.
 
 pub mod alertmanager;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod pager;
 pub mod platform;
 pub mod promql;
 pub mod reconcile;
+pub mod rehearsal;
 pub mod runbook;
 pub mod serve;
 pub mod source;

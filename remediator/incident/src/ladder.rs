@@ -271,7 +271,7 @@ impl Incident {
 
     fn start(&mut self, cursor: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
         let attempt = self.begin(cursor, Reason::NextStep, cx, out);
-        let waits = !matches!(step.kind, Kind::Diagnose { background: true });
+        let waits = !matches!(step.kind, Kind::Diagnose { background: true, .. });
         if waits {
             let deadline = cx.now + step.timeout + REPORT_GRACE;
             self.at(cursor, Stage::Running { attempt, deadline })
@@ -424,7 +424,8 @@ impl Incident {
                 }
                 Phase::Working { cursor, stage: Stage::Ready }
             }
-            (Kind::Diagnose { .. }, _) => next,
+            (Kind::Diagnose { settle, .. }, _) if settle.is_zero() => next,
+            (Kind::Diagnose { .. }, _) => Phase::Working { cursor, stage: Stage::Settling { since: cx.now, until } },
             (Kind::Change { .. }, StepState::Unknown) => {
                 Phase::Working { cursor, stage: Stage::Verifying { since: cx.now, until } }
             }

@@ -87,6 +87,8 @@ pub enum Kind {
     Diagnose {
         /// The steps after it do not wait for its end.
         background: bool,
+        /// How long the target may take to become healthy after it, before the next step: for one that waits for something.
+        settle: Duration,
     },
     /// Alters the system.
     Change {
@@ -146,8 +148,7 @@ impl Step {
     #[must_use]
     pub const fn settle(&self) -> Duration {
         match self.kind {
-            Kind::Diagnose { .. } => Duration::ZERO,
-            Kind::Change { settle, .. } => settle,
+            Kind::Diagnose { settle, .. } | Kind::Change { settle, .. } => settle,
         }
     }
 

@@ -26,11 +26,12 @@ struct Builder {
     source: Source,
     secrets: SecretFiles,
     unread_secrets: Vec<(String, Spanned<()>)>,
+    secret_files: Vec<(std::path::PathBuf, Spanned<()>)>,
 }
 
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
     let file: File = source.parse()?;
-    let mut builder = Builder { source, secrets, unread_secrets: Vec::new() };
+    let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
     let channels = builder.channels(&file.channels)?;
     let contacts = builder.contacts(&file.contacts, &channels)?;
     let mut policy = builder.policy(file.limits.unwrap_or_default())?;
@@ -52,6 +53,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
         headers: headers(&file.channels),
         unread_secrets: builder.unread_secrets.clone(),
+        secret_files: builder.secret_files.clone(),
         rules: file.rules.iter().map(place).collect(),
     };
     Ok(Config {
@@ -135,8 +137,12 @@ fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, 
 
 impl Builder {
     fn secret(&mut self, path: &Spanned<String>) -> Result<Secret, YamlError> {
-        match Secret::read(&self.source.resolve(&path.value)) {
-            Ok(secret) => Ok(secret),
+        let file = self.source.resolve(&path.value);
+        match Secret::read(&file) {
+            Ok(secret) => {
+                self.secret_files.push((file, place(path)));
+                Ok(secret)
+            }
             Err(message) if self.secrets == SecretFiles::Report => {
                 self.unread_secrets.push((message, place(path)));
                 Ok(Secret::new(""))

@@ -134,8 +134,10 @@ fn text(book: &Book, step: &Step) -> StepText {
     let spec = book.step(&step.id);
     let timeout = PromDuration::new(step.timeout);
     let (kind, limits) = match &step.kind {
-        Kind::Diagnose { background: false } => ("diagnose", format!("At most {timeout}.")),
-        Kind::Diagnose { background: true } => ("diagnose", format!("At most {timeout}; the next step does not wait.")),
+        Kind::Diagnose { background: false, .. } => ("diagnose", format!("At most {timeout}.")),
+        Kind::Diagnose { background: true, .. } => {
+            ("diagnose", format!("At most {timeout}; the next step does not wait."))
+        }
         Kind::Change { settle, repeatable, .. } => {
             let again = if *repeatable { "may run again" } else { "runs once" };
             ("change", format!("At most {timeout}; {} to work; {again}.", PromDuration::new(*settle)))

@@ -183,14 +183,20 @@ impl<'a> Builder<'a> {
             StepKind::Diagnose => {
                 let for_changes = [
                     written.locks.as_ref().map(|at| ("locks", place(at))),
-                    written.settle.as_ref().map(|at| ("settle", place(at))),
                     written.repeatable.as_ref().map(|at| ("repeatable", place(at))),
                     written.on_failure.as_ref().map(|at| ("on_failure", place(at))),
                 ];
                 for (key, at) in for_changes.into_iter().flatten() {
                     self.wrong(&at, format!("`{key}` is for changes, and this step is a diagnosis"));
                 }
-                Kind::Diagnose { background: written.background.as_ref().is_some_and(|flag| flag.value) }
+                let background = written.background.as_ref().is_some_and(|flag| flag.value);
+                if let Some(settle) = written.settle.as_ref().filter(|_| background) {
+                    self.wrong(settle, "what runs in the background is not waited for, so `settle` means nothing");
+                }
+                Kind::Diagnose {
+                    background,
+                    settle: written.settle.as_ref().map_or(Duration::ZERO, |it| it.value.get()),
+                }
             }
             StepKind::Change => {
                 if let Some(background) = &written.background {

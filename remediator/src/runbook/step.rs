@@ -40,7 +40,7 @@ impl Builder<'_> {
             self.condition(&when.value, 0)
         });
         let command = self.command(&id, written);
-        if matches!(plan_kind, vvtv_incident::Kind::Diagnose { background: true }) {
+        if matches!(plan_kind, vvtv_incident::Kind::Diagnose { background: true, .. }) {
             self.background.push(id.clone());
         }
         let command = command.filter(|_| self.errors.len() == before)?;

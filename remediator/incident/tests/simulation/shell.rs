@@ -78,7 +78,7 @@ fn books() -> Vec<Runbook> {
         recovery,
         mode: Mode::Act,
     };
-    let look = |id, background| step(id, Kind::Diagnose { background }, false);
+    let look = |id, background| step(id, Kind::Diagnose { background, settle: Duration::ZERO }, false);
     let restore = Restore {
         apply: change("restore", "encoder:$target", false, OnFailure::Stop),
         undo: change("undo", "encoder:$target", false, OnFailure::Stop),

@@ -14,7 +14,12 @@ pub(crate) const fn seconds(number: u64) -> Duration {
 }
 
 pub(crate) fn diagnose(id: &str) -> Step {
-    Step { id: StepId::new(id), kind: Kind::Diagnose { background: false }, conditional: false, timeout: seconds(10) }
+    Step {
+        id: StepId::new(id),
+        kind: Kind::Diagnose { background: false, settle: Duration::ZERO },
+        conditional: false,
+        timeout: seconds(10),
+    }
 }
 
 pub(crate) fn change(id: &str) -> Step {

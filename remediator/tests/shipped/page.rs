@@ -1,33 +1,14 @@
-//! The shipped configuration and runbooks load, and say what the runbook page says.
-
-use std::path::{Path, PathBuf};
+//! Timers, actions and their order are the page's; restores go back to what was there.
 
 use vvtv_incident::{Kind, Severity, StepId};
-use vvtv_remediator::config::{self, Config, SecretFiles};
+use vvtv_remediator::config::Config;
 use vvtv_remediator::facts::{Facts, IncidentFacts, StepFacts};
 use vvtv_remediator::runbook::{Book, load_dir};
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The shipped configuration with another root, as an installation elsewhere derives it.
-fn shipped() -> (tempfile::TempDir, Config) {
-    let root = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(repository().join("deploy/remediator.yml")).unwrap();
-    let text = text.replace("/vvtv/", &format!("{}/", root.path().display()));
-    let path = root.path().join("remediator.yml");
-    std::fs::write(&path, text).unwrap();
-    std::fs::create_dir(root.path().join("secrets")).unwrap();
-    for secret in ["webhook_token", "pagerduty_routing_key"] {
-        std::fs::write(root.path().join("secrets").join(secret), "secret\n").unwrap();
-    }
-    let config = config::load(&path, SecretFiles::Demand).unwrap();
-    (root, config)
-}
+use crate::installation::shipped;
 
 fn books(config: &Config) -> Vec<Book> {
-    load_dir(&repository().join("runbooks"), &config.site).unwrap_or_else(|error| panic!("{error}"))
+    load_dir(&config.runbooks, &config.site).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn book<'a>(books: &'a [Book], id: &str) -> &'a Book {
@@ -92,7 +73,7 @@ fn nothing_slow_stands_before_the_first_repair() {
         let first = steps.iter().position(vvtv_incident::Step::is_change).unwrap();
         let waits: Vec<_> = steps[..first]
             .iter()
-            .filter(|step| step.kind == Kind::Diagnose { background: false })
+            .filter(|step| matches!(step.kind, Kind::Diagnose { background: false, .. }))
             .map(|step| step.id.as_str())
             .collect();
         assert_eq!(waits, [if id == "segment-age" { "encoder_status" } else { "check_nginx_config" }]);

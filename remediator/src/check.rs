@@ -1,0 +1,160 @@
+//! `check`: whether configuration, runbooks and alert rules agree, before anything depends on them.
+//!
+//! Everything that is found is reported, each with file, line, column and an excerpt. Errors keep a server from doing what the
+//! operator thinks it will; warnings may be right on another machine than this one.
+
+mod endless;
+mod programs;
+mod rules;
+mod secrets;
+mod shell;
+
+use std::fmt;
+use std::path::Path;
+
+use vvtv_incident::Level;
+use vvtv_toolkit::yaml::{Spanned, YamlError};
+
+use crate::config::{self, Config, SecretFiles};
+use crate::platform::Platform;
+use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
+use crate::source::Source;
+use rules::Rules;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It will not work as written.
+    Error,
+    /// It may be wrong.
+    Warning,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub weight: Weight,
+    /// Where, what, and an excerpt.
+    pub text: String,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// In the order of looking: configuration, runbooks, how they fit together.
+    pub findings: Vec<Finding>,
+    /// Runbooks that were read.
+    pub runbooks: usize,
+    /// Alert rules that were read.
+    pub rules: usize,
+}
+
+impl Report {
+    /// How many findings have this weight.
+    #[must_use]
+    pub fn count(&self, weight: Weight) -> usize {
+        self.findings.iter().filter(|finding| finding.weight == weight).count()
+    }
+
+    fn error(&mut self, error: &YamlError) {
+        self.add(Weight::Error, error.to_string());
+    }
+
+    fn error_at<T>(&mut self, source: &Source, at: &Spanned<T>, message: impl Into<String>) {
+        self.error(&source.error(at, message));
+    }
+
+    fn warning_at<T>(&mut self, source: &Source, at: &Spanned<T>, message: impl Into<String>) {
+        self.add(Weight::Warning, source.error(at, message).to_string());
+    }
+
+    fn add(&mut self, weight: Weight, text: String) {
+        let finding = Finding { weight, text };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            match finding.weight {
+                Weight::Error => writeln!(f, "error: {}", finding.text.trim_end())?,
+                Weight::Warning => writeln!(f, "warning: {}", finding.text.trim_end())?,
+            }
+        }
+        let (errors, warnings) = (self.count(Weight::Error), self.count(Weight::Warning));
+        write!(f, "{} runbooks, {} alert rules: {errors} errors, {warnings} warnings", self.runbooks, self.rules)
+    }
+}
+
+/// Checks a configuration and all that it names. Nothing is started or asked over the network.
+#[must_use]
+pub fn check(config_file: &Path) -> Report {
+    let mut report = Report::default();
+    let config = match config::load(config_file, SecretFiles::Report) {
+        Ok(config) => config,
+        Err(error) => {
+            report.error(&error);
+            return report;
+        }
+    };
+    secrets::check(&config, &mut report);
+    let rules = Rules::read(&config, &mut report);
+    for platform in [Platform::Linux, Platform::Macos] {
+        let site = Site { platform, ..config.site.clone() };
+        match load_dir(&config.runbooks, &site) {
+            Ok(books) => {
+                report.runbooks = books.len();
+                for book in &books {
+                    check_book(book, &config, &rules, &mut report);
+                    if platform == Platform::current() {
+                        programs::check(book, &mut report);
+                    }
+                }
+            }
+            Err(LibraryError::Files(errors)) => errors.iter().for_each(|error| report.error(error)),
+            Err(error @ (LibraryError::List { .. } | LibraryError::TooMany(_) | LibraryError::Empty(_))) => {
+                let message = crate::condition::chain(&error);
+                report.error_at(&config.marks.source, &config.marks.runbooks, message);
+            }
+        }
+    }
+    report
+}
+
+fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) {
+    let source = &book.marks.source;
+    if let (Some(escalate), Some(mark)) = (book.plan.escalate, &book.marks.escalate)
+        && !config.contacts.iter().any(|contact| contact.level == escalate.level)
+    {
+        let highest = config.contacts.last().map_or(Level::FIRST, |contact| contact.level);
+        report.error_at(source, mark, format!("no contact has level {}: they end at {highest}", escalate.level.get()));
+    }
+    if !config.rules.is_empty() {
+        for (alert, mark) in &book.marks.alerts {
+            rules.check(alert, mark, book, report);
+        }
+    }
+    for (id, mark) in &book.marks.commands {
+        let Some(spec) = book.steps.get(id) else { continue };
+        let found = match &spec.command {
+            Command::Run(arguments) => {
+                let words: Vec<&str> = arguments.iter().map(crate::runbook::Argument::as_str).collect();
+                endless::command(&words)
+            }
+            Command::Shell(text) => endless::shell(text),
+        };
+        for trouble in found {
+            match trouble.weight {
+                Weight::Error => report.error_at(source, mark, trouble.message),
+                Weight::Warning => report.warning_at(source, mark, trouble.message),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

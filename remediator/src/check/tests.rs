@@ -1,0 +1,123 @@
+use super::*;
+
+struct Site {
+    root: tempfile::TempDir,
+}
+
+const RUNBOOK: &str = "\
+id: segment-age
+title: High Segment Age
+alerts: [SegmentAgeHigh]
+severity: critical
+target: stream
+healthy: min(vvtv_ingest_up{stream=\"$target\"})
+respond_within: 5m
+escalate: {level: 2, after: 10m}
+steps:
+  - {id: a, kind: diagnose, run: [ls]}
+";
+
+const RULES: &str = "\
+groups:
+  - name: g
+    rules:
+      - record: x
+        expr: y
+      - alert: SegmentAgeHigh
+        expr: x > 1
+        keep_firing_for: 15s
+        labels: {severity: critical}
+        annotations: {runbook_url: 'http://h/runbooks/segment-age'}
+";
+
+const CONFIG: &str = "\
+database: sqlite:r.db
+runbooks: runbooks
+rules: [rules.yml]
+prometheus: http://127.0.0.1:9090
+alertmanager: http://127.0.0.1:9093
+webhook: {token_file: token}
+contacts:
+  - {level: 1, name: A, respond_within: 5m, notify: [hook]}
+  - {level: 2, name: B, respond_within: 5m, notify: [hook]}
+channels:
+  hook: {webhook: {url: 'http://127.0.0.1:9/x'}}
+";
+
+impl Site {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let site = Self { root: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(site.root.path().join("runbooks")).unwrap();
+        site.write("config.yml", CONFIG).write("rules.yml", RULES).write("runbooks/a.yml", RUNBOOK).write("token", "t");
+        let token = site.root.path().join("token");
+        std::fs::set_permissions(token, std::fs::Permissions::from_mode(0o600)).unwrap();
+        site
+    }
+
+    fn write(&self, name: &str, text: &str) -> &Self {
+        std::fs::write(self.root.path().join(name), text).unwrap();
+        self
+    }
+
+    fn report(&self) -> String {
+        let report = check(&self.root.path().join("config.yml")).to_string();
+        report.replace(&self.root.path().display().to_string(), "ROOT")
+    }
+}
+
+#[test]
+fn what_agrees_has_no_findings() {
+    assert_eq!(Site::new().report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+}
+
+#[test]
+fn an_alert_without_a_rule_and_a_level_without_a_contact_are_errors() {
+    let site = Site::new();
+    let book = RUNBOOK.replace("[SegmentAgeHigh]", "[SegmentAgeHigh, PublisherLost]").replace("level: 2", "level: 3");
+    site.write("runbooks/a.yml", &book);
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn rules_that_say_something_else_are_warnings() {
+    let site = Site::new();
+    site.write("rules.yml", &RULES.replace("critical", "major").replace("runbooks/segment-age", "runbooks/other"));
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn steps_without_end_are_errors_on_whichever_platform_they_stand() {
+    let site = Site::new();
+    let steps = "  - {id: b, kind: diagnose, run: [tail, -f, /var/log/syslog]}
+  - {id: c, kind: diagnose, shell: {linux: top -b -n 1, macos: top}}
+  - {id: d, kind: diagnose, run: [curl, 'http://h/']}
+  - {id: e, kind: diagnose, run: [no-such-program]}
+";
+    site.write("runbooks/a.yml", &format!("{RUNBOOK}{steps}"));
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn secrets_in_plain_text_are_errors() {
+    let site = Site::new();
+    let channel = "hook: {webhook: {url: 'http://u:p@127.0.0.1:9/x', headers: {X-Api-Key: k3y}}}";
+    let config = CONFIG.replace("hook: {webhook: {url: 'http://127.0.0.1:9/x'}}", channel);
+    site.write("config.yml", &config.replace("webhook: {token_file: token}\n", ""));
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn broken_files_are_reported_together() {
+    let site = Site::new();
+    site.write("runbooks/a.yml", "id: [").write("runbooks/b.yml", "id: b\nid: b\n").write("rules.yml", "groups: 7");
+    insta::assert_snapshot!(site.report());
+    let site = Site::new();
+    site.write(
+        "config.yml",
+        &CONFIG.replace("[rules.yml]", "[none.yml]").replace("runbooks: runbooks", "runbooks: none"),
+    );
+    insta::assert_snapshot!(site.report());
+    site.write("config.yml", "database: 7: 8");
+    insta::assert_snapshot!(site.report());
+}

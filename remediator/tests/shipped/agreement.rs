@@ -1,0 +1,97 @@
+//! Configuration, runbooks and alert rules agree, and the runbooks' queries mean what they should to Prometheus itself.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use vvtv_incident::Target;
+use vvtv_remediator::check::{Weight, check};
+use vvtv_remediator::runbook::load_dir;
+
+use crate::installation::shipped;
+
+#[test]
+fn check_finds_nothing_but_programs_that_are_not_here() {
+    let (root, _config) = shipped();
+    let report = check(&root.path().join("remediator.yml"));
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.weight == Weight::Error || !finding.text.contains("is not on this machine's PATH"))
+        .map(|finding| finding.text.as_str())
+        .collect();
+    assert_eq!(found, [] as [&str; 0]);
+    assert_eq!(report.runbooks, 4);
+}
+
+const THRESHOLDS: &str = "
+      - {series: 'vvtv_alert_threshold{stream=\"main\",signal=\"segment_age\"}', values: '10x3'}
+      - {series: 'vvtv_alert_threshold{stream=\"main\",signal=\"encoder_drops\"}', values: '0.005x3'}
+      - {series: 'vvtv_alert_threshold{stream=\"main\",signal=\"bitrate_variance\"}', values: '0.25x3'}
+";
+
+/// Series of one stream, and each runbook's answer (in the order of the files): 1, 0, or no sample.
+const CASES: [(&str, [Option<u8>; 4]); 4] = [
+    (
+        "all is well
+         vvtv_segment_age_seconds{stream=\"main\",variant=\"a\"} 2
+         vvtv_segment_age_seconds{stream=\"main\",variant=\"b\"} 3
+         vvtv_ingest_publishing{stream=\"main\"} 1
+         vvtv_ingest_up{stream=\"main\"} 1
+         vvtv_encoder_drops_ratio{stream=\"main\"} 0.005
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.1",
+        [Some(1), Some(1), Some(1), Some(1)],
+    ),
+    (
+        "one variant is old, the publisher is there; drops and swings
+         vvtv_segment_age_seconds{stream=\"main\",variant=\"a\"} 2
+         vvtv_segment_age_seconds{stream=\"main\",variant=\"b\"} 10
+         vvtv_ingest_publishing{stream=\"main\"} 1
+         vvtv_ingest_up{stream=\"main\"} 0
+         vvtv_encoder_drops_ratio{stream=\"main\"} 0.02
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.3",
+        [Some(0), Some(0), Some(0), Some(0)],
+    ),
+    (
+        "segments are fresh still, the publisher is gone
+         vvtv_segment_age_seconds{stream=\"main\",variant=\"a\"} 2
+         vvtv_ingest_publishing{stream=\"main\"} 0
+         vvtv_ingest_up{stream=\"main\"} 1",
+        [None, None, Some(1), Some(0)],
+    ),
+    (
+        "the exporter is gone, another stream is there
+         vvtv_segment_age_seconds{stream=\"other\",variant=\"a\"} 99
+         vvtv_ingest_publishing{stream=\"other\"} 0
+         vvtv_ingest_up{stream=\"other\"} 0",
+        [None, None, None, None],
+    ),
+];
+
+#[test]
+fn health_is_one_zero_or_unknown_as_prometheus_computes_it() {
+    let (root, config) = shipped();
+    let queries: Vec<String> = load_dir(&config.runbooks, &config.site)
+        .unwrap()
+        .iter()
+        .map(|book| book.healthy.about(&Target::new("main")))
+        .collect();
+    let mut text = "evaluation_interval: 1s\ntests:\n".to_owned();
+    for (series, expected) in CASES {
+        let mut lines = series.lines();
+        write!(text, "  - name: {}\n    interval: 1s\n    input_series:{THRESHOLDS}", lines.next().unwrap()).unwrap();
+        for (name, value) in lines.map(|line| line.trim().rsplit_once(' ').unwrap()) {
+            writeln!(text, "      - {{series: '{name}', values: '{value}x3'}}").unwrap();
+        }
+        text.push_str("    promql_expr_test:\n");
+        for (query, expected) in queries.iter().zip(expected) {
+            let samples = expected.map_or_else(String::new, |value| format!("{{labels: '{{}}', value: {value}}}"));
+            let query = serde_json::to_string(query).unwrap();
+            writeln!(text, "      - {{expr: {query}, eval_time: 1s, exp_samples: [{samples}]}}").unwrap();
+        }
+    }
+    let file = root.path().join("health.yml");
+    std::fs::write(&file, &text).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&file).output().expect("promtool is installed");
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{said}\n{text}");
+}

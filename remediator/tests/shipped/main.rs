@@ -1,0 +1,8 @@
+//! The shipped configuration and runbooks load, agree with the shipped alert rules, and say what the runbook page says.
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod installation;
+#[cfg(test)]
+mod page;
