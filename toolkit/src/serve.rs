@@ -122,8 +122,8 @@ pub async fn run(
     let drain = limits.drain;
     let server = Arc::new(Server {
         app: web.protect(app),
-        tls: web.tls().map(TlsAcceptor::from),
         http2: web.http2(),
+        web,
         permits: Arc::new(Semaphore::new(limits.connections)),
         limits,
         stop,
@@ -149,7 +149,7 @@ pub async fn run(
 
 struct Server {
     app: Router,
-    tls: Option<TlsAcceptor>,
+    web: WebConfig,
     http2: bool,
     limits: Limits,
     permits: Arc<Semaphore>,
@@ -196,7 +196,7 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
-        let Some(tls) = &self.tls else {
+        let Some(tls) = self.web.tls().map(TlsAcceptor::from) else {
             return self.serve(stream, peer).await;
         };
         tokio::select! {

@@ -240,3 +240,63 @@ async fn basic_authentication_and_headers() {
     assert_eq!(seen, expected);
     served.stopped().await;
 }
+
+#[tokio::test]
+async fn a_changed_file_and_a_renewed_certificate_take_effect_without_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, body: &[u8]| {
+        let beside = directory.path().join("new");
+        std::fs::write(&beside, body).unwrap();
+        std::fs::rename(beside, directory.path().join(name)).unwrap();
+    };
+    write("server.pem", &fixture("server.pem"));
+    write("server.key", &fixture("server.key"));
+    let users = |password: &str| format!("{TLS}basic_auth_users: {{alice: {}}}\n", bcrypt::hash(password, 4).unwrap());
+    write("web.yml", users("wonder").as_bytes());
+    let web = WebConfig::load(&directory.path().join("web.yml")).unwrap();
+    let served = Served::start(hello(), web, Limits::default()).await;
+    let url = format!("https://{}/", served.address);
+    let ask = async |password: &str| {
+        let client = trusting_client().build().unwrap();
+        within(client.get(&url).basic_auth("alice", Some(password)).send()).await.map(|answer| answer.status().as_u16())
+    };
+    assert_eq!(ask("wonder").await.unwrap(), 200);
+    write("web.yml", users("wander").as_bytes());
+    assert_eq!((ask("wonder").await.unwrap(), ask("wander").await.unwrap()), (401, 200));
+    write("web.yml", b"basic_auth_users: {alice: broken}\n");
+    assert_eq!(ask("wander").await.unwrap(), 200, "a broken file changes nothing");
+    write("web.yml", b"basic_auth_users: {}\n");
+    assert_eq!(ask("wander").await.unwrap(), 200, "TLS is not switched off by a file");
+    // Another certificate than before: one that its clients do not trust for this name.
+    write("web.yml", users("wander").as_bytes());
+    write("server.pem", &fixture("client.pem"));
+    write("server.key", &fixture("client.pem"));
+    ask("wander").await.unwrap_err();
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn more_requests_than_the_limit_are_turned_away() {
+    let served = Served::start(hello(), web("rate_limit: {interval: 1h, burst: 2}\n"), Limits::default()).await;
+    let client = trusting_client().build().unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(within(client.get(format!("http://{}/", served.address)).send()).await.unwrap().status().as_u16());
+    }
+    assert_eq!(seen, [200, 200, 429]);
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn only_the_configured_suites_are_spoken() {
+    let text = format!(
+        "{TLS}  cipher_suites: [TLS_AES_256_GCM_SHA384]\n  curve_preferences: [CurveP256]\n  min_version: TLS13\n"
+    );
+    let served = Served::start(hello(), web(&text), Limits::default()).await;
+    let url = format!("https://{}/", served.address);
+    let newest = trusting_client().build().unwrap();
+    assert_eq!(within(newest.get(&url).send()).await.unwrap().status().as_u16(), 200);
+    let old = trusting_client().max_tls_version(reqwest::tls::Version::TLS_1_2).build().unwrap();
+    within(old.get(&url).send()).await.unwrap_err();
+    served.stopped().await;
+}

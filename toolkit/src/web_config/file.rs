@@ -7,9 +7,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::WebConfig;
+use super::Settings;
 use super::auth::Users;
+use super::rate::RateLimit;
 use super::tls;
+use crate::duration::PromDuration;
 use crate::yaml::{self, Spanned, YamlError};
 
 /// The headers that the format allows to be set.
@@ -31,7 +33,19 @@ struct File {
     #[serde(default)]
     basic_auth_users: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
-    rate_limit: Option<Spanned<IgnoredAny>>,
+    rate_limit: Option<Spanned<RateFile>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateFile {
+    interval: PromDuration,
+    #[serde(default = "one")]
+    burst: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -77,11 +91,11 @@ struct TlsFile {
     #[serde(default)]
     client_allowed_sans: Option<Spanned<IgnoredAny>>,
     #[serde(default)]
-    cipher_suites: Option<Spanned<IgnoredAny>>,
+    cipher_suites: Vec<Spanned<String>>,
     #[serde(default)]
-    curve_preferences: Option<Spanned<IgnoredAny>>,
+    curve_preferences: Vec<Spanned<String>>,
     #[serde(default)]
-    prefer_server_cipher_suites: Option<Spanned<IgnoredAny>>,
+    prefer_server_cipher_suites: bool,
 }
 
 /// The file being read, for messages.
@@ -101,10 +115,10 @@ impl Source<'_> {
     }
 }
 
-pub(super) fn read(name: &str, text: &str, directory: &Path) -> Result<WebConfig, YamlError> {
+pub(super) fn read(name: &str, text: &str, directory: &Path) -> Result<Settings, YamlError> {
     let source = Source { name, text, directory };
     let file: File = yaml::parse(name, text)?;
-    source.unsupported("rate_limit", file.rate_limit.as_ref())?;
+    let rate = file.rate_limit.as_ref().map(|limit| rate(&source, limit)).transpose()?;
     let http2 = file.http_server_config.http2;
     let tls = match &file.tls_server_config {
         None => None,
@@ -112,7 +126,40 @@ pub(super) fn read(name: &str, text: &str, directory: &Path) -> Result<WebConfig
     };
     let users = users(&source, file.basic_auth_users)?;
     let headers = headers(&source, &file.http_server_config.headers)?;
-    Ok(WebConfig { tls, users, headers, http2 })
+    let files = file.tls_server_config.iter().flat_map(|section| section.value.files(directory)).collect();
+    Ok(Settings { tls, users, headers, http2, rate, files })
+}
+
+impl TlsFile {
+    fn files(&self, directory: &Path) -> Vec<PathBuf> {
+        let named = [&self.cert_file, &self.key_file, &self.client_ca_file];
+        named.into_iter().flatten().map(|path| directory.join(path)).collect()
+    }
+}
+
+fn rate(source: &Source<'_>, limit: &Spanned<RateFile>) -> Result<RateLimit, YamlError> {
+    let RateFile { interval, burst } = limit.value;
+    if interval.get().is_zero() || burst == 0 {
+        return Err(source.error(limit, "an interval and a burst above zero are needed: this would admit nobody"));
+    }
+    Ok(RateLimit::new(interval.get(), burst))
+}
+
+/// Picks what is named out of what the TLS library has, in the library's order; empty means all.
+fn pick<T: Clone>(
+    source: &Source<'_>,
+    names: &[Spanned<String>],
+    known: &[T],
+    name_of: impl Fn(&T) -> String,
+) -> Result<Option<Vec<T>>, YamlError> {
+    for name in names {
+        if known.iter().all(|item| name_of(item) != name.value) {
+            let all: Vec<String> = known.iter().map(&name_of).collect();
+            return Err(source.error(name, format!("not supported, expected one of {}", all.join(", "))));
+        }
+    }
+    let wanted = |item: &&T| names.iter().any(|name| name.value == name_of(item));
+    Ok((!names.is_empty()).then(|| known.iter().filter(wanted).cloned().collect()))
 }
 
 fn users(
@@ -154,14 +201,10 @@ fn server_tls(
     http2: bool,
 ) -> Result<std::sync::Arc<rustls::ServerConfig>, YamlError> {
     let file = &section.value;
-    for (key, value) in [
-        ("client_allowed_sans", &file.client_allowed_sans),
-        ("cipher_suites", &file.cipher_suites),
-        ("curve_preferences", &file.curve_preferences),
-        ("prefer_server_cipher_suites", &file.prefer_server_cipher_suites),
-    ] {
-        source.unsupported(key, value.as_ref())?;
-    }
+    source.unsupported("client_allowed_sans", file.client_allowed_sans.as_ref())?;
+    let all = rustls::crypto::aws_lc_rs::default_provider();
+    let suites = pick(source, &file.cipher_suites, &all.cipher_suites, |suite| tls::suite_name(suite.suite()))?;
+    let curves = pick(source, &file.curve_preferences, &all.kx_groups, |group| tls::curve_name(group.name()))?;
     let pem = |key: &str, inline: &Option<String>, path: &Option<PathBuf>| -> Result<Option<Vec<u8>>, YamlError> {
         match (inline, path) {
             (Some(_), Some(_)) => Err(source.error(section, format!("`{key}` and `{key}_file` exclude each other"))),
@@ -182,6 +225,9 @@ fn server_tls(
         clients: clients(source, section, pem("client_ca", &file.client_ca, &file.client_ca_file)?)?,
         versions: versions(source, file)?,
         http2,
+        suites,
+        curves,
+        own_order: file.prefer_server_cipher_suites,
     };
     settings.build().map_err(|error| source.error(section, crate::logging::chain(&error)))
 }
@@ -250,10 +296,12 @@ mod tests {
         let mistakes = [
             "basic_auth_user: {}\n",
             "basic_auth_users:\n  alice: wonder\n",
-            "rate_limit:\n  interval: 1s\n",
+            "rate_limit:\n  interval: 0s\n",
             "http_server_config:\n  headers:\n    X-Evil: x\n",
             "http_server_config:\n  headers:\n    X-Frame-Options: \"a\\nb\"\n",
-            "tls_server_config:\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
+            "tls_server_config:\n  cert: x\n  key: x\n  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n",
+            "tls_server_config:\n  cert: x\n  key: x\n  client_allowed_sans: [a]\n",
+            "tls_server_config:\n  cert: x\n  key: x\n  curve_preferences: [CurveP224]\n",
             "tls_server_config:\n  key_file: a\n",
             "tls_server_config:\n  cert_file: a.pem\n  key: x\n",
             "tls_server_config:\n  cert: x\n  key: x\n  client_ca: x\n",
@@ -267,10 +315,12 @@ mod tests {
         insta::assert_snapshot!(first_lines(&mistakes), @"
         web.yml:1:1: unknown field `basic_auth_user`, expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit
         web.yml:2:10: the password of `alice` is not a bcrypt hash
-        web.yml:2:3: `rate_limit` is not supported by this program
+        web.yml:2:3: an interval and a burst above zero are needed: this would admit nobody
         web.yml:3:13: header `X-Evil` cannot be configured, expected one of Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection
         web.yml:3:22: not a valid value of header `X-Frame-Options`
-        web.yml:2:18: `cipher_suites` is not supported by this program
+        web.yml:4:19: not supported, expected one of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+        web.yml:4:24: `client_allowed_sans` is not supported by this program
+        web.yml:4:23: not supported, expected one of X25519, CurveP256, CurveP384, X25519MLKEM768
         web.yml:2:3: `cert_file` or `cert` is required
         web.yml:2:3: cannot read cert /nowhere/a.pem: No such file or directory (os error 2)
         web.yml:2:3: `client_ca` without `client_auth_type` would let everybody in

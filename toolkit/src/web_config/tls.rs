@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig, version};
+use rustls::{CipherSuite, NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite, version};
 
 /// What the TLS section of the file means.
 pub(super) struct Settings {
@@ -16,6 +17,24 @@ pub(super) struct Settings {
     pub(super) clients: Clients,
     pub(super) versions: Versions,
     pub(super) http2: bool,
+    /// Only these; none for all that the library has.
+    pub(super) suites: Option<Vec<SupportedCipherSuite>>,
+    pub(super) curves: Option<Vec<&'static dyn SupportedKxGroup>>,
+    /// The server's order decides, not the client's.
+    pub(super) own_order: bool,
+}
+
+/// A suite by the name that Go gives it, which is IANA's.
+pub(super) fn suite_name(suite: CipherSuite) -> String {
+    suite.as_str().unwrap_or_default().replace("TLS13_", "TLS_")
+}
+
+/// A key exchange group by the name that Go gives it.
+pub(super) fn curve_name(group: NamedGroup) -> String {
+    let name = group.as_str().unwrap_or_default();
+    name.strip_prefix("secp")
+        .and_then(|rest| rest.strip_suffix("r1"))
+        .map_or_else(|| name.to_owned(), |bits| format!("CurveP{bits}"))
 }
 
 /// Which clients may connect.
@@ -51,7 +70,14 @@ pub(super) enum TlsError {
 
 impl Settings {
     pub(super) fn build(self) -> Result<Arc<ServerConfig>, TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        if let Some(suites) = self.suites {
+            provider.cipher_suites = suites;
+        }
+        if let Some(curves) = self.curves {
+            provider.kx_groups = curves;
+        }
+        let provider = Arc::new(provider);
         let versions: &[&rustls::SupportedProtocolVersion] = match self.versions {
             Versions::Only12 => &[&version::TLS12],
             Versions::Only13 => &[&version::TLS13],
@@ -75,6 +101,7 @@ impl Settings {
             }
         };
         let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
+        config.ignore_client_order = self.own_order;
         config.alpn_protocols = if self.http2 { vec![b"h2".to_vec()] } else { Vec::new() };
         config.alpn_protocols.push(b"http/1.1".to_vec());
         Ok(Arc::new(config))
