@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -17,10 +17,11 @@ use vvtv_toolkit::serve::{self, Limits, ListenAddress, ServeMetrics};
 use vvtv_toolkit::web_config::WebConfig;
 
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::fetch::Fetcher;
+use crate::config::{Config, StreamsFrom};
+use crate::discovery::Discovered;
+use crate::fetch::{Fetcher, shown};
 use crate::fleet::Fleet;
-use crate::probe::Tools;
+use crate::probe::{Pace, Tools};
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
 use crate::state::Remembered;
@@ -34,10 +35,16 @@ const FIRST_ROUND: Duration = Duration::from_secs(1);
 /// How often ages are kept.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
+/// How often servers are looked at for new publishers; their pages are read by the probes.
+const DISCOVER_EVERY: Duration = Duration::from_secs(1);
+
 /// Measures live channels for Prometheus: segment age, encoder drops, ingest, bitrate variance.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "vvtv-exporter", version)]
 pub struct Args {
+    /// What to do other than measure.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Configuration file; without it the runbook's own layout is watched.
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -50,6 +57,13 @@ pub struct Args {
     /// How it logs.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// What to do other than measure.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Command {
+    /// Provokes faults on servers of its own on loopback, and checks that each metric trips and clears; exit code 1 if one does not.
+    Selftest,
 }
 
 /// Asks for a reload; the answer says what is wrong with the file.
@@ -79,7 +93,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let recorder = Recorder::start();
     let fetcher = Fetcher::new().context("set an HTTP client up")?;
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
-    let tools = Tools { clock: Clock::start(), fetcher, recorder, remembered };
+    let pace = Pace::register(&registry).context("register metrics")?;
+    let tools = Tools { clock: Clock::start(), fetcher, recorder, remembered, pace };
     let mut fleet = Fleet::new(tools.clone());
     fleet.apply(&config).await;
     own.reloaded(tools.clock, true);
@@ -148,10 +163,15 @@ struct Control {
 impl Control {
     async fn run(mut self, mut signals: Signals, mut requests: mpsc::Receiver<ReloadRequest>) {
         let mut saves = tokio::time::interval(SAVE_EVERY);
+        let mut discoveries = tokio::time::interval(DISCOVER_EVERY);
         loop {
             let answer = tokio::select! {
                 _ = saves.tick() => {
                     self.save().await;
+                    continue;
+                }
+                _ = discoveries.tick() => {
+                    self.own.discovered(self.fleet.discover().await);
                     continue;
                 }
                 _ = signals.hangup.recv() => None,
@@ -207,6 +227,8 @@ impl Control {
 struct OwnMetrics {
     reload_successful: IntGauge,
     reload_success_timestamp: Gauge,
+    discovered: IntGaugeVec,
+    refused: IntGaugeVec,
 }
 
 impl OwnMetrics {
@@ -223,7 +245,23 @@ impl OwnMetrics {
         registry.register(Box::new(build))?;
         registry.register(Box::new(reload_successful.clone()))?;
         registry.register(Box::new(reload_success_timestamp.clone()))?;
-        Ok(Self { reload_successful, reload_success_timestamp })
+        let found = "Streams that are watched because they publish on a server.";
+        let discovered = IntGaugeVec::new(Opts::new("vvtv_exporter_discovered_streams", found), &["server"])?;
+        let more =
+            "Publishers on a server that are not watched: beyond its limit, or of a name that another stream has.";
+        let refused = IntGaugeVec::new(Opts::new("vvtv_exporter_discovery_refused_streams", more), &["server"])?;
+        registry.register(Box::new(discovered.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        Ok(Self { reload_successful, reload_success_timestamp, discovered, refused })
+    }
+
+    fn discovered<'a>(&self, servers: impl Iterator<Item = (&'a StreamsFrom, &'a Discovered)>) {
+        for (from, found) in servers {
+            let server = shown(&from.location);
+            let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            self.discovered.with_label_values(&[&server]).set(count(found.streams.len()));
+            self.refused.with_label_values(&[&server]).set(count(found.refused));
+        }
     }
 
     fn reloaded(&self, clock: Clock, successful: bool) {

@@ -1,6 +1,7 @@
 //! What to watch: the configuration after parsing, with every default filled in and every address understood.
 
 mod file;
+mod streams_from;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,11 +12,15 @@ use std::time::Duration;
 use url::Url;
 use vvtv_toolkit::yaml::{self, YamlError};
 
+pub use self::streams_from::StreamsFrom;
+
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The streams in the file's order; names are unique.
     pub streams: Vec<Arc<Stream>>,
+    /// Servers whose publishers are watched without being named.
+    pub streams_from: Vec<Arc<StreamsFrom>>,
     /// What of the machine is looked at.
     pub host: Host,
 }

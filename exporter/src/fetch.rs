@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName};
@@ -30,6 +30,10 @@ pub struct Document {
     pub age: Option<Duration>,
     /// The address after redirects.
     pub location: Location,
+    /// The HTTP status; none of a file.
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// Reads documents; clones share their connections.
@@ -64,35 +68,40 @@ impl Fetcher {
                 Location::File(path) => file(path).await,
             }
         };
-        timeout(limit, read).await.unwrap_or_else(|_| {
+        let started = Instant::now();
+        let mut read = timeout(limit, read).await.unwrap_or_else(|_| {
             Err(ProbeError::new(Failure::Timeout, format!("{} gave no whole answer within {limit:?}", shown(location))))
-        })
+        });
+        match &mut read {
+            Ok(document) => document.took = started.elapsed(),
+            Err(error) => error.took = started.elapsed(),
+        }
+        read
     }
 
-    /// Makes sure that a document is there and not empty, without reading it.
+    /// The length of a document that is there and not empty, without reading it; none where the server does not tell.
     ///
     /// A server that does not answer `HEAD`, or does not tell a length, gets the benefit of the doubt.
     ///
     /// # Errors
     /// It is missing or empty, or the server does not answer.
-    pub async fn has_content(&self, location: &Location, limit: Duration) -> Result<(), ProbeError> {
-        let empty = || Err(ProbeError::new(Failure::Missing, format!("{} is empty", shown(location))));
+    pub async fn content_length(&self, location: &Location, limit: Duration) -> Result<Option<u64>, ProbeError> {
         let look = async {
             match location {
-                Location::Http(url) => match self.head(url).await? {
-                    Some(0) => empty(),
-                    Some(_) | None => Ok(()),
-                },
+                Location::Http(url) => self.head(url).await,
                 Location::File(path) => match tokio::fs::metadata(path).await {
-                    Ok(metadata) if metadata.len() == 0 => empty(),
-                    Ok(_) => Ok(()),
+                    Ok(metadata) => Ok(Some(metadata.len())),
                     Err(error) => Err(file_error(path, &error)),
                 },
             }
         };
-        timeout(limit, look).await.unwrap_or_else(|_| {
+        let length = timeout(limit, look).await.unwrap_or_else(|_| {
             Err(ProbeError::new(Failure::Timeout, format!("{} gave no answer within {limit:?}", shown(location))))
-        })
+        });
+        match length {
+            Ok(Some(0)) => Err(ProbeError::new(Failure::Missing, format!("{} is empty", shown(location)))),
+            length => length,
+        }
     }
 
     /// The length that a server tells.
@@ -115,7 +124,8 @@ impl Fetcher {
         if !status.is_success() {
             let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
             let reason = if gone { Failure::Missing } else { Failure::Status };
-            return Err(ProbeError::new(reason, format!("GET {url}: HTTP status {status}")));
+            let error = ProbeError::new(reason, format!("GET {url}: HTTP status {status}"));
+            return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
         }
         let age = content_age(response.headers());
         let location = Location::Http(response.url().clone());
@@ -123,7 +133,7 @@ impl Fetcher {
             Body::TooLarge => ProbeError::new(Failure::TooLarge, format!("GET {url}: more than {BYTES_MAX} bytes")),
             Body::Broken(error) => failed(&error),
         })?;
-        Ok(Document { body, age, location })
+        Ok(Document { body, age, location, http_status: Some(status.as_u16()), took: Duration::ZERO })
     }
 }
 
@@ -217,7 +227,8 @@ async fn file(path: &Path) -> Result<Document, ProbeError> {
         let modified = modified.duration_since(UNIX_EPOCH).ok()?;
         Some(std::time::SystemTime::now().duration_since(UNIX_EPOCH).ok()?.saturating_sub(modified))
     });
-    Ok(Document { body: Bytes::from(body), age, location: Location::File(path.to_owned()) })
+    let location = Location::File(path.to_owned());
+    Ok(Document { body: Bytes::from(body), age, location, http_status: None, took: Duration::ZERO })
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> ProbeError {

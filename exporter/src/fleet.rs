@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Host, Stream};
+use crate::config::{Config, Host, Stream, StreamsFrom};
+use crate::discovery::Discovered;
 use crate::health::Health;
 use crate::metrics::StreamLabels;
 use crate::probe::Tools;
@@ -61,6 +62,9 @@ pub struct Fleet {
     progress: Pool<ProgressSpec, ProgressView>,
     queue: Pool<QueueSpec, QueueView>,
     host: Pool<Host, HostView>,
+    config: Config,
+    /// What was found on each of the configuration's servers, in its order.
+    discovered: Vec<Discovered>,
     watched: watch::Sender<Arc<Watched>>,
 }
 
@@ -76,6 +80,8 @@ impl Fleet {
             progress: Pool::default(),
             queue: Pool::default(),
             host: Pool::default(),
+            config: Config { streams: Vec::new(), streams_from: Vec::new(), host: Host::default() },
+            discovered: Vec::new(),
             watched: watch::Sender::default(),
         }
     }
@@ -88,27 +94,76 @@ impl Fleet {
 
     /// Makes a configuration true: probes that it still wants go on with all they know, others end, new ones begin.
     pub async fn apply(&mut self, config: &Config) {
-        self.end_unwanted(config).await;
-        let streams = config.streams.iter().map(|stream| self.watch_stream(stream)).collect();
-        let tools = self.tools.clone();
-        let host = self.host.get_or_start(config.host.clone(), HostView::default(), |spec, view, stop| {
-            tokio::spawn(host::run(spec, tools, view, stop))
-        });
-        self.watched.send_replace(Arc::new(Watched { streams, host: Some(host) }));
-        self.tools.recorder.keep_only(config.streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
+        // What was found on a server that stays is still there.
+        let mut found: Vec<(Arc<StreamsFrom>, Discovered)> =
+            self.config.streams_from.drain(..).zip(self.discovered.drain(..)).collect();
+        for from in &config.streams_from {
+            let known = found.iter().position(|(known, _)| known == from);
+            self.discovered.push(known.map(|at| found.swap_remove(at).1).unwrap_or_default());
+        }
+        self.config = config.clone();
+        self.make_true().await;
+        let _: usize = self.discover().await.count();
     }
 
-    async fn end_unwanted(&mut self, config: &Config) {
-        let streams = &config.streams;
+    /// Looks who publishes on the configuration's servers, and watches them. What it found, by server.
+    pub async fn discover(&mut self) -> impl Iterator<Item = (&StreamsFrom, &Discovered)> {
+        let now = self.tools.clock.now();
+        let mut taken: BTreeSet<&str> = self.config.streams.iter().map(|stream| stream.name.as_str()).collect();
+        let mut discovered: Vec<Discovered> = Vec::new();
+        for (from, before) in self.config.streams_from.iter().zip(&self.discovered) {
+            let view = self.stat.view(&from_spec(from));
+            let found = view.map(|view| {
+                let seen = view.borrow();
+                before.after(from, seen.publishers.seen_within(now, from.forget_after), &taken)
+            });
+            discovered.push(found.unwrap_or_default());
+            taken.extend(before.streams.values().map(|stream| stream.name.as_str()));
+        }
+        if discovered != self.discovered {
+            self.discovered = discovered;
+            self.make_true().await;
+        }
+        self.config.streams_from.iter().map(AsRef::as_ref).zip(&self.discovered)
+    }
+
+    async fn make_true(&mut self) {
+        let discovered = self.discovered.iter().flat_map(|found| found.streams.values().cloned());
+        let streams: Vec<Arc<Stream>> = self.config.streams.iter().cloned().chain(discovered).collect();
+        self.end_unwanted(&streams).await;
+        for from in self.config.streams_from.clone() {
+            // The fleet keeps the view itself.
+            let _: View<StatView> = self.watch_stat(from_spec(&from));
+        }
+        let watched = streams.iter().map(|stream| self.watch_stream(stream)).collect();
+        let tools = self.tools.clone();
+        let host = self.host.get_or_start(self.config.host.clone(), HostView::default(), |spec, view, stop| {
+            tokio::spawn(host::run(spec, tools, view, stop))
+        });
+        self.watched.send_replace(Arc::new(Watched { streams: watched, host: Some(host) }));
+        self.tools.recorder.keep_only(streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
+    }
+
+    async fn end_unwanted(&mut self, streams: &[Arc<Stream>]) {
+        let servers = self.config.streams_from.iter().map(|from| from_spec(from));
+        let stat = streams.iter().filter_map(|stream| stat_spec(stream)).chain(servers).collect();
         self.hls.retain(&streams.iter().filter_map(|stream| hls_spec(stream)).collect()).await;
         self.rtmp.retain(&streams.iter().filter_map(|stream| rtmp_spec(stream)).collect()).await;
-        self.stat.retain(&streams.iter().filter_map(|stream| stat_spec(stream)).collect()).await;
+        self.stat.retain(&stat).await;
         self.progress.retain(&streams.iter().filter_map(|stream| progress_spec(stream)).collect()).await;
         self.queue.retain(&streams.iter().filter_map(|stream| queue_spec(stream)).collect()).await;
-        self.host.retain(&BTreeSet::from([config.host.clone()])).await;
+        self.host.retain(&BTreeSet::from([self.config.host.clone()])).await;
+    }
+
+    fn watch_stat(&mut self, spec: StatSpec) -> View<StatView> {
+        let tools = self.tools.clone();
+        let publishers = Publishers::new(StatTiming::from(spec.timing));
+        let empty = StatView { health: Health::default(), publishers };
+        self.stat.get_or_start(spec, empty, |spec, view, stop| tokio::spawn(nginx_stat::run(spec, tools, view, stop)))
     }
 
     fn watch_stream(&mut self, stream: &Arc<Stream>) -> WatchedStream {
+        let stat = stat_spec(stream).map(|spec| self.watch_stat(spec));
         let tools = &self.tools;
         let now = tools.clock.now();
         let hls = hls_spec(stream).map(|spec| {
@@ -119,13 +174,6 @@ impl Fleet {
         let rtmp = rtmp_spec(stream).map(|spec| {
             self.rtmp.get_or_start(spec, RtmpView::default(), |spec, view, stop| {
                 tokio::spawn(rtmp::run(spec, tools.clone(), view, stop))
-            })
-        });
-        let stat = stat_spec(stream).map(|spec| {
-            let publishers = Publishers::new(StatTiming::from(stream.timing));
-            let empty = StatView { health: Health::default(), publishers };
-            self.stat.get_or_start(spec, empty, |spec, view, stop| {
-                tokio::spawn(nginx_stat::run(spec, tools.clone(), view, stop))
             })
         });
         let progress = progress_spec(stream).map(|spec| {
@@ -190,6 +238,10 @@ fn stat_spec(stream: &Stream) -> Option<StatSpec> {
     stream.nginx_stat.as_ref().map(|entry| StatSpec { location: entry.location.clone(), timing: stream.timing })
 }
 
+fn from_spec(from: &StreamsFrom) -> StatSpec {
+    StatSpec { location: from.location.clone(), timing: from.timing }
+}
+
 fn progress_spec(stream: &Stream) -> Option<ProgressSpec> {
     let (name, timing) = (stream.name.clone(), stream.timing);
     stream.progress.clone().map(|source| ProgressSpec { stream: name, source, timing })
@@ -242,6 +294,10 @@ impl<S: Ord + Clone, V> Pool<S, V> {
                 tracing::error!(%error, "a probe died");
             }
         }
+    }
+
+    fn view(&self, spec: &S) -> Option<View<V>> {
+        self.running.get(spec).map(|running| running.view.clone())
     }
 
     fn get_or_start(

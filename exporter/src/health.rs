@@ -78,13 +78,17 @@ pub struct ProbeError {
     pub reason: Failure,
     /// Which operation on which thing, and the cause.
     pub message: String,
+    /// The HTTP status, where an answer had one.
+    pub http_status: Option<u16>,
+    /// How long the attempt took, where that is measured.
+    pub took: Duration,
 }
 
 impl ProbeError {
     /// A failure with its sentence.
     #[must_use]
     pub fn new(reason: Failure, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), http_status: None, took: Duration::ZERO }
     }
 }
 

@@ -6,12 +6,14 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod fetch;
 pub mod fleet;
 pub mod health;
 pub mod metrics;
 pub mod probe;
 pub mod recorder;
+pub mod selftest;
 pub mod server;
 pub mod snapshot;
 pub mod state;

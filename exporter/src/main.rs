@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use vvtv_exporter::app::{self, Args};
+use vvtv_exporter::app::{self, Args, Command};
+use vvtv_exporter::selftest;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,7 +13,11 @@ async fn main() -> ExitCode {
         eprintln!("vvtv-exporter: {error}");
         return ExitCode::FAILURE;
     }
-    match app::run(args).await {
+    let outcome = match &args.command {
+        Some(Command::Selftest) => selftest::run().await,
+        None => app::run(args).await,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vvtv-exporter: {error:#}");

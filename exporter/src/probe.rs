@@ -4,17 +4,17 @@
 pub mod hls;
 pub mod host;
 pub mod nginx_stat;
+mod pace;
 pub mod progress;
 pub mod queue;
 pub mod rtmp;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::pace::{Pace, Ticks};
 use crate::clock::{Clock, Now};
 use crate::fetch::Fetcher;
 use crate::health::{Edge, Health, ProbeError};
@@ -32,19 +32,14 @@ pub struct Tools {
     pub recorder: Recorder,
     /// What earlier runs saw.
     pub remembered: Arc<Remembered>,
-}
-
-/// The time between two attempts; missed ones are skipped, never made up for.
-fn every(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+    /// When attempts begin.
+    pub pace: Pace,
 }
 
 /// Waits for the next attempt; false once the probe shall end.
-async fn next_tick(ticks: &mut Interval, stop: &CancellationToken) -> bool {
+async fn next_tick(ticks: &mut Ticks, stop: &CancellationToken) -> bool {
     tokio::select! {
-        _ = ticks.tick() => true,
+        () = ticks.tick() => true,
         () = stop.cancelled() => false,
     }
 }

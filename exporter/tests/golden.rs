@@ -53,6 +53,11 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
                 variant.freshness.observe(at(*seconds), media.newest.as_ref().unwrap(), Some(Duration::from_secs(1)));
             variant.buffer.observe(at(*seconds), &media);
             variant.media = Some(Arc::new(media.clone()));
+            variant.segment_available = Some(true);
+            variant.http_status = Some(200);
+            variant.request_duration = Duration::from_millis(2);
+            variant.declared_bits_per_second = Some(1_000_000);
+            variant.measured(230_000, media.recent.last().unwrap().seconds);
         }
     }
     HlsView { health, ..view }

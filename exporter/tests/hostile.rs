@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Registry;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use vvtv_exporter::config::{Location, RtmpEndpoint};
 use vvtv_exporter::fetch::Fetcher;
 use vvtv_exporter::health::Failure;
 use vvtv_exporter::probe::hls::{HlsSpec, HlsView, VARIANTS_MAX};
-use vvtv_exporter::probe::{Tools, hls, rtmp};
+use vvtv_exporter::probe::{Pace, Tools, hls, rtmp};
 use vvtv_exporter::recorder::Recorder;
 use vvtv_exporter::state::Remembered;
 
@@ -34,6 +35,7 @@ fn tools() -> Tools {
         fetcher: Fetcher::new().unwrap(),
         recorder: Recorder::start(),
         remembered: Arc::default(),
+        pace: Pace::register(&Registry::new()).unwrap(),
     }
 }
 

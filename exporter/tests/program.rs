@@ -270,3 +270,11 @@ fn a_broken_web_configuration_is_refused() {
 async fn a_signal_ends_it_well() {
     Running::start(&dead_stream(free_udp_port()), &[]).terminate().await;
 }
+
+#[test]
+fn the_self_test_proves_that_every_metric_trips_and_clears() {
+    let output = Command::new(EXPORTER).arg("selftest").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 9, "{said}");
+}

@@ -11,18 +11,21 @@ use url::Url;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
+use super::streams_from::StreamsFromFile;
 use super::{
     Config, Expect, Host, Ingest, Location, ProcessSelector, ProgressSource, RtmpEndpoint, StatEntry, Stream,
     Thresholds, Timing,
 };
 
 /// More streams than this belong to several exporters.
-const STREAMS_MAX: usize = 20_000;
+pub(super) const STREAMS_MAX: usize = 20_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     streams: Spanned<Vec<StreamFile>>,
+    #[serde(default)]
+    streams_from: Vec<StreamsFromFile>,
     #[serde(default)]
     host: HostFile,
     #[serde(default)]
@@ -65,7 +68,7 @@ struct StreamFile {
 
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ExpectFile {
+pub(super) enum ExpectFile {
     #[default]
     Live,
     Event,
@@ -89,7 +92,7 @@ struct FrameRatesFile {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct ThresholdsFile {
+pub(super) struct ThresholdsFile {
     #[serde(default)]
     segment_age_seconds: Option<Spanned<f64>>,
     #[serde(default)]
@@ -118,13 +121,13 @@ struct ProcessFile {
 }
 
 /// The file being read, for messages.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     name: &'a str,
     text: &'a str,
 }
 
 impl Source<'_> {
-    fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> YamlError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> YamlError {
         yaml::error_at(self.name, self.text, at, message)
     }
 }
@@ -132,7 +135,7 @@ impl Source<'_> {
 pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
     let source = Source { name, text };
     let file: File = yaml::parse(name, text)?;
-    if file.streams.value.is_empty() {
+    if file.streams.value.is_empty() && file.streams_from.is_empty() {
         return Err(source.error(&file.streams, "at least one stream is needed"));
     }
     if file.streams.value.len() > STREAMS_MAX {
@@ -156,7 +159,9 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
         }
         streams.push(Arc::new(stream));
     }
-    Ok(Config { streams, host })
+    let from = file.streams_from.iter().map(|entry| super::streams_from::read(&source, entry, timing).map(Arc::new));
+    let streams_from = from.collect::<Result<_, _>>()?;
+    Ok(Config { streams, streams_from, host })
 }
 
 fn timing(source: &Source<'_>, file: &File) -> Result<Timing, YamlError> {
@@ -173,7 +178,7 @@ fn timing(source: &Source<'_>, file: &File) -> Result<Timing, YamlError> {
     })
 }
 
-fn duration(
+pub(super) fn duration(
     source: &Source<'_>,
     given: Option<&Spanned<PromDuration>>,
     default: Duration,
@@ -239,7 +244,7 @@ fn expected_drops(source: &Source<'_>, rates: &Spanned<FrameRatesFile>) -> Resul
     Ok((1.0 - output / from).max(0.0))
 }
 
-fn thresholds(source: &Source<'_>, file: &ThresholdsFile) -> Result<Thresholds, YamlError> {
+pub(super) fn thresholds(source: &Source<'_>, file: &ThresholdsFile) -> Result<Thresholds, YamlError> {
     let positive = |given: &Option<Spanned<f64>>, default: f64, max: f64| match given {
         None => Ok(default),
         Some(value) if value.value > 0.0 && value.value <= max => Ok(value.value),
@@ -253,7 +258,7 @@ fn thresholds(source: &Source<'_>, file: &ThresholdsFile) -> Result<Thresholds, 
     })
 }
 
-fn location(source: &Source<'_>, at: &Spanned<String>) -> Result<Location, YamlError> {
+pub(super) fn location(source: &Source<'_>, at: &Spanned<String>) -> Result<Location, YamlError> {
     if !at.value.contains("://") {
         return match at.value.as_str() {
             "" => Err(source.error(at, "empty: expected an http(s) URL or a file path")),
@@ -272,7 +277,7 @@ fn url(source: &Source<'_>, at: &Spanned<String>) -> Result<Url, YamlError> {
     at.value.parse().map_err(|error| source.error(at, format!("not a URL: {error}")))
 }
 
-fn ingest(source: &Source<'_>, at: &Spanned<String>) -> Result<Ingest, YamlError> {
+pub(super) fn ingest(source: &Source<'_>, at: &Spanned<String>) -> Result<Ingest, YamlError> {
     let url = url(source, at)?;
     if url.scheme() != "rtmp" {
         let message = format!("`{}` is not probed: expected rtmp://HOST[:PORT]/APPLICATION/STREAM", url.scheme());

@@ -28,7 +28,7 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         expect: Expect::Live,
         expected_drops_ratio: 0.0,
     };
-    assert_eq!(config, Config { streams: vec![Arc::new(stream)], host: Host::default() });
+    assert_eq!(config, Config { streams: vec![Arc::new(stream)], streams_from: Vec::new(), host: Host::default() });
 }
 
 #[test]
@@ -129,4 +129,39 @@ fn every_mistake_has_its_message() {
     exporter.yml:2:11: 1ms is not between 100ms and 1m
     exporter.yml:2:38: process `a` is configured twice
     ");
+}
+
+const FROM: &str = "streams: []\nstreams_from:\n  - nginx_stat: http://a/stat\n    application: live\n    \
+    ingest: rtmp://a/{app}/{name}\n    playlist: http://a/hls/{name}.m3u8\n    limit: 2\n";
+
+#[test]
+fn a_publisher_makes_a_stream_of_the_template() {
+    let config = Config::parse("exporter.yml", FROM).unwrap();
+    let [from] = config.streams_from.as_slice() else { panic!("one server: {config:?}") };
+    let stream = from.stream("live", "a b/../c").unwrap();
+    assert_eq!(stream.name, "a b_.._c");
+    assert_eq!(stream.playlist, Some(Location::Http("http://a/hls/a%20b%2F..%2Fc.m3u8".parse().unwrap())));
+    let entry = stream.nginx_stat.unwrap();
+    assert_eq!((entry.app.as_str(), entry.key.as_str()), ("live", "a b/../c"));
+    assert_eq!(stream.ingest.unwrap().endpoint.app, "live");
+    assert!(from.stream("other", "x").is_none(), "another application");
+    assert!(from.stream("live", &"x".repeat(200)).is_none(), "no name that could be a label");
+}
+
+#[test]
+fn every_mistake_about_a_server_has_its_place() {
+    let first = |text: &str| error(text).lines().next().unwrap().to_owned();
+    assert_eq!(
+        first(&FROM.replace("limit: 2", "limit: 0")),
+        "exporter.yml:7:12: a limit between 1 and 20000 is needed"
+    );
+    assert_eq!(
+        first(&FROM.replace("http://a/hls/{name}", "ftp://{name}")),
+        "exporter.yml:6:15: `ftp` cannot be read: expected http, https or a file path"
+    );
+    assert_eq!(
+        first(&FROM.replace("hls/{name}", "hls/main")),
+        "exporter.yml:6:15: without {name} every stream would have the same playlist"
+    );
+    assert_eq!(first("streams: []\n"), "exporter.yml:1:10: at least one stream is needed");
 }

@@ -4,6 +4,7 @@ use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
 use super::Row;
 use crate::clock::Now;
+use crate::config::Location;
 use crate::health::Failure;
 use crate::probe::hls::VariantView;
 use crate::snapshot::{IngestState, Source, Stage, fault_stage, ingest_state};
@@ -62,6 +63,27 @@ pub(super) fn segments(out: &mut Exposition, now: Now, rows: &[Row]) {
     let lag = "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.";
     per_variant(out, rows, ("vvtv_playlist_program_date_time_lag_seconds", lag, Kind::Gauge), |variant, _| {
         Some(now.unix_seconds - variant.media.as_ref()?.program_end_unix_seconds()?)
+    });
+    let status = "HTTP status of the last answer to the request for the playlist; 0 without an answer.";
+    per_variant(out, rows, ("vvtv_playlist_http_status", status, Kind::Gauge), |variant, row| {
+        let over_http = matches!(row.config.playlist, Some(Location::Http(_)));
+        over_http.then(|| f64::from(variant.http_status.unwrap_or(0)))
+    });
+    let request = "Duration of the last request for the playlist.";
+    per_variant(out, rows, ("vvtv_playlist_request_duration_seconds", request, Kind::Gauge), |variant, _| {
+        Some(variant.request_duration.as_secs_f64())
+    });
+    let available = "1 if the newest listed segment was there and not empty; 0 if it is listed and missing.";
+    per_variant(out, rows, ("vvtv_segment_available", available, Kind::Gauge), |variant, _| {
+        variant.segment_available.map(flag)
+    });
+    let peak = "The highest bitrate of the last segments.";
+    per_variant(out, rows, ("vvtv_segment_peak_bitrate_bytes_per_second", peak, Kind::Gauge), |variant, _| {
+        variant.peak_bytes_per_second()
+    });
+    let declared = "BANDWIDTH of the variant in the master, which no segment should need more of.";
+    per_variant(out, rows, ("vvtv_playlist_bandwidth_bytes_per_second", declared, Kind::Gauge), |variant, _| {
+        variant.declared_bits_per_second.map(|bits| bits as f64 / 8.0)
     });
     let violations = "New playlists that broke a rule of RFC 8216, by rule.";
     out.family("vvtv_playlist_violations_total", violations, Kind::Counter);

@@ -5,9 +5,11 @@ mod conformance;
 mod freshness;
 mod playlist;
 mod poll;
+mod variant;
 
 pub use self::buffer::PlayerBuffer;
-pub use self::conformance::{Check, violations};
+pub use self::conformance::{Check, violations, violations_across};
 pub use self::freshness::{Change, Freshness};
-pub use self::playlist::{Identity, Media, Playlist, RECENT_MAX, Segment, Tally, parse};
-pub use self::poll::{HlsSpec, HlsView, VARIANTS_MAX, VariantView, run};
+pub use self::playlist::{Identity, Media, Named, Playlist, RECENT_MAX, Segment, Tally, parse};
+pub use self::poll::{HlsSpec, HlsView, VARIANTS_MAX, run};
+pub use self::variant::VariantView;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Host;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 
 /// What is known of the machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,7 +101,7 @@ pub struct ProcessView {
 pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, stop: CancellationToken) {
     let mut health = Health::default();
     let mut looker = Some(Looker::new(spec.clone()));
-    let mut ticks = every(spec.interval);
+    let mut ticks = tools.pace.every(spec.interval);
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
         let Some(mut moved) = looker.take() else { return };

@@ -13,7 +13,7 @@ pub use self::page::{Page, StreamEntry, parse};
 use crate::clock::Now;
 use crate::config::{Location, Timing};
 use crate::health::{Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 
 /// What is polled: one page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub struct StatView {
 pub async fn run(spec: StatSpec, tools: Tools, view: watch::Sender<Arc<StatView>>, stop: CancellationToken) {
     let mut health = Health::default();
     let mut publishers = Publishers::new(StatTiming::from(spec.timing));
-    let mut ticks = every(spec.timing.interval);
+    let mut ticks = tools.pace.every(spec.timing.interval);
     let who = crate::fetch::shown(&spec.location);
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();

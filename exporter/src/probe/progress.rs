@@ -19,7 +19,7 @@ pub use self::observe::{Encoder, ProgressTiming};
 use crate::config::{ProgressSource, Timing};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 
 /// What is received: one encoder's blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ struct Receiver {
 
 impl Receiver {
     async fn datagrams(mut self, address: SocketAddr, stop: &CancellationToken) {
-        let mut retry = every(self.spec.timing.timeout);
+        let mut retry = self.tools.pace.every(self.spec.timing.timeout);
         let socket = loop {
             match UdpSocket::bind(address).await {
                 Ok(socket) => break socket,
@@ -78,9 +78,9 @@ impl Receiver {
             }
             retry.tick().await;
         };
-        // ffmpeg's blocks have about 250 bytes; a datagram cannot be larger than this.
-        let mut datagram = vec![0; 1 << 16];
-        let mut ticks = every(self.spec.timing.silent_after);
+        // ffmpeg's blocks have about 250 bytes, and thousands of encoders may report.
+        let mut datagram = vec![0; 4096];
+        let mut ticks = self.tools.pace.every(self.spec.timing.silent_after);
         let mut heard_since_tick = true;
         loop {
             tokio::select! {
@@ -105,7 +105,7 @@ impl Receiver {
 
     async fn file(mut self, path: PathBuf, stop: &CancellationToken) {
         let mut follower = Follower::new(path.clone());
-        let mut ticks = every(self.spec.timing.interval);
+        let mut ticks = self.tools.pace.every(self.spec.timing.interval);
         let mut blocks = Blocks::default();
         while next_tick(&mut ticks, stop).await {
             let read = tokio::task::spawn_blocking(move || {

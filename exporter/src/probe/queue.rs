@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 
 /// What is read: one database, shared by the streams that name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ const BUFFER: &str = "
 /// Reads until stopped.
 pub async fn run(spec: QueueSpec, tools: Tools, view: watch::Sender<Arc<QueueView>>, stop: CancellationToken) {
     let mut seen = QueueView::default();
-    let mut ticks = every(spec.interval);
+    let mut ticks = tools.pace.every(spec.interval);
     let who = spec.path.display().to_string();
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();

@@ -16,7 +16,7 @@ pub use self::wire::{Reply, ReplyReader, connect_command};
 use crate::config::RtmpEndpoint;
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 
 /// Size of S0 and S1 together (RTMP 1.0 §5.2).
 const S0_S1: usize = 1537;
@@ -48,7 +48,7 @@ pub struct RtmpView {
 /// Probes until stopped.
 pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>>, stop: CancellationToken) {
     let mut health = Health::default();
-    let mut ticks = every(spec.interval);
+    let mut ticks = tools.pace.every(spec.interval);
     let url = spec.endpoint.url();
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();

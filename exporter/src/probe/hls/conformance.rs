@@ -1,4 +1,4 @@
-//! Does a media playlist keep the rules, by itself and against the one before it? Pure.
+//! Does a media playlist keep the rules: by itself, against the one before it, and beside the other variants? Pure.
 //!
 //! The list is closed, because each check is a label value. A rule that a playlist breaks is counted once for each new playlist that
 //! breaks it.
@@ -44,7 +44,7 @@ checks! {
     TargetDurationChanged = "target_duration_changed",
     /// A segment without `EXTINF` (§4.3.2.1).
     DurationMissing = "duration_missing",
-    /// Fractional durations below version 3 (§7).
+    /// A tag, an attribute or a fractional duration needs a higher `EXT-X-VERSION` (§7).
     VersionTooLow = "version_too_low",
     /// `EXT-X-KEY` without `URI` (§4.3.2.4).
     KeyWithoutUri = "key_without_uri",
@@ -68,6 +68,16 @@ checks! {
     ChangedAfterEnd = "changed_after_end",
     /// Dates of consecutive segments do not fit their durations, and no discontinuity says why (§4.3.2.6, §6.2.1).
     DateJump = "date_jump",
+    /// A SCTE-35 cue out after a cue out, or in after in (§4.3.2.7.1; `EXT-X-CUE-OUT` and `-IN` likewise).
+    CueWithoutPartner = "cue_without_partner",
+    /// Variants have different target durations (§6.2.4).
+    VariantsTargetDuration = "variants_target_duration",
+    /// Variants disagree about the discontinuity sequence of the same segment (§6.2.4).
+    VariantsDiscontinuitySequence = "variants_discontinuity_sequence",
+    /// A variant's media ends more than one and a half target durations before another's, by their dates or numbers (§6.2.4).
+    VariantsDrift = "variants_drift",
+    /// A variant has ended and another goes on (§4.3.3.4, §6.2.4).
+    VariantsEnd = "variants_end",
 }
 
 /// The rules that `media` breaks, given the playlist before it; each at most once, in the order of [`Check::ALL`].
@@ -88,7 +98,8 @@ fn broken_alone(check: Check, media: &Media) -> bool {
             media.target_duration_seconds.is_some_and(|target| media.longest_seconds.round() > target as f64)
         }
         Check::DurationMissing => tally.uris_without_duration > 0,
-        Check::VersionTooLow => tally.fractional_durations > 0 && media.version < 3,
+        Check::VersionTooLow => tally.version_needed > media.version,
+        Check::CueWithoutPartner => tally.cues_without_partner > 0,
         Check::KeyWithoutUri => tally.keys_without_uri > 0,
         Check::GapListed => tally.gaps > 0,
         Check::DateJump => media.recent.windows(2).any(date_jumps),
@@ -100,7 +111,11 @@ fn broken_alone(check: Check, media: &Media) -> bool {
         | Check::SegmentDurationChanged
         | Check::DiscontinuitySequence
         | Check::RemovedTooEarly
-        | Check::ChangedAfterEnd => false,
+        | Check::ChangedAfterEnd
+        | Check::VariantsTargetDuration
+        | Check::VariantsDiscontinuitySequence
+        | Check::VariantsDrift
+        | Check::VariantsEnd => false,
     }
 }
 
@@ -142,7 +157,12 @@ fn broken_after(check: Check, before: &Media, media: &Media) -> bool {
         | Check::VersionTooLow
         | Check::KeyWithoutUri
         | Check::GapListed
-        | Check::DateJump => false,
+        | Check::DateJump
+        | Check::CueWithoutPartner
+        | Check::VariantsTargetDuration
+        | Check::VariantsDiscontinuitySequence
+        | Check::VariantsDrift
+        | Check::VariantsEnd => false,
     }
 }
 
@@ -160,6 +180,44 @@ fn discontinuities_add_up(before: &Media, media: &Media) -> bool {
     let left =
         before.recent.iter().filter(|old| old.sequence < media.media_sequence && old.discontinuous).count() as u64;
     media.discontinuity_sequence == before.discontinuity_sequence.saturating_add(left)
+}
+
+/// The rules that one variant breaks against the variants of the same master beside it.
+#[must_use]
+pub fn violations_across(media: &Media, others: &[&Media]) -> Vec<Check> {
+    let mut found = Vec::new();
+    if others.iter().any(|other| other.target_duration_seconds < media.target_duration_seconds) {
+        found.push(Check::VariantsTargetDuration);
+    }
+    // Told of the one that counts less: it forgot one.
+    let counts_less = |other: &&Media| {
+        let newest = |media: &Media| media.newest.as_ref().map(|newest| (newest.sequence, newest.discontinuity));
+        matches!((newest(media), newest(other)), (Some((at, ours)), Some((there, theirs))) if at == there && ours < theirs)
+    };
+    if others.iter().any(counts_less) {
+        found.push(Check::VariantsDiscontinuitySequence);
+    }
+    if others.iter().any(|other| is_behind(media, other)) {
+        found.push(Check::VariantsDrift);
+    }
+    if media.ended && others.iter().any(|other| !other.ended) {
+        found.push(Check::VariantsEnd);
+    }
+    found
+}
+
+/// Dates tell it best. Without them numbers do, as long as they are near: variants may count from different beginnings.
+fn is_behind(media: &Media, other: &Media) -> bool {
+    let patience = 1.5 * media.target_duration_seconds.unwrap_or(0).max(1) as f64;
+    match (media.program_end_unix_seconds(), other.program_end_unix_seconds()) {
+        (Some(ours), Some(theirs)) => theirs - ours > patience,
+        _ => {
+            let end = |media: &Media| media.media_sequence.saturating_add(media.segments as u64);
+            let overlaps = other.media_sequence < end(media);
+            let new = other.recent.iter().filter(|segment| segment.sequence >= end(media));
+            overlaps && new.map(|segment| segment.seconds).sum::<f64>() > patience
+        }
+    }
 }
 
 #[cfg(test)]

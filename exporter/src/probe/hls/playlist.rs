@@ -17,10 +17,19 @@ pub const RECENT_MAX: usize = 64;
 /// A playlist.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Playlist {
-    /// A master playlist: the variants' URIs in its order, each once.
-    Master(Vec<String>),
+    /// A master playlist: what it names, in its order, each URI once.
+    Master(Vec<Named>),
     /// A media playlist.
     Media(Media),
+}
+
+/// A variant, or a rendition of its own (a separate audio track can freeze alone), that a master names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where its media playlist is.
+    pub uri: String,
+    /// `BANDWIDTH` of a variant: no segment should need more (RFC 8216 §4.3.4.2).
+    pub bits_per_second: Option<u64>,
 }
 
 /// What matters of a media playlist.
@@ -57,14 +66,16 @@ pub struct Tally {
     pub bad_tags: usize,
     /// URIs without `EXTINF`.
     pub uris_without_duration: usize,
-    /// Durations that are no integers.
-    pub fractional_durations: usize,
+    /// The version that the tags in use need (RFC 8216 §7).
+    pub version_needed: u64,
     /// `EXT-X-GAP`.
     pub gaps: usize,
     /// `EXT-X-KEY` with a method and without a URI.
     pub keys_without_uri: usize,
     /// Tags that only a master playlist may have.
     pub master_tags: usize,
+    /// SCTE-35 cues out that follow one another without a cue in between, or in without out.
+    pub cues_without_partner: usize,
 }
 
 /// A listed segment.

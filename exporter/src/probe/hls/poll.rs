@@ -1,8 +1,5 @@
 //! Polling a stream's playlists: the configured one, and the variants that a master names.
 
-use std::collections::BTreeMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +7,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use vvtv_toolkit::render::Labels;
 
-use super::buffer::PlayerBuffer;
-use super::conformance::{Check, violations};
-use super::freshness::{Change, Freshness};
-use super::playlist::{Media, Playlist, parse};
+use super::conformance::violations_across;
+use super::playlist::{Media, Named, Playlist, parse};
+use super::variant::{Variant, VariantView, resolve};
 use crate::clock::Now;
-use crate::config::{Expect, Location};
-use crate::fetch::Document;
+use crate::config::Location;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, every, next_tick, record};
+use crate::probe::{Tools, next_tick, record};
 use crate::state::Remembered;
 
 /// Variants of one stream; a master that names more has its first ones watched, and says so in a failure.
@@ -54,32 +48,6 @@ pub struct HlsView {
     pub variants: Vec<VariantView>,
 }
 
-/// What is known of one variant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VariantView {
-    /// The `variant` label.
-    pub name: String,
-    /// `stream` and `variant`.
-    pub labels: Labels,
-    /// Its age.
-    pub freshness: Freshness,
-    /// The last playlist that could be read; none before the first.
-    pub media: Option<Arc<Media>>,
-    /// A virtual viewer's.
-    pub buffer: PlayerBuffer,
-    /// How often each rule was broken, by rules that were broken at all.
-    pub violations: BTreeMap<Check, u64>,
-}
-
-impl VariantView {
-    /// Since the newest segment changed; nothing is late once an event has ended.
-    #[must_use]
-    pub fn age(&self, now: Now, expect: Expect) -> Duration {
-        let ended = self.media.as_ref().is_some_and(|media| media.ended);
-        if ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
-    }
-}
-
 impl HlsView {
     /// Before the first poll: one variant, ageing from now.
     #[must_use]
@@ -92,7 +60,7 @@ impl HlsView {
 /// Polls until stopped.
 pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>, stop: CancellationToken) {
     let mut poller = Poller::new(spec, tools);
-    let mut ticks = every(poller.spec.interval);
+    let mut ticks = poller.tools.pace.every(poller.spec.interval);
     while next_tick(&mut ticks, &stop).await {
         let polled = stop.run_until_cancelled(poller.poll()).await;
         if polled.is_none() || view.send(Arc::new(poller.view())).is_err() {
@@ -115,25 +83,6 @@ struct Master {
     polls_until_reread: u32,
     /// It named more variants than are watched.
     truncated: bool,
-}
-
-struct Variant {
-    /// None for the configured playlist itself.
-    location: Option<Location>,
-    /// Digest of the last body: an unchanged one is not parsed again.
-    digest: Option<u64>,
-    view: VariantView,
-}
-
-impl Variant {
-    fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
-        let labels = Labels::new(&[("stream", stream), ("variant", name)]);
-        let buffer = PlayerBuffer::default();
-        let freshness = remembered.freshness(stream, name, now);
-        let view =
-            VariantView { name: name.to_owned(), labels, freshness, media: None, buffer, violations: BTreeMap::new() };
-        Self { location: None, digest: None, view }
-    }
 }
 
 impl Poller {
@@ -179,30 +128,34 @@ impl Poller {
     }
 
     async fn read_configured(&mut self) -> Result<(), ProbeError> {
-        let document = self.tools.fetcher.get(&self.spec.playlist, self.spec.timeout).await?;
-        let now = self.tools.clock.now();
-        let unchanged = self.variants.first().is_some_and(|only| only.digest == Some(digest(&document)));
-        if self.master.is_none() && unchanged {
+        let read = self.tools.fetcher.get(&self.spec.playlist, self.spec.timeout).await;
+        let (now, no_master) = (self.tools.clock.now(), self.master.is_none());
+        if no_master && let Some(only) = self.variants.first_mut() {
+            only.looked(&read);
+        }
+        let document = read?;
+        if no_master && self.variants.first().is_some_and(|only| only.is_unchanged(&document)) {
             return Ok(());
         }
-        if let Playlist::Master(uris) = parse(&document.body)? {
-            return self.adopt_master(&uris, &document.location, now);
+        let playlist = parse(&document.body)?;
+        if let Playlist::Master(named) = playlist {
+            return self.adopt_master(&named, &document.location, now);
         }
         if self.master.take().is_some() {
             info!(stream = self.spec.stream, "the master playlist became a media playlist");
             self.variants = vec![Variant::new(&self.spec.stream, ONLY_VARIANT, now, &self.tools.remembered)];
         }
         match self.variants.first_mut() {
-            Some(only) => take(only, &self.spec, &self.tools, &document).await,
+            Some(only) => only.take(&self.spec, &self.tools, &document, playlist).await,
             None => Ok(()),
         }
     }
 
-    fn adopt_master(&mut self, uris: &[String], base: &Location, now: Now) -> Result<(), ProbeError> {
+    fn adopt_master(&mut self, named: &[Named], base: &Location, now: Now) -> Result<(), ProbeError> {
         // What a first master names was never seen since the start, not since now.
         let since = if self.master.is_none() { self.started } else { now };
         let mut variants = Vec::new();
-        for uri in uris.iter().take(VARIANTS_MAX) {
+        for Named { uri, bits_per_second } in named.iter().take(VARIANTS_MAX) {
             let location = resolve(base, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
             let known =
@@ -212,18 +165,20 @@ impl Poller {
                 None => Variant::new(&self.spec.stream, &name, since, &self.tools.remembered),
             };
             variant.location = Some(location);
+            variant.view.declared_bits_per_second = *bits_per_second;
+            variant.video = bits_per_second.is_some();
             if variants.iter().all(|other: &Variant| other.view.name != name) {
                 variants.push(variant);
             }
         }
-        if uris.len() > VARIANTS_MAX && self.master.is_none() {
+        if named.len() > VARIANTS_MAX && self.master.is_none() {
             warn!(
                 stream = self.spec.stream,
-                variants = uris.len(),
+                variants = named.len(),
                 "only the first {VARIANTS_MAX} variants are watched"
             );
         }
-        self.master = Some(Master { polls_until_reread: MASTER_EVERY, truncated: uris.len() > VARIANTS_MAX });
+        self.master = Some(Master { polls_until_reread: MASTER_EVERY, truncated: named.len() > VARIANTS_MAX });
         self.variants = variants;
         Ok(())
     }
@@ -235,8 +190,14 @@ impl Poller {
             let (spec, tools) = (self.spec.clone(), self.tools.clone());
             polls.spawn(async move {
                 let Some(location) = variant.location.clone() else { return (index, variant, Ok(())) };
-                let outcome = match tools.fetcher.get(&location, spec.timeout).await {
-                    Ok(document) => take(&mut variant, &spec, &tools, &document).await,
+                let read = tools.fetcher.get(&location, spec.timeout).await;
+                variant.looked(&read);
+                let outcome = match read {
+                    Ok(document) if variant.is_unchanged(&document) => Ok(()),
+                    Ok(document) => match parse(&document.body) {
+                        Ok(playlist) => variant.take(&spec, &tools, &document, playlist).await,
+                        Err(error) => Err(error),
+                    },
                     Err(error) => Err(error),
                 };
                 (index, variant, outcome)
@@ -256,70 +217,21 @@ impl Poller {
         }
         polled.sort_by_key(|(index, _)| *index);
         self.variants = polled.into_iter().map(|(_, variant)| variant).collect();
+        self.compare_variants();
         outcome
     }
-}
 
-/// Takes a document that was read into a variant.
-async fn take(variant: &mut Variant, spec: &HlsSpec, tools: &Tools, document: &Document) -> Result<(), ProbeError> {
-    let digest = digest(document);
-    if variant.digest == Some(digest) {
-        return Ok(());
-    }
-    let media = match parse(&document.body)? {
-        Playlist::Media(media) => media,
-        Playlist::Master(_) => {
-            return Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"));
-        }
-    };
-    if let Some(newest) = &media.newest {
-        let known = variant.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
-        if !known && !newest.uri.is_empty() {
-            // A full disk leaves segments that are listed, fresh and empty: those are no advance.
-            let segment = resolve(&document.location, &newest.uri)?;
-            tools.fetcher.has_content(&segment, spec.timeout).await?;
-        }
-        let now = tools.clock.now();
-        let change = variant.view.freshness.observe(now, newest, document.age);
-        let (stream, name) = (spec.stream.as_str(), variant.view.name.as_str());
-        if change == Change::WentBack {
-            warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
-        }
-        if change != Change::Same {
-            variant.view.buffer.observe(now, &media);
-        }
-        let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
-        tools.recorder.record(stream, "hls", now, &seen);
-    }
-    variant.digest = Some(digest);
-    for check in violations(variant.view.media.as_deref(), &media) {
-        *variant.view.violations.entry(check).or_default() += 1;
-    }
-    variant.view.media = Some(Arc::new(media));
-    Ok(())
-}
-
-fn digest(document: &Document) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    document.body.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A variant's address from its master's (RFC 3986 §5; RFC 8216 §4.1).
-fn resolve(base: &Location, uri: &str) -> Result<Location, ProbeError> {
-    let refuse = |message: String| Err(ProbeError::new(Failure::Malformed, message));
-    match base {
-        Location::Http(url) => match url.join(uri) {
-            Ok(joined) if matches!(joined.scheme(), "http" | "https") => Ok(Location::Http(joined)),
-            Ok(_) | Err(_) => refuse(format!("the variant `{uri}` has no address that can be read")),
-        },
-        Location::File(path) => {
-            let relative = std::path::Path::new(uri.split('?').next().unwrap_or(uri));
-            let downward = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-            match path.parent() {
-                Some(directory) if downward => Ok(Location::File(directory.join(relative))),
-                _ => refuse(format!("the variant `{uri}` lies outside of its master's directory")),
-            }
+    /// Variants are judged beside one another whenever one of them has a new playlist, and those alone that have one.
+    fn compare_variants(&mut self) {
+        let medias: Vec<Option<Arc<Media>>> =
+            self.variants.iter().map(|variant| variant.view.media.clone().filter(|_| variant.video)).collect();
+        for (index, variant) in self.variants.iter_mut().enumerate().filter(|(_, variant)| variant.video) {
+            let Some(Some(media)) = medias.get(index).filter(|_| std::mem::take(&mut variant.changed)) else {
+                continue;
+            };
+            let beside = medias.iter().enumerate().filter(|(other, _)| *other != index);
+            let others: Vec<&Media> = beside.filter_map(|(_, media)| media.as_deref()).collect();
+            variant.count(violations_across(media, &others));
         }
     }
 }

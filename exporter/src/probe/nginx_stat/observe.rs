@@ -77,6 +77,12 @@ impl Publishers {
         self.known.get(&(app.to_owned(), name.to_owned())).map(AsRef::as_ref)
     }
 
+    /// Everyone who is listed, or left less than `ago` before `now`.
+    pub fn seen_within(&self, now: Now, ago: Duration) -> impl Iterator<Item = &StreamKey> {
+        let wanted = move |publisher: &Publisher| publisher.listed || now.since(publisher.seen) < ago;
+        self.known.iter().filter(move |(_, publisher)| wanted(publisher)).map(|(key, _)| key)
+    }
+
     /// Pages of another worker that could not say anything about a publisher.
     #[must_use]
     pub const fn worker_mismatches(&self) -> u64 {

@@ -39,6 +39,17 @@ const DATED: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00.000+0000\n#EXT
 #[case::no_key(format!("{HEAD}#EXT-X-KEY:METHOD=AES-128\n#EXTINF:2,\na.ts\n"), &["key_without_uri"])]
 #[case::gap(format!("{HEAD}#EXTINF:2,\na.ts\n#EXT-X-GAP\n#EXTINF:2,\nb.ts\n"), &["gap_listed"])]
 #[case::dates(format!("{HEAD}{DATED}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &["date_jump"])]
+#[case::good_break(
+    format!("{HEAD}#EXT-X-CUE-IN\n#EXTINF:2,\na.ts\n#EXT-X-CUE-OUT:30\n#EXTINF:2,\nb.ts\n#EXT-X-CUE-OUT-CONT:2/30\n#EXTINF:2,\nc.ts\n"), &[])]
+#[case::break_in_a_break(
+    format!("{HEAD}#EXT-X-CUE-OUT:30\n#EXTINF:2,\na.ts\n#EXT-X-CUE-OUT:30\n#EXTINF:2,\nb.ts\n"), &["cue_without_partner"])]
+#[case::scte35_twice_in(
+    format!("{HEAD}#EXT-X-DATERANGE:ID=\"1\",START-DATE=\"2026-11-22T15:00:00Z\",SCTE35-IN=0xFC\n#EXTINF:2,\na.ts\n\
+             #EXT-X-DATERANGE:ID=\"2\",START-DATE=\"2026-11-22T15:00:02Z\",SCTE35-IN=0xFC\n#EXTINF:2,\nb.ts\n"), &["cue_without_partner"])]
+#[case::map_in_version_3(format!("{HEAD}#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:2,\na.mp4\n"), &["version_too_low"])]
+#[case::byte_range_in_version_3(format!("{HEAD}#EXT-X-BYTERANGE:9@0\n#EXTINF:2,\na.ts\n"), &["version_too_low"])]
+#[case::iv_in_version_1(
+    "#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x0\n#EXTINF:2,\na.ts\n".to_owned(), &["version_too_low"])]
 #[case::dates_explained(
     format!("{HEAD}{DATED}#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &[])]
 fn a_playlist_by_itself(#[case] body: String, #[case] expected: &[&str]) {
@@ -68,6 +79,37 @@ fn with_discontinuity(first: u64, last: u64, before: u64) -> String {
 fn a_playlist_after_another(#[case] before: String, #[case] after: String, #[case] expected: &[&str]) {
     let before = media(&before);
     assert_eq!(labels(&violations(Some(&before), &media(&after))), expected, "{after}");
+}
+
+/// Segments 5 to 10 beside those of another variant.
+#[rstest]
+#[case::equal(plain(5, 10), &[])]
+#[case::one_segment_ahead(plain(6, 11), &[])]
+#[case::two_segments_ahead(plain(7, 12), &["variants_drift"])]
+#[case::counts_from_another_beginning(plain(900, 905), &[])]
+#[case::behind(plain(3, 8), &[])]
+#[case::shorter_target(plain(5, 10).replace("DURATION:2", "DURATION:1"), &["variants_target_duration"])]
+#[case::counts_a_discontinuity(
+    format!("#EXT-X-DISCONTINUITY-SEQUENCE:1\n{}", plain(5, 10)), &["variants_discontinuity_sequence"])]
+fn a_playlist_beside_another_variants(#[case] other: String, #[case] expected: &[&str]) {
+    let (media, other) = (media(&plain(5, 10)), media(&other));
+    assert_eq!(labels(&violations_across(&media, &[&other])), expected);
+}
+
+#[test]
+fn dates_tell_drift_whatever_the_numbers_are() {
+    let dated = |second: u32| {
+        media(&format!("{HEAD}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:{second:02}Z\n#EXTINF:2,\na.ts\n"))
+    };
+    assert_eq!(labels(&violations_across(&dated(0), &[&dated(9)])), ["variants_drift"]);
+    assert_eq!(violations_across(&dated(9), &[&dated(0)]), []);
+}
+
+#[test]
+fn an_end_that_the_others_do_not_share() {
+    let (ended, live) = (media(&(plain(5, 10) + "#EXT-X-ENDLIST\n")), media(&plain(5, 10)));
+    assert_eq!(labels(&violations_across(&ended, &[&live])), ["variants_end"]);
+    assert_eq!(violations_across(&ended, &[&ended]), []);
 }
 
 #[test]

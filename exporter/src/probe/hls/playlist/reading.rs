@@ -4,7 +4,7 @@ use quick_m3u8::HlsLine;
 use quick_m3u8::tag::hls::{EnumeratedString, Method, Tag};
 use quick_m3u8::tag::{KnownTag, UnknownTag};
 
-use super::{Identity, Media, Playlist, RECENT_MAX, Segment};
+use super::{Identity, Media, Named, Playlist, RECENT_MAX, Segment};
 
 /// Different variants that are read from a master playlist.
 const VARIANTS_READ: usize = 256;
@@ -12,12 +12,13 @@ const VARIANTS_READ: usize = 256;
 #[derive(Default)]
 pub(super) struct Reading {
     media: Media,
-    variants: Vec<String>,
+    variants: Vec<Named>,
     entries: usize,
     next_is: Next,
     next: NextSegment,
     discontinuities: u64,
     part: Option<String>,
+    break_is_open: Option<bool>,
 }
 
 /// What the next URI line is.
@@ -28,7 +29,9 @@ enum Next {
     Segment {
         seconds: f64,
     },
-    Variant,
+    Variant {
+        bits_per_second: u64,
+    },
 }
 
 /// What the lines before a segment say of it.
@@ -58,6 +61,11 @@ impl Reading {
     }
 
     fn unknown(&mut self, tag: &UnknownTag<'_>) {
+        match tag.name() {
+            "-X-CUE-OUT" => return self.cue(true),
+            "-X-CUE-IN" => return self.cue(false),
+            _ => {}
+        }
         if tag.name() != "-X-PROGRAM-DATE-TIME" {
             self.media.tally.bad_tags += usize::from(tag.validation_error().is_some());
             return;
@@ -66,6 +74,27 @@ impl Reading {
         match line.split_once(':').and_then(|(_, date)| unix_seconds(date.trim())) {
             Some(seconds) => self.next.program_unix_seconds = Some(seconds),
             None => self.bad_line(),
+        }
+    }
+
+    /// A break begins or ends. The first cue of a list is not judged: its partner may have left already.
+    fn cue(&mut self, out: bool) {
+        let alone = self.break_is_open.replace(out) == Some(out);
+        self.media.tally.cues_without_partner += usize::from(alone);
+    }
+
+    const fn needs_version(&mut self, version: u64) {
+        let needed = &mut self.media.tally.version_needed;
+        if *needed < version {
+            *needed = version;
+        }
+    }
+
+    fn named(&mut self, uri: &str, bits_per_second: Option<u64>) {
+        // Far more than are watched: enough to tell that there are too many, without comparing each with all.
+        let new = !uri.is_empty() && !self.variants.iter().any(|known| known.uri == uri);
+        if self.variants.len() < VARIANTS_READ && new {
+            self.variants.push(Named { uri: uri.to_owned(), bits_per_second });
         }
     }
 
@@ -94,12 +123,30 @@ impl Reading {
             Tag::Key(tag) => {
                 let encrypted = tag.method() != EnumeratedString::Known(Method::None);
                 media.tally.keys_without_uri += usize::from(encrypted && tag.uri().is_none());
+                if tag.keyformatversions().is_some() {
+                    self.needs_version(5);
+                } else if tag.iv().is_some() {
+                    self.needs_version(2);
+                }
             }
-            Tag::StreamInf(_) => {
+            Tag::Byterange(_) => self.needs_version(4),
+            Tag::Map(_) => self.needs_version(6),
+            Tag::Daterange(tag) => {
+                if tag.scte35_out().is_some() {
+                    self.cue(true);
+                } else if tag.scte35_in().is_some() {
+                    self.cue(false);
+                }
+            }
+            Tag::StreamInf(tag) => {
                 media.tally.master_tags += 1;
-                self.next_is = Next::Variant;
+                self.next_is = Next::Variant { bits_per_second: tag.bandwidth() };
             }
-            Tag::IFrameStreamInf(_) | Tag::Media(_) | Tag::SessionData(_) | Tag::SessionKey(_) => {
+            Tag::Media(tag) => {
+                media.tally.master_tags += 1;
+                self.named(tag.uri().unwrap_or_default(), None);
+            }
+            Tag::IFrameStreamInf(_) | Tag::SessionData(_) | Tag::SessionKey(_) => {
                 media.tally.master_tags += 1;
             }
             _ => {}
@@ -110,13 +157,7 @@ impl Reading {
         self.entries += 1;
         match std::mem::take(&mut self.next_is) {
             Next::Nothing => self.media.tally.uris_without_duration += usize::from(!uri.is_empty()),
-            Next::Variant => {
-                // Far more than are watched: enough to tell that there are too many, without comparing each with all.
-                let new = !uri.is_empty() && !self.variants.iter().any(|known| known == uri);
-                if self.variants.len() < VARIANTS_READ && new {
-                    self.variants.push(uri.to_owned());
-                }
-            }
+            Next::Variant { bits_per_second } => self.named(uri, Some(bits_per_second)),
             Next::Segment { seconds } => self.segment(uri, seconds),
         }
     }
@@ -125,12 +166,14 @@ impl Reading {
         let NextSegment { gap, discontinuous, program_unix_seconds } = std::mem::take(&mut self.next);
         self.part = None;
         let seconds = if seconds.is_finite() && seconds >= 0.0 { seconds } else { 0.0 };
+        if seconds.fract() > 0.0 {
+            self.needs_version(3);
+        }
         let media = &mut self.media;
         let sequence = media.media_sequence.saturating_add(media.segments as u64);
         media.segments += 1;
         media.listed_seconds += seconds;
         media.longest_seconds = media.longest_seconds.max(seconds);
-        media.tally.fractional_durations += usize::from(seconds.fract() > 0.0);
         // A gap is listed, but there is nothing to play.
         if !gap && !uri.is_empty() {
             let discontinuity = media.discontinuity_sequence.saturating_add(self.discontinuities);

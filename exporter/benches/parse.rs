@@ -1,0 +1,33 @@
+//! What parsing costs: a playlist, a statistics page of sixty streams, an encoder's report.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails by panicking")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use vvtv_exporter::probe::{hls, nginx_stat, progress};
+
+fn playlists(criterion: &mut Criterion) {
+    let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
+    criterion.bench_function("a playlist", |bencher| bencher.iter(|| hls::parse(black_box(body)).unwrap()));
+}
+
+fn statistics(criterion: &mut Criterion) {
+    let one = include_str!("../tests/fixtures/nginx-stat-publishing.xml");
+    let (head, rest) = one.split_once("<stream>").unwrap();
+    let (stream, tail) = rest.rsplit_once("</stream>").unwrap();
+    let body = format!("{head}{}{tail}", format!("<stream>{stream}</stream>").repeat(60));
+    criterion.bench_function("a statistics page of 60 streams", |bencher| {
+        bencher.iter(|| nginx_stat::parse(black_box(body.as_bytes())).unwrap());
+    });
+}
+
+fn reports(criterion: &mut Criterion) {
+    let body = include_bytes!("../tests/fixtures/ffmpeg-progress-file-healthy.txt");
+    criterion.bench_function("30 encoder reports", |bencher| {
+        bencher.iter(|| progress::Blocks::default().feed(black_box(body)));
+    });
+}
+
+criterion_group!(benches, playlists, statistics, reports);
+criterion_main!(benches);

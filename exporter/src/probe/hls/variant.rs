@@ -1,0 +1,214 @@
+//! One variant of a stream: what was read of it, taken into what is known of it.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Component, Path};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+use vvtv_toolkit::render::Labels;
+
+use super::buffer::PlayerBuffer;
+use super::conformance::{Check, violations};
+use super::freshness::{Change, Freshness};
+use super::playlist::{Media, Playlist};
+use super::poll::HlsSpec;
+use crate::clock::Now;
+use crate::config::{Expect, Location};
+use crate::fetch::Document;
+use crate::health::{Failure, ProbeError};
+use crate::probe::Tools;
+use crate::state::Remembered;
+
+/// Segments whose bitrate is remembered, to tell the highest.
+const RATES: usize = 16;
+
+/// What is known of one variant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariantView {
+    /// The `variant` label.
+    pub name: String,
+    /// `stream` and `variant`.
+    pub labels: Labels,
+    /// Its age.
+    pub freshness: Freshness,
+    /// The last playlist that could be read; none before the first.
+    pub media: Option<Arc<Media>>,
+    /// A virtual viewer's.
+    pub buffer: PlayerBuffer,
+    /// How often each rule was broken, by rules that were broken at all.
+    pub violations: BTreeMap<Check, u64>,
+    /// HTTP status of the last answer to the request for its playlist; none without an answer, or from a file.
+    pub http_status: Option<u16>,
+    /// How long that request took.
+    pub request_duration: Duration,
+    /// Whether the newest listed segment was there, and not empty, when it was looked for.
+    pub segment_available: Option<bool>,
+    /// `BANDWIDTH` in the master.
+    pub declared_bits_per_second: Option<u64>,
+    /// Bytes per second of the last segments whose length the server told, newest last.
+    segment_rates: Vec<f32>,
+}
+
+impl VariantView {
+    /// Since the newest segment changed; nothing is late once an event has ended.
+    #[must_use]
+    pub fn age(&self, now: Now, expect: Expect) -> Duration {
+        let ended = self.media.as_ref().is_some_and(|media| media.ended);
+        if ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
+    }
+
+    /// The highest bitrate of the last segments, bytes per second; none before a server told a segment's length.
+    #[must_use]
+    pub fn peak_bytes_per_second(&self) -> Option<f64> {
+        self.segment_rates.iter().copied().reduce(f32::max).map(f64::from)
+    }
+
+    /// Takes a segment's size.
+    pub fn measured(&mut self, bytes: u64, seconds: f64) {
+        if seconds <= 0.0 {
+            return;
+        }
+        if self.segment_rates.len() == RATES {
+            self.segment_rates.remove(0);
+        }
+        self.segment_rates.push((bytes as f64 / seconds) as f32);
+    }
+}
+
+/// A variant and how far it was read.
+pub(super) struct Variant {
+    /// None for the configured playlist itself.
+    pub(super) location: Option<Location>,
+    /// It has a bandwidth of its own: variants are compared, renditions of audio and text are not.
+    pub(super) video: bool,
+    /// Its playlist is another one than when variants were last compared.
+    pub(super) changed: bool,
+    /// Digest of the last body: an unchanged one is not parsed again.
+    digest: Option<u64>,
+    pub(super) view: VariantView,
+}
+
+impl Variant {
+    pub(super) fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
+        let view = VariantView {
+            name: name.to_owned(),
+            labels: Labels::new(&[("stream", stream), ("variant", name)]),
+            freshness: remembered.freshness(stream, name, now),
+            media: None,
+            buffer: PlayerBuffer::default(),
+            violations: BTreeMap::new(),
+            http_status: None,
+            request_duration: Duration::ZERO,
+            segment_available: None,
+            declared_bits_per_second: None,
+            segment_rates: Vec::new(),
+        };
+        Self { location: None, video: false, changed: false, digest: None, view }
+    }
+
+    /// Notes how the request for its playlist went.
+    pub(super) fn looked(&mut self, read: &Result<Document, ProbeError>) {
+        (self.view.http_status, self.view.request_duration) = match read {
+            Ok(document) => (document.http_status, document.took),
+            Err(error) => (error.http_status, error.took),
+        };
+    }
+
+    pub(super) fn is_unchanged(&self, document: &Document) -> bool {
+        self.digest == Some(digest(document))
+    }
+
+    pub(super) fn count(&mut self, broken: Vec<Check>) {
+        for check in broken {
+            *self.view.violations.entry(check).or_default() += 1;
+        }
+    }
+
+    /// Takes a playlist that was read.
+    pub(super) async fn take(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        playlist: Playlist,
+    ) -> Result<(), ProbeError> {
+        let media = match playlist {
+            Playlist::Media(media) => media,
+            Playlist::Master(_) => {
+                return Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"));
+            }
+        };
+        if let Some(newest) = &media.newest {
+            let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
+            if !known && !newest.uri.is_empty() {
+                self.look_for_segment(spec, tools, document, &media, &newest.uri).await?;
+            }
+            let now = tools.clock.now();
+            let change = self.view.freshness.observe(now, newest, document.age);
+            let (stream, name) = (spec.stream.as_str(), self.view.name.as_str());
+            if change == Change::WentBack {
+                warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
+            }
+            if change != Change::Same {
+                self.view.buffer.observe(now, &media);
+            }
+            let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
+            tools.recorder.record(stream, "hls", now, &seen);
+        }
+        self.digest = Some(digest(document));
+        self.changed = true;
+        self.count(violations(self.view.media.as_deref(), &media));
+        self.view.media = Some(Arc::new(media));
+        Ok(())
+    }
+
+    /// A full disk leaves segments that are listed, fresh and empty, and a broken cache lists what it has not: those are no advance.
+    async fn look_for_segment(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        media: &Media,
+        uri: &str,
+    ) -> Result<(), ProbeError> {
+        let segment = resolve(&document.location, uri)?;
+        let length = tools.fetcher.content_length(&segment, spec.timeout).await;
+        self.view.segment_available = match &length {
+            Ok(_) => Some(true),
+            Err(error) if error.reason == Failure::Missing => Some(false),
+            Err(_) => self.view.segment_available,
+        };
+        if let (Some(bytes), Some(listed)) = (length?, media.recent.last()) {
+            self.view.measured(bytes, listed.seconds);
+        }
+        Ok(())
+    }
+}
+
+fn digest(document: &Document) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    document.body.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An address from that of the playlist which names it (RFC 3986 §5; RFC 8216 §4.1).
+pub(super) fn resolve(base: &Location, uri: &str) -> Result<Location, ProbeError> {
+    let refuse = |message: String| Err(ProbeError::new(Failure::Malformed, message));
+    match base {
+        Location::Http(url) => match url.join(uri) {
+            Ok(joined) if matches!(joined.scheme(), "http" | "https") => Ok(Location::Http(joined)),
+            Ok(_) | Err(_) => refuse(format!("`{uri}` has no address that can be read")),
+        },
+        Location::File(path) => {
+            let relative = Path::new(uri.split('?').next().unwrap_or(uri));
+            let downward = relative.components().all(|part| matches!(part, Component::Normal(_)));
+            match path.parent() {
+                Some(directory) if downward => Ok(Location::File(directory.join(relative))),
+                _ => refuse(format!("`{uri}` lies outside of its playlist's directory")),
+            }
+        }
+    }
+}
