@@ -35,10 +35,15 @@ lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 bench: ## Benchmarks
 	cargo bench --workspace --locked
 
-fuzz: ## Fuzz every parser for a minute each (needs a nightly toolchain and cargo-fuzz)
+fuzz: ## Fuzz every parser for a minute each, from the recorded inputs on (needs a nightly toolchain; SECONDS=10 for less)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'installing cargo-fuzz: takes a minute'; cargo install --locked --quiet cargo-fuzz --version 0.13.1; }
 	@set -e; $(if $(FUZZ),,echo 'there are no fuzz targets';) for manifest in $(FUZZ); do \
 		cd $$(dirname $$manifest)/..; \
-		for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60; done; \
+		for target in $$(cargo +nightly fuzz list); do \
+			mkdir -p fuzz/corpus/$$target; \
+			cargo +nightly fuzz run $$target fuzz/corpus/$$target tests/fixtures -- \
+				-max_total_time=$(or $(SECONDS),60) -timeout=5 -rss_limit_mb=1024; \
+		done; \
 		cd $(CURDIR); \
 	done
 
