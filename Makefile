@@ -1,6 +1,7 @@
 # Thin: what it does, the programs do. Every target works from a fresh checkout.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
+FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
 .PHONY: help up break test lint bench fuzz packages
 
@@ -12,11 +13,11 @@ up: packages ## The whole stack on this machine, with a live board; Ctrl-C stops
 	@$(TARGET)/release/vvtv-lab up
 
 break: ## Harm the running stack: make break FAULT=encoder-frozen (UNDO=1 takes it back); without FAULT, a list
+	@test -x $(TARGET)/release/vvtv-lab || { echo 'no stack was built yet: make up'; exit 1; }
 	@$(TARGET)/release/vvtv-lab break $(FAULT) $(if $(UNDO),--undo)
 
 test: ## Every test, the end-to-end ones on the real components too
 	@deploy/packages tests
-	cargo build --workspace --locked
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace --locked && cargo test --workspace --locked --doc; \
 	else \
@@ -28,13 +29,14 @@ lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	cargo machete
+	cargo fetch --locked
 	cargo deny --offline check bans licenses sources
 
 bench: ## Benchmarks
 	cargo bench --workspace --locked
 
 fuzz: ## Fuzz every parser for a minute each (needs a nightly toolchain and cargo-fuzz)
-	@set -e; for manifest in $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml); do \
+	@set -e; $(if $(FUZZ),,echo 'there are no fuzz targets';) for manifest in $(FUZZ); do \
 		cd $$(dirname $$manifest)/..; \
 		for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60; done; \
 		cd $(CURDIR); \

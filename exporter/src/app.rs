@@ -1,6 +1,7 @@
 //! The program's life: flags, configuration, probes, server, signals, reload.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
+use vvtv_toolkit::logging::chain;
 use vvtv_toolkit::serve::{self, Limits, ListenAddress, ServeMetrics};
 use vvtv_toolkit::web_config::WebConfig;
 
@@ -21,12 +23,16 @@ use crate::fleet::Fleet;
 use crate::probe::Tools;
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
+use crate::state::Remembered;
 
 /// The port that is listened on by default.
 const PORT: u16 = 10047;
 
 /// How long the first scrape may be held back until every source was asked once.
 const FIRST_ROUND: Duration = Duration::from_secs(1);
+
+/// How often ages are kept.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Measures live channels for Prometheus: segment age, encoder drops, ingest, bitrate variance.
 #[derive(Clone, Debug, Parser)]
@@ -35,6 +41,9 @@ pub struct Args {
     /// Configuration file; without it the runbook's own layout is watched.
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+    /// File that keeps the age of each stream across restarts; without it, ages begin anew.
+    #[arg(long = "state.file", value_name = "FILE")]
+    pub state_file: Option<PathBuf>,
     /// How it serves.
     #[command(flatten)]
     pub web: WebArgs,
@@ -69,7 +78,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
     let recorder = Recorder::start();
     let fetcher = Fetcher::new().context("set an HTTP client up")?;
-    let tools = Tools { clock: Clock::start(), fetcher, recorder };
+    let remembered = Arc::new(remembered(args.state_file.as_deref()));
+    let tools = Tools { clock: Clock::start(), fetcher, recorder, remembered };
     let mut fleet = Fleet::new(tools.clone());
     fleet.apply(&config).await;
     own.reloaded(tools.clock, true);
@@ -80,12 +90,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (reload, requests) = mpsc::channel(1);
     let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
     let app = server::router(site);
-    let control =
-        tokio::spawn(Control { args, fleet, clock: tools.clock, own, stop: stop.clone() }.run(signals, requests));
+    let control = tokio::spawn(
+        Control { args, fleet, clock: tools.clock, own, stop: stop.clone(), saved: Remembered::default() }
+            .run(signals, requests),
+    );
     let served = serve::run(listeners, app, web, limits, stop.clone()).await;
     stop.cancel();
     control.await.context("the control task died")?;
     Ok(served?)
+}
+
+/// What an earlier run left. A file that cannot be read is no reason not to measure; it is replaced at the next save.
+fn remembered(path: Option<&Path>) -> Remembered {
+    let Some(path) = path else { return Remembered::default() };
+    Remembered::load(path).unwrap_or_else(|error| {
+        error!("ages begin anew: {}", chain(&error));
+        Remembered::default()
+    })
 }
 
 fn load(args: &Args) -> anyhow::Result<Config> {
@@ -120,14 +141,21 @@ struct Control {
     clock: Clock,
     own: OwnMetrics,
     stop: CancellationToken,
+    /// What the state file holds.
+    saved: Remembered,
 }
 
 impl Control {
     async fn run(mut self, mut signals: Signals, mut requests: mpsc::Receiver<ReloadRequest>) {
+        let mut saves = tokio::time::interval(SAVE_EVERY);
         loop {
             let answer = tokio::select! {
+                _ = saves.tick() => {
+                    self.save().await;
+                    continue;
+                }
                 _ = signals.hangup.recv() => None,
-                request = requests.recv() => request,
+                Some(request) = requests.recv() => Some(request),
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
                 () = self.stop.cancelled() => break,
@@ -140,7 +168,22 @@ impl Control {
         }
         info!("stopping");
         self.stop.cancel();
+        self.save().await;
         self.fleet.stop().await;
+    }
+
+    async fn save(&mut self) {
+        let Some(path) = self.args.state_file.clone() else { return };
+        let known = Remembered::of(&self.fleet.watched().borrow());
+        if known == self.saved {
+            return;
+        }
+        let saved = tokio::task::spawn_blocking(move || known.save(&path).map(|()| known)).await;
+        match saved {
+            Ok(Ok(known)) => self.saved = known,
+            Ok(Err(error)) => error!("ages are not kept: {}", chain(&error)),
+            Err(error) => error!("ages are not kept: {error}"),
+        }
     }
 
     async fn reload(&mut self) -> Result<(), String> {

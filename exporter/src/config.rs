@@ -39,8 +39,20 @@ pub struct Stream {
     pub thresholds: Thresholds,
     /// How often, how long, over how much.
     pub timing: Timing,
+    /// Whether it may end.
+    pub expect: Expect,
     /// Frames that a declared frame-rate conversion drops, as a share of the source's frames; 0 without one.
     pub expected_drops_ratio: f64,
+}
+
+/// Whether a stream may end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// It never ends: `EXT-X-ENDLIST` is an outage.
+    #[default]
+    Live,
+    /// It ends: after `EXT-X-ENDLIST` no segment is late.
+    Event,
 }
 
 /// A document over HTTP or in a file.

@@ -69,6 +69,45 @@ impl Fetcher {
         })
     }
 
+    /// Makes sure that a document is there and not empty, without reading it.
+    ///
+    /// A server that does not answer `HEAD`, or does not tell a length, gets the benefit of the doubt.
+    ///
+    /// # Errors
+    /// It is missing or empty, or the server does not answer.
+    pub async fn has_content(&self, location: &Location, limit: Duration) -> Result<(), ProbeError> {
+        let empty = || Err(ProbeError::new(Failure::Missing, format!("{} is empty", shown(location))));
+        let look = async {
+            match location {
+                Location::Http(url) => match self.head(url).await? {
+                    Some(0) => empty(),
+                    Some(_) | None => Ok(()),
+                },
+                Location::File(path) => match tokio::fs::metadata(path).await {
+                    Ok(metadata) if metadata.len() == 0 => empty(),
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(file_error(path, &error)),
+                },
+            }
+        };
+        timeout(limit, look).await.unwrap_or_else(|_| {
+            Err(ProbeError::new(Failure::Timeout, format!("{} gave no answer within {limit:?}", shown(location))))
+        })
+    }
+
+    /// The length that a server tells.
+    async fn head(&self, url: &Url) -> Result<Option<u64>, ProbeError> {
+        let sent = self.client.head(url.clone()).send().await;
+        let response =
+            sent.map_err(|error| ProbeError::new(reason(&error), format!("HEAD {url}: {}", chain(&error))))?;
+        let status = response.status();
+        if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Err(ProbeError::new(Failure::Missing, format!("HEAD {url}: HTTP status {status}")));
+        }
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(length.filter(|_| status.is_success()))
+    }
+
     async fn http(&self, url: &Url) -> Result<Document, ProbeError> {
         let failed = |error: &reqwest::Error| ProbeError::new(reason(error), format!("GET {url}: {}", chain(error)));
         let mut response = self.client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
@@ -166,11 +205,7 @@ fn content_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 async fn file(path: &Path) -> Result<Document, ProbeError> {
-    let failed = |error: std::io::Error| {
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let reason = if missing { Failure::Missing } else { Failure::Io };
-        ProbeError::new(reason, format!("read {}: {error}", path.display()))
-    };
+    let failed = |error: std::io::Error| file_error(path, &error);
     let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
     let metadata = file.metadata().await.map_err(failed)?;
     let mut body = Vec::new();
@@ -183,6 +218,12 @@ async fn file(path: &Path) -> Result<Document, ProbeError> {
         Some(std::time::SystemTime::now().duration_since(UNIX_EPOCH).ok()?.saturating_sub(modified))
     });
     Ok(Document { body: Bytes::from(body), age, location: Location::File(path.to_owned()) })
+}
+
+fn file_error(path: &Path, error: &std::io::Error) -> ProbeError {
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let reason = if missing { Failure::Missing } else { Failure::Io };
+    ProbeError::new(reason, format!("read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Fleet {
         let tools = &self.tools;
         let now = tools.clock.now();
         let hls = hls_spec(stream).map(|spec| {
-            self.hls.get_or_start(spec, HlsView::starting(&stream.name, now), |spec, view, stop| {
+            self.hls.get_or_start(spec, HlsView::starting(&stream.name, now, &tools.remembered), |spec, view, stop| {
                 tokio::spawn(hls::run(spec, tools.clone(), view, stop))
             })
         });

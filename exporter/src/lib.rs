@@ -14,4 +14,5 @@ pub mod probe;
 pub mod recorder;
 pub mod server;
 pub mod snapshot;
+pub mod state;
 pub mod window;

@@ -8,6 +8,7 @@ pub mod progress;
 pub mod queue;
 pub mod rtmp;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior};
@@ -18,6 +19,7 @@ use crate::clock::{Clock, Now};
 use crate::fetch::Fetcher;
 use crate::health::{Edge, Health, ProbeError};
 use crate::recorder::Recorder;
+use crate::state::Remembered;
 
 /// What every probe works with.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Tools {
     pub fetcher: Fetcher,
     /// For raw observations.
     pub recorder: Recorder,
+    /// What earlier runs saw.
+    pub remembered: Arc<Remembered>,
 }
 
 /// The time between two attempts; missed ones are skipped, never made up for.

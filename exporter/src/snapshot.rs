@@ -175,7 +175,8 @@ pub fn ingest_state(now: Now, stream: &Stream, views: &Views) -> Option<IngestSt
     let patience = timing.interval + timing.timeout + timing.stalled_after;
     let fresh = stat.health.last_success.is_some_and(|at| now.since(at.mono) <= patience);
     if !fresh {
-        let flows = worst_age_seconds(now, views).is_some_and(|age| age < stream.thresholds.segment_age_seconds);
+        let flows =
+            worst_age_seconds(now, stream, views).is_some_and(|age| age < stream.thresholds.segment_age_seconds);
         return Some(if flows { IngestState::Ok } else { IngestState::NoPublisher });
     }
     Some(match views.publisher(stream) {
@@ -187,9 +188,9 @@ pub fn ingest_state(now: Now, stream: &Stream, views: &Views) -> Option<IngestSt
 
 /// The age of the worst variant; none where no playlist is configured.
 #[must_use]
-pub fn worst_age_seconds(now: Now, views: &Views) -> Option<f64> {
+pub fn worst_age_seconds(now: Now, stream: &Stream, views: &Views) -> Option<f64> {
     let variants = &views.hls.as_ref()?.variants;
-    variants.iter().map(|variant| variant.freshness.age(now).as_secs_f64()).reduce(f64::max)
+    variants.iter().map(|variant| variant.age(now, stream.expect).as_secs_f64()).reduce(f64::max)
 }
 
 /// The first broken link of a stream.
@@ -214,7 +215,7 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
         return Stage::Encoder;
     }
     let Some(hls) = &views.hls else { return Stage::None };
-    let old = worst_age_seconds(now, views).is_some_and(|age| age > stream.thresholds.segment_age_seconds);
+    let old = worst_age_seconds(now, stream, views).is_some_and(|age| age > stream.thresholds.segment_age_seconds);
     match hls.health.failure() {
         Some(Failure::Missing) if old => Stage::Packager,
         Some(Failure::Missing) => Stage::None,
@@ -223,3 +224,6 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
         None => Stage::None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,13 @@ use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Row, StreamLabels, render};
 use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
-use vvtv_exporter::probe::host::{Filesystem, HostView, Machine, ProcessView};
+use vvtv_exporter::probe::host::{Filesystem, HostView, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::RtmpView;
 use vvtv_exporter::snapshot::Views;
+use vvtv_exporter::state::Remembered;
 use vvtv_toolkit::render::Format;
 
 const START: f64 = 1_795_360_000.0;
@@ -45,12 +46,13 @@ fn health(now: Now, outcomes: impl IntoIterator<Item = Result<(), Failure>>) -> 
 /// Looks at a recorded playlist at several times.
 fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> HlsView {
     let Playlist::Media(media) = hls::parse(&fixture(playlist)).unwrap() else { unreachable!("a media playlist") };
-    let mut view = HlsView::starting(stream, at(0.0));
+    let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for seconds in seen_at {
         for variant in &mut view.variants {
             let _ =
                 variant.freshness.observe(at(*seconds), media.newest.as_ref().unwrap(), Some(Duration::from_secs(1)));
-            variant.media = media.clone();
+            variant.buffer.observe(at(*seconds), &media);
+            variant.media = Some(Arc::new(media.clone()));
         }
     }
     HlsView { health, ..view }
@@ -122,7 +124,10 @@ fn rows() -> Vec<Row> {
     let refused = || health(at(30.0), [Err(Failure::Refused), Err(Failure::Timeout), Err(Failure::Refused)]);
     let silent = ProgressView { health: Health::default(), encoder: Encoder::new(ProgressTiming::from(never.timing)) };
     let nothing = Views {
-        hls: Some(Arc::new(HlsView { health: refused(), ..HlsView::starting(&never.name, at(0.0)) })),
+        hls: Some(Arc::new(HlsView {
+            health: refused(),
+            ..HlsView::starting(&never.name, at(0.0), &Remembered::default())
+        })),
         rtmp: Some(Arc::new(RtmpView { health: refused() })),
         stat: Some(Arc::new(StatView {
             health: refused(),
@@ -157,6 +162,14 @@ fn host() -> HostView {
         }),
         filesystem: Some(Filesystem { size_bytes: 1 << 40, available_bytes: 1 << 39, free_files: 1_000_000 }),
         pressure_seconds: vec![("cpu", 1.5), ("io", 0.25), ("memory", 0.0)],
+        own: Some(OwnProcess {
+            cpu_seconds: 1.5,
+            resident_bytes: 12 << 20,
+            virtual_bytes: 300 << 20,
+            open_fds: 14,
+            max_fds: Some(1024),
+            start_unix_seconds: START,
+        }),
         processes: vec![process("ffmpeg", 1, 1, 1, None), process("nginx", 3, 0, 0, Some(39))],
     }
 }
@@ -171,6 +184,19 @@ fn golden(format: Format, name: &str) -> String {
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(body, expected, "{} differs", path.display());
     body
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Format::Text004);
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let names = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<_> = names
+        .filter(|name| name.starts_with("vvtv_"))
+        .filter(|name| !readme.contains(&format!("`{name}`")) && !readme.contains(&format!("`{name}{{")))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]

@@ -20,6 +20,7 @@ use vvtv_exporter::health::Failure;
 use vvtv_exporter::probe::hls::{HlsSpec, HlsView, VARIANTS_MAX};
 use vvtv_exporter::probe::{Tools, hls, rtmp};
 use vvtv_exporter::recorder::Recorder;
+use vvtv_exporter::state::Remembered;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn tools() -> Tools {
-    Tools { clock: Clock::start(), fetcher: Fetcher::new().unwrap(), recorder: Recorder::start() }
+    Tools {
+        clock: Clock::start(),
+        fetcher: Fetcher::new().unwrap(),
+        recorder: Recorder::start(),
+        remembered: Arc::default(),
+    }
 }
 
 /// A server that handles each connection with `answer`, after it has read a request's first bytes.
@@ -60,7 +66,7 @@ async fn polled(playlist: String, failures: u64) -> (HlsView, Duration) {
         interval: Duration::from_millis(20),
         timeout: TIMEOUT,
     };
-    let (sender, mut view) = watch::channel(Arc::new(HlsView::starting("main", clock.now())));
+    let (sender, mut view) = watch::channel(Arc::new(HlsView::starting("main", clock.now(), &Remembered::default())));
     let stop = CancellationToken::new();
     let probe = tokio::spawn(hls::run(spec, tools, sender, stop.clone()));
     let enough = |view: &Arc<HlsView>| view.health.failures.iter().sum::<u64>() >= failures;
@@ -183,4 +189,100 @@ async fn a_hostile_rtmp_server(#[case] web: Web, #[case] expected: Failure) {
     let endpoint = RtmpEndpoint { host: "127.0.0.1".to_owned(), port: address.port(), app: "live".to_owned() };
     let outcome = timeout(PATIENCE, rtmp::handshake(&endpoint, TIMEOUT)).await.expect("the handshake has a limit");
     assert_eq!(outcome.map_err(|error| error.reason), Err(expected));
+}
+
+/// A packager's directory and the probe that watches it, once it has seen segment 0.
+struct Packager {
+    directory: tempfile::TempDir,
+    view: watch::Receiver<Arc<HlsView>>,
+    stop: CancellationToken,
+    probe: tokio::task::JoinHandle<()>,
+}
+
+impl Packager {
+    async fn watched() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let tools = tools();
+        let spec = HlsSpec {
+            stream: "main".to_owned(),
+            playlist: Location::File(directory.path().join("main.m3u8")),
+            interval: Duration::from_millis(20),
+            timeout: TIMEOUT,
+        };
+        let starting = HlsView::starting("main", tools.clock.now(), &Remembered::default());
+        let (sender, view) = watch::channel(Arc::new(starting));
+        let stop = CancellationToken::new();
+        let mut packager =
+            Self { directory, view, probe: tokio::spawn(hls::run(spec, tools, sender, stop.clone())), stop };
+        packager.write("0.ts", b"media");
+        packager.list(0);
+        packager.wait_for(|_, sequence| sequence == Some(0)).await;
+        packager
+    }
+
+    fn write(&self, name: &str, body: &[u8]) {
+        std::fs::write(self.directory.path().join(name), body).unwrap();
+    }
+
+    /// Lists the segments up to `last`. As a packager does it: whole, or not at all.
+    fn list(&self, last: u64) {
+        let listed: String = (0..=last).map(|n| format!("#EXTINF:2,\n{n}.ts\n")).collect();
+        self.write("main.m3u8.bak", format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{listed}").as_bytes());
+        std::fs::rename(self.directory.path().join("main.m3u8.bak"), self.directory.path().join("main.m3u8")).unwrap();
+    }
+
+    /// Waits for a condition on the last failure and the newest segment's number, and returns both.
+    async fn wait_for(
+        &mut self,
+        condition: impl Fn(Option<Failure>, Option<u64>) -> bool,
+    ) -> (Option<Failure>, Option<u64>) {
+        let facts = |view: &HlsView| {
+            let newest = view.variants.first().and_then(|variant| variant.freshness.newest());
+            (view.health.failure(), newest.map(|newest| newest.sequence))
+        };
+        let enough = |view: &Arc<HlsView>| {
+            let (failure, sequence) = facts(view);
+            condition(failure, sequence)
+        };
+        let found = timeout(PATIENCE, self.view.wait_for(enough)).await.map(|found| facts(&found.unwrap()));
+        found.unwrap_or_else(|_| panic!("it did not come, last seen {:?}", self.view.borrow()))
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.probe).await.expect("the probe does not stop").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_age_survives_the_deletion_of_everything() {
+    let mut packager = Packager::watched().await;
+    let before = packager.view.borrow().variants[0].freshness.clone();
+    for name in ["0.ts", "main.m3u8"] {
+        std::fs::remove_file(packager.directory.path().join(name)).unwrap();
+    }
+    let found = packager.wait_for(|failure, _| failure == Some(Failure::Missing)).await;
+    assert_eq!(found, (Some(Failure::Missing), Some(0)));
+    assert_eq!(packager.view.borrow().variants[0].freshness, before);
+    packager.end().await;
+}
+
+#[rstest]
+#[case::written(Some(b"media".as_slice()), None, 1)]
+#[case::empty_because_the_disk_is_full(Some(b"".as_slice()), Some(Failure::Missing), 0)]
+#[case::listed_but_not_there(None, Some(Failure::Missing), 0)]
+#[tokio::test]
+async fn a_segment_counts_once_it_is_there(
+    #[case] newest: Option<&[u8]>,
+    #[case] failure: Option<Failure>,
+    #[case] sequence: u64,
+) {
+    let mut packager = Packager::watched().await;
+    if let Some(body) = newest {
+        packager.write("1.ts", body);
+    }
+    packager.list(1);
+    let found = packager.wait_for(|failure, newest| failure.is_some() || newest == Some(1)).await;
+    assert_eq!(found, (failure, Some(sequence)));
+    packager.end().await;
 }

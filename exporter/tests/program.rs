@@ -66,6 +66,21 @@ impl Running {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// Ends it as systemd would.
+    async fn terminate(&mut self) {
+        let terminated = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(terminated.success());
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => tokio::task::yield_now().await,
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+        };
+        assert!(status.success(), "{status}");
+    }
+
     /// Scrapes until a line is there.
     async fn wait_for(&self, line: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -199,6 +214,23 @@ async fn openmetrics_by_accept() {
     assert!(answer.text().await.unwrap().ends_with("\n# EOF\n"));
 }
 
+#[tokio::test]
+async fn an_outage_is_as_old_after_a_restart_as_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state.json");
+    let flag = format!("--state.file={}", state.display());
+    let entry = "{\"stream\":\"main\",\"variant\":\"media\",\"sequence\":8,\"uri\":\"8.ts\",\"discontinuity\":0,\"part\":null,\"last_advance_unix_seconds\":1000.5}";
+    let file = format!("{{\"version\":1,\"variants\":[{entry}]}}");
+    std::fs::write(&state, &file).unwrap();
+    for _ in 0..2 {
+        let mut running = Running::start(&dead_stream(free_udp_port()), &[&flag]);
+        let line = "vvtv_segment_last_advance_timestamp_seconds{stream=\"main\",variant=\"media\"} 1000.5";
+        let _ = running.wait_for(line).await;
+        running.terminate().await;
+    }
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), file);
+}
+
 fn refused(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(EXPORTER).args(args).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -236,16 +268,5 @@ fn a_broken_web_configuration_is_refused() {
 
 #[tokio::test]
 async fn a_signal_ends_it_well() {
-    let mut running = Running::start(&dead_stream(free_udp_port()), &[]);
-    let terminated = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status().unwrap();
-    assert!(terminated.success());
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        match running.child.try_wait().unwrap() {
-            Some(status) => break status,
-            None => tokio::task::yield_now().await,
-        }
-        assert!(Instant::now() < deadline, "it does not end");
-    };
-    assert!(status.success(), "{status}");
+    Running::start(&dead_stream(free_udp_port()), &[]).terminate().await;
 }

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_board_of_a_fault() {
         let incident = Incident {
-            id: "i1".to_owned(),
+            id: 1,
             runbook: "segment-age".to_owned(),
             target: "main".to_owned(),
             phase: "repairing".to_owned(),

@@ -48,10 +48,10 @@ impl Fault {
     /// What is to be harmed does not run.
     pub fn cause(self, site: &Site) -> anyhow::Result<String> {
         match self {
-            Self::EncoderFrozen => signal_one(site.encoder()?, Signal::STOP, "encoder"),
-            Self::EncoderKilled => signal_one(site.encoder()?, Signal::KILL, "encoder"),
-            Self::NginxDown => signal_one(site.nginx_master()?, Signal::TERM, "NGINX's master"),
-            Self::NginxHung => signal_one(site.nginx_worker()?, Signal::STOP, "NGINX's worker"),
+            Self::EncoderFrozen => send(SIGSTOP, site.encoder()?, "the encoder"),
+            Self::EncoderKilled => send(SIGKILL, site.encoder()?, "the encoder"),
+            Self::NginxDown => send(SIGTERM, site.nginx_master()?, "NGINX's master"),
+            Self::NginxHung => send(SIGSTOP, site.nginx_worker()?, "NGINX's worker"),
         }
     }
 
@@ -61,7 +61,7 @@ impl Fault {
     /// There is nothing to take back, or NGINX does not start.
     pub fn undo(self, site: &Site) -> anyhow::Result<String> {
         match self {
-            Self::EncoderFrozen => signal_one(site.encoder()?, Signal::CONT, "encoder"),
+            Self::EncoderFrozen => send(SIGCONT, site.encoder()?, "the encoder"),
             Self::EncoderKilled => {
                 bail!("a killed encoder cannot be revived: vvtvctl streaming restart-encoder starts a new one")
             }
@@ -73,16 +73,24 @@ impl Fault {
                 }
                 Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
             }
-            Self::NginxHung => signal_one(site.nginx_worker()?, Signal::CONT, "NGINX's worker"),
+            Self::NginxHung => send(SIGCONT, site.nginx_worker()?, "NGINX's worker"),
         }
     }
 }
 
-fn signal_one(member: Member, signal: Signal, what: &str) -> anyhow::Result<String> {
+/// A signal and its name for people.
+type Named = (Signal, &'static str);
+
+const SIGSTOP: Named = (Signal::STOP, "SIGSTOP");
+const SIGCONT: Named = (Signal::CONT, "SIGCONT");
+const SIGTERM: Named = (Signal::TERM, "SIGTERM");
+const SIGKILL: Named = (Signal::KILL, "SIGKILL");
+
+fn send((signal, name): Named, member: Member, what: &str) -> anyhow::Result<String> {
     if !member.signal(signal) {
-        bail!("the {what}, process {}, has just ended", member.pid);
+        bail!("{what}, process {}, has just ended", member.pid);
     }
-    Ok(format!("{signal:?} sent to the {what}, process {}", member.pid))
+    Ok(format!("{name} sent to {what}, process {}", member.pid))
 }
 
 impl Site {

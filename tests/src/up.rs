@@ -88,7 +88,7 @@ async fn show_board(lab: &Lab, ends: &mut Ends) -> anyhow::Result<()> {
         };
         let mut out = std::io::stdout().lock();
         if in_place {
-            let text = board.render();
+            let text = fit(&board.render());
             // Up to the first line of the last drawing, then everything below is cleared.
             let up = if lines_above > 0 { format!("\x1b[{lines_above}A") } else { String::new() };
             write!(out, "{up}\x1b[J{text}")?;
@@ -99,6 +99,12 @@ async fn show_board(lab: &Lab, ends: &mut Ends) -> anyhow::Result<()> {
         }
         out.flush()?;
     }
+}
+
+/// Lines cut to the width of a narrow terminal: a wrapped line would be two, and drawing in place counts lines.
+fn fit(text: &str) -> String {
+    const COLUMNS: usize = 79;
+    text.lines().map(|line| line.chars().take(COLUMNS).chain(['\n']).collect::<String>()).collect()
 }
 
 fn addresses(site: &Site) -> String {

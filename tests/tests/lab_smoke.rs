@@ -1,5 +1,6 @@
 //! The lab by itself: the system's programs come up on free ports, see a real stream, and leave nothing behind.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -66,6 +67,24 @@ async fn the_systems_parts_come_up_carry_a_stream_and_leave_nothing() -> anyhow:
 }
 
 #[tokio::test]
+async fn the_exporter_sees_the_playout_daemons_stream_as_healthy() -> anyhow::Result<()> {
+    let parts = [Part::Nginx, Part::Playout, Part::Exporter, Part::Prometheus];
+    let lab = Settings::default().parts(&parts).start().await?;
+    let healthy = r#"(max(vvtv_segment_age_seconds) < bool 6) * on() min(vvtv_ingest_publishing) * on() min(vvtv_ingest_up)
+        * on() min(vvtv_encoder_up) * on() max(vvtv_fault_stage{stage="none"})"#;
+    wait_for("all signals to be healthy", Duration::from_secs(30), || async {
+        match lab.ask().value(healthy).await {
+            Ok(Some(1.0)) => Seen::Yes(()),
+            other => Seen::NotYet(format!("{other:?}")),
+        }
+    })
+    .await?;
+    assert_eq!(lab.ask().value("count(vvtv_alert_threshold)").await?, Some(3.0));
+    assert!(lab.site().encoder()?.lives());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_hung_worker_and_a_stopped_publisher_end_with_the_lab() -> anyhow::Result<()> {
     let lab = Settings::default().parts(&[Part::Nginx, Part::TestPublisher]).start().await?;
     let root = lab.site().root.clone();
@@ -87,5 +106,20 @@ async fn a_taken_port_is_named() -> anyhow::Result<()> {
         lab.site().ports.http
     );
     assert_eq!(error.to_string(), expected);
+    Ok(())
+}
+
+/// What a lab leaves when it is killed itself (KILL): the guard notices by the end of its input.
+#[tokio::test]
+async fn the_guard_ends_what_a_killed_lab_left() -> anyhow::Result<()> {
+    let root = tempfile::tempdir()?;
+    let mut left = Command::new("tail").args(["-f", "/dev/null"]).env(family::MARKER, root.path()).spawn()?;
+    let guard = env!("CARGO_BIN_EXE_vvtv-lab");
+    let mut guard = Command::new(guard).arg("guard").arg(root.path()).stdin(Stdio::piped()).spawn()?;
+    assert_eq!(family::marked(root.path()).len(), 1);
+    drop(guard.stdin.take());
+    assert!(guard.wait()?.success());
+    nothing_is_left(root.path()).await?;
+    assert!(!left.wait()?.success());
     Ok(())
 }

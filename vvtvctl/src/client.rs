@@ -41,8 +41,13 @@ pub(crate) fn ask(layout: &Layout, request: &Request) -> Result<Reply, Failure> 
     match converse() {
         Ok(Reply::Refused { reason }) => Err(Failure::Refused(anyhow::anyhow!("{reason}"))),
         Ok(reply) => Ok(reply),
-        Err(error) => Err(Failure::Unreachable(
-            error.context(format!("the playout daemon does not answer at {}", path.display())),
-        )),
+        Err(error) => {
+            let late = error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+                matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+            });
+            let error = if late { anyhow::anyhow!("no answer within {timeout:?}") } else { error };
+            let context = format!("the playout daemon does not answer at {}", path.display());
+            Err(Failure::Unreachable(error.context(context)))
+        }
     }
 }

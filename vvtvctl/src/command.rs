@@ -26,13 +26,13 @@ use crate::failure::{Failure, Verdict};
 /// What went wrong, with its exit code.
 pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     let Cli { global, command } = cli;
-    let context = Context::new(global);
     match command {
         Command::Completions { shell } => return docs::completions(shell),
         Command::Man { output } => return docs::man_pages(&output),
-        Command::Playout => return playout::run(&context),
+        Command::Playout => return playout::run(&Context::new(global)?),
         Command::Streaming(_) | Command::Flags(_) | Command::Queue(_) | Command::Ops(_) => {}
     }
+    let context = Context::new(global)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let result = runtime.block_on(async {
         match command {

@@ -126,8 +126,8 @@ struct EncoderFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RespawnFile {
-    first: PromDuration,
-    max: PromDuration,
+    first: Spanned<PromDuration>,
+    max: Spanned<PromDuration>,
     after_signal: PromDuration,
 }
 
@@ -174,11 +174,7 @@ impl Config {
             progress_to: file.progress_to,
             video: file.video.check(source, text)?,
             encoder: file.encoder.check(source, text)?,
-            respawn: Respawn {
-                first: file.respawn.first.get(),
-                max: file.respawn.max.get(),
-                after_signal: file.respawn.after_signal.get(),
-            },
+            respawn: file.respawn.check(source, text)?,
             stuck_after,
             ffmpeg: file.ffmpeg,
             ffprobe: file.ffprobe,
@@ -197,6 +193,20 @@ impl VideoFile {
             return Err(yaml::error_at(source, text, &self.fps, "fps must be from 5 to 60"));
         }
         Ok(Video { width: self.width.value, height: self.height.value, fps: self.fps.value })
+    }
+}
+
+impl RespawnFile {
+    fn check(&self, source: &str, text: &str) -> Result<Respawn, YamlError> {
+        let (first, max) = (self.first.value.get(), self.max.value.get());
+        if first < Duration::from_millis(100) {
+            // Shorter pauses would keep starting an encoder that cannot run.
+            return Err(yaml::error_at(source, text, &self.first, "first must be at least 100ms"));
+        }
+        if max < first {
+            return Err(yaml::error_at(source, text, &self.max, "max must not be shorter than first"));
+        }
+        Ok(Respawn { first, max, after_signal: self.after_signal.get() })
     }
 }
 
@@ -278,6 +288,8 @@ mod tests {
     #[case("crf: 23", "crf: 60", "crf must be from 0 to 51")]
     #[case("bitrate: 3000k", "bitrate: lots", "`lots` is no bitrate")]
     #[case("stuck_after: 2s", "stuck_after: 200ms", "stuck_after must be at least 1s")]
+    #[case("first: 500ms", "first: 0", "first must be at least 100ms")]
+    #[case("max: 10s", "max: 200ms", "max must not be shorter than first")]
     #[case("stream: main", "stream: main\nstraem: main", "unknown field `straem`")]
     fn what_is_wrong_is_named_with_its_place(#[case] good: &str, #[case] bad: &str, #[case] message: &str) {
         let text = SHIPPED.replacen(good, bad, 1);

@@ -43,12 +43,7 @@ pub(crate) enum Reply {
     /// No encoder runs; the next one will have the settings in force.
     Deferred,
     /// The restart was done, but the new encoder does not publish.
-    NotPublished {
-        state: State,
-        reason: String,
-        dropped_publisher: bool,
-        duration_seconds: f64,
-    },
+    NotPublished(NotPublished),
     LogTail(Vec<String>),
     /// The request was not understood or cannot be served.
     Refused {
@@ -140,5 +135,14 @@ pub(crate) struct Restarted {
     /// A silent publisher had to be dropped from nginx first.
     pub(crate) dropped_publisher: bool,
     pub(crate) settings: EncoderReport,
+    pub(crate) duration_seconds: f64,
+}
+
+/// A restart after which nobody publishes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NotPublished {
+    pub(crate) state: State,
+    pub(crate) reason: String,
+    pub(crate) dropped_publisher: bool,
     pub(crate) duration_seconds: f64,
 }

@@ -95,6 +95,19 @@ pub(crate) struct Summary {
 }
 
 impl Queue {
+    /// Opens the queue where there is one. A command that only looks must not leave a new database behind in the wrong root.
+    ///
+    /// # Errors
+    /// There is none, or as [`Self::open`].
+    pub(crate) fn open_existing(path: &Path) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            path.exists(),
+            "there is no queue at {}: nothing was ever queued or played there",
+            path.display()
+        );
+        Self::open(path)
+    }
+
     /// Opens the queue, and creates it where there is none.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
 use super::{
-    Config, Host, Ingest, Location, ProcessSelector, ProgressSource, RtmpEndpoint, StatEntry, Stream, Thresholds,
-    Timing,
+    Config, Expect, Host, Ingest, Location, ProcessSelector, ProgressSource, RtmpEndpoint, StatEntry, Stream,
+    Thresholds, Timing,
 };
 
 /// More streams than this belong to several exporters.
@@ -56,9 +56,28 @@ struct StreamFile {
     #[serde(default)]
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
     #[serde(default)]
+    expect: ExpectFile,
+    #[serde(default)]
     queue: Option<PathBuf>,
     #[serde(default)]
     thresholds: ThresholdsFile,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ExpectFile {
+    #[default]
+    Live,
+    Event,
+}
+
+impl From<ExpectFile> for Expect {
+    fn from(file: ExpectFile) -> Self {
+        match file {
+            ExpectFile::Live => Self::Live,
+            ExpectFile::Event => Self::Event,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,6 +220,7 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         nginx_stat,
         progress,
         queue: file.queue.clone(),
+        expect: file.expect.into(),
         thresholds: thresholds(source, &file.thresholds)?,
         timing,
         expected_drops_ratio: file

@@ -2,7 +2,7 @@
 
 use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
-use crate::probe::host::{HostView, ProcessView};
+use crate::probe::host::{HostView, OwnProcess, ProcessView};
 
 fn one(out: &mut Exposition, name: &str, help: &str, value: f64) {
     out.family(name, help, Kind::Gauge);
@@ -36,6 +36,23 @@ pub(super) fn host(out: &mut Exposition, host: &HostView) {
         one(out, "vvtv_broadcast_filesystem_free_files", files, filesystem.free_files as f64);
     }
     processes(out, &host.processes);
+    if let Some(process) = host.own {
+        own(out, process);
+    }
+}
+
+/// The names that every Prometheus client library uses.
+fn own(out: &mut Exposition, process: OwnProcess) {
+    out.family("process_cpu_seconds_total", "Processor time used by this program.", Kind::Counter);
+    out.sample(&Labels::NONE, process.cpu_seconds);
+    one(out, "process_resident_memory_bytes", "Resident memory of this program.", process.resident_bytes as f64);
+    one(out, "process_virtual_memory_bytes", "Virtual memory of this program.", process.virtual_bytes as f64);
+    one(out, "process_open_fds", "Open file descriptors of this program.", process.open_fds as f64);
+    if let Some(max_fds) = process.max_fds {
+        one(out, "process_max_fds", "File descriptors that this program may open.", max_fds as f64);
+    }
+    let start = "Unix time at which this program was started.";
+    one(out, "process_start_time_seconds", start, process.start_unix_seconds);
 }
 
 fn processes(out: &mut Exposition, processes: &[ProcessView]) {

@@ -1,9 +1,13 @@
 //! HLS: how old is the newest listed segment of each variant.
 
+mod buffer;
+mod conformance;
 mod freshness;
 mod playlist;
 mod poll;
 
+pub use self::buffer::PlayerBuffer;
+pub use self::conformance::{Check, violations};
 pub use self::freshness::{Change, Freshness};
-pub use self::playlist::{Identity, Media, Playlist, parse};
+pub use self::playlist::{Identity, Media, Playlist, RECENT_MAX, Segment, Tally, parse};
 pub use self::poll::{HlsSpec, HlsView, VARIANTS_MAX, VariantView, run};

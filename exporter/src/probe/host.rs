@@ -25,8 +25,27 @@ pub struct HostView {
     pub filesystem: Option<Filesystem>,
     /// Seconds that work waited for a resource, since the start of the machine: `cpu`, `io`, `memory` (Linux only).
     pub pressure_seconds: Vec<(&'static str, f64)>,
+    /// This program itself (Linux only).
+    pub own: Option<OwnProcess>,
     /// The configured processes, in the order of their labels.
     pub processes: Vec<ProcessView>,
+}
+
+/// This program itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OwnProcess {
+    /// Processor time used.
+    pub cpu_seconds: f64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Virtual memory.
+    pub virtual_bytes: u64,
+    /// Open file descriptors.
+    pub open_fds: u64,
+    /// File descriptors that it may open.
+    pub max_fds: Option<u64>,
+    /// When it was started.
+    pub start_unix_seconds: f64,
 }
 
 /// Memory, processor, load.
@@ -128,6 +147,7 @@ impl Looker {
         #[cfg(target_os = "linux")]
         {
             seen.pressure_seconds = linux::pressure();
+            seen.own = linux::own();
         }
         (seen, filesystem.and(processes))
     }

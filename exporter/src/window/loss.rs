@@ -11,8 +11,8 @@ const SAMPLES_MAX: usize = 1024;
 /// Samples at each end of an epoch whose smallest lag counts: a late datagram only ever adds lag, so the minimum sheds jitter.
 const EDGE: usize = 3;
 
-/// Fewer expected frames than this say nothing.
-const EXPECTED_MIN: f64 = 50.0;
+/// Fewer expected frames than this (ten seconds at 25 a second) say nothing: a hiccup at the start would be a tenth of them.
+const EXPECTED_MIN: f64 = 250.0;
 
 /// Over which the present speed is measured.
 const SPEED_SPAN: Duration = Duration::from_secs(10);

@@ -12,8 +12,15 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(global: Global) -> Self {
-        Self { layout: global.layout(), format: global.format, global }
+    /// # Errors
+    /// `Usage` when there is no such root: a mistyped one must not be filled with new files.
+    pub(super) fn new(global: Global) -> Result<Self, Failure> {
+        let layout = global.layout();
+        if !layout.root().is_dir() {
+            let root = layout.root().display();
+            return Err(Failure::Usage(anyhow::anyhow!("there is no root directory {root}: give --root or VVTV_ROOT")));
+        }
+        Ok(Self { layout, format: global.format, global })
     }
 
     /// Reads the configuration.

@@ -130,10 +130,11 @@ fn apply(context: &Context) -> Result<Applied, Failure> {
         Ok(Reply::Restarted(_)) => Ok(Applied::Restarted),
         Ok(Reply::Unchanged) => Ok(Applied::NoEffect),
         Ok(Reply::Deferred) => Ok(Applied::NextStart),
-        Ok(reply) => {
-            render::complain(&not_published(&reply).ok_or_else(mismatch)?);
+        Ok(Reply::NotPublished(failed)) => {
+            render::complain(&not_published(&failed));
             Ok(Applied::NotPublished)
         }
+        Ok(_) => Err(mismatch()),
         Err(failure @ Failure::Unreachable(_)) => {
             render::complain(&format!("saved, not applied: {}", failure.message()));
             Ok(Applied::NextStart)

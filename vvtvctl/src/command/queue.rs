@@ -25,10 +25,10 @@ struct Added {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
-    let mut queue = Queue::open(&context.layout.queue())?;
+    let path = context.layout.queue();
     match command {
         Command::Summary => {
-            let summary = queue.summary(Timestamp::now())?;
+            let summary = Queue::open_existing(&path)?.summary(Timestamp::now())?;
             render::result(context.format, &summary, || {
                 render::pairs(&[
                     ("queued", summary.queued.to_string()),
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, 
             })?;
         }
         Command::Show { all, limit } => {
-            let shown = Shown { items: queue.show(all, limit)? };
+            let shown = Shown { items: Queue::open_existing(&path)?.show(all, limit)? };
             render::result(context.format, &shown, || show_text(&shown.items))?;
         }
         Command::Add { files, priority, plan } => {
@@ -51,6 +51,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, 
                 let media = probe::probe(&config.ffprobe, &path).await.map_err(Failure::Refused)?;
                 items.push(new_item(path, &media, priority, plan.clone(), "program"));
             }
+            let mut queue = Queue::open(&path)?;
             let ids = queue.add(&items, Timestamp::now())?;
             let added = Added { ids, buffer_seconds: queue.summary(Timestamp::now())?.buffer_seconds };
             render::result(context.format, &added, || {

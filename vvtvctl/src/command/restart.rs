@@ -7,7 +7,7 @@ use crate::cli::RestartEncoder;
 use crate::client;
 use crate::failure::{Failure, Verdict};
 use crate::flags::{self, Key};
-use crate::protocol::{Reply, Request, Restarted};
+use crate::protocol::{NotPublished, Reply, Request, Restarted};
 use crate::render;
 
 pub(super) fn run(context: &Context, options: &RestartEncoder) -> Result<Verdict, Failure> {
@@ -30,8 +30,8 @@ pub(super) fn run(context: &Context, options: &RestartEncoder) -> Result<Verdict
         render::result(context.format, restarted, || text(restarted))?;
         return Ok(Verdict::Good);
     }
-    let complaint = not_published(&reply).ok_or_else(mismatch)?;
-    render::result(context.format, &reply, || complaint)?;
+    let Reply::NotPublished(failed) = reply else { return Err(mismatch()) };
+    render::result(context.format, &failed, || not_published(&failed))?;
     Ok(Verdict::Unhealthy)
 }
 
@@ -47,8 +47,8 @@ fn text(restarted: &Restarted) -> String {
     )
 }
 
-/// The line for a restart that did not lead to a published stream; `None` for any other reply.
-pub(super) fn not_published(reply: &Reply) -> Option<String> {
-    let Reply::NotPublished { state, reason, duration_seconds, .. } = reply else { return None };
-    Some(format!("the encoder was restarted but does not publish after {duration_seconds:.0} s: {state}: {reason}"))
+/// The line for a restart that did not lead to a published stream.
+pub(super) fn not_published(failed: &NotPublished) -> String {
+    let NotPublished { state, reason, duration_seconds, .. } = failed;
+    format!("the encoder was restarted but does not publish after {duration_seconds:.0} s: {state}: {reason}")
 }

@@ -108,7 +108,7 @@ pub(super) async fn stats(context: &Context, encoder: bool, detailed: bool) -> R
     let client = nginx::http_client()?;
     let stat = nginx::stream_stat(&client, &config, std::time::Duration::from_secs(3)).await;
     let stat = stat.map_err(|error| problems.push(format!("{error:#}"))).ok();
-    let queue = Queue::open(&context.layout.queue()).and_then(|queue| queue.summary(jiff::Timestamp::now()));
+    let queue = Queue::open_existing(&context.layout.queue()).and_then(|queue| queue.summary(jiff::Timestamp::now()));
     let queue = queue.map_err(|error| problems.push(format!("{error:#}"))).ok();
     let all = Detailed {
         stats,

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::layout::Layout;
 use crate::nginx;
-use crate::protocol::{Reply, Request, Restarted};
+use crate::protocol::{NotPublished, Reply, Request, Restarted};
 use crate::settings::EncoderSettings;
 
 /// How often the process is looked at.
@@ -353,7 +353,7 @@ impl Daemon {
                 settings: self.settings.report(),
                 duration_seconds: took.as_secs_f64(),
             }),
-            RestartOutcome::NotPublished { state, dropped_publisher, took, .. } => Reply::NotPublished {
+            RestartOutcome::NotPublished { state, dropped_publisher, took, .. } => Reply::NotPublished(NotPublished {
                 state,
                 reason: self.reason().unwrap_or_else(|| {
                     let stat = &self.config.nginx.stat;
@@ -361,7 +361,7 @@ impl Daemon {
                 }),
                 dropped_publisher,
                 duration_seconds: took.as_secs_f64(),
-            },
+            }),
             RestartOutcome::Stopping => Reply::Refused { reason: "the daemon is ending".to_owned() },
         }
     }

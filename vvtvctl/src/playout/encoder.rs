@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustix::process::Signal;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -22,6 +22,9 @@ use super::progress::Progress;
 use super::sink::{EncoderInputs, Sink};
 use crate::config::Config;
 use crate::settings::EncoderSettings;
+
+/// ffmpeg's longest lines are a few hundred bytes.
+const LINE_BYTES_MAX: u64 = 8 << 10;
 
 /// What a living or just ended encoder tells.
 #[derive(Debug)]
@@ -139,9 +142,15 @@ async fn wait(mut child: Child, pid: Pid, mut orders: mpsc::Receiver<Signal>) ->
 
 async fn listen(words: impl AsyncRead + Unpin, journal: Journal, pid: Pid) {
     let source = format!("encoder[{pid}]");
-    let mut lines = BufReader::new(words).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        journal.program(&source, &String::from_utf8_lossy(&line));
+    let mut words = BufReader::new(words);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line without an end is cut rather than collected.
+        match (&mut words).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => journal.program(&source, String::from_utf8_lossy(&line).trim_end()),
+        }
     }
 }
 

@@ -170,7 +170,7 @@ impl Machine {
                     self.end(now, &mut commands);
                 }
             }
-            Event::SpawnFailed => self.wait(now, Cause::Exit(Exit::Code(127)), &mut commands),
+            Event::SpawnFailed => self.wait(now, Cause::NotStarted, &mut commands),
             Event::Progress { out_time, total_bytes } => {
                 if let Phase::Alive(alive) = &mut self.phase
                     && alive.progress(now, out_time, total_bytes)
@@ -251,17 +251,13 @@ impl Machine {
         let old_pid = self.phase.pid();
         self.restart = Some(Restart { requests: vec![request], old_pid, dropped: false, began: now });
         match &self.phase {
-            Phase::Idle | Phase::Waiting { .. } => {
-                self.phase = Phase::Spawning;
-                commands.push(Command::Spawn);
-            }
+            Phase::Idle => self.spawn_from_idle(commands),
+            Phase::Waiting { .. } => self.drop_publisher(now, None, commands),
             Phase::Spawning | Phase::Dropping { .. } | Phase::Ending { .. } => {}
             Phase::Alive(alive) => {
                 let pid = alive.pid;
                 if alive.state(now, &self.limits) == State::Stuck {
-                    // The server keeps a silent publisher listed and refuses the next one: free the name first.
-                    self.phase = Phase::Dropping { pid, until: now + self.limits.drop_within };
-                    commands.push(Command::DropPublisher);
+                    self.drop_publisher(now, Some(pid), commands);
                 } else {
                     self.phase = Phase::Ending { pid, kill_at: Some(now + self.limits.term_grace) };
                     commands.push(Command::Terminate);
@@ -270,14 +266,28 @@ impl Machine {
         }
     }
 
+    /// The server keeps a silent publisher listed, also one whose process is gone with its network, and refuses the next one:
+    /// the name is freed first.
+    fn drop_publisher(&mut self, now: Moment, pid: Option<Pid>, commands: &mut Vec<Command>) {
+        self.phase = Phase::Dropping { pid, until: now + self.limits.drop_within };
+        commands.push(Command::DropPublisher);
+    }
+
     fn drop_answered(&mut self, dropped: bool, commands: &mut Vec<Command>) {
+        let Phase::Dropping { pid, .. } = self.phase else { return };
         if let Some(restart) = &mut self.restart {
             restart.dropped |= dropped;
         }
-        if let Phase::Dropping { pid, .. } = self.phase {
+        match pid {
             // Stuck or stopped: TERM would not be heard.
-            self.phase = Phase::Ending { pid, kill_at: None };
-            commands.push(Command::Kill);
+            Some(pid) => {
+                self.phase = Phase::Ending { pid, kill_at: None };
+                commands.push(Command::Kill);
+            }
+            None => {
+                self.phase = Phase::Spawning;
+                commands.push(Command::Spawn);
+            }
         }
     }
 
@@ -297,7 +307,7 @@ impl Machine {
                     self.failures = 0;
                 }
                 let cause = match exit {
-                    Exit::Code(_) => Cause::Exit(exit),
+                    Exit::Code(code) => Cause::Exit(code),
                     Exit::Signal(signal) => Cause::Signal(signal),
                 };
                 self.wait(now, cause, commands);
@@ -314,7 +324,7 @@ impl Machine {
         }
         let pause = match cause {
             Cause::Signal(_) => self.limits.respawn_after_signal,
-            Cause::Exit(_) => {
+            Cause::NotStarted | Cause::Exit(_) => {
                 let doubled = self.limits.respawn_first.saturating_mul(1_u32 << self.failures.min(16));
                 self.failures = self.failures.saturating_add(1);
                 doubled.min(self.limits.respawn_max)
@@ -359,13 +369,13 @@ impl Machine {
     /// Ends whatever is alive.
     fn end(&mut self, now: Moment, commands: &mut Vec<Command>) {
         match &self.phase {
-            Phase::Idle | Phase::Waiting { .. } => {
+            Phase::Idle | Phase::Waiting { .. } | Phase::Dropping { pid: None, .. } => {
                 self.phase = Phase::Idle;
                 commands.push(Command::Finished);
             }
             // The answer to the spawn comes first; it ends the new process then.
             Phase::Spawning => {}
-            Phase::Dropping { pid, .. } => {
+            Phase::Dropping { pid: Some(pid), .. } => {
                 self.phase = Phase::Ending { pid: *pid, kill_at: None };
                 commands.push(Command::Kill);
             }

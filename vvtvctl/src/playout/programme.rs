@@ -14,7 +14,7 @@ use super::feeder::Feeder;
 use super::journal::Journal;
 use super::pump::{Ended, Notice, Order};
 use crate::config::Config;
-use crate::queue::{Queue, Summary};
+use crate::queue::{EMERGENCY, Item, Queue, Summary};
 
 /// How often an empty queue is looked at.
 const POLL: Duration = Duration::from_millis(500);
@@ -33,6 +33,12 @@ pub(crate) struct QueueReport {
     pub(crate) error: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Taken {
+    id: i64,
+    emergency: bool,
+}
+
 /// The programme. [`Programme::run`] is its whole life.
 pub(crate) struct Programme {
     config: Arc<Config>,
@@ -41,7 +47,7 @@ pub(crate) struct Programme {
     queue: Option<Queue>,
     wanted: bool,
     /// Prepared, and not on air yet.
-    taken: Option<i64>,
+    taken: Option<Taken>,
     failures_in_a_row: u32,
     not_before: Instant,
     orders: mpsc::Sender<Order>,
@@ -84,8 +90,10 @@ impl Programme {
                 },
                 _ = poll.tick() => self.look(),
             }
-            if self.wanted && Instant::now() >= self.not_before {
-                self.prepare().await;
+            if Instant::now() >= self.not_before
+                && let Some(item) = self.choose()
+            {
+                self.prepare(item).await;
             }
         }
     }
@@ -115,14 +123,22 @@ impl Programme {
         }
     }
 
-    async fn prepare(&mut self) {
+    /// The item to prepare: the next one when the pump wants one, or emergency content in the place of what is prepared.
+    fn choose(&mut self) -> Option<Item> {
         let taken = self.taken;
-        let Some(Some(item)) = self.with_queue(|queue| queue.next(taken)) else { return };
-        let (id, path) = (item.id, item.asset_path.clone());
+        if !self.wanted && taken.is_none_or(|taken| taken.emergency) {
+            return None;
+        }
+        let item = self.with_queue(|queue| queue.next(taken.map(|taken| taken.id)))??;
+        (self.wanted || item.content_kind == EMERGENCY).then_some(item)
+    }
+
+    async fn prepare(&mut self, item: Item) {
+        let (id, path, emergency) = (item.id, item.asset_path.clone(), item.content_kind == EMERGENCY);
         match Feeder::start(&self.config, item).await {
             Ok(feeder) => {
                 self.wanted = false;
-                self.taken = Some(id);
+                self.taken = Some(Taken { id, emergency });
                 // The pump takes orders at every tick; a closed channel means that the daemon ends.
                 let _ = self.orders.send(Order::Next(Box::new(feeder))).await;
             }
@@ -131,7 +147,7 @@ impl Programme {
     }
 
     fn started(&mut self, id: i64) {
-        self.taken = None;
+        self.taken = self.taken.filter(|taken| taken.id != id);
         self.journal.info(&format!("item {id} on air"));
         self.with_queue(|queue| queue.started(id, Timestamp::now()));
     }

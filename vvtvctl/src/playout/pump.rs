@@ -26,7 +26,7 @@ pub(crate) enum Order {
     Attach(Sink),
     /// The encoder is gone.
     Detach,
-    /// The item to play next.
+    /// The item to play next, in the place of an earlier one that is not on air yet.
     Next(Box<Feeder>),
 }
 

@@ -21,6 +21,22 @@ pub(crate) struct Lab {
     pub(crate) progress: UdpSocket,
 }
 
+/// A publisher that is not the playout's.
+pub(crate) struct Stranger(Child);
+
+impl Stranger {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a command answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -152,6 +168,16 @@ impl Lab {
         self.daemon.as_ref().unwrap().id()
     }
 
+    /// The processes that the daemon's threads have started.
+    pub(crate) fn daemon_children(&self) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.daemon_pid())).unwrap();
+        let children =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default());
+        children
+            .flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>())
+            .collect()
+    }
+
     /// Sends the daemon a signal and waits for its end; its exit code, if it had one.
     pub(crate) fn end_daemon(&mut self, with: Signal) -> Option<i32> {
         let mut daemon = self.daemon.take().unwrap();
@@ -224,6 +250,46 @@ impl Lab {
         command.args(["-nostdin", "-v", "error", "-y"]).args(arguments.split_whitespace()).arg(&path);
         assert!(command.status().unwrap().success(), "{command:?}");
         path
+    }
+
+    /// Another ffmpeg under the stream's name. Killed when dropped.
+    pub(crate) fn publish_as_a_stranger(&self) -> Stranger {
+        let child = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"])
+            .args(["-c:v", "libx264", "-preset", "ultrafast", "-f", "flv"])
+            .arg(format!("rtmp://127.0.0.1:{}/live/main", self.rtmp_port))
+            .spawn()
+            .unwrap();
+        Stranger(child)
+    }
+
+    /// First and last presentation time of each complete segment on disk, by ffprobe.
+    pub(crate) fn segment_times(&self) -> Vec<(String, (f64, f64))> {
+        let playlist = std::fs::read_to_string(self.path("broadcast/hls/main.m3u8")).unwrap_or_default();
+        let listed = playlist.lines().filter(|line| line.ends_with(".ts"));
+        listed.filter_map(|name| Some((name.to_owned(), self.times_of(name)?))).collect()
+    }
+
+    fn times_of(&self, segment: &str) -> Option<(f64, f64)> {
+        let output = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-select_streams",
+                "v",
+                "-show_entries",
+                "packet=pts_time,duration_time",
+                "-of",
+                "csv=p=0",
+            ])
+            .arg(self.path("broadcast/hls").join(segment))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let times: Vec<f64> = text.lines().filter_map(|line| line.split(',').next()?.parse().ok()).collect();
+        assert!(times.is_sorted(), "{segment} steps back in time: {times:?}");
+        // The last picture stands for one frame's time.
+        Some((*times.first()?, times.last()? + 0.04))
     }
 
     /// Says something to the control socket and returns the reply line.

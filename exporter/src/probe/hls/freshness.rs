@@ -39,12 +39,19 @@ impl Freshness {
         Self { newest: None, advanced: now, seed: Duration::ZERO, sequence_resets: 0 }
     }
 
+    /// As an earlier run of the program left it. A wall clock that went back since makes it no younger than new.
+    #[must_use]
+    pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
+        let seed = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
+        Self { newest: Some(newest), advanced: now, seed, sequence_resets: 0 }
+    }
+
     /// Takes a look at the newest listed segment. `age` is what the source says of its content's age; it only counts at first
     /// sight, because afterwards the change itself is seen.
     pub fn observe(&mut self, now: Now, newest: &Identity, age: Option<Duration>) -> Change {
         let change = match &self.newest {
             None => Change::First,
-            Some(known) if known == newest => return Change::Same,
+            Some(known) if is_same(known, newest) => return Change::Same,
             Some(known) if newest.sequence < known.sequence => Change::WentBack,
             Some(_) => Change::Advanced,
         };
@@ -79,6 +86,13 @@ impl Freshness {
     pub const fn newest(&self) -> Option<&Identity> {
         self.newest.as_ref()
     }
+}
+
+/// Packagers that do not write `EXT-X-DISCONTINUITY-SEQUENCE` seem to lose discontinuities as old segments leave: that alone is no
+/// advance.
+fn is_same(known: &Identity, newest: &Identity) -> bool {
+    (known.sequence, &known.uri, &known.part) == (newest.sequence, &newest.uri, &newest.part)
+        && newest.discontinuity <= known.discontinuity
 }
 
 #[cfg(test)]
@@ -141,5 +155,8 @@ mod tests {
         assert_eq!(freshness.observe(at(40), &segment(0, "other-0.ts", 1), None), Change::Advanced);
         assert_eq!(freshness.observe(at(50), &segment(0, "other-0.ts", 2), None), Change::Advanced);
         assert_eq!(freshness.sequence_resets(), 1);
+        // An old segment left and took its discontinuity along: nothing new came.
+        assert_eq!(freshness.observe(at(60), &segment(0, "other-0.ts", 1), None), Change::Same);
+        assert_eq!(seconds(&freshness, at(60)), 10);
     }
 }

@@ -1,5 +1,6 @@
 //! Polling a stream's playlists: the configured one, and the variants that a master names.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -11,13 +12,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use vvtv_toolkit::render::Labels;
 
+use super::buffer::PlayerBuffer;
+use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness};
 use super::playlist::{Media, Playlist, parse};
 use crate::clock::Now;
-use crate::config::Location;
+use crate::config::{Expect, Location};
 use crate::fetch::Document;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, every, next_tick, record};
+use crate::state::Remembered;
 
 /// Variants of one stream; a master that names more has its first ones watched, and says so in a failure.
 pub const VARIANTS_MAX: usize = 32;
@@ -53,19 +57,35 @@ pub struct HlsView {
 /// What is known of one variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantView {
+    /// The `variant` label.
+    pub name: String,
     /// `stream` and `variant`.
     pub labels: Labels,
     /// Its age.
     pub freshness: Freshness,
-    /// The last playlist that could be read.
-    pub media: Media,
+    /// The last playlist that could be read; none before the first.
+    pub media: Option<Arc<Media>>,
+    /// A virtual viewer's.
+    pub buffer: PlayerBuffer,
+    /// How often each rule was broken, by rules that were broken at all.
+    pub violations: BTreeMap<Check, u64>,
+}
+
+impl VariantView {
+    /// Since the newest segment changed; nothing is late once an event has ended.
+    #[must_use]
+    pub fn age(&self, now: Now, expect: Expect) -> Duration {
+        let ended = self.media.as_ref().is_some_and(|media| media.ended);
+        if ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
+    }
 }
 
 impl HlsView {
     /// Before the first poll: one variant, ageing from now.
     #[must_use]
-    pub fn starting(stream: &str, now: Now) -> Self {
-        Self { health: Health::default(), variants: vec![Variant::new(stream, ONLY_VARIANT, None, now).view] }
+    pub fn starting(stream: &str, now: Now, remembered: &Remembered) -> Self {
+        let only = Variant::new(stream, ONLY_VARIANT, now, remembered);
+        Self { health: Health::default(), variants: vec![only.view] }
     }
 }
 
@@ -98,7 +118,6 @@ struct Master {
 }
 
 struct Variant {
-    name: String,
     /// None for the configured playlist itself.
     location: Option<Location>,
     /// Digest of the last body: an unchanged one is not parsed again.
@@ -107,17 +126,20 @@ struct Variant {
 }
 
 impl Variant {
-    fn new(stream: &str, name: &str, location: Option<Location>, now: Now) -> Self {
+    fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
         let labels = Labels::new(&[("stream", stream), ("variant", name)]);
-        let view = VariantView { labels, freshness: Freshness::never_seen(now), media: Media::default() };
-        Self { name: name.to_owned(), location, digest: None, view }
+        let buffer = PlayerBuffer::default();
+        let freshness = remembered.freshness(stream, name, now);
+        let view =
+            VariantView { name: name.to_owned(), labels, freshness, media: None, buffer, violations: BTreeMap::new() };
+        Self { location: None, digest: None, view }
     }
 }
 
 impl Poller {
     fn new(spec: HlsSpec, tools: Tools) -> Self {
         let started = tools.clock.now();
-        let variants = vec![Variant::new(&spec.stream, ONLY_VARIANT, None, started)];
+        let variants = vec![Variant::new(&spec.stream, ONLY_VARIANT, started, &tools.remembered)];
         Self { spec, started, tools, health: Health::default(), master: None, variants }
     }
 
@@ -159,21 +181,20 @@ impl Poller {
     async fn read_configured(&mut self) -> Result<(), ProbeError> {
         let document = self.tools.fetcher.get(&self.spec.playlist, self.spec.timeout).await?;
         let now = self.tools.clock.now();
-        if self.master.is_none() && self.variants.first().is_some_and(|only| only.digest == Some(digest(&document))) {
+        let unchanged = self.variants.first().is_some_and(|only| only.digest == Some(digest(&document)));
+        if self.master.is_none() && unchanged {
             return Ok(());
         }
-        match parse(&document.body)? {
-            Playlist::Master(uris) => self.adopt_master(&uris, &document.location, now),
-            Playlist::Media(media) => {
-                if self.master.take().is_some() {
-                    info!(stream = self.spec.stream, "the master playlist became a media playlist");
-                    self.variants = vec![Variant::new(&self.spec.stream, ONLY_VARIANT, None, now)];
-                }
-                if let Some(only) = self.variants.first_mut() {
-                    take(only, &self.spec.stream, &self.tools, now, &document, media);
-                }
-                Ok(())
-            }
+        if let Playlist::Master(uris) = parse(&document.body)? {
+            return self.adopt_master(&uris, &document.location, now);
+        }
+        if self.master.take().is_some() {
+            info!(stream = self.spec.stream, "the master playlist became a media playlist");
+            self.variants = vec![Variant::new(&self.spec.stream, ONLY_VARIANT, now, &self.tools.remembered)];
+        }
+        match self.variants.first_mut() {
+            Some(only) => take(only, &self.spec, &self.tools, &document).await,
+            None => Ok(()),
         }
     }
 
@@ -184,13 +205,14 @@ impl Poller {
         for uri in uris.iter().take(VARIANTS_MAX) {
             let location = resolve(base, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
-            let known = self.variants.iter().position(|variant| variant.name == name && variant.location.is_some());
+            let known =
+                self.variants.iter().position(|variant| variant.view.name == name && variant.location.is_some());
             let mut variant = match known {
                 Some(index) => self.variants.swap_remove(index),
-                None => Variant::new(&self.spec.stream, &name, None, since),
+                None => Variant::new(&self.spec.stream, &name, since, &self.tools.remembered),
             };
             variant.location = Some(location);
-            if variants.iter().all(|other: &Variant| other.name != name) {
+            if variants.iter().all(|other: &Variant| other.view.name != name) {
                 variants.push(variant);
             }
         }
@@ -207,49 +229,74 @@ impl Poller {
     }
 
     async fn poll_variants(&mut self) -> Result<(), ProbeError> {
-        let mut requests = JoinSet::new();
-        for (index, variant) in self.variants.iter().enumerate() {
-            let Some(location) = variant.location.clone() else { continue };
-            let (fetcher, timeout) = (self.tools.fetcher.clone(), self.spec.timeout);
-            requests.spawn(async move { (index, fetcher.get(&location, timeout).await) });
+        let mut polls = JoinSet::new();
+        let count = self.variants.len();
+        for (index, mut variant) in self.variants.drain(..).enumerate() {
+            let (spec, tools) = (self.spec.clone(), self.tools.clone());
+            polls.spawn(async move {
+                let Some(location) = variant.location.clone() else { return (index, variant, Ok(())) };
+                let outcome = match tools.fetcher.get(&location, spec.timeout).await {
+                    Ok(document) => take(&mut variant, &spec, &tools, &document).await,
+                    Err(error) => Err(error),
+                };
+                (index, variant, outcome)
+            });
         }
         let mut outcome = Ok(());
-        while let Some(done) = requests.join_next().await {
-            let Ok((index, fetched)) = done else { continue };
-            let now = self.tools.clock.now();
-            let Some(variant) = self.variants.get_mut(index) else { continue };
-            let read = fetched.and_then(|document| {
-                if variant.digest == Some(digest(&document)) {
-                    return Ok(());
+        let mut polled = Vec::with_capacity(count);
+        while let Some(done) = polls.join_next().await {
+            let read = match done {
+                Ok((index, variant, read)) => {
+                    polled.push((index, variant));
+                    read
                 }
-                match parse(&document.body)? {
-                    Playlist::Media(media) => {
-                        take(variant, &self.spec.stream, &self.tools, now, &document, media);
-                        Ok(())
-                    }
-                    Playlist::Master(_) => {
-                        Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"))
-                    }
-                }
-            });
+                Err(error) => Err(ProbeError::new(Failure::Io, format!("the poll of a variant died: {error}"))),
+            };
             outcome = outcome.and(read);
         }
+        polled.sort_by_key(|(index, _)| *index);
+        self.variants = polled.into_iter().map(|(_, variant)| variant).collect();
         outcome
     }
 }
 
-/// Takes a playlist that was read into a variant.
-fn take(variant: &mut Variant, stream: &str, tools: &Tools, now: Now, document: &Document, media: Media) {
-    variant.digest = Some(digest(document));
-    if let Some(newest) = &media.newest {
-        let change = variant.view.freshness.observe(now, newest, document.age);
-        if change == Change::WentBack {
-            warn!(stream, variant = variant.name, sequence = newest.sequence, "the media sequence went back");
+/// Takes a document that was read into a variant.
+async fn take(variant: &mut Variant, spec: &HlsSpec, tools: &Tools, document: &Document) -> Result<(), ProbeError> {
+    let digest = digest(document);
+    if variant.digest == Some(digest) {
+        return Ok(());
+    }
+    let media = match parse(&document.body)? {
+        Playlist::Media(media) => media,
+        Playlist::Master(_) => {
+            return Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"));
         }
-        let seen = format!("{}: {change:?} {newest:?}, {} segments", variant.name, media.segments);
+    };
+    if let Some(newest) = &media.newest {
+        let known = variant.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
+        if !known && !newest.uri.is_empty() {
+            // A full disk leaves segments that are listed, fresh and empty: those are no advance.
+            let segment = resolve(&document.location, &newest.uri)?;
+            tools.fetcher.has_content(&segment, spec.timeout).await?;
+        }
+        let now = tools.clock.now();
+        let change = variant.view.freshness.observe(now, newest, document.age);
+        let (stream, name) = (spec.stream.as_str(), variant.view.name.as_str());
+        if change == Change::WentBack {
+            warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
+        }
+        if change != Change::Same {
+            variant.view.buffer.observe(now, &media);
+        }
+        let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
         tools.recorder.record(stream, "hls", now, &seen);
     }
-    variant.view.media = media;
+    variant.digest = Some(digest);
+    for check in violations(variant.view.media.as_deref(), &media) {
+        *variant.view.violations.entry(check).or_default() += 1;
+    }
+    variant.view.media = Some(Arc::new(media));
+    Ok(())
 }
 
 fn digest(document: &Document) -> u64 {

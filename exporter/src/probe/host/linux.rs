@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use procfs::process::{ProcState, Process, Stat};
+use procfs::process::{LimitValue, ProcState, Process, Stat};
 use procfs::{Current as _, WithCurrentSystemInfo as _};
 
-use super::ProcessView;
+use super::{OwnProcess, ProcessView};
 use crate::config::ProcessSelector;
 use crate::health::{Failure, ProbeError};
 
@@ -85,6 +85,26 @@ fn add(view: &mut ProcessView, process: &Process, stat: &Stat) {
     if let Ok(count) = process.fd_count() {
         view.open_fds = Some(view.open_fds.unwrap_or(0) + count as u64);
     }
+}
+
+/// This program itself.
+pub(super) fn own() -> Option<OwnProcess> {
+    let process = Process::myself().ok()?;
+    let stat = process.stat().ok()?;
+    let ticks = procfs::ticks_per_second() as f64;
+    let booted = procfs::boot_time_secs().ok()? as f64;
+    let max_fds = process.limits().ok().and_then(|limits| match limits.max_open_files.soft_limit {
+        LimitValue::Value(count) => Some(count),
+        LimitValue::Unlimited => None,
+    });
+    Some(OwnProcess {
+        cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
+        resident_bytes: stat.rss_bytes().get(),
+        virtual_bytes: stat.vsize,
+        open_fds: process.fd_count().ok()? as u64,
+        max_fds,
+        start_unix_seconds: booted + stat.starttime as f64 / ticks,
+    })
 }
 
 /// Seconds that some task waited, of each resource that the kernel reports.

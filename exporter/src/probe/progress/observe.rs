@@ -105,3 +105,63 @@ impl Encoder {
         self.bytes.bitrate(now.mono)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Duration::from_millis(millis), unix_seconds: 0.0 }
+    }
+
+    fn block(frames: u64) -> Block {
+        Block { frames: Some(frames), out_time: Some(Duration::from_millis(frames * 40)), ..Block::default() }
+    }
+
+    fn encoder() -> Encoder {
+        Encoder::new(ProgressTiming::from(Timing::default()))
+    }
+
+    #[test]
+    fn silence_is_down_and_so_is_the_end() {
+        let mut encoder = encoder();
+        assert!(!encoder.is_up(at(0)));
+        encoder.observe(at(1000), &block(25));
+        assert!(encoder.is_up(at(3999)) && !encoder.is_up(at(4000)));
+        encoder.observe(at(5000), &Block { ended: true, ..block(125) });
+        assert!(!encoder.is_up(at(5000)));
+    }
+
+    #[test]
+    fn a_look_ahead_that_fills_is_no_loss() {
+        let mut encoder = encoder();
+        // Two seconds of nothing, then frames in real time.
+        for second in 0..2 {
+            encoder.observe(at(second * 1000), &Block { frames: Some(0), ..Block::default() });
+        }
+        for second in 2..30 {
+            encoder.observe(at(second * 1000), &block((second - 2) * 25 + 1));
+        }
+        assert!(encoder.loss(at(29_000), 0.0).ratio < 1e-9);
+    }
+
+    #[test]
+    fn audio_alone_has_no_frames_and_no_loss() {
+        let mut encoder = encoder();
+        for second in 0..30 {
+            let out_time = Some(Duration::from_secs(second));
+            encoder.observe(at(second * 1000), &Block { out_time, ..Block::default() });
+        }
+        assert!(encoder.is_up(at(29_500)) && encoder.loss(at(29_500), 0.0).ratio < 1e-9);
+    }
+
+    #[test]
+    fn a_killed_encoder_does_not_look_fast_for_ever() {
+        let mut encoder = encoder();
+        for second in 0..30 {
+            encoder.observe(at(second * 1000), &block(second * 25 + 1));
+        }
+        assert!((encoder.loss(at(29_000), 0.0).speed_ratio - 1.0).abs() < 0.01);
+        assert!(encoder.loss(at(40_000), 0.0).speed_ratio.abs() < 1e-9);
+    }
+}

@@ -106,7 +106,7 @@ fn a_restart_is_counted_and_what_lies_between_is_not() {
 
 #[test]
 fn too_few_frames_say_nothing() {
-    let (window, now) = window(&run(0, 2, 1.0, 20));
+    let (window, now) = window(&run(0, 6, 1.0, 15));
     assert!(window.loss(now, 0.0).ratio.abs() < 1e-9);
 }
 

@@ -91,11 +91,9 @@ pub(super) fn pack(collected: Vec<Collected>, redactor: &Redactor, now: Timestam
     for Collected { name, outcome, keep, took } in collected {
         let (file_name, text, state) = match outcome {
             Outcome::Text(text) => {
-                let clean = redactor.clean(&text);
-                let room = FILE_BYTES_MAX.min(TOTAL_BYTES_MAX - total);
-                let cut = shorten(&clean, keep, room);
-                let state = if cut.len() < clean.len() { State::Cut } else { State::Whole };
-                (name.to_owned(), cut.to_owned(), state)
+                let cut = shorten(&text, keep, FILE_BYTES_MAX.min(TOTAL_BYTES_MAX.saturating_sub(total)));
+                let state = if cut.len() < text.len() { State::Cut } else { State::Whole };
+                (name.to_owned(), redactor.clean(cut), state)
             }
             Outcome::Missing(why) => {
                 missing.push(name.to_owned());
@@ -132,10 +130,20 @@ fn append(
     archive.append_data(&mut header, path, bytes).with_context(|| format!("cannot pack {name}"))
 }
 
+/// Whole lines only: half a line could hold half a secret, which no pattern finds.
 fn shorten(text: &str, keep: Keep, room: usize) -> &str {
+    if text.len() <= room {
+        return text;
+    }
     match keep {
-        Keep::Head => text.get(..text.floor_char_boundary(room)).unwrap_or_default(),
-        Keep::Tail => text.get(text.ceil_char_boundary(text.len().saturating_sub(room))..).unwrap_or_default(),
+        Keep::Head => {
+            let head = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+            head.rsplit_once('\n').map_or("", |(lines, _)| lines)
+        }
+        Keep::Tail => {
+            let tail = text.get(text.ceil_char_boundary(text.len() - room)..).unwrap_or_default();
+            tail.split_once('\n').map_or("", |(_, lines)| lines)
+        }
     }
 }
 
@@ -201,14 +209,14 @@ mod tests {
               "name": "status.json",
               "state": "whole",
               "bytes": 24,
-              "sha256": "4c9d1a4a3d9a5a0dc3cd7ea4fd0f0ea0",
+              "sha256": "bccfde1384c032cfb5bc6382648de6b5e3533859ac2aa844313eee8baa6b9077",
               "took_ms": 7
             },
             {
               "name": "queue.json.missing.txt",
               "state": "missing",
               "bytes": 20,
-              "sha256": "",
+              "sha256": "f4f1b2cbc60c65d8d1b0a2b587f07979330f2936d2dd4200d243635a8c700a59",
               "took_ms": 7
             }
           ]
@@ -218,13 +226,17 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_at_the_end_that_counts_less() {
-        let long = "ä".repeat(FILE_BYTES_MAX) + "end";
-        let all = (0..30).map(|_| collected("log.txt", Outcome::Text(long.clone()), Keep::Tail)).collect();
+        let long = "a line of a log with an ä\n".repeat(FILE_BYTES_MAX / 20) + "end";
+        let all = (0..20).map(|_| collected("log.txt", Outcome::Text(long.clone()), Keep::Tail)).collect();
         let packed = pack(all, &Redactor::new(None).unwrap(), Timestamp::UNIX_EPOCH).unwrap();
         let files = unpack(&packed.archive);
-        let sizes: usize = files.iter().take(30).map(|(_, text)| text.len()).sum();
+        let sizes: usize = files.iter().take(20).map(|(_, text)| text.len()).sum();
         assert!(sizes <= TOTAL_BYTES_MAX, "{sizes}");
-        assert!(files[0].1.ends_with("ääend") && files[0].1.len() <= FILE_BYTES_MAX);
+        assert!(
+            files[0].1.starts_with("a line") && files[0].1.ends_with("ä\nend") && files[0].1.len() <= FILE_BYTES_MAX
+        );
+        assert_eq!(shorten("one\ntwo\nthree", Keep::Head, 10), "one\ntwo");
+        assert_eq!(shorten("one\ntwo\nthree", Keep::Tail, 8), "three");
         assert!(packed.archive.len() < 20_000_000);
     }
 }

@@ -30,7 +30,7 @@ impl Redactor {
             (r"(?i)(authorization:\s*(?:bearer|basic)\s+)\S+", "${1}REDACTED"),
             // password: … and "token": "…" in configurations.
             (
-                r#"(?i)(["']?\b[\w.-]*(?:token|secret|password|passwd|routing_key|api_key|stream_key)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,}\]"']+)"#,
+                r#"(?im)((?:^|[\s{,(])["']?[\w.-]*(?:token|secret|password|passwd|routing_key|api_key|stream_key)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,}\]"']+)"#,
                 "${1}\"REDACTED\"",
             ),
         ];

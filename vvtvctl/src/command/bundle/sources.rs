@@ -85,7 +85,7 @@ fn files(layout: &Layout) -> Vec<Source> {
             "queue.json",
             Keep::Head,
             blocking(move || {
-                let queue = Queue::open(&queue)?;
+                let queue = Queue::open_existing(&queue)?;
                 let all =
                     serde_json::json!({"summary": queue.summary(Timestamp::now())?, "items": queue.show(true, 500)?});
                 Ok(serde_json::to_string_pretty(&all)?)

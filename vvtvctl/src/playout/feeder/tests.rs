@@ -1,3 +1,5 @@
+//! What goes out for each tick, with the two pipes in the test's hands.
+
 use super::*;
 
 const TICK: usize = 8;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, Limits, Pid, ProcessState};
+use super::{Limits, Pid, ProcessState};
 use crate::playout::clock::Moment;
 
 /// The state as reported. Runbooks branch on it.
@@ -38,8 +38,10 @@ impl std::fmt::Display for State {
 /// Why there is no process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// It ended by itself.
-    Exit(Exit),
+    /// It could not be started at all.
+    NotStarted,
+    /// It ended by itself, with this exit code.
+    Exit(i32),
     /// Somebody killed it; that is the remediator's or a person's business first.
     Signal(i32),
 }
@@ -47,11 +49,9 @@ pub(crate) enum Cause {
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Exit(Exit::Code(127)) => f.write_str("ffmpeg could not be started"),
-            Self::Exit(Exit::Code(code)) => write!(f, "ffmpeg ended with exit code {code}"),
-            Self::Exit(Exit::Signal(signal)) | Self::Signal(signal) => {
-                write!(f, "ffmpeg was killed by signal {signal}")
-            }
+            Self::NotStarted => f.write_str("ffmpeg could not be started"),
+            Self::Exit(code) => write!(f, "ffmpeg ended with exit code {code}"),
+            Self::Signal(signal) => write!(f, "ffmpeg was killed by signal {signal}"),
         }
     }
 }
@@ -69,9 +69,9 @@ pub(crate) enum Phase {
     /// The shell is starting a process.
     Spawning,
     Alive(Alive),
-    /// The server was asked to drop the publisher; the process is killed after its answer.
+    /// The server was asked to drop the publisher; after its answer the process, if there is one, is killed.
     Dropping {
-        pid: Pid,
+        pid: Option<Pid>,
         until: Moment,
     },
     /// The process was told to end; `kill_at` is empty once KILL was sent.
@@ -138,7 +138,8 @@ impl Phase {
         match self {
             Self::Idle | Self::Waiting { .. } | Self::Spawning => None,
             Self::Alive(alive) => Some(alive.pid),
-            Self::Dropping { pid, .. } | Self::Ending { pid, .. } => Some(*pid),
+            Self::Dropping { pid, .. } => *pid,
+            Self::Ending { pid, .. } => Some(*pid),
         }
     }
 

@@ -1,3 +1,5 @@
+//! The machine on a virtual clock: each case is a story of events and the commands that must follow.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -34,10 +36,8 @@ fn running() -> Machine {
 }
 
 fn waiting_until(machine: &Machine) -> Moment {
-    match machine.phase() {
-        Phase::Waiting { until, .. } => *until,
-        other => panic!("not waiting: {other:?}"),
-    }
+    let Phase::Waiting { until, .. } = machine.phase() else { panic!("not waiting: {:?}", machine.phase()) };
+    *until
 }
 
 #[test]
@@ -120,7 +120,9 @@ fn a_killed_encoder_stays_dead_until_somebody_restarts_it() {
     assert_eq!(machine.state(ms(34_999)), State::Dead);
     assert_eq!(machine.step(ms(34_999), Event::Tick), []);
     assert_eq!(machine.clone().step(ms(35_000), Event::Tick), [Command::Spawn]);
-    assert_eq!(machine.step(ms(8000), Event::Restart { request: 7 }), [Command::Spawn]);
+    // Its connection may live on at the server: the name is freed all the same.
+    assert_eq!(machine.step(ms(8000), Event::Restart { request: 7 }), [Command::DropPublisher]);
+    assert_eq!(machine.step(ms(8000), Event::DropAnswered { dropped: false }), [Command::Spawn]);
     let _ = machine.step(ms(8000), Event::Spawned { pid: 101 });
     assert_eq!(machine.step(ms(8500), advance(1)), [Command::ConfirmPublishing { pid: 101 }]);
     let outcome = RestartOutcome::Published { old_pid: None, new_pid: 101, dropped_publisher: false, took: ms(900) };
@@ -204,6 +206,13 @@ fn stop_ends_what_lives_and_refuses_requests() {
     assert_eq!(machine.step(ms(1500), Event::Restart { request: 4 }), [Command::Answer { request: 4, outcome }]);
     assert_eq!(machine.step(ms(1600), Event::Exited(Exit::Code(255))), [Command::Finished]);
     assert_eq!(machine.state(ms(1600)), State::Stopped);
+    // With no process left there is nothing to wait for, whatever the server is being asked.
+    let mut machine = running();
+    let _ = machine.step(ms(5000), Event::Exited(Exit::Signal(9)));
+    let _ = machine.step(ms(5000), Event::Restart { request: 1 });
+    let answer = Command::Answer { request: 1, outcome: RestartOutcome::Stopping };
+    assert_eq!(machine.step(ms(5001), Event::Stop), [answer, Command::Finished]);
+    assert_eq!(machine.step(ms(5002), Event::DropAnswered { dropped: true }), []);
     // While a process is being started, its answer comes first.
     let mut machine = Machine::new(LIMITS);
     let _ = machine.step(ms(0), Event::Start);
@@ -245,12 +254,16 @@ proptest! {
         let script = script.into_iter().chain([(Event::Stop, 0), (Event::Exited(Exit::Signal(9)), 3_000)]);
         for (event, pause) in script {
             now += ms(pause);
-            let event = match event {
-                Event::Restart { .. } => { next_request += 1; open.insert(next_request); Event::Restart { request: next_request } }
-                Event::Exited(_) if !alive => Event::Tick,
-                Event::Exited(exit) => { alive = false; Event::Exited(exit) }
-                other => other,
-            };
+            let mut event = event;
+            if let Event::Restart { request } = &mut event {
+                next_request += 1;
+                *request = next_request;
+                open.insert(next_request);
+            }
+            if matches!(event, Event::Exited(_)) {
+                event = if alive { event } else { Event::Tick };
+                alive = false;
+            }
             queue.extend(machine.step(now, event));
             while !queue.is_empty() {
                 match queue.remove(0) {

@@ -29,7 +29,7 @@ fn the_newest_listed_segment_of_recorded_playlists(
 ) {
     let media = media(body);
     assert_eq!((media.newest, media.segments), (newest, segments));
-    assert_eq!((media.target_duration_seconds, media.ended, media.bad_tags), (Some(2), false, 0));
+    assert_eq!((media.target_duration_seconds, media.ended, media.tally.bad_tags), (Some(2), false, 0));
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! A playlist being read, line by line.
+
+use quick_m3u8::HlsLine;
+use quick_m3u8::tag::hls::{EnumeratedString, Method, Tag};
+use quick_m3u8::tag::{KnownTag, UnknownTag};
+
+use super::{Identity, Media, Playlist, RECENT_MAX, Segment};
+
+/// Different variants that are read from a master playlist.
+const VARIANTS_READ: usize = 256;
+
+#[derive(Default)]
+pub(super) struct Reading {
+    media: Media,
+    variants: Vec<String>,
+    entries: usize,
+    next_is: Next,
+    next: NextSegment,
+    discontinuities: u64,
+    part: Option<String>,
+}
+
+/// What the next URI line is.
+#[derive(Default)]
+enum Next {
+    #[default]
+    Nothing,
+    Segment {
+        seconds: f64,
+    },
+    Variant,
+}
+
+/// What the lines before a segment say of it.
+#[derive(Default)]
+struct NextSegment {
+    gap: bool,
+    discontinuous: bool,
+    program_unix_seconds: Option<f64>,
+}
+
+impl Reading {
+    pub(super) const fn entries(&self) -> usize {
+        self.entries
+    }
+
+    pub(super) const fn bad_line(&mut self) {
+        self.media.tally.bad_tags += 1;
+    }
+
+    pub(super) fn line(&mut self, line: &HlsLine<'_>) {
+        match line {
+            HlsLine::KnownTag(KnownTag::Hls(tag)) => self.tag(tag),
+            HlsLine::KnownTag(KnownTag::Custom(_)) | HlsLine::Comment(_) | HlsLine::Blank => {}
+            HlsLine::UnknownTag(tag) => self.unknown(tag),
+            HlsLine::Uri(uri) => self.uri(uri.trim()),
+        }
+    }
+
+    fn unknown(&mut self, tag: &UnknownTag<'_>) {
+        if tag.name() != "-X-PROGRAM-DATE-TIME" {
+            self.media.tally.bad_tags += usize::from(tag.validation_error().is_some());
+            return;
+        }
+        let line = std::str::from_utf8(tag.as_bytes()).unwrap_or_default();
+        match line.split_once(':').and_then(|(_, date)| unix_seconds(date.trim())) {
+            Some(seconds) => self.next.program_unix_seconds = Some(seconds),
+            None => self.bad_line(),
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other tags, future ones too, say nothing that is measured")]
+    fn tag(&mut self, tag: &Tag<'_>) {
+        let media = &mut self.media;
+        match tag {
+            Tag::Version(tag) => media.version = tag.version(),
+            Tag::Targetduration(tag) => media.target_duration_seconds = Some(tag.target_duration()),
+            Tag::MediaSequence(tag) => media.media_sequence = tag.media_sequence(),
+            Tag::DiscontinuitySequence(tag) => media.discontinuity_sequence = tag.discontinuity_sequence(),
+            Tag::Discontinuity(_) => {
+                self.discontinuities += 1;
+                self.next.discontinuous = true;
+            }
+            Tag::Endlist(_) => media.ended = true,
+            Tag::Inf(tag) => self.next_is = Next::Segment { seconds: tag.duration() },
+            Tag::Gap(_) => {
+                media.tally.gaps += 1;
+                self.next.gap = true;
+            }
+            Tag::Part(tag) => {
+                self.entries += 1;
+                self.part = Some(tag.uri().to_owned());
+            }
+            Tag::Key(tag) => {
+                let encrypted = tag.method() != EnumeratedString::Known(Method::None);
+                media.tally.keys_without_uri += usize::from(encrypted && tag.uri().is_none());
+            }
+            Tag::StreamInf(_) => {
+                media.tally.master_tags += 1;
+                self.next_is = Next::Variant;
+            }
+            Tag::IFrameStreamInf(_) | Tag::Media(_) | Tag::SessionData(_) | Tag::SessionKey(_) => {
+                media.tally.master_tags += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn uri(&mut self, uri: &str) {
+        self.entries += 1;
+        match std::mem::take(&mut self.next_is) {
+            Next::Nothing => self.media.tally.uris_without_duration += usize::from(!uri.is_empty()),
+            Next::Variant => {
+                // Far more than are watched: enough to tell that there are too many, without comparing each with all.
+                let new = !uri.is_empty() && !self.variants.iter().any(|known| known == uri);
+                if self.variants.len() < VARIANTS_READ && new {
+                    self.variants.push(uri.to_owned());
+                }
+            }
+            Next::Segment { seconds } => self.segment(uri, seconds),
+        }
+    }
+
+    fn segment(&mut self, uri: &str, seconds: f64) {
+        let NextSegment { gap, discontinuous, program_unix_seconds } = std::mem::take(&mut self.next);
+        self.part = None;
+        let seconds = if seconds.is_finite() && seconds >= 0.0 { seconds } else { 0.0 };
+        let media = &mut self.media;
+        let sequence = media.media_sequence.saturating_add(media.segments as u64);
+        media.segments += 1;
+        media.listed_seconds += seconds;
+        media.longest_seconds = media.longest_seconds.max(seconds);
+        media.tally.fractional_durations += usize::from(seconds.fract() > 0.0);
+        // A gap is listed, but there is nothing to play.
+        if !gap && !uri.is_empty() {
+            let discontinuity = media.discontinuity_sequence.saturating_add(self.discontinuities);
+            media.newest = Some(Identity { sequence, uri: uri.to_owned(), discontinuity, part: None });
+        }
+        if media.recent.len() == RECENT_MAX {
+            media.recent.remove(0);
+        }
+        media.recent.push(Segment { sequence, uri: uri.to_owned(), seconds, discontinuous, program_unix_seconds });
+    }
+
+    pub(super) fn finish(mut self) -> Playlist {
+        if !self.variants.is_empty() && self.media.segments == 0 {
+            return Playlist::Master(self.variants);
+        }
+        self.media.version = self.media.version.max(1);
+        if let Some(newest) = &mut self.media.newest {
+            newest.part = self.part;
+        } else if let Some(part) = self.part {
+            let (sequence, discontinuity) = (self.media.media_sequence, self.discontinuities);
+            self.media.newest = Some(Identity { sequence, uri: String::new(), discontinuity, part: Some(part) });
+        }
+        Playlist::Media(self.media)
+    }
+}
+
+/// ISO 8601 with an offset, in the strict form of RFC 8216 and in ffmpeg's (`+0000`).
+fn unix_seconds(date: &str) -> Option<f64> {
+    let parsed = date.parse::<jiff::Timestamp>().ok();
+    let parsed = parsed.or_else(|| jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", date).ok());
+    parsed.map(|time| time.as_duration().as_secs_f64())
+}

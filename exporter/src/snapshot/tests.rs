@@ -1,0 +1,158 @@
+//! The joins: what several sources together say of a stream.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Config, Expect};
+use crate::health::ProbeError;
+use crate::probe::hls::{Identity, Media};
+use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
+use crate::probe::progress::{Block, Encoder, ProgressTiming};
+use crate::state::Remembered;
+use rstest::rstest;
+
+fn at(seconds: u64) -> Now {
+    Now { mono: Duration::from_secs(seconds), unix_seconds: 1e9 + seconds as f64 }
+}
+
+fn stream() -> Arc<Stream> {
+    let text = "streams:\n  - {name: main, playlist: a.m3u8, ingest: rtmp://a/live/main, nginx_stat: stat, encoder_progress: p}\n";
+    Config::parse("test.yml", text).unwrap().streams.remove(0)
+}
+
+fn health(now: Now, outcome: Result<(), Failure>) -> Health {
+    let mut health = Health::default();
+    let outcome = outcome.map_err(|reason| ProbeError::new(reason, "test"));
+    let _ = health.record(now, Duration::ZERO, outcome);
+    health
+}
+
+/// A stream whose every part is well until second 100; then each test breaks something and looks at second 115.
+struct Chain {
+    encoder_reports_until: u64,
+    rtmp: Result<(), Failure>,
+    stat: Result<(), Failure>,
+    /// Until when the bytes advance, and whether the publisher is listed after.
+    bytes_until: u64,
+    listed_after: bool,
+    segments_until: u64,
+    hls: Result<(), Failure>,
+    dropped_of_25: u64,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            encoder_reports_until: 115,
+            rtmp: Ok(()),
+            stat: Ok(()),
+            bytes_until: 115,
+            listed_after: true,
+            segments_until: 115,
+            hls: Ok(()),
+            dropped_of_25: 0,
+        }
+    }
+}
+
+impl Chain {
+    fn views(&self, stream: &Stream) -> Views {
+        let mut encoder = Encoder::new(ProgressTiming::from(stream.timing));
+        for second in 60..=self.encoder_reports_until {
+            let seconds = second - 59;
+            let out_time = Some(Duration::from_secs(seconds));
+            let dropped = seconds * self.dropped_of_25;
+            let block = Block { frames: Some(seconds * 25), dropped, out_time, ..Block::default() };
+            encoder.observe(at(second), &block);
+        }
+        let mut publishers = Publishers::new(StatTiming::from(stream.timing));
+        let pages = if self.stat.is_ok() { 115 } else { 100 };
+        for second in 60..=pages {
+            let advancing = second <= self.bytes_until;
+            let entry = StreamEntry {
+                app: "live".to_owned(),
+                name: "main".to_owned(),
+                bytes_in: second.min(self.bytes_until) * 1000,
+                publishing: true,
+                client_id: Some(1),
+            };
+            let streams = if advancing || self.listed_after { vec![entry] } else { Vec::new() };
+            publishers.observe(at(second), &Page { pid: Some(1), uptime_seconds: Some(second), streams });
+        }
+        let mut stat = health(at(pages), Ok(()));
+        if let Err(reason) = self.stat {
+            let _ = stat.record(at(115), Duration::ZERO, Err(ProbeError::new(reason, "test")));
+        }
+        let mut hls = HlsView::starting("main", at(0), &Remembered::default());
+        let newest = Identity { sequence: 1, uri: "1.ts".to_owned(), discontinuity: 0, part: None };
+        for variant in &mut hls.variants {
+            let _ = variant.freshness.observe(at(self.segments_until), &newest, None);
+        }
+        hls.health = health(at(115), self.hls);
+        Views {
+            hls: Some(Arc::new(hls)),
+            rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp) })),
+            stat: Some(Arc::new(StatView { health: stat, publishers })),
+            progress: Some(Arc::new(ProgressView { health: Health::default(), encoder })),
+            queue: None,
+        }
+    }
+}
+
+#[rstest]
+#[case::all_is_well(Chain::default(), IngestState::Ok, Stage::None)]
+#[case::encoder_frozen(
+    Chain { encoder_reports_until: 100, bytes_until: 100, ..Chain::default() }, IngestState::Stalled, Stage::Encoder)]
+#[case::encoder_killed(
+    Chain { encoder_reports_until: 114, bytes_until: 114, listed_after: false, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Encoder)]
+#[case::encoder_loses_frames(Chain { dropped_of_25: 1, ..Chain::default() }, IngestState::Ok, Stage::Encoder)]
+#[case::the_way_between_is_cut(Chain { bytes_until: 100, ..Chain::default() }, IngestState::Stalled, Stage::Ingest)]
+#[case::second_publisher_is_refused(
+    Chain { bytes_until: 100, listed_after: false, ..Chain::default() }, IngestState::NoPublisher, Stage::Ingest)]
+#[case::server_stopped(
+    Chain { rtmp: Err(Failure::Refused), stat: Err(Failure::Refused), encoder_reports_until: 100, ..Chain::default() },
+    IngestState::ServerDown, Stage::Ingest)]
+#[case::server_hung_while_the_encoder_looks_perfect(
+    Chain { rtmp: Err(Failure::Timeout), stat: Err(Failure::Timeout), segments_until: 100, ..Chain::default() },
+    IngestState::ServerHung, Stage::Ingest)]
+#[case::unknown_application(Chain { rtmp: Err(Failure::Rejected), ..Chain::default() }, IngestState::ServerDown, Stage::Ingest)]
+#[case::disk_full(Chain { segments_until: 100, ..Chain::default() }, IngestState::Ok, Stage::Packager)]
+#[case::playlist_deleted(
+    Chain { segments_until: 100, hls: Err(Failure::Missing), ..Chain::default() }, IngestState::Ok, Stage::Packager)]
+#[case::web_server_answers_html(Chain { hls: Err(Failure::Malformed), ..Chain::default() }, IngestState::Ok, Stage::Delivery)]
+#[case::statistics_page_gone_while_media_flows(
+    Chain { stat: Err(Failure::Refused), ..Chain::default() }, IngestState::Ok, Stage::None)]
+#[case::statistics_page_gone_and_nothing_flows(
+    Chain { stat: Err(Failure::Refused), segments_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Encoder)]
+fn where_it_is_broken(#[case] chain: Chain, #[case] state: IngestState, #[case] stage: Stage) {
+    let stream = stream();
+    let views = chain.views(&stream);
+    let found = (ingest_state(at(115), &stream, &views), fault_stage(at(115), &stream, &views));
+    assert_eq!(found, (Some(state), stage));
+}
+
+#[test]
+fn an_event_that_has_ended_is_not_late_and_a_live_channel_is() {
+    let mut stream = stream().as_ref().clone();
+    let mut views = Chain { segments_until: 15, ..Chain::default() }.views(&stream);
+    let mut hls = views.hls.as_deref().unwrap().clone();
+    hls.variants[0].media = Some(Arc::new(Media { ended: true, ..Media::default() }));
+    views.hls = Some(Arc::new(hls));
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
+    stream.expect = Expect::Event;
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(0.0));
+}
+
+#[test]
+fn the_age_of_a_stream_is_that_of_its_worst_variant() {
+    let stream = stream();
+    let mut views = Chain::default().views(&stream);
+    let mut hls = views.hls.as_deref().unwrap().clone();
+    let mut dead = hls.variants[0].clone();
+    dead.freshness = crate::probe::hls::Freshness::never_seen(at(15));
+    hls.variants.push(dead);
+    views.hls = Some(Arc::new(hls));
+    assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
+}
