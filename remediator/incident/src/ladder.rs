@@ -79,7 +79,7 @@ impl Incident {
         }
         let Some(record) = self.steps.get(cursor) else { return self.at(cursor + 1, Stage::Ready) };
         let reason = match record.state {
-            StepState::Pending if record.attempts >= cx.policy.attempts_per_step => Some(Reason::AttemptsUsed),
+            StepState::Pending if record.attempts >= step.attempts_max(cx.policy) => Some(Reason::AttemptsUsed),
             StepState::Pending if step.is_change() && self.changes_stopped_by.is_some() => Some(Reason::EarlierFailed),
             StepState::Pending => None,
             StepState::Skipped
@@ -319,7 +319,7 @@ impl Incident {
             // Rerunning without knowing would be acting on a guess; people are called when health stays unknown.
             Some(Verdict::Sick | Verdict::Unknown) | None => return Flow::Wait,
         }
-        let used = self.steps.get(cursor).is_none_or(|record| record.attempts >= cx.policy.attempts_per_step);
+        let used = self.steps.get(cursor).is_none_or(|record| record.attempts >= step.attempts_max(cx.policy));
         if step.repeatable() && !used {
             if let Some(record) = self.steps.get_mut(cursor) {
                 record.state = StepState::Pending;

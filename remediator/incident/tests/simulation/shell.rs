@@ -56,7 +56,7 @@ pub(crate) struct Shell {
 }
 
 fn step(id: &str, kind: Kind, conditional: bool) -> Step {
-    Step { id: StepId::new(id), kind, conditional, timeout: Duration::from_secs(10) }
+    Step { id: StepId::new(id), kind, conditional, timeout: Duration::from_secs(10), attempts: None }
 }
 
 fn change(id: &str, lock: &str, repeatable: bool, on_failure: OnFailure) -> Step {
