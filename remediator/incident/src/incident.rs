@@ -280,7 +280,9 @@ impl Incident {
             Phase::Stabilising => true,
             Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         };
-        if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle }
+        let interval = if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle };
+        let open = u32::try_from(cx.open).unwrap_or(u32::MAX);
+        interval.max(Duration::from_secs(1) * open / cx.policy.health_questions_per_second.max(1))
     }
 
     /// When to be looked at again if nothing happens before.

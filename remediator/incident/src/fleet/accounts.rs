@@ -38,6 +38,7 @@ impl Fleet {
             systemic: self.systemic(id),
             running: &self.running,
             budget: &self.budget,
+            open: self.incidents.len() + 1,
         };
         let first = out.commands.len();
         if apply(&mut incident, &cx, out) {
