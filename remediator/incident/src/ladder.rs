@@ -223,6 +223,10 @@ impl Incident {
 
     fn block(&mut self, cursor: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.phase = Phase::Working { cursor, stage: Stage::Blocked { by, retry_at: cx.now + RETRY } };
+        if let Some(record) = self.steps.get_mut(cursor) {
+            // An approval is for what the person saw; what waits longer is asked about again.
+            record.approved_by = None;
+        }
         self.note_block(cursor, by, cx, out);
         Flow::Wait
     }
@@ -237,8 +241,10 @@ impl Incident {
         self.record(out, Happening::Blocked, reason, detail);
         match by {
             Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
-            Block::BudgetSpent => self.trouble(reason, cx, out),
+            // A measure that cannot be taken back yet is no trouble: the target is healthy.
+            Block::BudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
             Block::Systemic
+            | Block::BudgetSpent
             | Block::Held
             | Block::Paused
             | Block::Maintenance
@@ -358,6 +364,7 @@ impl Incident {
         {
             record.state = StepState::Skipped;
             record.reason = Some(reason);
+            record.approved_by = None;
         }
         if !why.is_empty() {
             detail = format!("{detail}: {why}");

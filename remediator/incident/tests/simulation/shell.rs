@@ -422,7 +422,7 @@ impl Shell {
                 }
             }
         }
-        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
+        let saved = Saved { incidents, changes, pause: self.pause.clone(), aborted: Vec::new(), last_id: self.last_id };
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
         self.apply(Event::TargetsKnown(STREAMS.len()), false);
         self.deliver(Event::Tick);
