@@ -106,6 +106,12 @@ impl WebConfig {
         self.settings().http2
     }
 
+    /// Whether requests need a user and a password at this moment.
+    #[must_use]
+    pub fn asks_for_passwords(&self) -> bool {
+        self.settings().users.is_some()
+    }
+
     /// Puts the limit, authentication and headers around a router; every path is protected, health checks too.
     pub(crate) fn protect(&self, app: Router) -> Router {
         if self.path.is_none() {
