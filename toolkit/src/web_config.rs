@@ -30,7 +30,8 @@ use crate::yaml::YamlError;
 /// How the server protects what it serves. The default is plain HTTP for everybody. Clones are the same configuration.
 ///
 /// The file is read again as soon as it, or a certificate that it names, is another one: a renewed certificate and a removed user take
-/// effect with the next connection and the next request. A file that is broken then changes nothing, and is logged.
+/// effect with the next connection and the next request. A file that is broken then, or that would switch TLS or passwords on or off,
+/// changes nothing, and is logged.
 #[derive(Clone, Debug, Default)]
 pub struct WebConfig {
     state: Arc<Mutex<State>>,
@@ -83,9 +84,14 @@ impl WebConfig {
         let seen = fingerprint(path, &state.settings.files);
         if seen != state.seen {
             match read(path) {
-                // The listener was opened for one of both.
-                Ok(fresh) if fresh.tls.is_some() != state.settings.tls.is_some() => {
-                    error!(file = %path.display(), "TLS cannot be switched on or off without a restart, the old settings go on");
+                // Programs decide at their start by what the file asks for, and nobody should lose a password by a slip.
+                Ok(fresh)
+                    if fresh.tls.is_some() != state.settings.tls.is_some()
+                        || fresh.users.is_some() != state.settings.users.is_some() =>
+                {
+                    let message =
+                        "TLS and passwords are not switched on or off without a restart, the old settings go on";
+                    error!(file = %path.display(), "{message}");
                 }
                 Ok(fresh) => {
                     info!(file = %path.display(), "web configuration read again");
