@@ -4,7 +4,9 @@
 //! operator thinks it will; warnings may be right on another machine than this one.
 
 mod endless;
+mod metrics;
 mod programs;
+mod reach;
 mod rules;
 mod secrets;
 mod shell;
@@ -19,6 +21,7 @@ use crate::config::{self, Config, SecretFiles};
 use crate::platform::Platform;
 use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
 use crate::source::Source;
+use metrics::Metrics;
 use rules::Rules;
 
 /// How bad a finding is.
@@ -103,6 +106,7 @@ pub fn check(config_file: &Path) -> Report {
     };
     secrets::check(&config, &mut report);
     let rules = Rules::read(&config, &mut report);
+    let metrics = Metrics::read(&config, &rules.records, &mut report);
     for platform in [Platform::Linux, Platform::Macos] {
         let site = Site { platform, ..config.site.clone() };
         match load_dir(&config.runbooks, &site) {
@@ -110,6 +114,10 @@ pub fn check(config_file: &Path) -> Report {
                 report.runbooks = books.len();
                 for book in &books {
                     check_book(book, &config, &rules, &mut report);
+                    reach::check(book, &config, &mut report);
+                    if let Some(metrics) = &metrics {
+                        metrics.check(book, &mut report);
+                    }
                     if platform == Platform::current() {
                         programs::check(book, &mut report);
                     }
@@ -123,6 +131,20 @@ pub fn check(config_file: &Path) -> Report {
         }
     }
     report
+}
+
+/// Why a shell text would be refused as a step; nothing if it would not.
+pub(crate) fn refused(text: &str) -> Vec<String> {
+    endless::shell(text).into_iter().filter(|it| it.weight == Weight::Error).map(|it| it.message).collect()
+}
+
+/// The words of a shell text that is one plain command, so that it needs no shell.
+pub(crate) fn words(text: &str) -> Option<Vec<String>> {
+    let starts_plainly = !text.split_whitespace().next()?.contains('=');
+    if !starts_plainly || text.contains(['|', '&', ';', '<', '>', '$', '`', '(', ')', '*', '?', '~', '\n', '\\']) {
+        return None;
+    }
+    shell::commands(text).pop()
 }
 
 fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) {

@@ -1,8 +1,10 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use url::Url;
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
@@ -11,7 +13,8 @@ use crate::check::Weight;
 use crate::config::SecretFiles;
 use crate::rehearsal::tests_of;
 use crate::runbook::load_dir;
-use crate::{check, client, config, rehearsal, serve};
+use crate::source::Source;
+use crate::{check, client, config, import, rehearsal, runbook, serve};
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -31,6 +34,12 @@ enum Verb {
     Test(TestArgs),
     /// Print what a runbook does when nothing helps, level by level.
     Simulate(SimulateArgs),
+    /// Print a runbook as a page for people.
+    Render(RenderArgs),
+    /// Compile a Markdown page to runbooks, contacts and maintenance lists; what needs a person's decision is named on stderr.
+    Import(ImportArgs),
+    /// Print the runbook language's JSON Schema, for editors.
+    Schema,
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -76,6 +85,26 @@ pub struct SimulateArgs {
     /// The configuration: it names the runbooks, the site variables and the people.
     #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
     pub config_file: PathBuf,
+}
+
+/// Flags of `render`.
+#[derive(Parser)]
+pub struct RenderArgs {
+    /// The runbook's file.
+    pub runbook: PathBuf,
+    /// A configuration: with it, site variables have their values and levels their people.
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+/// Flags of `import`.
+#[derive(Parser)]
+pub struct ImportArgs {
+    /// The page.
+    pub page: PathBuf,
+    /// Write the files to this directory, which must have none of their names yet, instead of printing them.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 /// Verbs that talk to a running server.
@@ -149,6 +178,9 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => Ok(check(&args)),
         Verb::Test(args) => test(&args),
         Verb::Simulate(args) => simulate(&args),
+        Verb::Render(args) => render(&args),
+        Verb::Import(args) => import_page(&args),
+        Verb::Schema => schema(),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
@@ -173,6 +205,36 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
         println!("not covered:\n  {}", summary.not_covered.join("\n  "));
     }
     Ok(if summary.good() && !uncovered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn render(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config_file.as_ref().map(|file| config::load(file, SecretFiles::Report)).transpose()?;
+    print!("{}", runbook::page(&Source::read(&args.runbook)?, config.as_ref())?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_page(args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let page = args.page.display().to_string();
+    let text = std::fs::read_to_string(&args.page).with_context(|| format!("read {page}"))?;
+    let import = import::import(&page, &text).with_context(|| format!("import {page}"))?;
+    for (name, text) in &import.files {
+        let Some(dir) = &args.output else {
+            println!("# {name}\n{text}");
+            continue;
+        };
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        let path = dir.join(name);
+        // A file that somebody has decided things in is not written over.
+        let mut file = std::fs::File::create_new(&path).with_context(|| format!("create {}", path.display()))?;
+        file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+    }
+    import.decisions.iter().for_each(|decision| eprintln!("{decision}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn schema() -> anyhow::Result<ExitCode> {
+    println!("{}", serde_json::to_string_pretty(&runbook::schema())?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {

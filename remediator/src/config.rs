@@ -30,6 +30,8 @@ pub struct Config {
     pub runbooks: PathBuf,
     /// Files of alert rules that `check` compares the runbooks with.
     pub rules: Vec<PathBuf>,
+    /// Scrapes or lists of names: the metrics that `check` lets the runbooks ask for. None: it does not look.
+    pub metrics: Vec<PathBuf>,
     /// What runbooks may use of this installation.
     pub site: Site,
     /// Prometheus' base address, with a slash at the end.
@@ -131,6 +133,8 @@ pub struct Marks {
     pub secret_files: Vec<(PathBuf, Spanned<()>)>,
     /// Each rules file.
     pub rules: Vec<Spanned<()>>,
+    /// Each file with names of metrics.
+    pub metrics: Vec<Spanned<()>>,
 }
 
 /// What to do about a secret file that cannot be read.

@@ -2,7 +2,7 @@
 //!
 //! Conditions are Ansible's `when:` idiom. They must yield a boolean; an error is never a yes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
@@ -26,6 +26,8 @@ pub struct Reads {
     pub steps: BTreeSet<String>,
     /// Site variables, by name.
     pub vars: BTreeSet<String>,
+    /// Whether it reads anything else: the target, the alert, the incident or the host, or a step by a name that is not fixed.
+    pub facts: bool,
 }
 
 /// What expressions and templates can name: the facts, and as `vars` the site variables that are one argument.
@@ -76,7 +78,7 @@ pub fn check_expression(text: &str) -> Result<Reads, String> {
     not_too_long(text)?;
     let env = environment();
     let expression = env.compile_expression(text).map_err(|error| explain(&error))?;
-    reads(expression.undeclared_variables(true).into_iter().chain(expression.undeclared_variables(false)))
+    reads(expression.undeclared_variables(true), expression.undeclared_variables(false))
 }
 
 /// Checks an argument template and says what it reads.
@@ -87,23 +89,27 @@ pub fn check_template(text: &str) -> Result<Reads, String> {
     not_too_long(text)?;
     let env = environment();
     let template = env.template_from_str(text).map_err(|error| explain(&error))?;
-    reads(template.undeclared_variables(true).into_iter().chain(template.undeclared_variables(false)))
+    reads(template.undeclared_variables(true), template.undeclared_variables(false))
 }
 
 fn not_too_long(text: &str) -> Result<(), String> {
     if text.len() > BYTES_MAX { Err(format!("longer than {BYTES_MAX} bytes")) } else { Ok(()) }
 }
 
-fn reads(paths: impl Iterator<Item = String>) -> Result<Reads, String> {
+/// From the paths that are read, as far as they are fixed, and the names that they begin with.
+fn reads(paths: HashSet<String>, roots: HashSet<String>) -> Result<Reads, String> {
     let mut reads = Reads::default();
+    if let Some(root) = roots.iter().filter(|root| *root != "num" && !ROOTS.contains(&root.as_str())).min() {
+        return Err(format!("`{root}` is not a fact: expected one of {}", ROOTS.join(", ")));
+    }
     for path in paths {
         let mut parts = path.split('.');
         match (parts.next().unwrap_or_default(), parts.next()) {
             ("steps", Some(step)) => _ = reads.steps.insert(step.to_owned()),
             ("vars", Some(name)) => _ = reads.vars.insert(name.to_owned()),
             ("num", None) => {}
-            (root, _) if ROOTS.contains(&root) => {}
-            (root, _) => return Err(format!("`{root}` is not a fact: expected one of {}", ROOTS.join(", "))),
+            // All steps, or all variables, as one value are more than can be told apart.
+            _ => reads.facts = true,
         }
     }
     Ok(reads)

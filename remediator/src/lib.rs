@@ -15,6 +15,7 @@ pub mod executor;
 pub mod expression;
 pub mod facts;
 pub mod http;
+pub mod import;
 pub mod journal;
 pub mod metrics;
 pub mod notice;

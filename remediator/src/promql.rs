@@ -1,5 +1,6 @@
 //! PromQL texts in which `$target` stands for the incident's target.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use vvtv_incident::Target;
@@ -75,6 +76,66 @@ impl Query {
     }
 }
 
+impl Query {
+    /// The metrics that it asks for by their plain names.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeSet<String> {
+        let code = without_texts(&self.0);
+        let mut names = BTreeSet::new();
+        let mut rest = code.as_str();
+        while let Some(start) = rest.find(|c: char| is_word(c)) {
+            rest = rest.get(start..).unwrap_or_default();
+            let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
+            let next = after.trim_start();
+            rest = after;
+            let modifier = MODIFIERS.contains(&word.to_ascii_lowercase().as_str());
+            if let (true, Some(labels)) = (modifier, next.strip_prefix('(')) {
+                rest = labels.split_once(')').map_or("", |(_, rest)| rest);
+            }
+            // Numbers and durations begin with a digit; a name before a bracket is a function, one before `by (` an aggregation.
+            let follows = next.split(|c| !is_word(c)).next().unwrap_or_default();
+            let called = next.starts_with('(') || matches!(follows, "by" | "without");
+            let number = word.starts_with(|c: char| c.is_ascii_digit());
+            if !(modifier || called || number || KEYWORDS.contains(&word.to_ascii_lowercase().as_str())) {
+                names.insert(word.to_owned());
+            }
+        }
+        names
+    }
+}
+
+/// What labels in brackets may follow.
+const MODIFIERS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+const KEYWORDS: [&str; 10] = ["and", "or", "unless", "atan2", "bool", "offset", "inf", "nan", "start", "end"];
+
+const fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | ':')
+}
+
+/// The query without strings, comments, label matchers and ranges.
+fn without_texts(text: &str) -> String {
+    let mut code = String::new();
+    let (mut quote, mut depth) = (None, 0_u32);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some('"' | '\''), '\\') => _ = chars.next(),
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '#') => quote = Some('\n'),
+            (None, '{' | '[') => depth += 1,
+            (None, '}' | ']') => {
+                depth = depth.saturating_sub(1);
+                code.push(' ');
+            }
+            (None, c) if depth == 0 => code.push(c),
+            (None, _) => {}
+        }
+    }
+    code
+}
+
 fn target_may_stand(inside: Inside) -> Result<(), String> {
     let complaint = match inside {
         Inside::Double(false) | Inside::Comment => return Ok(()),
@@ -130,6 +191,17 @@ mod tests {
     #[case(" ", "the query is empty")]
     fn a_target_that_cannot_be_escaped_is_refused(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(Query::parse(text), Err(expected.to_owned()));
+    }
+
+    #[rstest]
+    #[case("up", &["up"])]
+    #[case("min(up{job=\"x\"}) * on () max by (stream) (b:c{a=~\"d}\"} offset 5m)", &["b:c", "up"])]
+    #[case("sum without (a, b) (rate(x_total[5m:1m])) > bool 1e3 # y", &["x_total"])]
+    #[case("a and ignoring(l) group_left(m) b unless on(n) c or vector(0) == bool Inf", &["a", "b", "c"])]
+    #[case("sum(a) by (b) < bool on () c @ end()", &["a", "c"])]
+    #[case("{__name__=\"a\"} + 'b' + `c` + \"d\\\"e\"", &[])]
+    fn metrics_are_found(#[case] text: &str, #[case] expected: &[&str]) {
+        assert_eq!(Query::parse(text).unwrap().metrics().into_iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -7,17 +7,22 @@ mod build;
 mod display;
 mod file;
 mod library;
+mod page;
+mod schema;
 mod step;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use vvtv_incident::{AlertName, StepId};
-use vvtv_toolkit::yaml::Spanned;
+use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use argument::{Argument, Variable, VariableText};
 pub use library::{LibraryError, load_dir};
+pub use page::page;
+pub use schema::schema;
 
 use crate::condition::Condition;
 use crate::facts::Facts;
@@ -134,6 +139,14 @@ impl StepSpec {
             Command::Run(arguments) => argument::render(arguments, facts, site),
         }
     }
+}
+
+/// Reads one runbook.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn parse(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> {
+    build::book(source, site)
 }
 
 /// Whether a text can name a step or a variable: `a-z`, `0-9` and `_`, not beginning with a digit.

@@ -33,6 +33,12 @@ impl Source {
         &self.path
     }
 
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The whole text as a value.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Alert rules files, as far as runbooks depend on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use vvtv_incident::AlertName;
@@ -27,6 +27,8 @@ struct Group {
 #[derive(Deserialize)]
 struct Rule {
     #[serde(default)]
+    record: Option<String>,
+    #[serde(default)]
     alert: Option<Spanned<String>>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -45,12 +47,14 @@ struct Alert {
 #[derive(Default)]
 pub(super) struct Rules {
     alerts: BTreeMap<AlertName, Vec<Alert>>,
+    /// Series that the rules record.
+    pub(super) records: BTreeSet<String>,
     complete: bool,
 }
 
 impl Rules {
     pub(super) fn read(config: &Config, report: &mut Report) -> Self {
-        let mut rules = Self { alerts: BTreeMap::new(), complete: true };
+        let mut rules = Self { complete: true, ..Self::default() };
         for (path, mark) in config.rules.iter().zip(&config.marks.rules) {
             let source = match Source::read(path) {
                 Ok(source) => source,
@@ -75,6 +79,7 @@ impl Rules {
 
     fn add(&mut self, source: &Source, file: File) {
         for mut rule in file.groups.into_iter().flat_map(|group| group.rules) {
+            self.records.extend(rule.record.take());
             let Some(name) = rule.alert else { continue };
             self.alerts.entry(AlertName::new(name.value.as_str())).or_default().push(Alert {
                 source: source.clone(),

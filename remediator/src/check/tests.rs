@@ -121,3 +121,34 @@ fn broken_files_are_reported_together() {
     site.write("config.yml", "database: 7: 8");
     insta::assert_snapshot!(site.report());
 }
+
+#[test]
+fn metrics_that_nobody_has_are_errors() {
+    let site = Site::new();
+    let step = "  - {id: b, kind: diagnose, when: {any: [{promql: 'x > bool 1'}, {promql: up * on () frames_sum}]}, run: [ls]}\n";
+    site.write("runbooks/a.yml", &format!("{}{step}", RUNBOOK.replace("vvtv_ingest_up", "vvtv_ingets_up")));
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+    site.write("config.yml", &format!("{CONFIG}metrics: [scrape.prom, names.txt]\n"));
+    site.write(
+        "scrape.prom",
+        "# HELP vvtv_ingest_up It is.\n# TYPE vvtv_ingest_up gauge\nvvtv_ingest_up{stream=\"main\"} 1\n",
+    );
+    site.write("names.txt", "other\nframes\n");
+    insta::assert_snapshot!(site.report());
+    std::fs::remove_file(site.root.path().join("names.txt")).unwrap();
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn steps_that_no_incident_reaches_are_errors() {
+    let site = Site::new();
+    let steps = "  - {id: b, kind: diagnose, when: {expr: 1 > 2}, run: [ls]}
+  - {id: c, kind: diagnose, when: {all: [{promql: up}, {expr: steps.b.json.state == \"x\"}]}, run: [ls]}
+  - {id: d, kind: diagnose, when: {any: [{expr: steps.c.state == \"ok\"}, {expr: steps.b.exit_code == 0}]}, run: [ls]}
+  - {id: e, kind: diagnose, when: {expr: steps.d.state == \"skipped\"}, run: [ls]}
+  - {id: f, kind: diagnose, when: {any: [{expr: steps.c.state == \"ok\"}, {expr: target == \"x\"}]}, run: [ls]}
+  - {id: g, kind: diagnose, when: {expr: steps.f.state == \"ok\" and target != \"x\"}, run: [ls]}
+";
+    site.write("runbooks/a.yml", &format!("{RUNBOOK}{steps}"));
+    insta::assert_snapshot!(site.report());
+}

@@ -55,6 +55,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         unread_secrets: builder.unread_secrets.clone(),
         secret_files: builder.secret_files.clone(),
         rules: file.rules.iter().map(place).collect(),
+        metrics: file.metrics.iter().map(place).collect(),
     };
     Ok(Config {
         listen: listen(source, file.listen.as_ref())?,
@@ -65,6 +66,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         database: database(source, &file.database)?,
         runbooks: source.resolve(&file.runbooks.value),
         rules: file.rules.iter().map(|path| source.resolve(&path.value)).collect(),
+        metrics: file.metrics.iter().map(|path| source.resolve(&path.value)).collect(),
         site,
         prometheus: base_url(source, &file.prometheus)?,
         alertmanager: base_url(source, &file.alertmanager)?,

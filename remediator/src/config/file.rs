@@ -22,6 +22,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) rules: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(super) metrics: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) variables: BTreeMap<String, Spanned<ByPlatform<VariableText>>>,
     pub(super) prometheus: Spanned<String>,
     pub(super) alertmanager: Spanned<String>,

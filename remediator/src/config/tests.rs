@@ -93,7 +93,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(

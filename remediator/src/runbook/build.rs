@@ -14,7 +14,7 @@ use super::{Book, Marks, Site};
 use crate::promql::Query;
 use crate::source::{Source, place};
 
-const HEALTHY_FOR: Duration = Duration::from_secs(30);
+pub(super) const HEALTHY_FOR: Duration = Duration::from_secs(30);
 const STEPS_MAX: usize = 100;
 
 pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> {

@@ -14,7 +14,7 @@ use crate::expression::{self, Reads};
 use crate::promql::Query;
 use crate::source::place;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// A step that runs longer than this is a job, not an action of a runbook.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 const DEPTH_MAX: usize = 8;

@@ -24,6 +24,21 @@ fn check_finds_nothing_but_programs_that_are_not_here() {
     assert_eq!(report.runbooks, 4);
 }
 
+#[test]
+fn every_metric_of_the_runbooks_is_in_a_recorded_scrape_of_the_exporter() {
+    let (root, _config) = shipped();
+    let file = root.path().join("remediator.yml");
+    let scrape = concat!(env!("CARGO_MANIFEST_DIR"), "/../exporter/tests/golden/scrape.prom");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\nmetrics: [{scrape}]\n")).unwrap();
+    assert_eq!(check(&file).count(Weight::Error), 0, "{}", check(&file));
+    let book = root.path().join("runbooks/ingest-down.yml");
+    let text = std::fs::read_to_string(&book).unwrap();
+    std::fs::write(&book, text.replace("vvtv_ingest_up", "vvtv_ingest_ok")).unwrap();
+    let report = check(&file).to_string();
+    assert!(report.contains("no metric has the name `vvtv_ingest_ok`"), "{report}");
+}
+
 const THRESHOLDS: &str = "
       - {series: 'vvtv_alert_threshold{stream=\"main\",signal=\"segment_age\"}', values: '10x3'}
       - {series: 'vvtv_alert_threshold{stream=\"main\",signal=\"encoder_drops\"}', values: '0.005x3'}

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod imported;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod rendered;

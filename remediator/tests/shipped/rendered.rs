@@ -1,0 +1,124 @@
+//! The shipped runbooks as pages have every action of the original page.
+
+use std::collections::BTreeMap;
+
+use vvtv_remediator::runbook::page;
+use vvtv_remediator::source::Source;
+
+use crate::installation::shipped;
+
+const PAGE: &str = include_str!("../fixtures/streaming_runbook.md");
+
+/// Lines of the original page that a program must write otherwise, and how the shipped runbooks write them.
+const REWRITTEN: [(&str, &str); 14] = [
+    ("ps aux | grep ffmpeg", "ps aux | grep '[f]fmpeg' || echo 'no ffmpeg process'"),
+    ("top -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
+    ("htop -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
+    (
+        "vvtvctl streaming emergency --inject 5 --reason \"segment_age_high\"",
+        "vvtvctl streaming emergency --inject 5 --reason segment_age_high",
+    ),
+    (
+        "vvtvctl ops bundle --scope streaming --output /tmp/streaming_debug.tar.gz",
+        "vvtvctl ops bundle --scope streaming --output '{{ incident.attachments }}/streaming_debug.tar.gz'",
+    ),
+    (
+        "ffprobe -v quiet -show_streams rtmp://localhost/live/main",
+        "ffprobe -v quiet -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target }}'",
+    ),
+    ("ls -la /vvtv/storage/ready/ | tail -10", "ls -la ROOT/storage/ready/ | tail -n 10"),
+    ("systemctl status nginx-rtmp", "systemctl status --no-pager nginx-rtmp"),
+    (
+        "ffprobe rtmp://localhost/live/main",
+        "ffprobe -v error -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target }}'",
+    ),
+    (
+        "curl -I http://localhost:8080/hls/main.m3u8",
+        "curl -sS -I --max-time 5 'http://127.0.0.1:8080/hls/{{ target }}.m3u8'",
+    ),
+    // What restarts NGINX is the site's: on macOS its variable names launchctl.
+    ("sudo launchctl unload /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),
+    ("sudo launchctl load /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),
+    ("iftop -i $(route | grep default | awk '{print $8}')", "ip -s link"),
+    (
+        "vvtvctl streaming restart-encoder --mode cbr --bitrate 4500",
+        "vvtvctl streaming restart-encoder --mode cbr --bitrate 4500",
+    ),
+];
+
+/// Each procedure's actions: `ID, number` and the command lines.
+fn actions(page: &str) -> BTreeMap<(String, u8), Vec<String>> {
+    let mut actions = BTreeMap::new();
+    let (mut id, mut number, mut in_fence) = (String::new(), 0, false);
+    for line in page.lines() {
+        let text = line.trim();
+        if let Some(heading) = text.strip_prefix("### ") {
+            (id, number) = (heading.split(':').next().unwrap().to_owned(), 0);
+        } else if text.starts_with("## ") {
+            id.clear();
+        } else if text.starts_with("```") {
+            in_fence = !in_fence;
+        } else if in_fence && number > 0 && !id.is_empty() && !text.is_empty() && !text.starts_with('#') {
+            let command = text.split("  #").next().unwrap().to_owned();
+            actions.entry((id.clone(), number)).or_insert_with(Vec::new).push(command);
+        } else if let Some(found) =
+            text.split_once(". ").and_then(|(number, _)| number.parse().ok()).filter(|_| !in_fence)
+        {
+            number = found;
+        } else if text.starts_with("**Recovery:") || text.starts_with("**Timer:") {
+            number = 0;
+        }
+    }
+    actions
+}
+
+fn rendered() -> Vec<(String, String)> {
+    let (root, config) = shipped();
+    let mut pages = Vec::new();
+    for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
+        let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
+        let text = page(&source, Some(&config)).unwrap();
+        pages.push((id.to_owned(), text.replace(&root.path().display().to_string(), "ROOT")));
+    }
+    pages
+}
+
+#[test]
+fn rendered_runbooks_have_every_action_of_the_original_page() {
+    let original = actions(PAGE);
+    let ours: BTreeMap<_, _> = rendered().iter().flat_map(|(_, page)| actions(page)).collect();
+    let keys = |of: &BTreeMap<(String, u8), Vec<String>>| of.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&ours), keys(&original));
+    assert_eq!(original.len(), 20);
+    let mut missing = Vec::new();
+    for (action, commands) in &original {
+        let mine = ours[action].join("\n").replace("ROOT/", "/vvtv/");
+        for command in commands {
+            let rewritten = REWRITTEN.iter().find(|(page, _)| page == command);
+            let wanted = rewritten.map_or(command.as_str(), |(_, ours)| ours).replace("ROOT/", "/vvtv/");
+            if !mine.contains(&wanted) {
+                missing.push(format!("{action:?} lacks `{wanted}`:\n{mine}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n\n"));
+    let used = |line: &str| original.values().flatten().any(|command| command == line);
+    assert!(REWRITTEN.iter().all(|(line, _)| used(line)));
+}
+
+#[test]
+fn a_whole_page() {
+    let (_, text) = &rendered()[0];
+    insta::assert_snapshot!(text);
+    let (root, config) = shipped();
+    let source = Source::read(&config.runbooks.join("ingest-down.yml")).unwrap();
+    let text = page(&source, None).unwrap().replace(&root.path().display().to_string(), "ROOT");
+    insta::assert_snapshot!("without_a_configuration", text);
+}
+
+#[test]
+fn conditions_are_in_words() {
+    let pages = rendered();
+    let headings = pages.iter().flat_map(|(_, page)| page.lines()).filter(|line| line.contains(", if "));
+    insta::assert_snapshot!(headings.map(str::trim).collect::<Vec<_>>().join("\n"));
+}
