@@ -31,7 +31,7 @@ impl Judge {
 fn shipped() -> Vec<(PathBuf, Value)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
     let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| !file.to_str().unwrap().ends_with(".test.yml"));
+    files.retain(|file| file.to_str().is_some_and(|name| name.ends_with(".yml") && !name.ends_with(".test.yml")));
     files.sort();
     files.into_iter().map(|file| (file.clone(), Source::read(&file).unwrap().parse().unwrap())).collect()
 }
@@ -197,6 +197,8 @@ fn every_key_of_the_parser_is_explained_and_no_other() {
 }
 
 #[test]
-fn the_whole_schema() {
-    insta::assert_json_snapshot!(schema());
+fn the_shipped_schema_is_this_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/runbook.schema.json");
+    let shipped: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(shipped, schema(), "write it anew: vvtv-remediator schema > runbooks/runbook.schema.json");
 }
