@@ -229,6 +229,18 @@ pub(crate) enum Queue {
         #[arg(long, value_name = "ID")]
         plan: Option<String>,
     },
+    /// End the item on air, so that the next one plays
+    #[command(after_help = "Example:\n  vvtvctl queue skip")]
+    Skip,
+    /// Take items out that wait to be played; the files stay, and what is on air or about to go on air plays
+    #[command(after_help = "Example:\n  vvtvctl queue remove 17 18")]
+    Remove {
+        #[arg(value_name = "ID", required_unless_present = "all", value_parser = clap::value_parser!(i64).range(1..))]
+        ids: Vec<i64>,
+        /// Everything that waits
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

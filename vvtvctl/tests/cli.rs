@@ -229,6 +229,8 @@ fn every_command_of_the_runbook_is_understood_and_every_help_has_an_example() {
         "queue summary",
         "queue show",
         "queue add",
+        "queue skip",
+        "queue remove",
         "ops bundle",
         "playout",
         "completions",
