@@ -165,7 +165,8 @@ impl Queue {
             let mut delete = transaction.prepare(
                 "DELETE FROM playout_queue WHERE status = 'queued' AND (?1 IS NULL OR id = ?1) RETURNING id",
             )?;
-            let wanted: Vec<Option<i64>> = ids.map_or_else(|| vec![None], |ids| ids.iter().copied().map(Some).collect());
+            let wanted: Vec<Option<i64>> =
+                ids.map_or_else(|| vec![None], |ids| ids.iter().copied().map(Some).collect());
             for id in wanted {
                 let found = delete.query_map([id], |row| row.get::<_, i64>(0))?;
                 removed.extend(found.collect::<Result<Vec<_>, _>>()?);

@@ -91,12 +91,8 @@ fn skip(context: &Context) -> Result<(), Failure> {
 fn remove(context: &Context, ids: Option<&[i64]>) -> Result<(), Failure> {
     let mut queue = Queue::open_existing(&context.layout.queue())?;
     let removed = queue.remove(ids)?;
-    let missing: Vec<String> = ids
-        .unwrap_or_default()
-        .iter()
-        .filter(|id| !removed.contains(id))
-        .map(|id| format!("#{id}"))
-        .collect();
+    let missing: Vec<String> =
+        ids.unwrap_or_default().iter().filter(|id| !removed.contains(id)).map(|id| format!("#{id}")).collect();
     let removed = Removed { ids: removed, buffer_seconds: queue.summary(Timestamp::now())?.buffer_seconds };
     render::result(context.format, &removed, || {
         let ids: Vec<String> = removed.ids.iter().map(|id| format!("#{id}")).collect();
