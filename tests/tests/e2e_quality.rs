@@ -70,7 +70,7 @@ async fn done(scene: &Scene<'_>, runbook: &str, step: &str) -> anyhow::Result<In
 #[tokio::test]
 async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_one_loses_frames_again()
 -> anyhow::Result<()> {
-    let lab = short("EncoderDropsHigh", "encoder-drops", ["20s", "25s", "45s"]).start().await?;
+    let lab = short("EncoderDropsHigh", "encoder-drops", ["20s", "35s", "45s"]).start().await?;
     let scene = Scene::begin(&lab, Fault::EncoderOverload)?;
     let heavy = flag(&lab, "encoder.preset")?;
     let lost = signal(&lab, "vvtv_encoder_drops_ratio", "frames to be lost", |ratio| ratio > 0.005).await?;
@@ -95,7 +95,7 @@ async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_o
 
 #[tokio::test]
 async fn a_swinging_bitrate_is_made_constant_and_stays_so_as_long_as_the_content_swings() -> anyhow::Result<()> {
-    let lab = short("BitrateVarianceHigh", "bitrate-variance", ["40s", "45s", "60s"]).start().await?;
+    let lab = short("BitrateVarianceHigh", "bitrate-variance", ["40s", "60s", "60s"]).start().await?;
     let scene = Scene::begin(&lab, Fault::BitrateSwings)?;
     let swinging = signal(&lab, "vvtv_bitrate_variance_ratio", "the bitrate to swing", |ratio| ratio > 0.25).await?;
     done(&scene, "bitrate-variance", "smooth_rate_control").await?;
