@@ -67,6 +67,12 @@ async fn done(scene: &Scene<'_>, runbook: &str, step: &str) -> anyhow::Result<In
         .await
 }
 
+/// A measure that was put in place again is the first level's to look at, and nobody else's.
+fn told_l1_alone(incident: &Incident) {
+    let levels: Vec<_> = incident.pages.iter().map(|page| page["level"].clone()).collect();
+    assert!(!levels.is_empty() && levels.iter().all(|level| *level == json!(1)), "{:#?}", incident.pages);
+}
+
 #[tokio::test]
 async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_one_loses_frames_again()
 -> anyhow::Result<()> {
@@ -86,7 +92,7 @@ async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_o
     let incident = scene.closed("encoder-drops").await?;
     assert_eq!(incident.step("lower_preset_again")?, ("ok", 1));
     assert_eq!(incident.step("restart_lower")?.1, 0, "one measure was enough: {incident:#?}");
-    assert_eq!(incident.pages.len(), 1, "{:#?}", incident.pages);
+    told_l1_alone(&incident);
     assert_eq!(flag(&lab, "encoder.preset")?, json!("fast"), "the old preset was {heavy}");
     assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
     Fault::EncoderOverload.undo(lab.site())?;
@@ -110,7 +116,7 @@ async fn a_swinging_bitrate_is_made_constant_and_stays_so_as_long_as_the_content
     assert_eq!(incident.step("smooth_rate_control_again")?, ("ok", 1));
     assert_eq!(flag(&lab, "encoder.rate_control")?, json!("cbr"));
     assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
-    assert_eq!(incident.pages.len(), 1, "{:#?}", incident.pages);
+    told_l1_alone(&incident);
     Ok(())
 }
 
