@@ -108,16 +108,13 @@ impl Worker {
         }
     }
 
-    /// A resolve whose trigger never went out makes both moot: nobody was called.
+    /// A resolve makes a trigger that still waits moot. It is sent all the same: a try that failed here may have arrived there.
     async fn take(&mut self, message: Message) {
         if message.key.kind == MessageKind::Resolve {
             let trigger = MessageKey { kind: MessageKind::Trigger, ..message.key.clone() };
             if let Some(position) = self.waiting.iter().position(|attempt| attempt.message.key == trigger) {
                 self.waiting.remove(position);
-                let at = self.desk.clock.now();
-                self.report(trigger, Delivery::Moot { at }).await;
-                self.report(message.key, Delivery::Moot { at }).await;
-                return;
+                self.report(trigger, Delivery::Moot { at: self.desk.clock.now() }).await;
             }
         }
         self.send(Attempt { message, not_before: tokio::time::Instant::now(), wait: RETRY_FIRST }).await;

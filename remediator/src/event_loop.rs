@@ -6,7 +6,7 @@
 mod effects;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub const QUEUE_MAX: usize = 4096;
 /// Time between two tries to write a transaction that could not be written.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// How long running steps may go on after the stop before they are left to the next start.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(60);
 
 /// Something that the event loop is told.
 #[derive(Debug)]
@@ -109,14 +109,16 @@ pub struct EventLoop {
     contacts: Vec<Contact>,
     facts: BTreeMap<IncidentId, BTreeMap<StepId, StepFact>>,
     running: BTreeMap<RunKey, CancellationToken>,
-    undelivered: BTreeMap<(IncidentId, u32), usize>,
+    undelivered: BTreeMap<(IncidentId, u32), BTreeSet<String>>,
     surroundings: Surroundings,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
     tasks: TaskTracker,
     pending: Turn,
     journal_failing: bool,
+    journal_closed: bool,
     changes: watch::Sender<u64>,
+    unheard: Vec<Event>,
 }
 
 /// What the loop starts with.
@@ -133,8 +135,12 @@ pub struct Parts {
     pub contacts: Vec<Contact>,
     /// What steps of open incidents said before a restart.
     pub facts: Vec<(RunKey, StepFact)>,
-    /// Messages that are still to be sent.
+    /// Messages that are still to be sent, of pages that no channel has taken.
     pub undelivered: Vec<MessageKey>,
+    /// Ends of steps that a journal has and the core was stopped before it heard of.
+    pub unheard: Vec<Event>,
+    /// Steps that an earlier run left behind, and how to end each.
+    pub orphans: BTreeMap<RunKey, CancellationToken>,
     /// Everything that effects need.
     pub surroundings: Surroundings,
     /// Where it counts.
@@ -153,9 +159,9 @@ impl EventLoop {
         for (key, fact) in parts.facts {
             facts.entry(key.incident).or_default().insert(key.step, fact);
         }
-        let mut undelivered = BTreeMap::new();
+        let mut undelivered: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for key in parts.undelivered {
-            *undelivered.entry((key.incident, key.page)).or_default() += 1;
+            undelivered.entry((key.incident, key.page)).or_default().insert(key.channel);
         }
         Self {
             fleet: parts.fleet,
@@ -164,7 +170,7 @@ impl EventLoop {
             books: parts.books.into_iter().map(|book| (book.plan.id.clone(), book)).collect(),
             contacts: parts.contacts,
             facts,
-            running: BTreeMap::new(),
+            running: parts.orphans,
             undelivered,
             surroundings: parts.surroundings,
             metrics: parts.metrics,
@@ -172,13 +178,16 @@ impl EventLoop {
             tasks: TaskTracker::new(),
             pending: Turn::default(),
             journal_failing: false,
+            journal_closed: false,
             changes: parts.changes,
+            unheard: parts.unheard,
         }
     }
 
     /// Runs until `stop`, then lets running steps end for a while.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut received = Vec::with_capacity(BATCH_MAX);
+        let mut received: Vec<Input> = self.unheard.drain(..).map(Input::Event).collect();
+        self.turn(&mut received).await;
         loop {
             let wake = self.wake_in();
             tokio::select! {
@@ -187,6 +196,11 @@ impl EventLoop {
                 () = tokio::time::sleep(wake) => {}
             }
             self.turn(&mut received).await;
+            if self.journal_closed {
+                // Without its writer nothing may take effect any more; a service manager starts the program anew.
+                tracing::error!("the journal's writer has ended");
+                return;
+            }
         }
         self.drain(received).await;
     }
@@ -199,16 +213,24 @@ impl EventLoop {
                 () = tokio::time::sleep_until(deadline) => break,
                 _ = self.inputs.recv_many(&mut received, BATCH_MAX) => {}
             }
-            let ends =
-                received.drain(..).filter(|input| matches!(input, Input::Finished { .. } | Input::Spawned { .. }));
-            for input in ends {
-                if let Input::Finished { key, result, .. } = input {
-                    self.running.remove(&key);
-                    self.pending.batch.results.push((key, result));
-                }
+            for input in received.drain(..) {
+                self.note_end(input);
             }
         }
         self.commit().await;
+    }
+
+    /// Writes facts down without letting the core act on them: the next start tells it.
+    fn note_end(&mut self, input: Input) {
+        match input {
+            Input::Finished { key, result, .. } => {
+                self.running.remove(&key);
+                self.pending.batch.results.push((key, result));
+            }
+            Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
+            Input::Delivered { key, delivery } => self.pending.batch.deliveries.push((key, delivery)),
+            Input::Alerts { .. } | Input::Reconciled { .. } | Input::Event(_) | Input::Operator { .. } => {}
+        }
     }
 
     fn wake_in(&self) -> Duration {
@@ -237,6 +259,7 @@ impl EventLoop {
             timer.observe_duration();
             turn.batch = batch;
             if let Err(error) = result {
+                self.journal_closed |= matches!(error, crate::journal::JournalError::Closed);
                 if !self.journal_failing {
                     tracing::error!(error = &error as &dyn std::error::Error, "journal failed: effects wait");
                 }

@@ -43,6 +43,8 @@ pub struct Shared {
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
+    /// The host name under which people reach the console.
+    pub console: Arc<str>,
     /// The limits and people, for the countdowns.
     pub policy: Arc<Policy>,
     /// Changes with every commit.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
-pub use self::load::{OpenRun, Restored};
-pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, Reader, RunRow, TimelineRow};
+pub use self::load::{OpenRun, PastRun, Restored};
+pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
 use crate::executor::Identity;
 use crate::outbox::{Message, MessageKey};
 
@@ -44,6 +44,21 @@ pub enum JournalError {
         found: i64,
         /// The newest schema that is known here.
         known: i64,
+    },
+    /// The file that keeps other processes away cannot be made beside it.
+    #[error("cannot open the journal {}: no lock file can be made beside it", path.display())]
+    Lock {
+        /// Which journal.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process uses the file.
+    #[error("the journal {} is in use by another process", path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
     /// A query failed.
     #[error("the journal cannot {doing}")]
@@ -160,6 +175,17 @@ impl Batch {
     }
 }
 
+/// Two writers would act on the same incidents, each with locks and budgets of its own.
+fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
+    let failed = |source| JournalError::Lock { path: path.to_owned(), source };
+    let file = std::fs::File::create(path.with_extension("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 type Job = (Batch, oneshot::Sender<(Batch, Result<(), JournalError>)>);
 
 /// The writing end.
@@ -175,6 +201,7 @@ impl Journal {
     /// # Errors
     /// The file cannot be opened or written, is of a newer version, or holds something that cannot be read.
     pub fn open(path: &Path) -> Result<(Self, Restored), JournalError> {
+        let lock = lock(path)?;
         let mut connection = schema::open(path)?;
         let restored = load::load(&mut connection)?;
         // One job at a time is ever under way: the event loop waits for each.
@@ -182,6 +209,8 @@ impl Journal {
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
+                // Held for as long as anything can be written.
+                let _lock = lock;
                 while let Some((batch, done)) = queue.blocking_recv() {
                     let result = write::commit(&mut connection, &batch);
                     // A loop that ended meanwhile has nobody left to tell.

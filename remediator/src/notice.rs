@@ -61,7 +61,8 @@ fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notic
         reason: record.reason,
     });
     Notice {
-        key: format!("vvtv-incident-{id}-{}", message.level),
+        // One alert a page: a level that is called again must ring again, and an old resolve must not end a new call.
+        key: format!("vvtv-incident-{id}-page-{}", message.key.page),
         kind: match message.key.kind {
             MessageKind::Trigger => NoticeKind::Trigger,
             MessageKind::Resolve => NoticeKind::Resolve,

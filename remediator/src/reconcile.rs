@@ -1,6 +1,7 @@
 //! Looking for oneself: what stands in Alertmanager, how many targets there are, and what became of processes that a killed
 //! remediator left behind. Edges get lost; levels do not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::alertmanager::Alertmanager;
 use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::event_loop::Input;
-use crate::executor::{Orphan, settle};
-use crate::journal::{OpenRun, RunResult};
+use crate::executor::{Identity, Orphan, settle};
+use crate::journal::{OpenRun, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::runbook::Book;
 
@@ -93,8 +94,11 @@ pub fn find_orphans(
     incidents: &[Incident],
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
     tasks: &TaskTracker,
-) {
+) -> BTreeMap<RunKey, CancellationToken> {
+    let mut kills = BTreeMap::new();
     for run in runs {
+        let kill = CancellationToken::new();
+        kills.insert(run.key.clone(), kill.clone());
         let runbook =
             incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
         let book = runbook.and_then(|runbook| books.iter().find(|book| book.plan.id == *runbook));
@@ -103,8 +107,12 @@ pub fn find_orphans(
         let inputs = inputs.clone();
         tasks.spawn(async move {
             let how = match &run.process {
-                None => "its process was never seen",
-                Some(mark) => match settle(mark, wait).await {
+                None => {
+                    // It may have been started and killed us before we could write its pid down: nobody acts beside it.
+                    let _killed = tokio::time::timeout(wait, kill.cancelled()).await;
+                    "its process was never seen"
+                }
+                Some(mark) => match settle_or_kill(mark, wait, &kill).await {
                     Orphan::Gone => "its process was gone",
                     Orphan::Ended => "its process ended unseen",
                     Orphan::Killed => "its process outlived its time and was killed",
@@ -121,5 +129,13 @@ pub fn find_orphans(
             };
             drop(inputs.send(Input::Finished { key: run.key, outcome: Outcome::Unknown, result }).await);
         });
+    }
+    kills
+}
+
+async fn settle_or_kill(mark: &Identity, wait: Duration, kill: &CancellationToken) -> Orphan {
+    match kill.run_until_cancelled(settle(mark, wait)).await {
+        Some(became) => became,
+        None => settle(mark, Duration::ZERO).await,
     }
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Fleet, StepState};
+use vvtv_incident::{Event, Fleet, StepState};
 use vvtv_toolkit::serve::Limits;
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -23,9 +23,10 @@ use crate::delivery::{Desk, Outgoing};
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, StepFact, Surroundings};
 use crate::executor::Executor;
 use crate::http::{Shared, router};
-use crate::journal::{Journal, Restored, RunKey};
+use crate::journal::{Journal, PastRun, Restored, RunKey};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
+use crate::outbox::{MessageKey, MessageKind};
 use crate::pager::{Channel, Tries};
 use crate::reconcile::{self, Reconciler};
 use crate::runbook::{Book, load_dir};
@@ -54,6 +55,12 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         None => WebConfig::default(),
         Some(path) => WebConfig::load(path)?,
     };
+    if config.webhook_token.is_some() && web.asks_for_passwords() {
+        // Both travel in the one Authorization header, so every delivery would be refused.
+        anyhow::bail!(
+            "`webhook.token_file` and `basic_auth_users` exclude each other: Alertmanager can show only one of the two"
+        );
+    }
     let metrics = Metrics::new().context("cannot register metrics")?;
     let limits = Limits {
         metrics: serve::ServeMetrics::register(&metrics.registry, "http").context("cannot register metrics")?,
@@ -64,12 +71,22 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     let house = House { config, books: books.into_iter().map(Arc::new).collect(), metrics, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
     let app = router(shared, &args.web.telemetry_path);
-    let looping = tokio::spawn(event_loop.run(stop.clone()));
-    let serving = tokio::spawn(serve::run(listeners, app, web, limits, stop.clone()));
+    let mut looping = tokio::spawn(event_loop.run(stop.clone()));
+    let mut serving = tokio::spawn(serve::run(listeners, app, web, limits, stop.clone()));
     for address in addresses {
         tracing::info!(%address, "listening");
     }
-    wait_for_signal().await?;
+    tokio::select! {
+        signal = wait_for_signal() => signal?,
+        ended = &mut looping => {
+            ended.context("the event loop died")?;
+            anyhow::bail!("the event loop has ended");
+        }
+        ended = &mut serving => {
+            ended.context("the server died")??;
+            anyhow::bail!("the server has ended");
+        }
+    }
     tracing::info!("stopping");
     stop.cancel();
     serving.await.context("the server died")??;
@@ -113,9 +130,7 @@ impl House {
         let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = config.database.with_extension("attachments");
-        let spool = config.database.with_extension("spool");
-        let executor = Executor::new(&spool, Arc::new(move || clock.now()))
-            .with_context(|| format!("cannot make {}", spool.display()))?;
+        let executor = executor(&config, clock)?;
         let surroundings = Surroundings {
             prometheus: prometheus.clone(),
             site: config.site.clone(),
@@ -138,9 +153,9 @@ impl House {
             metrics: metrics.clone(),
         };
         reconciler.start(&tasks, stop);
-        reconcile::find_orphans(restored.open_runs, &books, &restored.saved.incidents, (&inputs, clock), &tasks);
-        let plans = books.iter().map(|book| book.plan.clone()).collect();
-        let undelivered = restored.messages.iter().map(|message| message.key.clone()).collect();
+        let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
+        let orphans =
+            reconcile::find_orphans(restored.open_runs, &books, &restored.saved.incidents, (&inputs, clock), &tasks);
         for message in restored.messages {
             outgoing.send(message);
         }
@@ -154,18 +169,21 @@ impl House {
             attachments: attachments.into(),
             reconcile,
             metrics: metrics.clone(),
+            console: config.external_url.host_str().unwrap_or_default().into(),
             policy: Arc::new(config.policy.clone()),
             changes: changed,
             stop: stop.clone(),
         };
         let event_loop = EventLoop::new(Parts {
-            fleet: Fleet::new(config.policy, plans, restored.saved, clock.now()),
+            fleet: Fleet::new(config.policy, plans(&books), restored.saved, clock.now()),
             journal,
             clock,
             books,
             contacts: config.contacts,
             facts,
             undelivered,
+            unheard,
+            orphans,
             surroundings,
             metrics,
             inputs: queue,
@@ -173,6 +191,22 @@ impl House {
         });
         Ok((event_loop, shared))
     }
+}
+
+fn plans(books: &[Arc<Book>]) -> Vec<vvtv_incident::Runbook> {
+    books.iter().map(|book| book.plan.clone()).collect()
+}
+
+fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
+    let spool = config.database.with_extension("spool");
+    Executor::new(&spool, Arc::new(move || clock.now())).with_context(|| format!("cannot make {}", spool.display()))
+}
+
+/// Calls that are still to be sent, of pages that no channel has taken.
+fn undelivered(restored: &Restored) -> Vec<MessageKey> {
+    let keys = restored.messages.iter().map(|message| &message.key);
+    let untaken = keys.filter(|key| !restored.delivered.contains(&(key.incident, key.page)));
+    untaken.filter(|key| key.kind == MessageKind::Trigger).cloned().collect()
 }
 
 fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
@@ -184,9 +218,28 @@ fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
 }
 
 /// What steps of open incidents said before the restart.
-fn facts(results: Vec<(RunKey, Option<i32>, String)>) -> Vec<(RunKey, StepFact)> {
-    let fact = |(key, exit_code, stdout): (_, _, String)| (key, StepFact { exit_code, stdout: stdout.into() });
+fn facts(results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
+    let fact = |run: PastRun| (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into() });
     results.into_iter().map(fact).collect()
+}
+
+/// Ends that were written down while the program was stopping, when the core did not listen any more.
+fn unheard(restored: &Restored) -> Vec<Event> {
+    let running = |run: &&PastRun| {
+        let incident = restored.saved.incidents.iter().find(|incident| incident.id == run.key.incident);
+        incident.is_some_and(|incident| {
+            incident.steps.iter().any(|record| {
+                record.id == run.key.step && record.attempts == run.key.attempt && record.state == StepState::Running
+            })
+        })
+    };
+    let event = |run: &PastRun| Event::StepFinished {
+        incident: run.key.incident,
+        step: run.key.step.clone(),
+        attempt: run.key.attempt,
+        outcome: run.outcome.clone(),
+    };
+    restored.results.iter().filter(running).map(event).collect()
 }
 
 fn report_restart(incidents: &[vvtv_incident::Incident]) {

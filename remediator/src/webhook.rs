@@ -39,6 +39,14 @@ pub enum AlertUpdate {
     },
 }
 
+impl AlertUpdate {
+    /// Whether it is to be acted on.
+    #[must_use]
+    pub const fn is_firing(&self) -> bool {
+        matches!(self, Self::Firing(_))
+    }
+}
+
 /// Why a body is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {

@@ -54,6 +54,12 @@ impl WebConfig {
         self.http2
     }
 
+    /// Whether requests need a user and a password.
+    #[must_use]
+    pub const fn asks_for_passwords(&self) -> bool {
+        self.users.is_some()
+    }
+
     /// Puts authentication and headers around a router; every path is protected, health checks too.
     pub(crate) fn protect(&self, app: Router) -> Router {
         let app = match self.users.clone() {

@@ -158,7 +158,7 @@ fn an_item_that_cannot_be_played_is_marked_and_the_next_one_plays() {
 #[test]
 fn emergency_content_comes_first_and_is_made_when_there_is_none() {
     let lab = Lab::publishing();
-    let film = lab.media("film.mp4", "-f lavfi -i testsrc2=size=320x180:rate=25:d=6 -preset ultrafast");
+    let film = lab.media("film.mp4", "-f lavfi -i testsrc2=size=320x180:rate=25:d=15 -preset ultrafast");
     lab.ctl(&["queue", "add", &film, &film, &film]);
     lab.wait_status("item on air", |status| status["item"]["id"] == 1);
     let before = lab.ctl(&["queue", "summary"]).json["buffer_seconds"].as_f64().unwrap();

@@ -13,7 +13,10 @@ impl Incident {
     pub(crate) fn alert_firing(&mut self, alert: &Alert, limit: usize, now: Timestamp, out: &mut Out) {
         let full = self.alerts.len() >= limit;
         let reason = match self.alerts.get_mut(&alert.fingerprint) {
-            Some(record) if record.ends_at.is_none() => Reason::Duplicate,
+            Some(record) if record.ends_at.is_none() => {
+                record.heard_at = now;
+                Reason::Duplicate
+            }
             Some(record) => {
                 record.ends_at = None;
                 record.starts_at = alert.starts_at;

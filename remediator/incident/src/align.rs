@@ -17,10 +17,16 @@ pub(crate) fn align(incident: &mut Incident, runbook: &Runbook) {
         | Phase::Closing { .. }
         | Phase::Closed { .. } => None,
     };
-    let mut old: BTreeMap<_, _> = std::mem::take(&mut incident.steps).into_iter().map(|r| (r.id.clone(), r)).collect();
+    let mut old: BTreeMap<_, _> = std::mem::take(&mut incident.steps)
+        .into_iter()
+        .chain(std::mem::take(&mut incident.retired))
+        .map(|r| (r.id.clone(), r))
+        .collect();
     let fit =
         |step: &Step| old.remove(&step.id).unwrap_or_else(|| StepRecord::pending(step.id.clone(), step.is_change()));
     incident.steps = runbook.all_steps().map(fit).collect();
+    // A text that is taken back must find what its steps did: they must not run twice.
+    incident.retired = old.into_values().filter(|record| record.attempts > 0).collect();
     let position = at.and_then(|id| incident.steps.iter().position(|record| record.id == id));
     let ladder = runbook.steps.len();
     match &mut incident.phase {

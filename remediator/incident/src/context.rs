@@ -21,6 +21,8 @@ pub(crate) struct Context<'a> {
     pub(crate) systemic: Systemic,
     pub(crate) running: &'a RunningChanges,
     pub(crate) budget: &'a Budget,
+    /// Open incidents, this one included.
+    pub(crate) open: usize,
 }
 
 /// Whether too many targets are sick at once.

@@ -19,6 +19,9 @@ pub struct Escalation {
     pub reached: Option<(Level, Timestamp)>,
     /// Every page of the incident.
     pub pages: Vec<PageRecord>,
+    /// Since when the timers stand still, because another incident or a person's plan accounts for the trouble.
+    #[serde(default)]
+    pub still_since: Option<Timestamp>,
 }
 
 /// Whether somebody has the incident in hand.
@@ -61,7 +64,7 @@ pub(crate) struct Due {
 
 impl Escalation {
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { since: now, standing: Standing::Open, reached: None, pages: Vec::new() }
+        Self { since: now, standing: Standing::Open, reached: None, pages: Vec::new(), still_since: None }
     }
 
     /// Starts the timers anew: new trouble in the same incident, or a wait that was nobody's fault.
@@ -69,6 +72,19 @@ impl Escalation {
         self.since = now;
         self.standing = Standing::Open;
         self.reached = None;
+    }
+
+    /// Stops the timers where they are.
+    pub(crate) fn stand_still(&mut self, now: Timestamp) {
+        self.still_since.get_or_insert(now);
+    }
+
+    /// Lets the timers go on; the time that they stood still does not count.
+    pub(crate) fn go_on(&mut self, now: Timestamp) {
+        let Some(still_since) = self.still_since.take() else { return };
+        let still = now.since(still_since);
+        self.since = self.since + still;
+        self.reached = self.reached.map(|(level, at)| (level, at + still));
     }
 
     pub(crate) fn take_in_hand(&mut self, by: Person, until: Timestamp) {
@@ -82,22 +98,22 @@ impl Escalation {
                 let level = reached.map_or(Level::FIRST, |(level, _)| policy.level_after(level));
                 Due { level, at: *until, reason: Reason::AcknowledgementExpired }
             }
-            (Standing::Open, None) => self.first_call(runbook),
+            (Standing::Open, None) => self.first_call(runbook, policy),
             (Standing::Open, Some((level, called_at))) => self.call_after(level, called_at, runbook, policy)?,
         };
         policy.contact(due.level).map(|_| due)
     }
 
-    fn first_call(&self, runbook: &Runbook) -> Due {
+    fn first_call(&self, runbook: &Runbook, policy: &Policy) -> Due {
         let first = Due { level: Level::FIRST, at: self.since + runbook.respond_within, reason: Reason::ResponseTime };
-        match self.timer_call(Level::new(0), runbook) {
+        match self.timer_call(Level::new(0), runbook, policy) {
             Some(timer) if timer.at <= first.at => timer,
             Some(_) | None => first,
         }
     }
 
     fn call_after(&self, level: Level, called_at: Timestamp, runbook: &Runbook, policy: &Policy) -> Option<Due> {
-        if let Some(timer) = self.timer_call(level, runbook) {
+        if let Some(timer) = self.timer_call(level, runbook, policy) {
             return Some(timer);
         }
         let at = called_at + policy.contact(level)?.respond_within;
@@ -106,9 +122,15 @@ impl Escalation {
         Some(Due { level: next, at, reason })
     }
 
-    fn timer_call(&self, reached: Level, runbook: &Runbook) -> Option<Due> {
-        let timer = runbook.escalate.filter(|timer| timer.level > reached)?;
-        Some(Due { level: timer.level, at: self.since + timer.after, reason: Reason::EscalationTimer })
+    fn timer_call(&self, reached: Level, runbook: &Runbook, policy: &Policy) -> Option<Due> {
+        let timer = runbook.escalate?;
+        // A level that nobody holds means the highest that somebody does.
+        let highest = policy.contacts.iter().map(|contact| contact.level).max()?;
+        let level = timer.level.min(highest);
+        if level <= reached {
+            return None;
+        }
+        Some(Due { level, at: self.since + timer.after, reason: Reason::EscalationTimer })
     }
 
     /// The next call for people who watch: whom, when, why.

@@ -10,6 +10,7 @@ use crate::align::align;
 use crate::budget::Budget;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
+use crate::escalation::Standing;
 use crate::event::{Alert, Event};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
@@ -38,6 +39,8 @@ pub struct Fleet {
     systemic_caller: Option<IncidentId>,
     pause: Option<Pause>,
     maintenance: bool,
+    /// Alerts of incidents that a person aborted, with the time since which each fires: they open nothing again.
+    aborted: BTreeMap<Fingerprint, Timestamp>,
     next_id: u64,
 }
 
@@ -66,6 +69,8 @@ pub struct Saved {
     pub changes: Vec<PastChange>,
     /// A pause that was in force.
     pub pause: Option<Pause>,
+    /// Alerts of incidents that a person aborted, with the time since which each fires.
+    pub aborted: Vec<(Fingerprint, Timestamp)>,
     /// The highest incident number ever used.
     pub last_id: u64,
 }
@@ -93,6 +98,7 @@ impl Fleet {
             systemic_caller: None,
             pause: saved.pause,
             maintenance: false,
+            aborted: saved.aborted.into_iter().collect(),
             next_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
@@ -135,7 +141,7 @@ impl Fleet {
         let id = incident.id;
         self.by_key.insert((incident.runbook.clone(), incident.target.clone()), id);
         self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
-        if incident.in_trouble() {
+        if self.counts_as_sick(&incident) {
             self.sick.entry(incident.target.clone()).or_default().insert(id);
         }
         self.next_id = self.next_id.max(id.get());
@@ -248,6 +254,16 @@ impl Fleet {
             out.record(None, Happening::Ignored, Reason::TargetMissing, alert.name.to_string());
             return;
         };
+        match self.aborted.get(&alert.fingerprint) {
+            Some(since) if *since == alert.starts_at => {
+                out.record(None, Happening::Ignored, Reason::Aborted, alert.name.to_string());
+                return;
+            }
+            Some(_) => {
+                self.aborted.remove(&alert.fingerprint);
+            }
+            None => {}
+        }
         let key = (runbook.id.clone(), target);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
@@ -273,7 +289,9 @@ impl Fleet {
         if let Some(runbook) = self.runbooks.get(&key.0) {
             let incident = Incident::open(id, runbook, key.1.clone(), now);
             out.record(Some(id), Happening::Opened, Reason::AlertFiring, format!("{}: {}", key.0, key.1));
-            self.sick.entry(key.1.clone()).or_default().insert(id);
+            if self.counts_as_sick(&incident) {
+                self.sick.entry(key.1.clone()).or_default().insert(id);
+            }
             self.incidents.insert(id, incident);
             self.by_key.insert(key, id);
         }
@@ -288,6 +306,7 @@ impl Fleet {
         now: Timestamp,
         out: &mut Out,
     ) {
+        self.aborted.remove(fingerprint);
         let Some(id) = self.by_alert.get(fingerprint).copied() else {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
             return;
@@ -297,6 +316,7 @@ impl Fleet {
 
     fn reconciled(&mut self, active: &[Fingerprint], asked_at: Timestamp, now: Timestamp, out: &mut Out) {
         let active: BTreeSet<_> = active.iter().collect();
+        self.aborted.retain(|fingerprint, _| active.contains(fingerprint));
         let missing: Vec<_> = self
             .incidents
             .values()
@@ -315,7 +335,11 @@ impl Fleet {
         self.with(id, now, out, |it, cx, out| {
             let reason = if delivered { Reason::Delivered } else { Reason::Undeliverable };
             it.record(out, Happening::PageDelivered, reason, page.to_string());
-            if !delivered && let Some(due) = it.escalation.unreachable(now, page, cx.policy) {
+            if !delivered
+                && !it.resting(cx)
+                && it.escalation.standing == Standing::Open
+                && let Some(due) = it.escalation.unreachable(now, page, cx.policy)
+            {
                 it.page(due, cx, out);
             }
             true

@@ -37,6 +37,9 @@ pub struct Incident {
     pub reason: Reason,
     /// All steps: the ladder's, then each restore with its undo.
     pub steps: Vec<StepRecord>,
+    /// Steps that it ran and that the runbook's present text does not have.
+    #[serde(default)]
+    pub retired: Vec<StepRecord>,
     /// Until when the last change is given time to work.
     pub settle_until: Option<Timestamp>,
     /// A change failed that says to stop then.
@@ -80,6 +83,7 @@ impl Incident {
             alerts: BTreeMap::new(),
             phase: Phase::Working { cursor: 0, stage: Stage::Ready },
             reason: Reason::AlertFiring,
+            retired: Vec::new(),
             steps: runbook.all_steps().map(|step| StepRecord::pending(step.id.clone(), step.is_change())).collect(),
             settle_until: None,
             changes_stopped_by: None,
@@ -182,6 +186,10 @@ impl Incident {
         if self.escalation.has_called() {
             return;
         }
+        if !self.in_trouble() {
+            // New trouble after the repair: its timers do not count from the old one.
+            self.escalation.restart(cx.now);
+        }
         self.page(Due { level: Level::FIRST, at: cx.now, reason }, cx, out);
     }
 
@@ -204,14 +212,15 @@ impl Incident {
 
     fn escalate(&mut self, cx: &Context<'_>, out: &mut Out) {
         if self.waits_for_others(cx) {
-            // The cause's own timers call people; this incident's begin when it is free to act.
-            self.escalation.restart(cx.now);
+            // The cause's own timers call people; this incident's go on when it is free to act.
+            self.escalation.stand_still(cx.now);
             return;
         }
+        self.escalation.go_on(cx.now);
         if self.resting(cx) {
             return;
         }
-        if self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for) {
+        if self.blind(cx) {
             self.trouble(Reason::HealthUnknown, cx, out);
         }
         if let Some(due) = self.escalation.due(cx.now, cx.runbook, cx.policy) {
@@ -224,9 +233,16 @@ impl Incident {
         self.in_trouble() && (cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
     }
 
-    /// Whether the timers rest because the target is healthy.
-    fn resting(&self, cx: &Context<'_>) -> bool {
-        cx.mode() == Mode::Shadow || !self.in_trouble() || matches!(self.health.health(), Health::Healthy { .. })
+    /// Whether the timers rest because the target is healthy, or was when it was last seen.
+    pub(crate) fn resting(&self, cx: &Context<'_>) -> bool {
+        let healthy = matches!(self.health.health(), Health::Healthy { .. });
+        let nobody_called = !self.in_trouble() && !self.escalation.has_called();
+        cx.mode() == Mode::Shadow || healthy || nobody_called && !self.blind(cx)
+    }
+
+    /// Whether health has been unknown for too long to do without a person.
+    fn blind(&self, cx: &Context<'_>) -> bool {
+        self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
     }
 
     fn ask_health(&mut self, cx: &Context<'_>, out: &mut Out) {
@@ -280,7 +296,9 @@ impl Incident {
             Phase::Stabilising => true,
             Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         };
-        if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle }
+        let interval = if waiting { cx.policy.health_interval } else { cx.policy.health_interval_idle };
+        let open = u32::try_from(cx.open).unwrap_or(u32::MAX);
+        interval.max(Duration::from_secs(1) * open / cx.policy.health_questions_per_second.max(1))
     }
 
     /// When to be looked at again if nothing happens before.

@@ -79,7 +79,7 @@ impl Incident {
         }
         let Some(record) = self.steps.get(cursor) else { return self.at(cursor + 1, Stage::Ready) };
         let reason = match record.state {
-            StepState::Pending if record.attempts >= cx.policy.attempts_per_step => Some(Reason::AttemptsUsed),
+            StepState::Pending if record.attempts >= step.attempts_max(cx.policy) => Some(Reason::AttemptsUsed),
             StepState::Pending if step.is_change() && self.changes_stopped_by.is_some() => Some(Reason::EarlierFailed),
             StepState::Pending => None,
             StepState::Skipped
@@ -223,6 +223,10 @@ impl Incident {
 
     fn block(&mut self, cursor: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.phase = Phase::Working { cursor, stage: Stage::Blocked { by, retry_at: cx.now + RETRY } };
+        if let Some(record) = self.steps.get_mut(cursor) {
+            // An approval is for what the person saw; what waits longer is asked about again.
+            record.approved_by = None;
+        }
         self.note_block(cursor, by, cx, out);
         Flow::Wait
     }
@@ -237,8 +241,10 @@ impl Incident {
         self.record(out, Happening::Blocked, reason, detail);
         match by {
             Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
-            Block::BudgetSpent => self.trouble(reason, cx, out),
+            // A measure that cannot be taken back yet is no trouble: the target is healthy.
+            Block::BudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
             Block::Systemic
+            | Block::BudgetSpent
             | Block::Held
             | Block::Paused
             | Block::Maintenance
@@ -319,7 +325,7 @@ impl Incident {
             // Rerunning without knowing would be acting on a guess; people are called when health stays unknown.
             Some(Verdict::Sick | Verdict::Unknown) | None => return Flow::Wait,
         }
-        let used = self.steps.get(cursor).is_none_or(|record| record.attempts >= cx.policy.attempts_per_step);
+        let used = self.steps.get(cursor).is_none_or(|record| record.attempts >= step.attempts_max(cx.policy));
         if step.repeatable() && !used {
             if let Some(record) = self.steps.get_mut(cursor) {
                 record.state = StepState::Pending;
@@ -358,6 +364,7 @@ impl Incident {
         {
             record.state = StepState::Skipped;
             record.reason = Some(reason);
+            record.approved_by = None;
         }
         if !why.is_empty() {
             detail = format!("{detail}: {why}");

@@ -27,6 +27,8 @@ pub struct Policy {
     pub health_interval: Duration,
     /// Time between two questions for health while nothing does.
     pub health_interval_idle: Duration,
+    /// Questions for health in a second, over all incidents: with many open ones each is asked about less often.
+    pub health_questions_per_second: u32,
     /// After this time a question for health counts as not answered.
     pub health_timeout: Duration,
     /// A person is called when health stays unknown for this long.
@@ -57,6 +59,7 @@ impl Default for Policy {
             relapses: 3,
             health_interval: Duration::from_secs(1),
             health_interval_idle: Duration::from_secs(5),
+            health_questions_per_second: 100,
             health_timeout: Duration::from_secs(10),
             health_unknown_for: Duration::from_secs(30),
             approval_expires: Duration::from_secs(15 * 60),

@@ -42,7 +42,7 @@ reasons! {
     Duplicate = "duplicate",
     /// The alert stopped firing.
     AlertResolved = "alert_resolved",
-    /// The alert no longer stands in Alertmanager although no message said so.
+    /// Alertmanager does not list the alert, although no message said that it was resolved.
     ResolvedUnheard = "resolved_unheard",
     /// No runbook answers this alert.
     NoRunbook = "no_runbook",

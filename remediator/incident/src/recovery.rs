@@ -42,7 +42,13 @@ impl Incident {
                 self.escalation.restart(cx.now);
                 return self.relapse(cx, out);
             }
-            Health::Sick { .. } => return Flow::Wait,
+            Health::Sick { since } => {
+                // No alert says so, and yet it is not healthy: whoever reads the page finds out which of the two is wrong.
+                if cx.now.since(since) >= cx.runbook.respond_within {
+                    self.trouble(Reason::Sick, cx, out);
+                }
+                return Flow::Wait;
+            }
             Health::Healthy { since } => cx.now.since(since) >= cx.runbook.healthy_for,
         };
         if cx.now < until || !steady {
@@ -72,6 +78,7 @@ impl Incident {
         }
         for (record, step) in self.steps.iter_mut().zip(&cx.runbook.steps) {
             let ran = record.attempts > 0 && record.state != StepState::Skipped;
+            record.approved_by = None;
             if record.state != StepState::Running && (!ran || step.repeatable()) {
                 record.state = StepState::Pending;
             }
@@ -80,6 +87,11 @@ impl Incident {
     }
 
     pub(crate) fn restoring(&mut self, index: usize, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let waiting = matches!(stage, Stage::Ready | Stage::Blocked { .. } | Stage::AwaitingApproval { .. });
+        if waiting && !is_undo(index, cx) && self.firing() && matches!(self.health.health(), Health::Sick { .. }) {
+            self.escalation.restart(cx.now);
+            return self.relapse(cx, out);
+        }
         let Some(step) = cx.runbook.all_steps().nth(index) else {
             self.restore_next = cx.runbook.recovery.restore.len();
             return self.enter(Phase::Monitoring { until: cx.now }, Reason::Monitored, out);
@@ -140,6 +152,9 @@ impl Incident {
     fn block_restore(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
         self.note_block(index, by, cx, out);
+        if is_undo(index, cx) {
+            self.trouble(Reason::RestoreHurt, cx, out);
+        }
         Flow::Wait
     }
 

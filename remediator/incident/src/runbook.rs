@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlertName, LabelName, Level, LockName, RunbookId, StepId};
-use crate::policy::Mode;
+use crate::policy::{Mode, Policy};
 
 /// A runbook's shape: which alerts it answers, its steps in order, and its timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub struct Step {
     pub conditional: bool,
     /// The longest it may run.
     pub timeout: Duration,
+    /// Attempts within one incident, if fewer than the policy allows.
+    pub attempts: Option<u32>,
 }
 
 /// Whether a step reads or alters the system.
@@ -144,6 +146,12 @@ impl Step {
         matches!(self.kind, Kind::Change { .. })
     }
 
+    /// How often the step may be started within one incident.
+    #[must_use]
+    pub fn attempts_max(&self, policy: &Policy) -> u32 {
+        self.attempts.map_or(policy.attempts_per_step, |own| own.min(policy.attempts_per_step))
+    }
+
     /// How long the target may take to become healthy after the step.
     #[must_use]
     pub const fn settle(&self) -> Duration {
@@ -159,5 +167,24 @@ impl Step {
             Kind::Diagnose { .. } => true,
             Kind::Change { repeatable, .. } => repeatable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_s_own_attempts_count_only_if_they_are_fewer() {
+        let policy = Policy { attempts_per_step: 3, ..Policy::default() };
+        let kind = Kind::Diagnose { background: false, settle: Duration::ZERO };
+        let step = |attempts| Step {
+            id: StepId::new("a"),
+            kind: kind.clone(),
+            conditional: false,
+            timeout: Duration::from_secs(1),
+            attempts,
+        };
+        assert_eq!([None, Some(1), Some(9)].map(|attempts| step(attempts).attempts_max(&policy)), [3, 1, 3]);
     }
 }

@@ -270,6 +270,7 @@ impl Builder {
         }
         self.time(&mut policy.health_interval, limits.health_interval)?;
         self.time(&mut policy.health_interval_idle, limits.health_interval_idle)?;
+        self.count(&mut policy.health_questions_per_second, limits.health_questions_per_second)?;
         self.time(&mut policy.health_timeout, limits.health_timeout)?;
         self.time(&mut policy.health_unknown_for, limits.health_unknown_for)?;
         self.time(&mut policy.approval_expires, limits.approval_expires)?;

@@ -58,6 +58,7 @@ pub(super) struct Limits {
     pub(super) relapses: Option<Spanned<u32>>,
     pub(super) health_interval: Option<Spanned<PromDuration>>,
     pub(super) health_interval_idle: Option<Spanned<PromDuration>>,
+    pub(super) health_questions_per_second: Option<Spanned<u32>>,
     pub(super) health_timeout: Option<Spanned<PromDuration>>,
     pub(super) health_unknown_for: Option<Spanned<PromDuration>>,
     pub(super) approval_expires: Option<Spanned<PromDuration>>,

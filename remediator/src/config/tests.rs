@@ -45,6 +45,7 @@ limits:
   relapses: 0
   health_interval: 2s
   health_interval_idle: 6s
+  health_questions_per_second: 14
   health_timeout: 7s
   health_unknown_for: 8s
   approval_expires: 9m
@@ -64,6 +65,7 @@ limits:
         relapses: 0,
         health_interval: Duration::from_secs(2),
         health_interval_idle: Duration::from_secs(6),
+        health_questions_per_second: 14,
         health_timeout: Duration::from_secs(7),
         health_unknown_for: Duration::from_secs(8),
         approval_expires: Duration::from_secs(540),

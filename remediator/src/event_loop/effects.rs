@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,10 @@ use crate::runbook::{Book, Output, Site};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
+/// A change that could not be started for this long is not started: what it was decided on may be over.
+const DECISION_KEEPS: Duration = Duration::from_secs(10);
+/// How long a question may wait for its turn; an answer after that comes too late for the core.
+const QUESTION_WAITS: Duration = Duration::from_secs(5);
 /// Processes at one time. Changes have a limit of their own; this one bounds diagnoses.
 const PROCESSES_MAX: usize = 32;
 
@@ -28,7 +33,7 @@ const PROCESSES_MAX: usize = 32;
 pub(super) enum Effect {
     AskHealth { incident: IncidentId, ticket: u64 },
     AskCondition { incident: IncidentId, step: StepId, ticket: u64 },
-    Run(RunKey),
+    Run { key: RunKey, decided_at: Timestamp },
     Kill(RunKey),
     Send(Message),
 }
@@ -82,7 +87,7 @@ impl EventLoop {
         match effect {
             Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
-            Effect::Run(key) => self.run_step(key),
+            Effect::Run { key, decided_at } => self.run_step(key, decided_at),
             Effect::Kill(key) => {
                 if let Some(kill) = self.running.get(&key) {
                     kill.cancel();
@@ -96,7 +101,7 @@ impl EventLoop {
         let Some((state, book)) = self.state_and_book(incident) else { return };
         let (book, target, around) = (book.clone(), state.target.clone(), self.surroundings.clone());
         self.tasks.spawn(async move {
-            let verdict = match around.permits.questions.acquire().await {
+            let verdict = match tokio::time::timeout(QUESTION_WAITS, around.permits.questions.acquire()).await {
                 Ok(_permit) => around.prometheus.health(&book.healthy, &target).await,
                 Err(_) => Verdict::Unknown,
             };
@@ -126,20 +131,33 @@ impl EventLoop {
         Some((state, self.books.get(&state.runbook)?))
     }
 
-    fn run_step(&mut self, key: RunKey) {
+    fn run_step(&mut self, key: RunKey, decided_at: Timestamp) {
         let kill = CancellationToken::new();
         let launch = self.launch(&key);
+        let change = self.is_change(&key);
         let (around, told, stop) = (self.surroundings.clone(), key.clone(), kill.clone());
         self.tasks.spawn(async move {
-            let finished = match (launch, around.permits.processes.acquire().await) {
-                (Ok(launch), Ok(_permit)) => run(&around, launch, &told, stop).await,
-                (Err(why), _) => never_started(why, around.clock.now()),
-                (_, Err(error)) => never_started(error.to_string(), around.clock.now()),
+            // Changes are bounded by the core; a crowd of diagnoses must not hold them back.
+            let permit = if change { None } else { around.permits.processes.acquire().await.ok() };
+            let age = around.clock.now().since(decided_at);
+            let finished = match launch {
+                Ok(_) if stop.is_cancelled() => never_started("ended before it was started".to_owned(), decided_at),
+                Ok(_) if change && age > DECISION_KEEPS => {
+                    never_started(format!("decided {} s ago: too long to act on it", age.as_secs()), decided_at)
+                }
+                Ok(launch) => run(&around, launch, &told, stop).await,
+                Err(why) => never_started(why, around.clock.now()),
             };
+            drop(permit);
             let (outcome, result) = into_result(finished);
             around.tell(Input::Finished { key: told, outcome, result }).await;
         });
         self.running.insert(key, kill);
+    }
+
+    fn is_change(&self, key: &RunKey) -> bool {
+        let steps = self.fleet.incident(key.incident).map(|incident| incident.steps.as_slice()).unwrap_or_default();
+        steps.iter().any(|record| record.id == key.step && record.change)
     }
 
     fn launch(&self, key: &RunKey) -> Result<Launch, String> {

@@ -55,6 +55,8 @@ impl EventLoop {
                 self.alerts(now, updates);
                 self.pending.deliveries.push(done);
             }
+            // The next look tells the same again; kept until the journal is back, they would only grow.
+            Input::Reconciled { .. } if self.journal_failing => {}
             Input::Reconciled { updates, asked_at } => self.reconciled(now, updates, asked_at),
             Input::Event(event) => {
                 self.apply(now, event);
@@ -117,6 +119,10 @@ impl EventLoop {
         let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into() };
         if let Some(incident) = self.fleet.incident(key.incident) {
             self.metrics.steps.with_label_values(&[incident.runbook.as_str(), key.step.as_str(), result.state]).inc();
+            let record = incident.steps.iter().find(|record| record.id == key.step);
+            if let Some(started_at) = record.and_then(|record| record.started_at) {
+                self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
+            }
             self.facts.entry(key.incident).or_default().insert(key.step.clone(), fact);
         }
     }
@@ -129,25 +135,16 @@ impl EventLoop {
             Delivery::Failed { .. } => ("failed", false),
         };
         self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
-        let (incident, page, kind) = (key.incident, key.page, key.kind);
-        self.pending.batch.deliveries.push((key, delivery));
-        if kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
+        let (incident, page) = (key.incident, key.page);
+        self.pending.batch.deliveries.push((key.clone(), delivery));
+        if key.kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
             return;
         }
-        let left = self.undelivered.get(&(incident, page)).copied();
-        match left {
-            None => {}
-            Some(_) if taken => {
-                self.undelivered.remove(&(incident, page));
-                self.apply(now, Event::PageDelivered { incident, page, delivered: true });
-            }
-            Some(left) if left > 1 => {
-                self.undelivered.insert((incident, page), left - 1);
-            }
-            Some(_) => {
-                self.undelivered.remove(&(incident, page));
-                self.apply(now, Event::PageDelivered { incident, page, delivered: false });
-            }
+        let Some(channels) = self.undelivered.get_mut(&(incident, page)) else { return };
+        channels.remove(&key.channel);
+        if taken || channels.is_empty() {
+            self.undelivered.remove(&(incident, page));
+            self.apply(now, Event::PageDelivered { incident, page, delivered: taken });
         }
     }
 
@@ -173,7 +170,7 @@ impl EventLoop {
                 Command::RunStep { incident, step, attempt } => {
                     let key = RunKey { incident, step, attempt };
                     self.pending.batch.intents.push((now, key.clone()));
-                    self.pending.effects.push(Effect::Run(key));
+                    self.pending.effects.push(Effect::Run { key, decided_at: now });
                 }
                 Command::KillStep { incident, step, attempt } => {
                     self.pending.effects.push(Effect::Kill(RunKey { incident, step, attempt }));
@@ -207,7 +204,8 @@ impl EventLoop {
             .and_then(|incident| incident.escalation.pages.iter().find(|page| page.page == order.page))
             .map_or(now, |page| page.due_at);
         let messages = self.messages(order.incident, order.page, order.level, MessageKind::Trigger);
-        self.undelivered.insert((order.incident, order.page), messages.len());
+        let channels = messages.iter().map(|(key, _)| key.channel.clone()).collect();
+        self.undelivered.insert((order.incident, order.page), channels);
         for (key, contact) in messages {
             let message = Message { key, contact, level: order.level, reason: order.reason, due_at };
             self.pending.batch.messages.push(message.clone());

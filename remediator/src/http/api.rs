@@ -43,7 +43,7 @@ pub(super) async fn list(State(shared): State<Shared>, Query(query): Query<ListQ
         StateFilter::Closed => ClosedIn::Closed,
         StateFilter::All => ClosedIn::All,
     };
-    let limit = query.limit.unwrap_or(PAGE);
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, crate::journal::ROWS_MAX);
     let listing = Listing { which, before: query.before.map(IncidentId::new), limit };
     let rows = shared.reader.list(listing).await?;
     let incidents: Vec<_> = rows.iter().map(|row| summary(row, &[])).collect();

@@ -44,7 +44,7 @@ pub(super) async fn on_incident(
     Path((id, operation)): Path<(u64, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (by, said, form) = read(request).await?;
+    let (by, said, form) = read(request, &shared.console).await?;
     let operation = match operation.as_str() {
         "ack" => Operation::Ack,
         "hold" => Operation::Hold,
@@ -64,7 +64,7 @@ pub(super) async fn on_all(
     Path(operation): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (by, _, form) = read(request).await?;
+    let (by, _, form) = read(request, &shared.console).await?;
     let event = match operation.as_str() {
         "pause" => Event::Pause { by },
         "resume" => Event::Resume { by },
@@ -100,9 +100,9 @@ fn respond(entries: &[Entry], form: bool, page: &str) -> Result<Response, ApiErr
     }
 }
 
-async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
+async fn read(request: Request, console: &str) -> Result<(Person, Said, bool), ApiError> {
     let (parts, body) = request.into_parts();
-    same_site(&parts.headers)?;
+    same_site(&parts.headers, console)?;
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
     let body = body.map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?.to_bytes();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -126,12 +126,23 @@ fn uri_of(body: &[u8]) -> Result<axum::http::Uri, ApiError> {
 }
 
 /// A page of another site must not act in the name of somebody who is logged in here.
-fn same_site(headers: &HeaderMap) -> Result<(), ApiError> {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    match site {
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(other) => Err(ApiError::Forbidden(format!("requests from another site are refused ({other})"))),
+///
+/// Browsers name the page's origin with every POST, and some tell the relation itself. A host name that is neither ours nor an
+/// address may have been pointed here by somebody else.
+fn same_site(headers: &HeaderMap, console: &str) -> Result<(), ApiError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text("host").unwrap_or_default();
+    let refused = |why: String| Err(ApiError::Forbidden(format!("requests from another site are refused ({why})")));
+    match text("sec-fetch-site") {
+        None | Some("same-origin" | "none") => {}
+        Some(other) => return refused(other.to_owned()),
     }
+    let Some(origin) = text("origin") else { return Ok(()) };
+    let Some((_, authority)) = origin.split_once("://") else { return refused(origin.to_owned()) };
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+    let address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    let ours = address || name == "localhost" || name == console;
+    if authority == host && ours { Ok(()) } else { refused(origin.to_owned()) }
 }
 
 /// The user whom the server has authenticated.
@@ -139,4 +150,25 @@ fn user(headers: &HeaderMap) -> Option<String> {
     let basic = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let decoded = base64::engine::general_purpose::STANDARD.decode(basic).ok()?;
     String::from_utf8(decoded).ok()?.split_once(':').map(|(user, _)| user.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_program(&[("host", "127.0.0.1:10048")], true)]
+    #[case::the_console(&[("host", "127.0.0.1:10048"), ("origin", "http://127.0.0.1:10048")], true)]
+    #[case::the_console_by_name(&[("host", "ops.example:10048"), ("origin", "http://ops.example:10048")], true)]
+    #[case::another_site(&[("host", "127.0.0.1:10048"), ("origin", "http://evil.example")], false)]
+    #[case::a_name_pointed_here(&[("host", "evil.example:10048"), ("origin", "http://evil.example:10048")], false)]
+    #[case::a_page_without_origin(&[("host", "127.0.0.1:10048"), ("origin", "null")], false)]
+    #[case::a_browser_that_says_so(&[("host", "127.0.0.1:10048"), ("sec-fetch-site", "cross-site")], false)]
+    fn only_the_console_and_programs_may_act(#[case] headers: &[(&'static str, &'static str)], #[case] may: bool) {
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect();
+        assert_eq!(same_site(&headers, "ops.example").is_ok(), may);
+    }
 }

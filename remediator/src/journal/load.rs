@@ -1,15 +1,18 @@
 //! What an earlier run left: everything that a new one needs to go on.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use rusqlite::Connection;
-use vvtv_incident::{Incident, IncidentId, Level, PastChange, Reason, Saved, StepId, Timestamp};
+use vvtv_incident::{Fingerprint, Incident, IncidentId, Level, Outcome, PastChange, Reason, Saved, StepId, Timestamp};
 
 use super::write::PAUSE;
 use super::{JournalError, RunKey};
 use crate::executor::Identity;
 use crate::outbox::{Message, MessageKey, MessageKind};
 
+/// Aborted incidents older than this are forgotten.
+const ABORTED_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
 /// Changes older than this do not count against any budget.
 const CHANGES_WITHIN_MS: i64 = 3_600_000;
 
@@ -20,12 +23,27 @@ pub struct Restored {
     pub saved: Saved,
     /// Attempts whose end nobody wrote down.
     pub open_runs: Vec<OpenRun>,
-    /// Results of open incidents' steps, newest attempt of each, for later conditions.
-    pub results: Vec<(RunKey, Option<i32>, String)>,
-    /// Messages that no channel has taken yet.
+    /// Results of open incidents' steps, oldest attempt first, for later conditions.
+    pub results: Vec<PastRun>,
+    /// Messages that their channel has not taken yet.
     pub messages: Vec<Message>,
+    /// Pages that at least one channel has taken.
+    pub delivered: BTreeSet<(IncidentId, u32)>,
     /// The newest time in the journal: the clock must not go on from before it.
     pub newest: Timestamp,
+}
+
+/// An attempt that ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// Which.
+    pub key: RunKey,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// How it ended, for a core that was stopped before it heard.
+    pub outcome: Outcome,
 }
 
 /// An attempt whose end nobody wrote down.
@@ -57,11 +75,13 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
                 .map(|text| serde_json::from_str(&text))
                 .transpose()
                 .map_err(|source| JournalError::State { incident: 0, source })?,
+            aborted: aborted(connection, newest)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
         },
         open_runs: open_runs(connection).map_err(query)?,
         results: results(connection).map_err(query)?,
         messages: messages(connection).map_err(query)?,
+        delivered: delivered(connection).map_err(query)?,
         newest: timestamp(newest),
     })
 }
@@ -75,10 +95,24 @@ pub(super) fn incident_id(number: i64) -> IncidentId {
 }
 
 fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
-    let query = |source| JournalError::Query { doing: "read the open incidents", source };
-    let mut statement =
-        connection.prepare("SELECT id, state FROM incident WHERE closed_at IS NULL ORDER BY id").map_err(query)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
+    states(connection, "closed_at IS NULL AND ?1 IS NOT NULL", 0)
+}
+
+/// Alerts that fired when a person aborted their incident: as long as they do, they open nothing again.
+fn aborted(connection: &Connection, newest: i64) -> Result<Vec<(Fingerprint, Timestamp)>, JournalError> {
+    let since = newest.saturating_sub(ABORTED_WITHIN_MS);
+    let incidents = states(connection, "reason = 'aborted' AND closed_at > ?1", since)?;
+    let alerts = incidents.into_iter().flat_map(|incident| incident.alerts);
+    let firing = alerts.filter(|(_, alert)| alert.ends_at.is_none());
+    Ok(firing.map(|(fingerprint, alert)| (fingerprint, alert.starts_at)).collect())
+}
+
+fn states(connection: &Connection, which: &str, parameter: i64) -> Result<Vec<Incident>, JournalError> {
+    let query = |source| JournalError::Query { doing: "read incidents", source };
+    let sql = format!("SELECT id, state FROM incident WHERE {which} ORDER BY id");
+    let mut statement = connection.prepare(&sql).map_err(query)?;
+    let rows =
+        statement.query_map([parameter], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
     let mut incidents = Vec::new();
     for row in rows {
         let (id, state) = row.map_err(query)?;
@@ -115,14 +149,33 @@ fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
         .collect()
 }
 
-fn results(connection: &Connection) -> rusqlite::Result<Vec<(RunKey, Option<i32>, String)>> {
+fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
     connection
         .prepare(
-            "SELECT incident_id, step, attempt, exit_code, coalesce(stdout, '') FROM step_run
+            "SELECT incident_id, step, attempt, exit_code, coalesce(stdout, ''), state FROM step_run
              WHERE finished_at IS NOT NULL AND incident_id IN (SELECT id FROM incident WHERE closed_at IS NULL)
              ORDER BY incident_id, step, attempt",
         )?
-        .query_map([], |row| Ok((run_key(row)?, row.get(3)?, row.get(4)?)))?
+        .query_map([], |row| {
+            let (exit_code, state): (Option<i32>, String) = (row.get(3)?, row.get(5)?);
+            let outcome = match state.as_str() {
+                "ok" => Outcome::Ok,
+                "timeout" => Outcome::Timeout,
+                "failed" => Outcome::Failed(exit_code.map_or_else(String::new, |code| format!("exit code {code}"))),
+                _ => Outcome::Unknown,
+            };
+            Ok(PastRun { key: run_key(row)?, exit_code, stdout: row.get(4)?, outcome })
+        })?
+        .collect()
+}
+
+fn delivered(connection: &Connection) -> rusqlite::Result<BTreeSet<(IncidentId, u32)>> {
+    connection
+        .prepare(
+            "SELECT DISTINCT incident_id, page FROM message WHERE kind = 'trigger' AND state = 'sent'
+                 AND incident_id IN (SELECT id FROM incident WHERE closed_at IS NULL)",
+        )?
+        .query_map([], |row| Ok((incident_id(row.get(0)?), row.get(1)?)))?
         .collect()
 }
 
@@ -130,7 +183,12 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
     connection
         .prepare(
             "SELECT incident_id, page, kind, channel, contact, level, reason, due_at FROM message
-             WHERE sent_at IS NULL ORDER BY due_at, incident_id, page, kind DESC",
+             WHERE sent_at IS NULL
+                 -- A call that never went out and is taken back already rings nobody.
+                 AND NOT (kind = 'trigger' AND EXISTS (
+                     SELECT 1 FROM message AS later WHERE later.incident_id = message.incident_id
+                         AND later.page = message.page AND later.channel = message.channel AND later.kind = 'resolve'))
+             ORDER BY due_at, incident_id, page, kind DESC",
         )?
         .query_map([], |row| {
             let kind: String = row.get(2)?;

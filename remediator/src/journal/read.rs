@@ -10,7 +10,7 @@ use super::write::number;
 use super::{BUSY_TIMEOUT, JournalError};
 
 /// The longest list that one question gives.
-const ROWS_MAX: usize = 500;
+pub const ROWS_MAX: usize = 500;
 
 /// Which incidents to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, JournalError};
 
 /// One entry a version: what turns the version before into it. Entries are never edited once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE incident (
     id INTEGER PRIMARY KEY,
     runbook TEXT NOT NULL,
@@ -68,7 +69,11 @@ CREATE TABLE setting (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE INDEX timeline_at ON timeline (at);
+",
+];
 
 /// Opens the file and brings it to the present version.
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {

@@ -107,7 +107,9 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
         transaction
             .prepare_cached(
                 "INSERT INTO step_run (incident_id, step, attempt, change, intent_at, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'running')",
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'running')
+                 ON CONFLICT (incident_id, step, attempt) DO UPDATE
+                 SET intent_at = ?5, state = 'running', finished_at = NULL, pid = NULL",
             )?
             .execute(params![number(intent.incident), intent.step.as_str(), intent.attempt, change, millis(*at)])?;
     }

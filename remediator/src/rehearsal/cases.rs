@@ -119,7 +119,7 @@ fn run_case(
     happenings(case, &mut world);
     let rested = world.run(Timestamp::default() + case.until.map_or(UNTIL, PromDuration::get));
     coverage.note(&world.lines);
-    let timeline: Vec<String> = world.lines.iter().filter(|line| is_shown(line)).map(text).collect();
+    let timeline = timeline(&world.lines);
     let failure = if rested {
         difference(&case.expect.value, &timeline).map(|text| source.error(&case.expect, text).to_string())
     } else {
@@ -239,12 +239,25 @@ const fn is_shown(line: &Line) -> bool {
     }
 }
 
-/// A line as cases write it: time, event, detail, reason, and what a change runs.
-pub(super) fn text(line: &Line) -> String {
+/// The lines as cases write them: time, event, detail, reason, and what a change runs. Where several runbooks are at work, each
+/// line names its own.
+fn timeline(lines: &[Line]) -> Vec<String> {
+    let opened = lines.iter().filter(|line| line.entry.event == Happening::Opened);
+    let runbooks: BTreeMap<Option<IncidentId>, &str> =
+        opened.map(|line| (line.entry.incident, line.entry.detail.split(':').next().unwrap_or_default())).collect();
+    let shown = lines.iter().filter(|line| is_shown(line));
+    if runbooks.len() < 2 {
+        return shown.map(|line| text(line, "")).collect();
+    }
+    shown.map(|line| text(line, runbooks.get(&line.entry.incident).unwrap_or(&""))).collect()
+}
+
+fn text(line: &Line, runbook: &str) -> String {
     let at = PromDuration::new(line.at.since(Timestamp::default()));
+    let runbook = if runbook.is_empty() { String::new() } else { format!(" {runbook}") };
     let detail = if line.entry.detail.is_empty() { String::new() } else { format!(" {}", line.entry.detail) };
     let run = line.argv.as_ref().map(|argv| format!(" $ {argv}")).unwrap_or_default();
-    format!("{at} {}{detail} [{}]{run}", line.entry.event.as_str(), line.entry.reason)
+    format!("{at}{runbook} {}{detail} [{}]{run}", line.entry.event.as_str(), line.entry.reason)
 }
 
 /// The first line that differs, with both sides whole: the actual one can be copied into the file.

@@ -60,7 +60,7 @@ impl Coverage {
                 format!("{book}: {step} is left out because the target is healthy")
             }
             (Happening::Phase, Reason::Exhausted) => format!("{book}: nothing helps"),
-            (Happening::Closed, Reason::Monitored) => format!("{book}: closes by itself"),
+            (Happening::Closed, Reason::Monitored | Reason::Stabilised) => format!("{book}: closes by itself"),
             (Happening::Paged, Reason::EscalationTimer) => format!("{book}: {step} is called by the timer"),
             _ => return,
         };

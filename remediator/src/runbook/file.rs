@@ -72,6 +72,8 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) repeatable: Option<Spanned<bool>>,
     #[serde(default)]
+    pub(super) attempts: Option<Spanned<u32>>,
+    #[serde(default)]
     pub(super) on_failure: Option<Spanned<OnFailure>>,
 }
 

@@ -34,6 +34,9 @@ impl Builder<'_> {
         if let Some(mark) = written.timeout.as_ref().filter(|_| timeout > TIMEOUT_MAX) {
             self.wrong(mark, "longer than an hour: an action of a runbook must end");
         }
+        if let Some(attempts) = written.attempts.as_ref().filter(|attempts| attempts.value == 0) {
+            self.wrong(attempts, "must be at least 1");
+        }
         let plan_kind = self.kind(written, kind);
         let when = written.when.as_ref().and_then(|when| {
             self.conditions.insert(id.clone(), place(when));
@@ -55,7 +58,8 @@ impl Builder<'_> {
         };
         let conditional = spec.when.is_some();
         self.specs.insert(id.clone(), spec);
-        Some(vvtv_incident::Step { id, kind: plan_kind, conditional, timeout })
+        let attempts = written.attempts.as_ref().map(|attempts| attempts.value);
+        Some(vvtv_incident::Step { id, kind: plan_kind, conditional, timeout, attempts })
     }
 
     fn command(&mut self, id: &StepId, written: &file::Step) -> Option<Command> {

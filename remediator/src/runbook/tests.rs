@@ -57,6 +57,7 @@ fn a_runbook_becomes_a_plan() {
   settle: 20s
   repeatable: true
   on_failure: continue
+  attempts: 2
 ",
     )
     .unwrap();
@@ -72,6 +73,7 @@ fn a_runbook_becomes_a_plan() {
             on_failure: OnFailure::Continue,
         }
     );
+    assert_eq!(plan.steps.iter().map(|step| step.attempts).collect::<Vec<_>>(), [None, None, Some(2)]);
     assert_eq!(plan.steps.iter().map(|step| step.conditional).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(book.steps[&StepId::new("io")].command, Command::Shell("iostat -x 1 5".to_owned()));
     let facts = Facts { target: "main".to_owned(), ..Facts::default() };
@@ -210,4 +212,25 @@ fn an_empty_directory_is_an_error() {
     assert_eq!(error, format!("no runbook (*.yml) in {}", dir.path().display()));
     let error = load_dir(Path::new("no/such/dir"), &site()).unwrap_err().to_string();
     assert_eq!(error, "cannot list the runbooks in no/such/dir");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_an_answer_not_a_panic(text in "\\PC*|[-:\\[\\]{}&*!|>'\"%@`$ \n\ta-z]*") {
+        let _ = book(&text);
+        let _ = with_steps(&text);
+        let _ = with_steps(&format!("- {{id: a, kind: diagnose, run: [ls, {text:?}]}}"));
+        let _ = with_steps(&format!("- {{id: a, kind: diagnose, when: {{expr: {text:?}}}, run: [ls]}}"));
+    }
+}
+
+#[test]
+fn nesting_without_end_is_an_error_not_a_crash() {
+    assert!(book(&"[".repeat(100_000)).is_err());
+    assert!(book(&"a: {".repeat(100_000)).is_err());
+    let mut conditions = "{all: [".repeat(12);
+    conditions.push_str("{expr: \"true\"}");
+    conditions.push_str(&"]}".repeat(12));
+    let error = error(&format!("- {{id: a, kind: diagnose, when: {conditions}, run: [ls]}}"));
+    assert!(error.contains("conditions nested deeper than 8"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! What was acknowledged survives kill -9.
 
-use crate::program::{Program, firing, wait_for};
+use crate::program::{Program, firing, refused, wait_for};
 
 #[test]
 fn every_acknowledged_delivery_survives_kill_9() {
@@ -30,5 +30,44 @@ fn a_step_that_ran_before_kill_9_does_not_run_again() {
         other => Err(format!("{other:?}")),
     });
     assert_eq!(program.written(), ["looked"], "nothing runs twice, and nothing changes while health is unknown");
+    assert_eq!(program.incidents().len(), 1);
+}
+
+#[test]
+fn a_step_that_ends_while_the_server_stops_is_not_run_again() {
+    let program = Program::start_with("shell: echo looked >> \"$VVTV_TEST_LOG\"; sleep 2");
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    wait_for("the first step to run", || match program.written() {
+        lines if lines == ["looked"] => Ok(()),
+        lines => Err(format!("{lines:?}")),
+    });
+    let program = program.stop_and_start();
+    wait_for("the first step to be known as done", || match program.incidents().first() {
+        Some(incident) if incident["steps"][0]["state"] == "ok" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(program.written(), ["looked"]);
+    assert_eq!(program.incidents()[0]["steps"][0]["attempt"], 1);
+}
+
+#[test]
+fn two_servers_do_not_share_a_journal() {
+    let program = Program::start();
+    let (code, said) = refused(program.dir.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the journal DIR/remediator.db is in use by another process"), "{said}");
+}
+
+#[test]
+fn an_aborted_incident_stays_aborted_across_a_restart() {
+    let program = Program::start();
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
+    wait_for("the incident to close", || match program.incidents().first() {
+        Some(incident) if incident["phase"] == "closed" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let program = program.kill_and_start();
+    assert_eq!(program.deliver(firing("main")).0, 200);
     assert_eq!(program.incidents().len(), 1);
 }

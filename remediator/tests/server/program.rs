@@ -65,6 +65,14 @@ impl Program {
         Self::start_in(dir)
     }
 
+    /// With another text in the place of the first step's command.
+    pub(crate) fn start_with(command: &str) -> Self {
+        let program = Self::start();
+        let runbook = RUNBOOK.replace("shell: echo looked >> \"$VVTV_TEST_LOG\"", command);
+        std::fs::write(program.path("runbooks/demo.yml"), runbook).unwrap();
+        program.kill_and_start()
+    }
+
     pub(crate) fn start_in(dir: TempDir) -> Self {
         let mut child = command(dir.path()).spawn().unwrap();
         let base = listening(&mut child);
@@ -75,6 +83,15 @@ impl Program {
     pub(crate) fn kill_and_start(mut self) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::start_in(dir)
+    }
+
+    /// SIGTERM, its end, and a new start on the same files.
+    pub(crate) fn stop_and_start(mut self) -> Self {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         Self::start_in(dir)
     }
@@ -91,6 +108,10 @@ impl Program {
 
     pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
         post(&format!("{}/webhook/alertmanager", self.base), body.into())
+    }
+
+    pub(crate) fn post(&self, path: &str) -> u16 {
+        post(&format!("{}{path}", self.base), Vec::new()).0
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use vvtv_incident::Target;
 use vvtv_remediator::check::{Weight, check};
+use vvtv_remediator::rehearsal::tests_of;
 use vvtv_remediator::runbook::load_dir;
 
 use crate::installation::shipped;
@@ -94,4 +95,14 @@ fn health_is_one_zero_or_unknown_as_prometheus_computes_it() {
     let output = Command::new("promtool").args(["test", "rules"]).arg(&file).output().expect("promtool is installed");
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success(), "{said}\n{text}");
+}
+
+#[test]
+fn the_runbooks_tests_pass_and_leave_no_branch_out() {
+    let (_root, config) = shipped();
+    let books = load_dir(&config.runbooks, &config.site).unwrap();
+    let summary = tests_of(&config, &books);
+    assert!(summary.good(), "{summary}");
+    assert_eq!(summary.not_covered, [] as [&str; 0]);
+    assert_eq!(summary.files.len(), 4);
 }

@@ -110,12 +110,13 @@ fn restores_go_back_to_what_the_changes_reported() {
 }
 
 #[test]
-fn site_variables_reach_the_steps() {
-    let (root, config) = shipped();
+fn site_variables_and_the_incident_s_own_directory_reach_the_steps() {
+    let (_root, config) = shipped();
     let books = books(&config);
-    let facts = Facts { incident: IncidentFacts { id: 7, ..IncidentFacts::default() }, ..Facts::default() };
+    let incident = IncidentFacts { attachments: "/data/attachments/7".to_owned(), ..IncidentFacts::default() };
+    let facts = Facts { incident, ..Facts::default() };
     let restart = argv(book(&books, "ingest-down"), &config, "restart_nginx", &facts);
     assert_eq!(restart, ["systemctl", "restart", "nginx-rtmp"]);
     let bundle = argv(book(&books, "segment-age"), &config, "bundle", &facts);
-    assert_eq!(bundle[6], format!("{}/logs/streaming_debug_7.tar.gz", root.path().display()));
+    assert_eq!(bundle[6], "/data/attachments/7/streaming_debug.tar.gz");
 }

@@ -5,6 +5,7 @@ use crate::command::{Command, Happening};
 use crate::context::{Context, Out, Systemic};
 use crate::ids::{IncidentId, LockName, RunbookId};
 use crate::incident::Incident;
+use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
 use crate::state::{Phase, StepState};
@@ -38,6 +39,7 @@ impl Fleet {
             systemic: self.systemic(id),
             running: &self.running,
             budget: &self.budget,
+            open: self.incidents.len() + 1,
         };
         let first = out.commands.len();
         if apply(&mut incident, &cx, out) {
@@ -46,7 +48,7 @@ impl Fleet {
             out.record(Some(id), Happening::Ignored, Reason::Stale, "");
         }
         let deadline = incident.next_deadline(&cx);
-        let called_systemic = cx.systemic == Systemic::Caller && incident.in_trouble();
+        let called_systemic = cx.systemic == Systemic::Caller && incident.in_trouble() && cx.mode() != Mode::Shadow;
         self.systemic_caller = match self.systemic_caller {
             _ if called_systemic => Some(id),
             Some(caller) if caller == id => None,
@@ -54,6 +56,10 @@ impl Fleet {
         };
         self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
         if matches!(incident.phase, Phase::Closed { .. }) {
+            if incident.reason == Reason::Aborted {
+                let firing = incident.alerts.iter().filter(|(_, alert)| alert.ends_at.is_none());
+                self.aborted.extend(firing.map(|(fingerprint, alert)| (fingerprint.clone(), alert.starts_at)));
+            }
             self.forget(&incident);
         } else {
             self.incidents.insert(id, incident);
@@ -77,11 +83,17 @@ impl Fleet {
         if !incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
             self.running.end(incident.id);
         }
-        if incident.in_trouble() {
+        if self.counts_as_sick(incident) {
             self.sick.entry(incident.target.clone()).or_default().insert(incident.id);
         } else {
             self.not_sick(incident);
         }
+    }
+
+    /// An incident that only writes down what it would do must not keep others from doing it.
+    pub(super) fn counts_as_sick(&self, incident: &Incident) -> bool {
+        let acts = |book: &Runbook| self.policy.mode.max(book.mode) != Mode::Shadow;
+        incident.in_trouble() && self.runbooks.get(&incident.runbook).is_some_and(acts)
     }
 
     fn not_sick(&mut self, incident: &Incident) {
@@ -119,7 +131,7 @@ impl Fleet {
     fn cause_of<'a>(&self, incident: &Incident, runbook: &'a Runbook) -> Option<&'a RunbookId> {
         runbook.causes.iter().find(|cause| {
             let open = self.by_key.get(&((*cause).clone(), incident.target.clone()));
-            open.and_then(|id| self.incidents.get(id)).is_some_and(Incident::in_trouble)
+            open.and_then(|id| self.incidents.get(id)).is_some_and(|incident| self.counts_as_sick(incident))
         })
     }
 

@@ -3,6 +3,8 @@
 //! Every history follows from its seed, which a failure prints: `VVTV_SIMULATION_SEED=… cargo nextest run -p vvtv-incident`.
 
 #[cfg(test)]
+mod books;
+#[cfg(test)]
 mod dice;
 #[cfg(test)]
 mod shell;

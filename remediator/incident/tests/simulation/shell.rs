@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Health, Incident, IncidentId,
-    Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, PastChange, Pause, Person, Phase, Policy,
-    Recovery, Restore, Runbook, RunbookId, Saved, Severity, Step, StepId, StepState, Target, Timestamp, Verdict,
+    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Health, Incident, IncidentId, Kind,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
+    StepState, Target, Timestamp, Verdict,
 };
 
+use crate::books::books;
 use crate::dice::Dice;
 
 const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
-const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
+pub(crate) const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A process in the world: it goes on when the shell dies.
@@ -53,64 +54,6 @@ pub(crate) struct Shell {
     mail: Vec<(Timestamp, Event)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
-}
-
-fn step(id: &str, kind: Kind, conditional: bool) -> Step {
-    Step { id: StepId::new(id), kind, conditional, timeout: Duration::from_secs(10) }
-}
-
-fn change(id: &str, lock: &str, repeatable: bool, on_failure: OnFailure) -> Step {
-    let (locks, settle) = (vec![LockName::new(lock)], Duration::from_secs(15));
-    step(id, Kind::Change { locks, settle, repeatable, on_failure }, repeatable)
-}
-
-fn books() -> Vec<Runbook> {
-    let book = |id: &str, alert: &str, steps, recovery, causes: &[&str]| Runbook {
-        id: RunbookId::new(id),
-        severity: Severity::Critical,
-        alerts: vec![AlertName::new(alert)],
-        target: LabelName::new("stream"),
-        causes: causes.iter().map(|cause| RunbookId::new(*cause)).collect(),
-        healthy_for: Duration::from_secs(30),
-        respond_within: Duration::from_secs(300),
-        escalate: Some(EscalateAt { level: Level::new(2), after: Duration::from_secs(600) }),
-        steps,
-        recovery,
-        mode: Mode::Act,
-    };
-    let look = |id, background| step(id, Kind::Diagnose { background, settle: Duration::ZERO }, false);
-    let restore = Restore {
-        apply: change("restore", "encoder:$target", false, OnFailure::Stop),
-        undo: change("undo", "encoder:$target", false, OnFailure::Stop),
-    };
-    vec![
-        book(
-            "ingest",
-            ALERTS[0],
-            vec![look("status", false), change("nginx", "nginx", true, OnFailure::Stop)],
-            Recovery::default(),
-            &[],
-        ),
-        book(
-            "segment",
-            ALERTS[1],
-            vec![
-                look("status", false),
-                look("iostat", true),
-                change("restart", "encoder:$target", true, OnFailure::Continue),
-                change("inject", "queue:$target", false, OnFailure::Stop),
-            ],
-            Recovery::default(),
-            &["ingest"],
-        ),
-        book(
-            "drops",
-            ALERTS[2],
-            vec![look("stats", false), change("lower", "encoder:$target", false, OnFailure::Stop)],
-            Recovery { monitor: Duration::from_secs(600), restore: vec![restore] },
-            &["ingest"],
-        ),
-    ]
 }
 
 impl Shell {
@@ -479,7 +422,7 @@ impl Shell {
                 }
             }
         }
-        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
+        let saved = Saved { incidents, changes, pause: self.pause.clone(), aborted: Vec::new(), last_id: self.last_id };
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
         self.apply(Event::TargetsKnown(STREAMS.len()), false);
         self.deliver(Event::Tick);

@@ -18,6 +18,7 @@ pub(crate) fn diagnose(id: &str) -> Step {
         id: StepId::new(id),
         kind: Kind::Diagnose { background: false, settle: Duration::ZERO },
         conditional: false,
+        attempts: None,
         timeout: seconds(10),
     }
 }
@@ -32,6 +33,7 @@ pub(crate) fn change(id: &str) -> Step {
             on_failure: OnFailure::Stop,
         },
         conditional: false,
+        attempts: None,
         timeout: seconds(10),
     }
 }
@@ -286,6 +288,7 @@ impl World {
                 .collect(),
             changes: Vec::new(),
             pause: self.fleet.pause().cloned(),
+            aborted: Vec::new(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
         };
         self.queue.clear();
