@@ -67,6 +67,7 @@ pub fn guard(root: &Path) -> anyhow::Result<()> {
     let mut nothing = [0_u8; 64];
     while std::io::stdin().read(&mut nothing).is_ok_and(|read| read > 0) {}
     let left = family::sweep(root);
+    faults::disk::release(root)?;
     if !left.is_empty() {
         bail!("processes that do not end: {left:?}");
     }

@@ -34,16 +34,33 @@ const FILMS: [Film; 3] = [
     },
 ];
 
+/// Ten seconds of a still picture, ten of noise, and so on: what constant quality answers with a bitrate that swings.
+const SWINGING: Film = Film {
+    name: "swinging.mp4",
+    video: "smptehdbars=size=320x180:rate=25,noise=alls=60:allf=t:enable='gte(mod(t,20),10)'",
+    audio: None,
+};
+
+/// Makes the film whose bitrate swings in `directory`, or finds it there from before. It lasts four minutes.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn swinging(directory: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+    make(directory, &SWINGING, 20, 11)
+}
+
 /// Makes the films in `directory`, or finds them there from before. Returns their paths.
 ///
 /// # Errors
 /// ffmpeg is missing or fails; the message has what it said.
 pub fn ensure(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
-    FILMS.iter().map(|film| ensure_one(directory, film)).collect()
+    FILMS.iter().map(|film| make(directory, film, TAKE_SECONDS, REPEATS)).collect()
 }
 
-fn ensure_one(directory: &Path, film: &Film) -> anyhow::Result<PathBuf> {
+/// Encodes a take of so many seconds and repeats it.
+fn make(directory: &Path, film: &Film, seconds: u32, repeats: u32) -> anyhow::Result<PathBuf> {
     let finished = directory.join(film.name);
     if finished.is_file() {
         return Ok(finished);
@@ -52,7 +69,7 @@ fn ensure_one(directory: &Path, film: &Film) -> anyhow::Result<PathBuf> {
     let work = tempfile::tempdir_in(directory).with_context(|| format!("work in {}", directory.display()))?;
     let take = work.path().join("take.mp4");
     let film_file = work.path().join("film.mp4");
-    let seconds = TAKE_SECONDS.to_string();
+    let seconds = seconds.to_string();
     let mut arguments = vec!["-f", "lavfi", "-i", film.video];
     if let Some(audio) = film.audio {
         arguments.extend(["-f", "lavfi", "-i", audio, "-c:a", "aac"]);
@@ -60,7 +77,7 @@ fn ensure_one(directory: &Path, film: &Film) -> anyhow::Result<PathBuf> {
     arguments.extend(["-t", &seconds, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
     ffmpeg(&arguments, &take)?;
     let source = take.to_string_lossy();
-    ffmpeg(&["-stream_loop", &REPEATS.to_string(), "-i", &source, "-c", "copy"], &film_file)?;
+    ffmpeg(&["-stream_loop", &repeats.to_string(), "-i", &source, "-c", "copy"], &film_file)?;
     std::fs::rename(&film_file, &finished).with_context(|| format!("move {} into place", finished.display()))?;
     Ok(finished)
 }

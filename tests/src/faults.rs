@@ -1,4 +1,8 @@
-//! Harm done to a running stack on purpose, by process id, and how each harm is taken back.
+//! Harm done to a running stack on purpose, and how each harm is taken back. Processes are found by their ids, never by name.
+
+pub mod disk;
+mod overload;
+mod programme;
 
 use std::fmt;
 
@@ -21,6 +25,16 @@ pub enum Fault {
     NginxDown,
     /// NGINX's worker stops (SIGSTOP): connections are accepted, nothing is answered. Wants NGINX killed and started.
     NginxHung,
+    /// The encoder's preset is too slow for two CPUs: it loses frames. Takes up to a minute. Wants a lighter preset.
+    EncoderOverload,
+    /// Still and noisy pictures by turns, under constant quality: the bitrate swings. Wants a constant bitrate.
+    BitrateSwings,
+    /// Nothing waits in the queue. Wants emergency content, once segments are old too.
+    QueueLow,
+    /// The disk under the segments is full of old ones (a small disk, mounted there: needs root). Wants them cleaned.
+    DiskFull,
+    /// The films of the queue are gone: the slate plays. Wants people, or emergency content.
+    InputGone,
 }
 
 impl fmt::Display for Fault {
@@ -52,6 +66,11 @@ impl Fault {
             Self::EncoderKilled => send(SIGKILL, site.encoder()?, "the encoder"),
             Self::NginxDown => send(SIGTERM, site.nginx_master()?, "NGINX's master"),
             Self::NginxHung => send(SIGSTOP, site.nginx_worker()?, "NGINX's worker"),
+            Self::EncoderOverload => overload::cause(site),
+            Self::BitrateSwings => programme::swing(site),
+            Self::QueueLow => programme::empty(site),
+            Self::DiskFull => disk::fill(site),
+            Self::InputGone => programme::hide(site),
         }
     }
 
@@ -74,6 +93,11 @@ impl Fault {
                 Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
             }
             Self::NginxHung => send(SIGCONT, site.nginx_worker()?, "NGINX's worker"),
+            Self::EncoderOverload => overload::undo(site),
+            Self::BitrateSwings => programme::undo_swing(site),
+            Self::QueueLow => programme::fill(site),
+            Self::DiskFull => disk::undo(site),
+            Self::InputGone => programme::unhide(site),
         }
     }
 }

@@ -306,6 +306,9 @@ impl Drop for Lab {
         if !left.is_empty() {
             eprintln!("lab: processes that do not end: {left:?}");
         }
+        if let Err(error) = crate::faults::disk::release(&self.site.root) {
+            eprintln!("lab: {error:#}");
+        }
         let _gone_already = std::fs::remove_file(self.site.root.join(STATE_FILE));
     }
 }

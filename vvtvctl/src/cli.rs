@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vvtv_toolkit::flags::LogArgs;
 
 use crate::layout::Layout;
 
@@ -69,7 +70,10 @@ pub(crate) enum Command {
     Ops(Ops),
     /// Run the playout daemon in the foreground
     #[command(after_help = "Example:\n  vvtvctl --root /vvtv playout")]
-    Playout,
+    Playout {
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Print a shell's completions
     #[command(after_help = "Example:\n  vvtvctl completions bash > /etc/bash_completion.d/vvtvctl")]
     Completions { shell: clap_complete::Shell },
@@ -229,6 +233,18 @@ pub(crate) enum Queue {
         #[arg(long, value_name = "ID")]
         plan: Option<String>,
     },
+    /// End the item on air, so that the next one plays
+    #[command(after_help = "Example:\n  vvtvctl queue skip")]
+    Skip,
+    /// Take items out that wait to be played; the files stay, and what is on air or about to go on air plays
+    #[command(after_help = "Example:\n  vvtvctl queue remove 17 18")]
+    Remove {
+        #[arg(value_name = "ID", required_unless_present = "all", value_parser = clap::value_parser!(i64).range(1..))]
+        ids: Vec<i64>,
+        /// Everything that waits
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -242,6 +258,29 @@ pub(crate) enum Ops {
         /// The archive to write, a .tar.gz
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
+    },
+    /// The runbook's daily, weekly and monthly lists
+    #[command(subcommand)]
+    Maintenance(Maintenance),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Maintenance {
+    /// Print the tasks, and who does them
+    #[command(after_help = "Example:\n  vvtvctl ops maintenance list")]
+    List,
+    /// Do tasks and report each with its evidence
+    #[command(
+        after_help = "Exit codes: 0 all passed, 1 one failed, 3 one could not be found out, 4 nothing was done.\n\n\
+        Example:\n  vvtvctl ops maintenance run daily --format json"
+    )]
+    Run {
+        /// A task, or all of daily, weekly or monthly
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Also tasks that interrupt the stream for some seconds
+        #[arg(long)]
+        disruptive: bool,
     },
 }
 

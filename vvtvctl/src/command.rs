@@ -7,6 +7,7 @@ mod emergency;
 mod flags;
 mod health;
 mod logs;
+mod maintenance;
 mod metrics;
 mod playout;
 mod queue;
@@ -17,7 +18,7 @@ mod test_ingest;
 use anyhow::Context as _;
 use context::Context;
 
-use crate::cli::{Cli, Command, Ops, Streaming};
+use crate::cli::{Cli, Command, Maintenance, Ops, Streaming};
 use crate::failure::{Failure, Verdict};
 
 /// Runs one command.
@@ -29,7 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     match command {
         Command::Completions { shell } => return docs::completions(shell),
         Command::Man { output } => return docs::man_pages(&output),
-        Command::Playout => return playout::run(&Context::new(global)?),
+        Command::Playout { log } => return playout::run(&Context::new(global)?, &log),
         Command::Streaming(_) | Command::Flags(_) | Command::Queue(_) | Command::Ops(_) => {}
     }
     let context = Context::new(global)?;
@@ -40,7 +41,11 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
             Command::Flags(command) => flags::run(&context, command),
             Command::Queue(command) => queue::run(&context, command).await,
             Command::Ops(Ops::Bundle { scope, output }) => bundle::run(&context, scope, &output).await,
-            Command::Completions { .. } | Command::Man { .. } | Command::Playout => Ok(Verdict::Good),
+            Command::Ops(Ops::Maintenance(Maintenance::List)) => maintenance::list(&context),
+            Command::Ops(Ops::Maintenance(Maintenance::Run { names, disruptive })) => {
+                maintenance::run(&context, &names, disruptive).await
+            }
+            Command::Completions { .. } | Command::Man { .. } | Command::Playout { .. } => Ok(Verdict::Good),
         }
     });
     // A source that hangs (a dead disk under a log) must not hold the command's end up.

@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) nginx: Nginx,
     pub(crate) exporter: Url,
     pub(crate) remediator: Url,
+    pub(crate) prometheus: Url,
     /// Who gets a copy of each progress datagram.
     pub(crate) progress_to: Vec<SocketAddr>,
     pub(crate) video: Video,
@@ -92,6 +93,7 @@ struct File {
     nginx: Nginx,
     exporter: Url,
     remediator: Url,
+    prometheus: Url,
     #[serde(default)]
     progress_to: Vec<SocketAddr>,
     video: VideoFile,
@@ -171,6 +173,7 @@ impl Config {
             nginx: file.nginx,
             exporter: file.exporter,
             remediator: file.remediator,
+            prometheus: file.prometheus,
             progress_to: file.progress_to,
             video: file.video.check(source, text)?,
             encoder: file.encoder.check(source, text)?,

@@ -57,6 +57,14 @@ impl Layout {
         self.root.join("logs/nginx_access.log")
     }
 
+    pub(crate) fn rtmp_access_log(&self) -> PathBuf {
+        self.root.join("logs/rtmp_access.log")
+    }
+
+    pub(crate) fn nginx_pid(&self) -> PathBuf {
+        self.root.join("run/nginx.pid")
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.root.join("run/playout.sock")
     }

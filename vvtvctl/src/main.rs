@@ -10,6 +10,7 @@ mod layout;
 mod nginx;
 mod playout;
 mod probe;
+mod prometheus;
 mod protocol;
 mod queue;
 mod render;

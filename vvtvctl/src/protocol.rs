@@ -24,6 +24,8 @@ pub(crate) enum Request {
         /// Only if the settings in force differ from the running encoder's.
         only_if_changed: bool,
     },
+    /// End the item on air, so that the next one plays.
+    Skip,
     /// The newest lines of the log.
     LogTail {
         lines: usize,
@@ -45,6 +47,11 @@ pub(crate) enum Reply {
     /// The restart was done, but the new encoder does not publish.
     NotPublished(NotPublished),
     LogTail(Vec<String>),
+    /// The item that was on air.
+    Skipped {
+        id: i64,
+        asset_path: String,
+    },
     /// The request was not understood or cannot be served.
     Refused {
         reason: String,

@@ -154,6 +154,28 @@ impl Queue {
         Ok(ids)
     }
 
+    /// Takes waiting items out in one transaction, all of them without `ids`; returns the ids of those that were there.
+    ///
+    /// # Errors
+    /// The database cannot be written. Then none was taken out.
+    pub(crate) fn remove(&mut self, ids: Option<&[i64]>) -> anyhow::Result<Vec<i64>> {
+        let transaction = self.connection.transaction()?;
+        let mut removed = Vec::new();
+        {
+            let mut delete = transaction.prepare(
+                "DELETE FROM playout_queue WHERE status = 'queued' AND (?1 IS NULL OR id = ?1) RETURNING id",
+            )?;
+            let wanted: Vec<Option<i64>> =
+                ids.map_or_else(|| vec![None], |ids| ids.iter().copied().map(Some).collect());
+            for id in wanted {
+                let found = delete.query_map([id], |row| row.get::<_, i64>(0))?;
+                removed.extend(found.collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        transaction.commit().context("cannot write the queue")?;
+        Ok(removed)
+    }
+
     /// The next item to play, leaving out `taken`, which is prepared but has not started.
     ///
     /// # Errors
@@ -348,6 +370,17 @@ mod tests {
         assert_eq!(queue.summary(at(500)).unwrap().buffer_seconds, 60.0);
         queue.played(ids[0], at(70)).unwrap();
         assert_eq!(queue.summary(at(70)).unwrap().played, 1);
+    }
+
+    #[test]
+    fn only_what_waits_is_taken_out() {
+        let (_directory, mut queue) = opened();
+        let items = [item("a", 0, "program"), item("b", 0, "program"), item("c", 0, "program")];
+        let ids = queue.add(&items, at(0)).unwrap();
+        queue.started(ids[0], at(1)).unwrap();
+        assert_eq!(queue.remove(Some(&[ids[0], ids[1], 77])).unwrap(), [ids[1]]);
+        assert_eq!(queue.remove(None).unwrap(), [ids[2]]);
+        assert_eq!(queue.summary(at(1)).unwrap(), Summary { playing: 1, buffer_seconds: 60.0, ..Summary::default() });
     }
 
     #[test]

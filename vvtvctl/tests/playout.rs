@@ -175,6 +175,25 @@ fn emergency_content_comes_first_and_is_made_when_there_is_none() {
 }
 
 #[test]
+fn a_skipped_item_makes_room_for_the_next_without_the_publisher_dropping() {
+    let lab = Lab::publishing();
+    let film = lab.media("film.mp4", "-f lavfi -i testsrc2=size=320x180:rate=25:d=60 -preset ultrafast");
+    let idle = lab.ctl(&["queue", "skip"]);
+    assert_eq!((idle.code, idle.stderr.as_str()), (4, "vvtvctl: nothing is on air but the slate\n"));
+    lab.ctl(&["queue", "add", &film, &film, &film]);
+    let pid = lab.wait_status("the first item", |status| status["item"]["id"] == 1)["pid"].clone();
+    assert_eq!(lab.ctl(&["queue", "skip"]).json["id"], 1);
+    let status = lab.wait_status("the second item", |status| status["item"]["id"] == 2);
+    assert_eq!(status["pid"], pid);
+    let removed = lab.ctl(&["queue", "remove", "2", "3"]);
+    assert_eq!((removed.code, removed.json["ids"].clone()), (1, serde_json::json!([3])));
+    assert_eq!(removed.stderr, "vvtvctl: not waiting in the queue: #2\n");
+    let items = lab.ctl(&["queue", "show", "--all"]).json;
+    let state = |at: usize| (items["items"][at]["id"].clone(), items["items"][at]["status"].clone());
+    assert_eq!([state(0), state(1)], [(2.into(), "playing".into()), (1.into(), "played".into())]);
+}
+
+#[test]
 fn several_flags_are_one_restart_and_unchanged_ones_none() {
     let lab = Lab::publishing();
     let set = lab.ctl(&["flags", "set", "encoder.preset=superfast", "encoder.crf=30"]);
@@ -335,5 +354,5 @@ fn health_and_the_bundle_see_the_whole_stream_and_survive_a_hung_daemon() {
         "the playout daemon does not answer at {}: no answer within 3s",
         lab.path("run/playout.sock").display()
     );
-    assert_eq!((status.code, &status.json), (3, &serde_json::json!({"state": "dead", "reason": reason})));
+    assert_eq!((status.code, &status.json["state"], &status.json["reason"]), (3, &"dead".into(), &reason.into()));
 }

@@ -1,4 +1,4 @@
-//! `queue summary | show | add`.
+//! `queue summary | show | add | skip | remove`.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::Context;
+use super::status::mismatch;
 use crate::cli::Queue as Command;
+use crate::client;
 use crate::failure::{Failure, Verdict};
 use crate::probe::{self, Media};
+use crate::protocol::{Reply, Request};
 use crate::queue::{Item, NewItem, Queue};
 use crate::render::{self, or_dash, seconds};
 
@@ -22,6 +25,18 @@ struct Shown {
 struct Added {
     ids: Vec<i64>,
     buffer_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    ids: Vec<i64>,
+    buffer_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    id: i64,
+    asset_path: String,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, Failure> {
@@ -59,8 +74,34 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, 
                 format!("added {}, {} ahead", ids.join(" "), seconds(Some(added.buffer_seconds)))
             })?;
         }
+        Command::Skip => skip(context)?,
+        Command::Remove { ids, all } => remove(context, (!all).then_some(ids.as_slice()))?,
     }
     Ok(Verdict::Good)
+}
+
+fn skip(context: &Context) -> Result<(), Failure> {
+    let Reply::Skipped { id, asset_path } = client::ask(&context.layout, &Request::Skip)? else {
+        return Err(mismatch());
+    };
+    let skipped = Skipped { id, asset_path };
+    Ok(render::result(context.format, &skipped, || format!("skipped #{id} {}", skipped.asset_path))?)
+}
+
+fn remove(context: &Context, ids: Option<&[i64]>) -> Result<(), Failure> {
+    let mut queue = Queue::open_existing(&context.layout.queue())?;
+    let removed = queue.remove(ids)?;
+    let missing: Vec<String> =
+        ids.unwrap_or_default().iter().filter(|id| !removed.contains(id)).map(|id| format!("#{id}")).collect();
+    let removed = Removed { ids: removed, buffer_seconds: queue.summary(Timestamp::now())?.buffer_seconds };
+    render::result(context.format, &removed, || {
+        let ids: Vec<String> = removed.ids.iter().map(|id| format!("#{id}")).collect();
+        format!("removed {}, {} ahead", ids.join(" "), seconds(Some(removed.buffer_seconds)))
+    })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Unhealthy(anyhow::anyhow!("not waiting in the queue: {}", missing.join(", "))))
 }
 
 /// The daemon has another working directory: the queue holds absolute paths.

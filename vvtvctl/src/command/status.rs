@@ -1,5 +1,8 @@
 //! `streaming status`, `stats` and `config`: what the daemon says of itself.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::context::Context;
@@ -10,11 +13,23 @@ use crate::protocol::{ConfigReport, Reply, Request, Stats, Status};
 use crate::queue::{Queue, Summary};
 use crate::render::{self, or_dash, seconds};
 
+/// How long the file system may take to tell its size.
+const DISK_WITHIN: Duration = Duration::from_millis(500);
+
 /// What `status` prints when no daemon answers: runbooks read the state all the same.
 #[derive(Serialize)]
 struct NoDaemon {
     state: &'static str,
     reason: String,
+}
+
+/// The answer, and what can be seen without the daemon.
+#[derive(Serialize)]
+struct Shown<T> {
+    #[serde(flatten)]
+    answer: T,
+    /// Share of the segments' disk that is available; absent when the disk does not answer.
+    broadcast_available_ratio: Option<f64>,
 }
 
 /// A reply of another kind than asked for: client and daemon are of different versions.
@@ -32,17 +47,31 @@ pub(super) fn ask_status(context: &Context) -> Result<Status, Failure> {
 }
 
 pub(super) fn status(context: &Context) -> Result<Verdict, Failure> {
+    let broadcast_available_ratio = available(context.layout.hls());
     let status = match ask_status(context) {
         Ok(status) => status,
         Err(failure @ Failure::Unreachable(_)) => {
             let answer = NoDaemon { state: "dead", reason: failure.message() };
-            render::result(context.format, &answer, || format!("dead: {}", answer.reason))?;
+            let shown = Shown { answer, broadcast_available_ratio };
+            render::result(context.format, &shown, || format!("dead: {}", shown.answer.reason))?;
             return Ok(Verdict::Unreachable);
         }
         Err(failure) => return Err(failure),
     };
-    render::result(context.format, &status, || status_text(&status))?;
+    let shown = Shown { answer: status, broadcast_available_ratio };
+    render::result(context.format, &shown, || {
+        let disk = broadcast_available_ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
+        format!("{}{}", status_text(&shown.answer), render::pairs(&[("disk free   ", disk)]))
+    })?;
     Ok(Verdict::Good)
+}
+
+/// Share of a directory's file system that may still be written to. A disk that hangs has no answer, and does not hold people up.
+fn available(directory: PathBuf) -> Option<f64> {
+    let (answer, answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || answer.send(rustix::fs::statvfs(&directory)));
+    let space = answered.recv_timeout(DISK_WITHIN).ok()?.ok()?;
+    (space.f_blocks > 0).then(|| space.f_bavail as f64 / space.f_blocks as f64)
 }
 
 fn status_text(status: &Status) -> String {
@@ -106,7 +135,7 @@ pub(super) async fn stats(context: &Context, encoder: bool, detailed: bool) -> R
     let config = context.config()?;
     let mut problems = Vec::new();
     let client = nginx::http_client()?;
-    let stat = nginx::stream_stat(&client, &config, std::time::Duration::from_secs(3)).await;
+    let stat = nginx::stream_stat(&client, &config, Duration::from_secs(3)).await;
     let stat = stat.map_err(|error| problems.push(format!("{error:#}"))).ok();
     let queue = Queue::open_existing(&context.layout.queue()).and_then(|queue| queue.summary(jiff::Timestamp::now()));
     let queue = queue.map_err(|error| problems.push(format!("{error:#}"))).ok();

@@ -237,6 +237,7 @@ impl Daemon {
             Request::Status => Reply::Status(Box::new(self.status())),
             Request::Stats => Reply::Stats(Box::new(self.stats())),
             Request::Config => self.config_report(),
+            Request::Skip => self.skip().await,
             Request::LogTail { lines } => {
                 let journal = self.journal.clone();
                 tokio::spawn(async move { asked.answer.send(Reply::LogTail(journal.tail(lines.min(10_000)).await)) });
@@ -257,6 +258,15 @@ impl Daemon {
         };
         // A client that went away needs no answer.
         let _ = asked.answer.send(reply);
+    }
+
+    async fn skip(&self) -> Reply {
+        let on_air = self.pump.borrow().on_air.clone();
+        let Some(on_air) = on_air else {
+            return Reply::Refused { reason: "nothing is on air but the slate".to_owned() };
+        };
+        let _ = self.orders.send(Order::Skip).await;
+        Reply::Skipped { id: on_air.id, asset_path: on_air.asset_path }
     }
 
     /// Feeds an event to the machine and performs what it commands, until nothing is left to do.

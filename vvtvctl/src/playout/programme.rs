@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::feeder::Feeder;
 use super::journal::Journal;
-use super::pump::{Ended, Notice, Order};
+use super::pump::{End, Ended, Notice, Order};
 use crate::config::Config;
 use crate::queue::{EMERGENCY, Item, Queue, Summary};
 
@@ -153,12 +153,23 @@ impl Programme {
     }
 
     async fn ended(&mut self, ended: Ended) {
-        let Ended { feeder, played, stalled } = ended;
+        let Ended { feeder, played, end } = ended;
         let (id, path) = (feeder.item.id, feeder.item.asset_path.clone());
         let duration = feeder.duration_seconds;
-        if stalled {
-            drop(feeder);
-            return self.failed(id, &path, &format!("no frame for 10 s at {:.1} s", played.as_secs_f64()));
+        let at = played.as_secs_f64();
+        match end {
+            End::Finished => {}
+            End::Stalled => {
+                drop(feeder);
+                return self.failed(id, &path, &format!("no frame for 10 s at {at:.1} s"));
+            }
+            // Its decoder was cut off, so how that one ended says nothing.
+            End::Skipped => {
+                drop(feeder);
+                self.journal.info(&format!("item {id} skipped at {at:.1} s of {duration:.1} s"));
+                self.with_queue(|queue| queue.played(id, Timestamp::now()));
+                return;
+            }
         }
         let outcome = tokio::time::timeout(Duration::from_secs(2), feeder.outcome()).await;
         match outcome {

@@ -28,6 +28,8 @@ pub(crate) enum Order {
     Detach,
     /// The item to play next, in the place of an earlier one that is not on air yet.
     Next(Box<Feeder>),
+    /// End the item on air now.
+    Skip,
 }
 
 /// What the pump tells the programme.
@@ -44,8 +46,18 @@ pub(crate) enum Notice {
 pub(crate) struct Ended {
     pub(crate) feeder: Feeder,
     pub(crate) played: Duration,
+    pub(crate) end: End,
+}
+
+/// Why an item is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its last frame went out.
+    Finished,
     /// It was given up because no frame came.
-    pub(crate) stalled: bool,
+    Stalled,
+    /// Somebody wanted the next one.
+    Skipped,
 }
 
 /// Numbers since the daemon's start, and what is on air.
@@ -126,6 +138,7 @@ impl Pump {
                         self.next = Some(Slot { feeder: *feeder, frames: 0, hungry: 0 });
                         self.asked = false;
                     }
+                    Some(Order::Skip) => self.end(End::Skipped),
                     None => return,
                 },
                 () = tokio::time::sleep_until(start + self.clock.next()) => {
@@ -190,16 +203,16 @@ impl Pump {
                     slot.hungry += 1;
                     return last.map(|last| (Some(last), vec![0; sound_bytes]));
                 }
-                Pull::Starved(_) => self.end(true),
-                Pull::Ended => self.end(false),
+                Pull::Starved(_) => self.end(End::Stalled),
+                Pull::Ended => self.end(End::Finished),
             }
         }
     }
 
-    fn end(&mut self, stalled: bool) {
+    fn end(&mut self, end: End) {
         if let Some(slot) = self.on_air.take() {
             let played = Duration::from_secs_f64(slot.frames as f64 / f64::from(self.video.fps));
-            self.tell(Notice::Ended(Box::new(Ended { feeder: slot.feeder, played, stalled })));
+            self.tell(Notice::Ended(Box::new(Ended { feeder: slot.feeder, played, end })));
         }
     }
 
