@@ -162,6 +162,11 @@ mod tests {
         encoder-killed   The encoder is killed (KILL): the publisher is gone at once. Wants a new encoder
         nginx-down       NGINX ends: RTMP and HLS refuse connections. Wants NGINX started
         nginx-hung       NGINX's worker stops (SIGSTOP): connections are accepted, nothing is answered. Wants NGINX killed and started
+        encoder-overload The encoder's preset is too slow for two CPUs: it loses frames. Takes up to a minute. Wants a lighter preset
+        bitrate-swings   Still and noisy pictures by turns, under constant quality: the bitrate swings. Wants a constant bitrate
+        queue-low        Nothing waits in the queue. Wants emergency content, once segments are old too
+        disk-full        The disk under the segments is full of old ones (a small disk, mounted there: needs root). Wants them cleaned
+        input-gone       The films of the queue are gone: the slate plays. Wants people, or emergency content
         ");
     }
 }
