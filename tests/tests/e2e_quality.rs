@@ -3,45 +3,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use vvtv_tests::ask::Incident;
-use vvtv_tests::config::Edit;
 use vvtv_tests::faults::Fault;
 use vvtv_tests::scene::{REPAIRED_WITHIN, Scene, nobody_was_called, settings};
-use vvtv_tests::{Lab, Seen, Settings, wait_for};
-
-/// The shipped rule and runbook with shorter times: the window of the measurement, how long the rule holds (longer than the
-/// window, as shipped, so that what is over does not fire), and how long a measure may take to show.
-fn short(alert: &'static str, runbook: &str, [window, hold, settle]: [&'static str; 3]) -> Settings {
-    let rules = Edit::yaml("alert-rules/streaming.yml", move |document| {
-        let rules = document.pointer_mut("/groups/0/rules").and_then(Value::as_array_mut).context("no rules")?;
-        let named = |rule: &&mut Value| rule.get("alert").and_then(Value::as_str) == Some(alert);
-        let rule = rules.iter_mut().find(named).with_context(|| format!("no rule {alert}"))?;
-        rule["for"] = json!(hold);
-        rule["keep_firing_for"] = json!("3s");
-        Ok(())
-    });
-    let file = format!("runbooks/{runbook}.yml");
-    let steps = Edit::yaml(&file, move |document| {
-        let changes = document.pointer_mut("/steps").and_then(Value::as_array_mut).context("no steps")?;
-        for step in changes.iter_mut().filter(|step| step["kind"] == json!("change")) {
-            step["settle"] = json!(settle);
-        }
-        let stages = document.pointer_mut("/recovery/restore").and_then(Value::as_array_mut).context("no stages")?;
-        for stage in stages.iter_mut().flat_map(Value::as_object_mut).flat_map(|stage| stage.values_mut()) {
-            stage["settle"] = json!(settle);
-        }
-        Ok(())
-    });
-    settings()
-        .edit(Edit::set("configs/playout.yml", "/video", json!({"width": 640, "height": 360, "fps": 25})))
-        .edit(Edit::set("configs/exporter.yml", "/window", json!(window)))
-        .edit(Edit::set(&file, "/recovery/monitor", json!("10s")))
-        .edit(rules)
-        .edit(steps)
-}
+use vvtv_tests::{Lab, Seen, wait_for};
 
 /// Waits until a signal of the stream fulfils a condition; tells the value.
 async fn signal(lab: &Lab, metric: &str, what: &str, wanted: impl Fn(f64) -> bool) -> anyhow::Result<f64> {
@@ -55,69 +21,11 @@ async fn signal(lab: &Lab, metric: &str, what: &str, wanted: impl Fn(f64) -> boo
     .await
 }
 
-fn flag(lab: &Lab, key: &str) -> anyhow::Result<Value> {
-    let flag = lab.site().vvtvctl(&["flags", "get", key, "--format", "json"])?;
-    flag.get("value").cloned().with_context(|| flag.to_string())
-}
-
 /// Waits until a step of the incident has ended well.
 async fn done(scene: &Scene<'_>, runbook: &str, step: &str) -> anyhow::Result<Incident> {
     scene
         .incident(&format!("{step} to be done"), runbook, |it| it.step(step).is_ok_and(|(state, _)| state == "ok"))
         .await
-}
-
-/// A measure that was put in place again is the first level's to look at, and nobody else's.
-fn told_l1_alone(incident: &Incident) {
-    let levels: Vec<_> = incident.pages.iter().map(|page| page["level"].clone()).collect();
-    assert!(!levels.is_empty() && levels.iter().all(|level| *level == json!(1)), "{:#?}", incident.pages);
-}
-
-#[tokio::test]
-async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_one_loses_frames_again()
--> anyhow::Result<()> {
-    let lab = short("EncoderDropsHigh", "encoder-drops", ["20s", "35s", "45s"]).start().await?;
-    let scene = Scene::begin(&lab, Fault::EncoderOverload)?;
-    let heavy = flag(&lab, "encoder.preset")?;
-    let lost = signal(&lab, "vvtv_encoder_drops_ratio", "frames to be lost", |ratio| ratio > 0.005).await?;
-    done(&scene, "encoder-drops", "lower_preset").await?;
-    assert_eq!(flag(&lab, "encoder.preset")?, json!("fast"));
-    let left = signal(&lab, "vvtv_encoder_drops_ratio", "losses to end", |ratio| ratio <= 0.005).await?;
-    println!(
-        "lost: {lost:.3} with preset {heavy}, {left:.4} with fast, after {:.1} s",
-        scene.began().elapsed().as_secs_f64()
-    );
-
-    done(&scene, "encoder-drops", "restore_preset").await?;
-    let incident = scene.closed("encoder-drops").await?;
-    assert_eq!(incident.step("lower_preset_again")?, ("ok", 1));
-    assert_eq!(incident.step("restart_lower")?.1, 0, "one measure was enough: {incident:#?}");
-    told_l1_alone(&incident);
-    assert_eq!(flag(&lab, "encoder.preset")?, json!("fast"), "the old preset was {heavy}");
-    assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
-    Fault::EncoderOverload.undo(lab.site())?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_swinging_bitrate_is_made_constant_and_stays_so_as_long_as_the_content_swings() -> anyhow::Result<()> {
-    let lab = short("BitrateVarianceHigh", "bitrate-variance", ["40s", "60s", "60s"]).start().await?;
-    let scene = Scene::begin(&lab, Fault::BitrateSwings)?;
-    let swinging = signal(&lab, "vvtv_bitrate_variance_ratio", "the bitrate to swing", |ratio| ratio > 0.25).await?;
-    done(&scene, "bitrate-variance", "smooth_rate_control").await?;
-    let constant = signal(&lab, "vvtv_bitrate_variance_ratio", "a steady bitrate", |ratio| ratio <= 0.25).await?;
-    println!(
-        "coefficient of variation: {swinging:.3} under CRF, {constant:.3} under CBR, after {:.1} s",
-        scene.began().elapsed().as_secs_f64()
-    );
-    // The film is on air still: what is taken back hurts, is put in place again, and a person is told.
-    let incident = scene.closed("bitrate-variance").await?;
-    assert_eq!(incident.step("restore_rate_control")?, ("ok", 1));
-    assert_eq!(incident.step("smooth_rate_control_again")?, ("ok", 1));
-    assert_eq!(flag(&lab, "encoder.rate_control")?, json!("cbr"));
-    assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
-    told_l1_alone(&incident);
-    Ok(())
 }
 
 #[tokio::test]
