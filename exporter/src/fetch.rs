@@ -52,7 +52,8 @@ impl Fetcher {
             .user_agent(concat!("vvtv-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::limited(REDIRECTS_MAX))
             .no_proxy()
-            .pool_max_idle_per_host(64)
+            .pool_max_idle_per_host(1024)
+            .pool_idle_timeout(Duration::from_secs(15))
             .build()?;
         Ok(Self { client })
     }
@@ -156,12 +157,18 @@ async fn body(response: &mut Response) -> Result<Bytes, Body> {
     if response.content_length().is_some_and(too_large) {
         return Err(Body::TooLarge);
     }
+    // A playlist mostly comes in one piece, which is taken as it is.
+    let mut whole = response.chunk().await.map_err(Body::Broken)?.unwrap_or_default();
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(Body::Broken)? {
-        if body.len() + chunk.len() > BYTES_MAX {
+        if whole.len() + body.len() + chunk.len() > BYTES_MAX {
             return Err(Body::TooLarge);
         }
+        body.extend_from_slice(&std::mem::take(&mut whole));
         body.extend_from_slice(&chunk);
+    }
+    if body.is_empty() {
+        return if too_large(whole.len() as u64) { Err(Body::TooLarge) } else { Ok(whole) };
     }
     Ok(body.freeze())
 }

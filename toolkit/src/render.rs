@@ -4,6 +4,7 @@
 //! of values. Sources: Prometheus "exposition formats"; OpenMetrics 1.0.0.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prometheus::Registry;
@@ -73,13 +74,13 @@ impl Format {
     }
 }
 
-/// A prepared set of labels: escaped once, written many times.
+/// A prepared set of labels: escaped once, written many times; clones share the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(String);
+pub struct Labels(Option<Arc<str>>);
 
 impl Labels {
     /// No labels.
-    pub const NONE: Self = Self(String::new());
+    pub const NONE: Self = Self(None);
 
     /// Prepares labels in the given order. Names are the caller's constants, values may hold anything.
     #[must_use]
@@ -90,7 +91,7 @@ impl Labels {
     /// These labels and more.
     #[must_use]
     pub fn with(&self, pairs: &[(&str, &str)]) -> Self {
-        let mut text = self.0.clone();
+        let mut text = self.text().to_owned();
         for (name, value) in pairs {
             if !text.is_empty() {
                 text.push(',');
@@ -100,7 +101,11 @@ impl Labels {
             push_escaped(&mut text, value, true);
             text.push('"');
         }
-        Self(text)
+        Self(Some(text.into()))
+    }
+
+    fn text(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
@@ -117,7 +122,13 @@ impl Exposition {
     /// An empty body.
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self { format, out: String::with_capacity(16 << 10), header: String::new(), name: String::new() }
+        Self::with_capacity(format, 16 << 10)
+    }
+
+    /// An empty body with room for so many bytes: one that grows to megabytes is copied at every doubling.
+    #[must_use]
+    pub fn with_capacity(format: Format, bytes: usize) -> Self {
+        Self { format, out: String::with_capacity(bytes), header: String::new(), name: String::new() }
     }
 
     /// Begins a family. `name` is the name as queries write it, with a counter's `_total`.
@@ -160,11 +171,12 @@ impl Exposition {
         self.header.clear();
         self.out.push_str(&self.name);
         self.out.push_str(suffix);
-        if !labels.0.is_empty() || extra.is_some() {
+        let labels = labels.text();
+        if !labels.is_empty() || extra.is_some() {
             self.out.push('{');
-            self.out.push_str(&labels.0);
+            self.out.push_str(labels);
             if let Some((name, text)) = extra {
-                let comma = if labels.0.is_empty() { "" } else { "," };
+                let comma = if labels.is_empty() { "" } else { "," };
                 for part in [comma, name, "=\"", text, "\""] {
                     self.out.push_str(part);
                 }
@@ -255,8 +267,13 @@ fn push_value(out: &mut String, value: f64) {
     } else if value.is_infinite() {
         out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
     } else {
-        // Writing to a String cannot fail.
-        let _: std::fmt::Result = write!(out, "{value}");
+        // Most values are flags and counts, which take a fifth of a fraction's time. Writing to a String cannot fail.
+        let whole = value as i64;
+        let _: std::fmt::Result = match whole {
+            0..10 if whole as f64 == value => out.write_char(char::from(b'0' + whole as u8)),
+            _ if whole as f64 == value && whole.abs() < 1 << 53 => write!(out, "{whole}"),
+            _ => write!(out, "{value}"),
+        };
     }
 }
 

@@ -1,5 +1,6 @@
 //! The age of a variant: pure, and it survives whatever happens to the playlist.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::playlist::Identity;
@@ -11,7 +12,7 @@ use crate::clock::Now;
 /// error page keeps ageing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Freshness {
-    newest: Option<Identity>,
+    newest: Option<Arc<Identity>>,
     advanced: Now,
     /// How old the content was already when it was first seen.
     seed: Duration,
@@ -43,7 +44,7 @@ impl Freshness {
     #[must_use]
     pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
         let seed = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
-        Self { newest: Some(newest), advanced: now, seed, sequence_resets: 0 }
+        Self { newest: Some(Arc::new(newest)), advanced: now, seed, sequence_resets: 0 }
     }
 
     /// Takes a look at the newest listed segment. `age` is what the source says of its content's age; it only counts at first
@@ -59,7 +60,7 @@ impl Freshness {
         self.advanced = now;
         self.seed = seed;
         self.sequence_resets += u64::from(change == Change::WentBack);
-        self.newest = Some(newest.clone());
+        self.newest = Some(Arc::new(newest.clone()));
         change
     }
 
@@ -83,8 +84,8 @@ impl Freshness {
 
     /// The newest segment.
     #[must_use]
-    pub const fn newest(&self) -> Option<&Identity> {
-        self.newest.as_ref()
+    pub fn newest(&self) -> Option<&Identity> {
+        self.newest.as_deref()
     }
 }
 

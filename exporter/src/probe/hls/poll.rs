@@ -62,7 +62,8 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
     let mut poller = Poller::new(spec, tools);
     let mut ticks = poller.tools.pace.every(poller.spec.interval);
     while next_tick(&mut ticks, &stop).await {
-        let polled = stop.run_until_cancelled(poller.poll()).await;
+        // On the heap while it goes on, so that thousands that wait are small.
+        let polled = stop.run_until_cancelled(Box::pin(poller.poll())).await;
         if polled.is_none() || view.send(Arc::new(poller.view())).is_err() {
             return;
         }
@@ -159,7 +160,7 @@ impl Poller {
             let location = resolve(base, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
             let known =
-                self.variants.iter().position(|variant| variant.view.name == name && variant.location.is_some());
+                self.variants.iter().position(|variant| *variant.view.name == *name && variant.location.is_some());
             let mut variant = match known {
                 Some(index) => self.variants.swap_remove(index),
                 None => Variant::new(&self.spec.stream, &name, since, &self.tools.remembered),
@@ -167,7 +168,7 @@ impl Poller {
             variant.location = Some(location);
             variant.view.declared_bits_per_second = *bits_per_second;
             variant.video = bits_per_second.is_some();
-            if variants.iter().all(|other: &Variant| other.view.name != name) {
+            if variants.iter().all(|other: &Variant| *other.view.name != *name) {
                 variants.push(variant);
             }
         }

@@ -25,11 +25,11 @@ use crate::state::Remembered;
 /// Segments whose bitrate is remembered, to tell the highest.
 const RATES: usize = 16;
 
-/// What is known of one variant.
+/// What is known of one variant. Copied at every poll, so what seldom changes is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantView {
     /// The `variant` label.
-    pub name: String,
+    pub name: Arc<str>,
     /// `stream` and `variant`.
     pub labels: Labels,
     /// Its age.
@@ -39,7 +39,7 @@ pub struct VariantView {
     /// A virtual viewer's.
     pub buffer: PlayerBuffer,
     /// How often each rule was broken, by rules that were broken at all.
-    pub violations: BTreeMap<Check, u64>,
+    pub violations: Arc<BTreeMap<Check, u64>>,
     /// HTTP status of the last answer to the request for its playlist; none without an answer, or from a file.
     pub http_status: Option<u16>,
     /// How long that request took.
@@ -48,8 +48,8 @@ pub struct VariantView {
     pub segment_available: Option<bool>,
     /// `BANDWIDTH` in the master.
     pub declared_bits_per_second: Option<u64>,
-    /// Bytes per second of the last segments whose length the server told, newest last.
-    segment_rates: Vec<f32>,
+    /// Bytes per second of the last segments whose length the server told, newest first; 0 before there were so many.
+    segment_rates: [f32; RATES],
 }
 
 impl VariantView {
@@ -63,7 +63,7 @@ impl VariantView {
     /// The highest bitrate of the last segments, bytes per second; none before a server told a segment's length.
     #[must_use]
     pub fn peak_bytes_per_second(&self) -> Option<f64> {
-        self.segment_rates.iter().copied().reduce(f32::max).map(f64::from)
+        self.segment_rates.iter().copied().reduce(f32::max).filter(|peak| *peak > 0.0).map(f64::from)
     }
 
     /// Takes a segment's size.
@@ -71,10 +71,8 @@ impl VariantView {
         if seconds <= 0.0 {
             return;
         }
-        if self.segment_rates.len() == RATES {
-            self.segment_rates.remove(0);
-        }
-        self.segment_rates.push((bytes as f64 / seconds) as f32);
+        self.segment_rates.rotate_right(1);
+        self.segment_rates[0] = (bytes as f64 / seconds) as f32;
     }
 }
 
@@ -94,17 +92,17 @@ pub(super) struct Variant {
 impl Variant {
     pub(super) fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
         let view = VariantView {
-            name: name.to_owned(),
+            name: Arc::from(name),
             labels: Labels::new(&[("stream", stream), ("variant", name)]),
             freshness: remembered.freshness(stream, name, now),
             media: None,
             buffer: PlayerBuffer::default(),
-            violations: BTreeMap::new(),
+            violations: Arc::default(),
             http_status: None,
             request_duration: Duration::ZERO,
             segment_available: None,
             declared_bits_per_second: None,
-            segment_rates: Vec::new(),
+            segment_rates: [0.0; RATES],
         };
         Self { location: None, video: false, changed: false, digest: None, view }
     }
@@ -122,8 +120,12 @@ impl Variant {
     }
 
     pub(super) fn count(&mut self, broken: Vec<Check>) {
+        if broken.is_empty() {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.view.violations);
         for check in broken {
-            *self.view.violations.entry(check).or_default() += 1;
+            *counts.entry(check).or_default() += 1;
         }
     }
 
@@ -148,7 +150,7 @@ impl Variant {
             }
             let now = tools.clock.now();
             let change = self.view.freshness.observe(now, newest, document.age);
-            let (stream, name) = (spec.stream.as_str(), self.view.name.as_str());
+            let (stream, name) = (spec.stream.as_str(), &*self.view.name);
             if change == Change::WentBack {
                 warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
             }
