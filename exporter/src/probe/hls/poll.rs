@@ -13,6 +13,7 @@ use super::playlist::{Media, Named, Playlist, parse};
 use super::variant::{Variant, VariantView, resolve};
 use crate::clock::Now;
 use crate::config::Location;
+use crate::fetch::Document;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
 use crate::state::Remembered;
@@ -22,6 +23,9 @@ pub const VARIANTS_MAX: usize = 32;
 
 /// A master playlist is read again after so many polls, because variants come and go rarely.
 const MASTER_EVERY: u32 = 10;
+
+/// Bytes whose reading may take a millisecond: no live playlist has as many.
+const LARGE_BODY: usize = 128 << 10;
 
 /// The `variant` label of a playlist that has no master.
 const ONLY_VARIANT: &str = "media";
@@ -67,6 +71,16 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
             return;
         }
     }
+}
+
+/// A large body is read beside the other probes, not in their way.
+async fn read_playlist(document: &Document) -> Result<Playlist, ProbeError> {
+    let body = document.body.clone();
+    if body.len() < LARGE_BODY {
+        return parse(&body);
+    }
+    let read = tokio::task::spawn_blocking(move || parse(&body)).await;
+    read.unwrap_or_else(|error| Err(ProbeError::new(Failure::Io, format!("reading a playlist died: {error}"))))
 }
 
 struct Poller {
@@ -137,7 +151,7 @@ impl Poller {
         if no_master && self.variants.first().is_some_and(|only| only.is_unchanged(&document)) {
             return Ok(());
         }
-        let playlist = parse(&document.body)?;
+        let playlist = read_playlist(&document).await?;
         if let Playlist::Master(named) = playlist {
             return self.adopt_master(&named, &document.location, now);
         }
@@ -194,7 +208,7 @@ impl Poller {
                 variant.looked(&read);
                 let outcome = match read {
                     Ok(document) if variant.is_unchanged(&document) => Ok(()),
-                    Ok(document) => match parse(&document.body) {
+                    Ok(document) => match read_playlist(&document).await {
                         Ok(playlist) => variant.take(&spec, &tools, &document, playlist).await,
                         Err(error) => Err(error),
                     },
