@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::running::Running;
+use super::running::{Running, label, samples};
 
 /// What the server does under each path, and the only reason that the scrape may have for it.
 ///
@@ -136,17 +136,6 @@ fn failures(scrape: &str) -> Failures {
         *sum += count;
     }
     found
-}
-
-/// Labels and values of a metric.
-fn samples<'a>(scrape: &'a str, metric: &str) -> impl Iterator<Item = (&'a str, f64)> {
-    let samples = scrape.lines().filter_map(move |line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once("} "));
-    samples.map(|(labels, value)| (labels, value.parse().unwrap()))
-}
-
-fn label(labels: &str, name: &str) -> String {
-    let value = labels.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\""));
-    value.unwrap().trim_end_matches('"').to_owned()
 }
 
 fn memory_kib(pid: u32) -> u64 {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod dash;
 mod hostile;
+mod nginx;
 mod running;
 
 use std::net::UdpSocket;

@@ -1,14 +1,15 @@
-//! A running exporter: started, asked, ended.
+//! Running programs: started, asked, signalled, ended.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
 
@@ -80,13 +81,57 @@ impl Running {
 
     /// Scrapes until a line is there.
     pub(crate) async fn wait_for(&self, line: &str) -> String {
+        self.wait_until(line, |body| body.lines().any(|found| found == line)).await
+    }
+
+    /// Scrapes until a scrape is as it should be.
+    pub(crate) async fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let (_, body) = self.get("/metrics").await;
-            if body.lines().any(|found| found == line) {
+            if is_so(&body) {
                 return body;
             }
-            assert!(Instant::now() < deadline, "`{line}` did not come, last seen:\n{body}");
+            assert!(Instant::now() < deadline, "`{what}` did not come, last seen:\n{body}");
         }
     }
+}
+
+/// Another program, ended with the test.
+pub(crate) struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Started {
+    pub(crate) fn ffmpeg<'a>(arguments: impl IntoIterator<Item = &'a str>, output: &str) -> Self {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-loglevel", "error"]).args(arguments).arg(output);
+        Self::program(&mut command)
+    }
+
+    pub(crate) fn program(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+}
+
+/// Labels and values of a metric.
+pub(crate) fn samples<'a>(scrape: &'a str, metric: &str) -> impl Iterator<Item = (&'a str, f64)> {
+    let samples = scrape.lines().filter_map(move |line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once("} "));
+    samples.map(|(labels, value)| (labels, value.parse().unwrap()))
+}
+
+/// The value of a label.
+pub(crate) fn label(labels: &str, name: &str) -> String {
+    let value = labels.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\""));
+    value.unwrap().trim_end_matches('"').to_owned()
 }
