@@ -8,8 +8,9 @@ mod nginx;
 mod running;
 
 use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use running::{EXPORTER, Running};
 
@@ -183,6 +184,22 @@ fn a_broken_web_configuration_is_refused() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scrape.prom");
     let (code, said) = refused(&[&format!("--web.config.file={}", path.display())]);
     assert!(code == Some(1) && said.contains("scrape.prom:"), "{said}");
+}
+
+/// As systemd does: the socket is file descriptor 3, and the variables say so to this process alone.
+#[tokio::test]
+async fn sockets_of_systemd_are_listened_on_instead_of_addresses() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", EXPORTER]);
+    command.stdin(Stdio::from(OwnedFd::from(socket)));
+    let running = Running::start_by(command, &dead_stream(free_udp_port()), &["--web.systemd-socket"]);
+    assert_eq!(running.address, address);
+    assert_eq!(running.get("/-/healthy").await.0, 200);
+    let (code, said) = refused(&["--web.systemd-socket"]);
+    let expected = "vvtv-exporter: systemd passes no listening TCP socket (--web.systemd-socket)\n";
+    assert_eq!((code, said.as_str()), (Some(1), expected));
 }
 
 #[tokio::test]

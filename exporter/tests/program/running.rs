@@ -30,10 +30,15 @@ impl Drop for Running {
 
 impl Running {
     pub(crate) fn start(config: &str, flags: &[&str]) -> Self {
+        Self::start_by(Command::new(EXPORTER), config, flags)
+    }
+
+    /// Starts it by a command that makes itself the exporter.
+    pub(crate) fn start_by(mut command: Command, config: &str, flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("exporter.yml");
         std::fs::write(&path, config).unwrap();
-        let mut child = Command::new(EXPORTER)
+        let mut child = command
             .arg(format!("--config.file={}", path.display()))
             .arg("--web.listen-address=127.0.0.1:0")
             .args(flags)
