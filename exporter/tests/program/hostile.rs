@@ -17,7 +17,7 @@ use super::running::{Running, label, samples};
 /// What the server does under each path, and the only reason that the scrape may have for it.
 ///
 /// The exporter asks for no compression and undoes none, so that the bomb is what its bytes are: no playlist.
-const CASES: [(&str, &str); 9] = [
+const CASES: [(&str, &str); 10] = [
     ("html", "malformed"),
     ("200-megabytes", "too_large"),
     ("200-megabytes-of-no-stated-length", "too_large"),
@@ -27,6 +27,7 @@ const CASES: [(&str, &str); 9] = [
     ("100000-variants", "too_large"),
     ("100000-segments-that-are-not-there", "missing"),
     ("100001-segments", "too_large"),
+    ("100001-segments-of-a-manifest", "too_large"),
 ];
 
 /// For each request.
@@ -105,6 +106,11 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         "100000-variants" => ok(stream, "", VARIANTS.as_bytes()).await,
         "100000-segments-that-are-not-there" => ok(stream, "", segments(100_000).as_bytes()).await,
         "100001-segments" => ok(stream, "", segments(100_001).as_bytes()).await,
+        "100001-segments-of-a-manifest" => {
+            let body =
+                format!("<MPD><Period><AdaptationSet><SegmentList>{}", "<SegmentURL media='a'/>".repeat(100_001));
+            ok(stream, "", body.as_bytes()).await
+        }
         variant if variant.parse::<u32>().is_ok() => ok(stream, "", PLAYLIST.as_bytes()).await,
         _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await,
     }

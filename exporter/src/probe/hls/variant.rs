@@ -147,7 +147,7 @@ impl Variant {
                 return Err(ProbeError::new(Failure::Malformed, "a variant names variants itself"));
             }
         };
-        self.look(spec, tools, document, &media).await?;
+        self.look(spec, tools, document, &media, false).await?;
         self.digest = Some(digest(document));
         self.changed = true;
         self.count(violations(self.view.media.as_deref(), &media));
@@ -165,11 +165,11 @@ impl Variant {
     ) -> Result<(), ProbeError> {
         let Due { media: mut due, by_clock, .. } = due;
         let available = self.view.segment_available;
-        let mut looked = self.look(spec, tools, document, &due).await;
+        let mut looked = self.look(spec, tools, document, &due, by_clock).await;
         if by_clock && looked.as_ref().is_err_and(|error| error.reason == Failure::Missing) {
             due.forget_newest();
             self.view.segment_available = available;
-            looked = self.look(spec, tools, document, &due).await;
+            looked = self.look(spec, tools, document, &due, by_clock).await;
         }
         looked?;
         self.view.media = Some(Arc::new(due));
@@ -177,20 +177,27 @@ impl Variant {
     }
 
     /// Looks whether the newest segment is another one and is there, and what that changes.
+    ///
+    /// Where a list names it, a server that does not answer `HEAD` gets the benefit of the doubt, and the list's age is that of the
+    /// segment. Neither holds where it is due by the clock alone.
     async fn look(
         &mut self,
         spec: &HlsSpec,
         tools: &Tools,
         document: &Document,
         media: &Media,
+        by_clock: bool,
     ) -> Result<(), ProbeError> {
         if let Some(newest) = &media.newest {
             let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
             if !known && !newest.uri.is_empty() {
-                self.look_for_segment(spec, tools, document, media, &newest.uri).await?;
+                match self.look_for_segment(spec, tools, document, media, &newest.uri).await {
+                    Err(error) if error.reason == Failure::Status && !by_clock => {}
+                    looked => looked?,
+                }
             }
             let now = tools.clock.now();
-            let change = self.view.freshness.observe(now, newest, document.age);
+            let change = self.view.freshness.observe(now, newest, document.age.filter(|_| !by_clock));
             let (stream, name) = (spec.stream.as_str(), self.view.name.as_str());
             if change == Change::WentBack {
                 warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
