@@ -82,10 +82,8 @@ impl Fetcher {
 
     /// The length of a document that is there and not empty, without reading it; none where the server does not tell.
     ///
-    /// A server that does not answer `HEAD`, or does not tell a length, gets the benefit of the doubt.
-    ///
     /// # Errors
-    /// It is missing or empty, or the server does not answer.
+    /// It is missing or empty, or the server does not answer, or not with 2xx: some serve what they do not answer `HEAD` for.
     pub async fn content_length(&self, location: &Location, limit: Duration) -> Result<Option<u64>, ProbeError> {
         let look = async {
             match location {
@@ -111,11 +109,10 @@ impl Fetcher {
         let response =
             sent.map_err(|error| ProbeError::new(reason(&error), format!("HEAD {url}: {}", chain(&error))))?;
         let status = response.status();
-        if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(ProbeError::new(Failure::Missing, format!("HEAD {url}: HTTP status {status}")));
+        if !status.is_success() {
+            return Err(ProbeError::new(status_reason(status), format!("HEAD {url}: HTTP status {status}")));
         }
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(length.filter(|_| status.is_success()))
+        Ok(response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()))
     }
 
     async fn http(&self, url: &Url) -> Result<Document, ProbeError> {
@@ -123,9 +120,7 @@ impl Fetcher {
         let mut response = self.client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
         let status = response.status();
         if !status.is_success() {
-            let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
-            let reason = if gone { Failure::Missing } else { Failure::Status };
-            let error = ProbeError::new(reason, format!("GET {url}: HTTP status {status}"));
+            let error = ProbeError::new(status_reason(status), format!("GET {url}: HTTP status {status}"));
             return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
         }
         let age = content_age(response.headers());
@@ -171,6 +166,11 @@ async fn body(response: &mut Response) -> Result<Bytes, Body> {
         return if too_large(whole.len() as u64) { Err(Body::TooLarge) } else { Ok(whole) };
     }
     Ok(body.freeze())
+}
+
+fn status_reason(status: StatusCode) -> Failure {
+    let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+    if gone { Failure::Missing } else { Failure::Status }
 }
 
 fn reason(error: &reqwest::Error) -> Failure {

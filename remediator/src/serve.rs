@@ -49,7 +49,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
 async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
-    let listeners = serve::bind(&args.web.listen_or(&default)).await?;
+    let listeners = serve::listen(&args.web, &default).await?;
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web = match &args.web.config_file {
         None => WebConfig::default(),

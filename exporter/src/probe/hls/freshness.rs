@@ -99,6 +99,7 @@ fn is_same(known: &Identity, newest: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const START: Now = Now { mono: Duration::from_secs(100), unix_seconds: 1_000_000.0 };
 
@@ -144,6 +145,27 @@ mod tests {
             assert_eq!(freshness.observe(at(second), &segment(122, "main-122.ts", 0), None), Change::Same);
         }
         assert_eq!(seconds(&freshness, at(600)), 600);
+    }
+
+    proptest! {
+        /// An age grows by exactly the time that passes, begins at 0 with an advance, and goes on across a restart of the program.
+        #[test]
+        fn an_age_is_the_time_since_the_last_advance(
+            steps in proptest::collection::vec((0_u64..100, 0_u64..4, 0_u64..3, any::<bool>()), 1..100),
+        ) {
+            let mut freshness = Freshness::never_seen(START);
+            let (mut second, mut advanced) = (0, 0);
+            for (pause, sequence, discontinuity, restarts) in steps {
+                second += pause;
+                if freshness.observe(at(second), &segment(sequence, "a.ts", discontinuity), None) != Change::Same {
+                    advanced = second;
+                }
+                if let Some(newest) = freshness.newest().cloned().filter(|_| restarts) {
+                    freshness = Freshness::remembered(at(second), newest, freshness.last_advance_unix_seconds());
+                }
+                prop_assert!((freshness.age(at(second)).as_secs_f64() - (second - advanced) as f64).abs() < 1e-3);
+            }
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::config::{Expect, Location};
 use crate::fetch::Document;
 use crate::health::{Failure, ProbeError};
 use crate::probe::Tools;
+use crate::probe::dash::Due;
 use crate::state::Remembered;
 
 /// Segments whose bitrate is remembered, to tell the highest.
@@ -107,12 +108,17 @@ impl Variant {
         Self { location: None, video: false, changed: false, digest: None, view }
     }
 
+    /// Notes that the request for the manifest which lists it was answered.
+    pub(super) const fn answered(&mut self, document: &Document) {
+        (self.view.http_status, self.view.request_duration) = (document.http_status, document.took);
+    }
+
     /// Notes how the request for its playlist went.
     pub(super) fn looked(&mut self, read: &Result<Document, ProbeError>) {
-        (self.view.http_status, self.view.request_duration) = match read {
-            Ok(document) => (document.http_status, document.took),
-            Err(error) => (error.http_status, error.took),
-        };
+        match read {
+            Ok(document) => self.answered(document),
+            Err(error) => (self.view.http_status, self.view.request_duration) = (error.http_status, error.took),
+        }
     }
 
     pub(super) fn is_unchanged(&self, document: &Document) -> bool {
@@ -139,31 +145,71 @@ impl Variant {
     ) -> Result<(), ProbeError> {
         let media = match playlist {
             Playlist::Media(media) => media,
-            Playlist::Master(_) => {
-                return Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"));
+            Playlist::Master(_) | Playlist::Presentation(_) => {
+                return Err(ProbeError::new(Failure::Malformed, "a variant names variants itself"));
             }
         };
+        self.look(spec, tools, document, &media, false).await?;
+        self.digest = Some(digest(document));
+        self.changed = true;
+        self.count(violations(self.view.media.as_deref(), &media));
+        self.view.media = Some(Arc::new(media));
+        Ok(())
+    }
+
+    /// Takes what a manifest lists, or what is due by the clock: of that the newest segment may be late, and the one before it may not.
+    pub(super) async fn take_due(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        due: Due,
+    ) -> Result<(), ProbeError> {
+        let Due { media: mut due, by_clock, .. } = due;
+        let available = self.view.segment_available;
+        let mut looked = self.look(spec, tools, document, &due, by_clock).await;
+        if by_clock && looked.as_ref().is_err_and(|error| error.reason == Failure::Missing) {
+            due.forget_newest();
+            self.view.segment_available = available;
+            looked = self.look(spec, tools, document, &due, by_clock).await;
+        }
+        looked?;
+        self.view.media = Some(Arc::new(due));
+        Ok(())
+    }
+
+    /// Looks whether the newest segment is another one and is there, and what that changes.
+    ///
+    /// Where a list names it, a server that does not answer `HEAD` gets the benefit of the doubt, and the list's age is that of the
+    /// segment. Neither holds where it is due by the clock alone.
+    async fn look(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        media: &Media,
+        by_clock: bool,
+    ) -> Result<(), ProbeError> {
         if let Some(newest) = &media.newest {
             let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
             if !known && !newest.uri.is_empty() {
-                self.look_for_segment(spec, tools, document, &media, &newest.uri).await?;
+                match self.look_for_segment(spec, tools, document, media, &newest.uri).await {
+                    Err(error) if error.reason == Failure::Status && !by_clock => {}
+                    looked => looked?,
+                }
             }
             let now = tools.clock.now();
-            let change = self.view.freshness.observe(now, newest, document.age);
+            let change = self.view.freshness.observe(now, newest, document.age.filter(|_| !by_clock));
             let (stream, name) = (spec.stream.as_str(), &*self.view.name);
             if change == Change::WentBack {
                 warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
             }
             if change != Change::Same {
-                self.view.buffer.observe(now, &media);
+                self.view.buffer.observe(now, media);
             }
             let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
             tools.recorder.record(stream, "hls", now, &seen);
         }
-        self.digest = Some(digest(document));
-        self.changed = true;
-        self.count(violations(self.view.media.as_deref(), &media));
-        self.view.media = Some(Arc::new(media));
         Ok(())
     }
 
