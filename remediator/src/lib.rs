@@ -14,6 +14,7 @@ pub mod event_loop;
 pub mod executor;
 pub mod expression;
 pub mod facts;
+pub mod failpoint;
 pub mod http;
 pub mod import;
 pub mod journal;

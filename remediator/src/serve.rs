@@ -22,6 +22,7 @@ use crate::config::{self, ChannelName, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, StepFact, Surroundings};
 use crate::executor::Executor;
+use crate::failpoint::{Point, reached};
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
 use crate::metrics::Metrics;
@@ -67,6 +68,7 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         ..Limits::default()
     };
     let (journal, restored) = Journal::open(&config.database)?;
+    reached(Point::JournalLoaded);
     let tasks = TaskTracker::new();
     let house = House { config, books: books.into_iter().map(Arc::new).collect(), metrics, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;

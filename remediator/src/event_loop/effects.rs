@@ -15,6 +15,7 @@ use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
 use crate::executor::{Captured, Executor, Finished, Launch};
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
+use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
 use crate::runbook::{Book, Output, Site};
@@ -150,6 +151,7 @@ impl EventLoop {
             };
             drop(permit);
             let (outcome, result) = into_result(finished);
+            reached(Point::StepEnded);
             around.tell(Input::Finished { key: told, outcome, result }).await;
         });
         self.running.insert(key, kill);
@@ -221,10 +223,12 @@ fn step_facts(state: &str, fact: Option<&StepFact>, json: bool) -> StepFacts {
 }
 
 async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
+    reached(Point::StepIntended);
     let (spawned, identity) = oneshot::channel();
     let running = around.executor.run(launch, spawned, kill);
     let telling = async {
         if let Ok(mark) = identity.await {
+            reached(Point::StepSpawned);
             around.tell(Input::Spawned { key: key.clone(), mark }).await;
         }
     };

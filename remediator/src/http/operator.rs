@@ -14,6 +14,7 @@ use vvtv_incident::{Entry, Event, Happening, IncidentId, Operation, Person, Reas
 
 use super::{ApiError, Shared};
 use crate::event_loop::Input;
+use crate::failpoint::{Point, reached};
 
 /// The largest body of an operator's request.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -81,7 +82,10 @@ async fn ask(shared: &Shared, event: Event) -> Result<Vec<Entry>, ApiError> {
         .try_send(Input::Operator { event, done })
         .map_err(|_| ApiError::Unavailable("too much is waiting".to_owned()))?;
     match answer.await {
-        Ok(Ok(entries)) => Ok(entries),
+        Ok(Ok(entries)) => {
+            reached(Point::OperatorCommitted);
+            Ok(entries)
+        }
         Ok(Err(unavailable)) => Err(ApiError::Unavailable(unavailable.to_string())),
         Err(_) => Err(ApiError::Unavailable("shutting down".to_owned())),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{BUSY_TIMEOUT, JournalError};
+use crate::failpoint::{Point, reached};
 
 /// One entry a version: what turns the version before into it. Entries are never edited once released.
 const MIGRATIONS: &[&str] = &[
@@ -94,7 +95,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(migration).map_err(failed)?;
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
+        reached(Point::MigrationWritten);
         transaction.commit().map_err(failed)?;
+        reached(Point::MigrationCommitted);
     }
     Ok(connection)
 }

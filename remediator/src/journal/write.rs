@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{Happening, Incident, Phase};
 
 use super::{Batch, Delivery, JournalError, PauseChange};
+use crate::failpoint::{Point, reached};
 
 /// The setting under which a pause is kept.
 pub(super) const PAUSE: &str = "pause";
@@ -13,6 +14,7 @@ pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<(), J
 }
 
 fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
+    reached(Point::CommitBegun);
     let transaction = connection.transaction()?;
     for incident in batch.incidents.values() {
         put_incident(&transaction, incident)?;
@@ -31,7 +33,10 @@ fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
             transaction.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([PAUSE])?;
         }
     }
-    transaction.commit()
+    reached(Point::CommitWritten);
+    transaction.commit()?;
+    reached(Point::CommitDone);
+    Ok(())
 }
 
 fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {

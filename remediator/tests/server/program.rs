@@ -74,9 +74,8 @@ impl Program {
     }
 
     pub(crate) fn start_in(dir: TempDir) -> Self {
-        let mut child = command(dir.path()).spawn().unwrap();
-        let base = listening(&mut child);
-        Self { dir, child, base }
+        let (child, base) = serve(dir.path(), &[]);
+        Self { dir, child, base: base.unwrap() }
     }
 
     /// Kill -9, and a new start on the same files.
@@ -136,6 +135,13 @@ impl Drop for Program {
     }
 }
 
+/// Starts `serve` in a directory: the process, and its address or, if it ended before it had one, its last words.
+pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Result<String, String>) {
+    let mut child = command(dir).envs(environment.iter().cloned()).spawn().unwrap();
+    let base = listening(&mut child);
+    (child, base)
+}
+
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
     command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
@@ -150,7 +156,7 @@ pub(crate) fn refused(dir: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).replace(&dir.display().to_string(), "DIR"))
 }
 
-fn listening(child: &mut Child) -> String {
+fn listening(child: &mut Child) -> Result<String, String> {
     let stderr = child.stderr.take().unwrap();
     let (lines, said) = mpsc::channel();
     std::thread::spawn(move || {
@@ -166,11 +172,11 @@ fn listening(child: &mut Child) -> String {
     let mut all = String::new();
     while let Ok(line) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         if let Some(address) = line.split("address=").nth(1).filter(|_| line.contains("listening")) {
-            return format!("http://{}", address.split_whitespace().next().unwrap());
+            return Ok(format!("http://{}", address.split_whitespace().next().unwrap()));
         }
         all.push_str(&line);
     }
-    panic!("not listening after {PATIENCE:?}; it said: {all}");
+    Err(format!("not listening; it said: {all}"))
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
