@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::journal::{Delivery, Reader};
-use crate::notice::{Addresses, notice_for};
+use crate::notice::{Addresses, NoticeError, notice_for};
 use crate::outbox::{Message, MessageKey, MessageKind};
 use crate::pager::Channel;
 
@@ -135,6 +135,11 @@ impl Worker {
             Ok(notice) => {
                 reached(Point::PageBegun);
                 self.channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
+            }
+            // Retention has forgotten it: nobody waits for this message any more.
+            Err(NoticeError::NoIncident(_)) => {
+                let at = self.desk.clock.now();
+                return self.report(attempt.message.key, Delivery::Moot { at }).await;
             }
             Err(error) => Err(vvtv_toolkit::logging::chain(&error)),
         };

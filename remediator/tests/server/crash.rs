@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 use vvtv_incident::Reason;
 use vvtv_remediator::failpoint::Point;
+use vvtv_remediator::journal::verify_audit;
 
 use crate::program::{PATIENCE, firing, serve};
 use crate::stand_in::StandIn;
@@ -279,6 +280,9 @@ impl Life<'_> {
             !self.noted || !notes.is_empty(),
             "what a person was told is written down is in the timeline".to_owned(),
         );
+        let journal = self.journal();
+        let chain = verify_audit(&journal, None);
+        promise(chain.is_ok(), format!("the timeline's chain holds: {chain:?}"));
         broken
     }
 

@@ -11,5 +11,6 @@ mod durability;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
-#[cfg(debug_assertions)]
 mod stand_in;
+#[cfg(test)]
+mod upkeep;

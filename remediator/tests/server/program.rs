@@ -58,11 +58,17 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start() -> Self {
+        Self::start_in(Self::lay_out(&[]))
+    }
+
+    /// The files, with other texts in the place of some of the configuration's.
+    pub(crate) fn lay_out(instead: &[(&str, &str)]) -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("runbooks")).unwrap();
         std::fs::write(dir.path().join("runbooks/demo.yml"), RUNBOOK).unwrap();
-        std::fs::write(dir.path().join("remediator.yml"), CONFIG).unwrap();
-        Self::start_in(dir)
+        let config = instead.iter().fold(CONFIG.to_owned(), |text, (old, new)| text.replace(old, new));
+        std::fs::write(dir.path().join("remediator.yml"), config).unwrap();
+        dir
     }
 
     /// With another text in the place of the first step's command.
