@@ -21,7 +21,7 @@ pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify
 pub use self::load::{OpenRun, PastRun, Restored};
 pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
 pub use self::retention::Forgotten;
-use crate::executor::Identity;
+use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey};
 
 /// How long a reader or the writer waits for the other's lock.
@@ -98,6 +98,8 @@ pub struct Batch {
     pub intents: Vec<(Timestamp, RunKey)>,
     /// Processes that were started for them.
     pub spawned: Vec<(RunKey, Identity)>,
+    /// What running ones have written so far.
+    pub outputs: BTreeMap<RunKey, Output>,
     /// How they ended.
     pub results: Vec<(RunKey, RunResult)>,
     /// Messages to people, to be sent once this is committed.
@@ -167,11 +169,12 @@ impl Batch {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { incidents, timeline, intents, spawned, results, messages, deliveries, pause } = self;
+        let Self { incidents, timeline, intents, spawned, outputs, results, messages, deliveries, pause } = self;
         incidents.is_empty()
             && timeline.is_empty()
             && intents.is_empty()
             && spawned.is_empty()
+            && outputs.is_empty()
             && results.is_empty()
             && messages.is_empty()
             && deliveries.is_empty()
@@ -193,7 +196,7 @@ fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
 /// What the writing thread is told.
 #[derive(Debug)]
 enum Job {
-    Commit(Batch, oneshot::Sender<(Batch, Result<Head, JournalError>)>),
+    Commit(Box<Batch>, oneshot::Sender<(Batch, Result<Head, JournalError>)>),
     Forget(Timestamp, oneshot::Sender<Result<Forgotten, JournalError>>),
 }
 
@@ -227,7 +230,7 @@ impl Journal {
                     match job {
                         Job::Commit(batch, done) => {
                             let result = write::commit(&mut connection, &mut head, &batch);
-                            drop(done.send((batch, result)));
+                            drop(done.send((*batch, result)));
                         }
                         Job::Forget(before, done) => drop(done.send(retention::forget(&mut connection, before))),
                     }
@@ -247,8 +250,9 @@ impl Journal {
     /// Nothing of the batch was written.
     pub async fn commit(&self, batch: Batch) -> (Batch, Result<Head, JournalError>) {
         let (done, answer) = oneshot::channel();
-        if let Err(mpsc::error::SendError(Job::Commit(batch, _))) = self.jobs.send(Job::Commit(batch, done)).await {
-            return (batch, Err(JournalError::Closed));
+        let job = Job::Commit(Box::new(batch), done);
+        if let Err(mpsc::error::SendError(Job::Commit(batch, _))) = self.jobs.send(job).await {
+            return (*batch, Err(JournalError::Closed));
         }
         answer.await.unwrap_or_else(|_| (Batch::default(), Err(JournalError::Closed)))
     }

@@ -26,6 +26,7 @@ pub mod pager;
 pub mod platform;
 pub mod promql;
 pub mod reconcile;
+pub mod redaction;
 pub mod rehearsal;
 pub mod retention;
 pub mod runbook;

@@ -126,8 +126,8 @@ pub fn find_orphans(
                 finished_at: clock.now(),
                 state: "unknown",
                 exit_code: None,
-                stdout: String::new(),
-                stderr: format!("the remediator was restarted while this ran: {how}\n"),
+                stdout: run.output.stdout,
+                stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
             };
             reached(Point::OrphanSettled);
             drop(inputs.send(Input::Finished { key: run.key, outcome: Outcome::Unknown, result }).await);

@@ -30,6 +30,7 @@ use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind};
 use crate::pager::{Channel, Tries};
 use crate::reconcile::{self, Reconciler};
+use crate::redaction::Redaction;
 use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
 
@@ -134,16 +135,16 @@ impl House {
         let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = attachments(&config);
-        let executor = executor(&config, clock)?;
         let surroundings = Surroundings {
             prometheus: prometheus.clone(),
             site: config.site.clone(),
-            executor,
+            executor: executor(&config, clock)?,
             outgoing: outgoing.clone(),
             attachments: attachments.clone(),
             inputs: inputs.clone(),
             clock,
             permits: Surroundings::permits(),
+            redaction: Redaction::of(&config),
         };
         let reconcile = Arc::new(Notify::new());
         let reconciler = Reconciler {

@@ -153,6 +153,14 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
                 mark.boot_id,
             ])?;
     }
+    for (key, output) in &batch.outputs {
+        transaction
+            .prepare_cached(
+                "UPDATE step_run SET stdout = ?4, stderr = ?5
+                 WHERE incident_id = ?1 AND step = ?2 AND attempt = ?3 AND finished_at IS NULL",
+            )?
+            .execute(params![number(key.incident), key.step.as_str(), key.attempt, output.stdout, output.stderr])?;
+    }
     for (key, result) in &batch.results {
         transaction
             .prepare_cached(

@@ -61,13 +61,13 @@ impl Program {
         Self::start_in(Self::lay_out(&[]))
     }
 
-    /// The files, with other texts in the place of some of the configuration's.
+    /// The files, with other texts in the place of some of theirs.
     pub(crate) fn lay_out(instead: &[(&str, &str)]) -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("runbooks")).unwrap();
-        std::fs::write(dir.path().join("runbooks/demo.yml"), RUNBOOK).unwrap();
-        let config = instead.iter().fold(CONFIG.to_owned(), |text, (old, new)| text.replace(old, new));
-        std::fs::write(dir.path().join("remediator.yml"), config).unwrap();
+        let edited = |text: &str| instead.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
+        std::fs::write(dir.path().join("runbooks/demo.yml"), edited(RUNBOOK)).unwrap();
+        std::fs::write(dir.path().join("remediator.yml"), edited(CONFIG)).unwrap();
         dir
     }
 
@@ -116,7 +116,12 @@ impl Program {
     }
 
     pub(crate) fn post(&self, path: &str) -> u16 {
-        post(&format!("{}{path}", self.base), Vec::new()).0
+        self.asked(path).0
+    }
+
+    /// The status and the text of an operator's request.
+    pub(crate) fn asked(&self, path: &str) -> (u16, String) {
+        post(&format!("{}{path}", self.base), Vec::new())
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
