@@ -12,8 +12,8 @@ use super::audit::{self, Head};
 use super::load::incident_id;
 use super::write::millis;
 
-/// Incidents that one transaction forgets.
-const INCIDENTS_MAX: usize = 100;
+/// Incidents that one transaction forgets: each may have megabytes of output.
+const INCIDENTS_MAX: usize = 10;
 /// Timeline rows that one transaction forgets.
 const ROWS_MAX: usize = 1000;
 /// Pages that are given back to the system at a time.
