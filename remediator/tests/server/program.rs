@@ -1,6 +1,6 @@
 //! Starts the binary in a directory of its own and talks to it.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -111,6 +111,12 @@ impl Program {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Lines that the program has logged, in all its runs.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("stderr")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
         post(&format!("{}/webhook/alertmanager", self.base), body.into())
     }
@@ -149,7 +155,7 @@ impl Drop for Program {
 /// Starts `serve` in a directory: the process, and its address or, if it ended before it had one, its last words.
 pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Result<String, String>) {
     let mut child = command(dir).envs(environment.iter().cloned()).spawn().unwrap();
-    let base = listening(&mut child);
+    let base = listening(&mut child, dir.join("stderr"));
     (child, base)
 }
 
@@ -167,13 +173,15 @@ pub(crate) fn refused(dir: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).replace(&dir.display().to_string(), "DIR"))
 }
 
-fn listening(child: &mut Child) -> Result<String, String> {
+fn listening(child: &mut Child, log: PathBuf) -> Result<String, String> {
     let stderr = child.stderr.take().unwrap();
+    let mut log = std::fs::File::options().append(true).create(true).open(log).unwrap();
     let (lines, said) = mpsc::channel();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stderr);
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            log.write_all(line.as_bytes()).unwrap();
             let _gone = lines.send(std::mem::take(&mut line));
         }
         let mut rest = Vec::new();

@@ -156,6 +156,27 @@ fn audit_names_the_row_that_was_altered_and_exports_the_rest() {
 }
 
 #[test]
+fn a_chain_whose_end_was_cut_off_is_found_with_the_hash_that_was_logged() {
+    let program = Program::start();
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
+    let hash = wait_for("the closed incident to log the chain's end", || {
+        let lines = program.logged();
+        let line = lines.iter().find(|line| line.contains("timeline written"));
+        let hash = line.and_then(|line| line.split("hash=").nth(1)?.split_whitespace().next().map(str::to_owned));
+        hash.map(|hash| hash.trim_matches('"').to_owned()).ok_or_else(|| lines.join("\n"))
+    });
+    let (held, said) = verb(program.dir.path(), &["audit", "verify", "--through", &hash]);
+    assert!(held, "{said}");
+    let cut = format!("DELETE FROM timeline WHERE id >= (SELECT id FROM timeline WHERE hash = '{hash}')");
+    Connection::open(program.path("remediator.db")).unwrap().execute_batch(&cut).unwrap();
+    let (held, said) = verb(program.dir.path(), &["audit", "verify"]);
+    assert!(held, "nothing in the file tells: {said}");
+    let (held, said) = verb(program.dir.path(), &["audit", "verify", "--through", &hash]);
+    assert!(!held && said.contains(&format!("the chain does not go through {hash}")), "{said}");
+}
+
+#[test]
 fn an_incident_older_than_the_retention_is_forgotten_with_its_files_and_counted() {
     let program = Program::start();
     for stream in ["old", "new"] {
