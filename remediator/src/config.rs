@@ -50,6 +50,8 @@ pub struct Config {
     pub targets: String,
     /// Time between two looks at Alertmanager's own list of alerts.
     pub reconcile: Duration,
+    /// How long a closed incident is kept in the journal.
+    pub retention: Duration,
     /// Places in the file, for `check`.
     pub marks: Marks,
 }

@@ -40,6 +40,8 @@ pub(super) struct File {
     pub(super) targets: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) reconcile: Option<Spanned<PromDuration>>,
+    #[serde(default)]
+    pub(super) journal: Journal,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,6 +49,12 @@ pub(super) struct File {
 pub(super) struct Webhook {
     #[serde(default)]
     pub(super) token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Journal {
+    pub(super) retention: Option<Spanned<PromDuration>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,15 @@
 
 #[cfg(test)]
 mod bad_input;
+// Only builds with debug assertions can be told to die.
+#[cfg(test)]
+#[cfg(debug_assertions)]
+mod crash;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod stand_in;
+#[cfg(test)]
+mod upkeep;
