@@ -1,21 +1,20 @@
 //! The endpoints. A scrape renders what is known; only `/probe` goes out and asks.
 
 mod probe;
+mod scrape;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use vvtv_toolkit::render::Format;
 
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
-use crate::metrics;
 use crate::probe::Tools;
 
 /// What the endpoints read.
@@ -30,6 +29,7 @@ struct Inner {
     reload: mpsc::Sender<ReloadRequest>,
     telemetry_path: String,
     probes: Semaphore,
+    large_scrapes: Arc<Semaphore>,
 }
 
 impl Site {
@@ -44,7 +44,8 @@ impl Site {
     ) -> Self {
         let telemetry_path = telemetry_path.to_owned();
         let probes = Semaphore::new(probe::CONCURRENT_MAX);
-        Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes }))
+        let large_scrapes = Arc::new(Semaphore::new(scrape::LARGE_MAX));
+        Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes }))
     }
 }
 
@@ -52,7 +53,7 @@ impl Site {
 pub fn router(site: Site) -> Router {
     let telemetry_path = site.0.telemetry_path.clone();
     Router::new()
-        .route(&telemetry_path, get(scrape))
+        .route(&telemetry_path, get(scrape::scrape))
         .route("/probe", get(probe::probe))
         .route("/-/healthy", get(|| async { "vvtv-exporter is healthy\n" }))
         .route("/-/ready", get(ready))
@@ -60,14 +61,6 @@ pub fn router(site: Site) -> Router {
         .route("/debug/stream/{name}", get(debug))
         .route("/", get(landing))
         .with_state(site)
-}
-
-async fn scrape(State(site): State<Site>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let format = Format::negotiate(accept);
-    let watched = Arc::clone(&site.0.watched.borrow());
-    let body = metrics::scrape(site.0.tools.clock.now(), &watched, &site.0.registry, format);
-    ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
 async fn ready(State(site): State<Site>) -> Response {

@@ -15,7 +15,7 @@ use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Row, StreamLabels, render};
 use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
-use vvtv_exporter::probe::host::{Filesystem, HostView, Machine, OwnProcess, ProcessView};
+use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
@@ -154,6 +154,7 @@ fn host() -> HostView {
         resident_bytes: 60 << 20,
         open_fds,
         threads: 9,
+        io: Some(Io { read_bytes: 4096.0, written_bytes: 1e6 }).filter(|_| running > 0),
     };
     HostView {
         health: Health::default(),

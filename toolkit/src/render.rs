@@ -115,8 +115,13 @@ const DIGITS: [&str; 10] = ["} 0\n", "} 1\n", "} 2\n", "} 3\n", "} 4\n", "} 5\n"
 /// Room for the end of a line; a longer number makes room for itself.
 const LINE_END_MAX: usize = 32;
 
+/// Takes the pieces of a body while it is written. An empty piece says that the body is whole: without it, it is not.
+pub type Pieces = Box<dyn FnMut(Bytes) + Send>;
+
+/// A piece is handed on at the first family after so many bytes.
+const PIECE_BYTES: usize = 256 << 10;
+
 /// A body being written. Families must not be repeated; a family without samples leaves no trace.
-#[derive(Debug)]
 pub struct Exposition {
     format: Format,
     out: String,
@@ -124,6 +129,7 @@ pub struct Exposition {
     name: String,
     /// The name and a brace.
     opening: String,
+    pieces: Option<Pieces>,
 }
 
 impl Exposition {
@@ -142,11 +148,22 @@ impl Exposition {
             header: String::new(),
             name: String::new(),
             opening: String::new(),
+            pieces: None,
         }
+    }
+
+    /// A body that is handed on in pieces, so that a large one is neither held whole nor waited for.
+    #[must_use]
+    pub fn in_pieces(format: Format, pieces: Pieces) -> Self {
+        Self { pieces: Some(pieces), ..Self::with_capacity(format, 2 * PIECE_BYTES) }
     }
 
     /// Begins a family. `name` is the name as queries write it, with a counter's `_total`.
     pub fn family(&mut self, name: &str, help: &str, kind: Kind) {
+        if let Some(pieces) = self.pieces.as_mut().filter(|_| self.out.len() >= PIECE_BYTES) {
+            let room = String::with_capacity(self.out.len() + self.out.len() / 4);
+            pieces(Bytes::from(std::mem::replace(&mut self.out, room)));
+        }
         let family = match (self.format, kind) {
             (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
             _ => name,
@@ -272,13 +289,19 @@ impl Exposition {
         self.suffixed("_count", labels, None, summary.sample_count() as f64);
     }
 
-    /// The finished body.
+    /// The finished body, or an empty one if it was handed on in pieces.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
         if self.format == Format::OpenMetrics {
             self.out.push_str("# EOF\n");
         }
-        Bytes::from(self.out)
+        let rest = Bytes::from(self.out);
+        let Some(mut pieces) = self.pieces else { return rest };
+        if !rest.is_empty() {
+            pieces(rest);
+        }
+        pieces(Bytes::new());
+        Bytes::new()
     }
 }
 
@@ -429,5 +452,25 @@ mod tests {
             let [_, _, long, short] = body.lines().collect::<Vec<_>>()[..] else { panic!("{body}") };
             assert_eq!(long, short);
         }
+    }
+
+    #[test]
+    fn pieces_make_up_the_whole_and_an_empty_one_ends_it() {
+        let write = |mut out: Exposition| {
+            for family in 0..3 {
+                out.family(&format!("family_{family}"), "Family.", Kind::Gauge);
+                for n in 0..20_000 {
+                    out.sample(&Labels::new(&[("n", &n.to_string())]), f64::from(n));
+                }
+            }
+            out.finish()
+        };
+        let whole = write(Exposition::new(Format::OpenMetrics));
+        let (sender, pieces) = std::sync::mpsc::channel();
+        let send = Box::new(move |piece| sender.send(piece).unwrap());
+        assert_eq!(write(Exposition::in_pieces(Format::OpenMetrics, send)), Bytes::new());
+        let pieces: Vec<Bytes> = pieces.iter().collect();
+        assert_eq!(pieces.concat(), whole);
+        assert_eq!(pieces.iter().map(Bytes::is_empty).collect::<Vec<_>>(), [false, false, false, true]);
     }
 }

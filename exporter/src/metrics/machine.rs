@@ -79,4 +79,8 @@ fn processes(out: &mut Exposition, processes: &[ProcessView]) {
     let fds = "Open file descriptors.";
     family("vvtv_process_open_fds", fds, Kind::Gauge, |view| view.open_fds.map(|count| count as f64));
     family("vvtv_process_threads", "Threads.", Kind::Gauge, |view| Some(view.threads as f64));
+    let read = "Bytes read from storage.";
+    family("vvtv_process_read_bytes_total", read, Kind::Counter, |view| view.io.map(|io| io.read_bytes));
+    let written = "Bytes written to storage.";
+    family("vvtv_process_written_bytes_total", written, Kind::Counter, |view| view.io.map(|io| io.written_bytes));
 }

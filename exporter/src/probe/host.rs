@@ -95,6 +95,17 @@ pub struct ProcessView {
     pub open_fds: Option<u64>,
     /// Threads.
     pub threads: u64,
+    /// What was read from storage and written to it since watching began; none where that may not be seen.
+    pub io: Option<Io>,
+}
+
+/// Bytes that went through storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Io {
+    /// Read from it.
+    pub read_bytes: f64,
+    /// Written to it.
+    pub written_bytes: f64,
 }
 
 /// Looks until stopped.

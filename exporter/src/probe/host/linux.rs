@@ -5,30 +5,47 @@ use std::collections::BTreeMap;
 use procfs::process::{LimitValue, ProcState, Process, Stat};
 use procfs::{Current as _, WithCurrentSystemInfo as _};
 
-use super::{OwnProcess, ProcessView};
+use super::{Io, OwnProcess, ProcessView};
 use crate::config::ProcessSelector;
 use crate::health::{Failure, ProbeError};
 
 /// Processes looked at; a machine with more has other worries.
 const PROCESSES_MAX: usize = 50_000;
 
-/// The configured processes, and the processor time of those that ended.
+/// The configured processes, and what those used that ended.
 pub(super) struct Processes {
     selectors: BTreeMap<String, ProcessSelector>,
-    cpu: BTreeMap<String, CpuTime>,
+    used: BTreeMap<String, Used>,
 }
 
-/// Processor time must not go back when a process ends, so it is summed up from the differences.
+/// What was used must not go back when a process ends, so it is summed up from the differences.
 #[derive(Default)]
-struct CpuTime {
-    total_seconds: f64,
-    /// Seconds last seen of (pid, start time).
-    alive: BTreeMap<(i32, u64), f64>,
+struct Used {
+    total: Counts,
+    /// Last seen of (pid, start time).
+    alive: BTreeMap<(i32, u64), Counts>,
+    /// Of some process, which takes the same user or root.
+    io_is_visible: bool,
+}
+
+/// Seconds of processor time, bytes read, bytes written.
+type Counts = [f64; 3];
+
+impl Used {
+    fn observe(&mut self, alive: BTreeMap<(i32, u64), Counts>) {
+        for (process, counts) in &alive {
+            let before = self.alive.get(process).copied().unwrap_or_default();
+            for ((total, now), before) in self.total.iter_mut().zip(counts).zip(before) {
+                *total += (now - before).max(0.0);
+            }
+        }
+        self.alive = alive;
+    }
 }
 
 impl Processes {
     pub(super) fn new(selectors: BTreeMap<String, ProcessSelector>) -> Self {
-        Self { selectors, cpu: BTreeMap::new() }
+        Self { selectors, used: BTreeMap::new() }
     }
 
     pub(super) fn look(&mut self) -> Result<Vec<ProcessView>, ProbeError> {
@@ -52,18 +69,20 @@ impl Processes {
                 ProcessSelector::PidFile(_) => master.is_some_and(|pid| stat.pid == pid || stat.ppid == pid),
             };
             let mut view = ProcessView { label: label.clone(), ..ProcessView::default() };
-            let cpu = self.cpu.entry(label.clone()).or_default();
+            let used = self.used.entry(label.clone()).or_default();
             let mut alive = BTreeMap::new();
             for (process, stat) in found.iter().filter(|(_, stat)| matches(stat)) {
                 add(&mut view, process, stat);
                 let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-                alive.insert((stat.pid, stat.starttime), seconds);
+                let io = process.io().ok();
+                let [read, written] = io.as_ref().map_or([0; 2], |io| [io.read_bytes, io.write_bytes]);
+                used.io_is_visible |= io.is_some();
+                alive.insert((stat.pid, stat.starttime), [seconds, read as f64, written as f64]);
             }
-            for (process, seconds) in &alive {
-                cpu.total_seconds += (seconds - cpu.alive.get(process).copied().unwrap_or(0.0)).max(0.0);
-            }
-            cpu.alive = alive;
-            view.cpu_seconds = cpu.total_seconds;
+            used.observe(alive);
+            let [cpu_seconds, read_bytes, written_bytes] = used.total;
+            view.cpu_seconds = cpu_seconds;
+            view.io = used.io_is_visible.then_some(Io { read_bytes, written_bytes });
             views.push(view);
         }
         Ok(views)
@@ -114,4 +133,26 @@ pub(super) fn pressure() -> Vec<(&'static str, f64)> {
     let io = procfs::IoPressure::current().ok().map(|found| ("io", seconds(found.some.total)));
     let memory = procfs::MemoryPressure::current().ok().map(|found| ("memory", seconds(found.some.total)));
     [cpu, io, memory].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_processes_used_stays_used_when_they_end() {
+        let mut used = Used::default();
+        let mut totals = Vec::new();
+        for alive in [
+            vec![((7, 100), [1.0, 10.0, 100.0]), ((8, 100), [0.5, 0.0, 0.0])],
+            vec![((7, 100), [1.5, 10.0, 300.0])],
+            vec![],
+            // The number is used again, by a process that was started later.
+            vec![((7, 900), [0.25, 5.0, 0.0])],
+        ] {
+            used.observe(alive.into_iter().collect());
+            totals.push(used.total);
+        }
+        assert_eq!(totals, [[1.5, 10.0, 100.0], [2.0, 10.0, 300.0], [2.0, 10.0, 300.0], [2.25, 15.0, 300.0]]);
+    }
 }
