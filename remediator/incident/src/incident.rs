@@ -274,14 +274,7 @@ impl Incident {
     }
 
     fn next_question_at(&self, cx: &Context<'_>) -> Timestamp {
-        let fresh_since = match &self.phase {
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.wants_answer_since(),
-            Phase::Exhausted
-            | Phase::Stabilising
-            | Phase::Monitoring { .. }
-            | Phase::Closing { .. }
-            | Phase::Closed { .. } => None,
-        };
+        let fresh_since = self.phase.step().and_then(|(_, stage)| stage.wants_answer_since());
         self.health.next_question_at(fresh_since, self.health_interval(cx), cx.policy)
     }
 

@@ -30,6 +30,7 @@ mod reason;
 mod recovery;
 mod runbook;
 mod state;
+mod step;
 mod time;
 
 pub use budget::Budget;

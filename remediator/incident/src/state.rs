@@ -73,6 +73,20 @@ pub enum Phase {
     },
 }
 
+impl Phase {
+    /// The step that the incident is at, as an index into all steps, and how far it is with it.
+    pub(crate) const fn step(&self) -> Option<(usize, &Stage)> {
+        match self {
+            Self::Working { cursor: index, stage } | Self::Restoring { step: index, stage } => Some((*index, stage)),
+            Self::Exhausted
+            | Self::Stabilising
+            | Self::Monitoring { .. }
+            | Self::Closing { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+}
+
 /// How far an incident is with a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
