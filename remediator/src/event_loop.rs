@@ -22,6 +22,7 @@ use crate::config::Contact;
 use crate::executor::Identity;
 use crate::facts::{Said, StepFact};
 use crate::journal::{Delivery, Journal, RunKey, RunResult};
+use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
 use crate::runbook::Book;
@@ -111,6 +112,7 @@ pub struct EventLoop {
     journal_closed: bool,
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
+    windows: Windows,
 }
 
 /// What the loop starts with.
@@ -133,6 +135,8 @@ pub struct Parts {
     pub unheard: Vec<Event>,
     /// Steps that an earlier run left behind, and how to end each.
     pub orphans: BTreeMap<RunKey, CancellationToken>,
+    /// Planned times in which nothing is done.
+    pub windows: Windows,
     /// Everything that effects need.
     pub surroundings: Surroundings,
     /// Where it counts.
@@ -173,6 +177,7 @@ impl EventLoop {
             journal_closed: false,
             changes: parts.changes,
             unheard: parts.unheard,
+            windows: parts.windows,
         }
     }
 
@@ -226,13 +231,23 @@ impl EventLoop {
     }
 
     fn wake_in(&self) -> Duration {
-        let deadline = self.fleet.next_deadline().map_or(Duration::from_secs(3600), |at| self.clock.until(at));
+        let look_at = self.windows.look_at();
+        let deadline = self.clock.until(self.fleet.next_deadline().map_or(look_at, |at| at.min(look_at)));
         if self.journal_failing { deadline.min(COMMIT_RETRY) } else { deadline }
     }
 
     /// One turn: everything that was received, what is due, one transaction, then the effects.
     async fn turn(&mut self, received: &mut Vec<Input>) {
         let now = self.clock.now();
+        // Looked at before anything is decided: no step is started in a window, whatever was planned before it opened.
+        if let Some(open) = self.windows.look(now) {
+            tracing::info!(
+                open,
+                window = self.windows.open(now).map(|(window, _)| &*window.name),
+                "maintenance window"
+            );
+            self.apply(now, Event::Maintenance(open));
+        }
         for input in received.drain(..) {
             self.absorb(now, input);
         }

@@ -3,6 +3,7 @@
 //! One thread writes, one transaction per [`Batch`], WAL with `synchronous=FULL`: when [`Journal::commit`] returns, the batch is on
 //! disk. Readers open the file on their own and never block the writer.
 
+mod history;
 mod load;
 mod read;
 mod schema;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
+pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
 pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
 use crate::executor::Identity;

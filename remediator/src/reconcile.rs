@@ -13,9 +13,10 @@ use vvtv_incident::{Event, Incident, Outcome};
 use crate::alertmanager::Alertmanager;
 use crate::clock::Clock;
 use crate::condition::PromClient;
+use crate::efficacy;
 use crate::event_loop::Input;
 use crate::executor::{Identity, Orphan, settle};
-use crate::journal::{OpenRun, RunKey, RunResult};
+use crate::journal::{OpenRun, Reader, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::runbook::Book;
 
@@ -31,6 +32,10 @@ pub struct Reconciler {
     pub every: Duration,
     /// Asks for a look now.
     pub now: Arc<Notify>,
+    /// What the past is asked of.
+    pub reader: Reader,
+    /// Whose steps it is asked about.
+    pub books: Vec<Arc<Book>>,
     /// The clock.
     pub clock: Clock,
     /// Where the answers go.
@@ -57,18 +62,15 @@ impl Reconciler {
     }
 
     async fn look(&self) {
-        let asked_at = self.clock.now();
-        match self.alertmanager.alerts().await {
-            Ok(updates) => {
-                self.metrics.reconciliations.with_label_values(&["ok"]).inc();
-                self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
-                drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
+        match self.reader.changes(efficacy::since(self.clock.now())).await {
+            Ok(changes) => {
+                let records = efficacy::records(&changes, &self.books);
+                self.metrics.efficacy(&records);
+                drop(self.inputs.send(Input::Event(Event::Efficacy(efficacy::table(&records)))).await);
             }
-            Err(error) => {
-                self.metrics.reconciliations.with_label_values(&["error"]).inc();
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
-            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot look back at changes"),
         }
+        // First, since a few sick targets of an unknown number look like a systemic fault.
         match self.prometheus.number(&self.targets).await {
             Ok(Some(number)) => {
                 // A count is a small whole number; anything else saturates harmlessly.
@@ -79,6 +81,18 @@ impl Reconciler {
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
+            }
+        }
+        let asked_at = self.clock.now();
+        match self.alertmanager.alerts().await {
+            Ok(updates) => {
+                self.metrics.reconciliations.with_label_values(&["ok"]).inc();
+                self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
+                drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
+            }
+            Err(error) => {
+                self.metrics.reconciliations.with_label_values(&["error"]).inc();
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
             }
         }
     }

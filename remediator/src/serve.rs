@@ -25,6 +25,7 @@ use crate::executor::Executor;
 use crate::facts::StepFact;
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
+use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind};
@@ -125,7 +126,6 @@ impl House {
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
-        let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
         let addresses = Addresses::new(&config.external_url, Arc::new(books.clone()));
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
@@ -142,17 +142,8 @@ impl House {
             clock,
             permits: Surroundings::permits(),
         };
-        let reconcile = Arc::new(Notify::new());
-        let reconciler = Reconciler {
-            alertmanager: Alertmanager::new(client, &config.alertmanager),
-            prometheus,
-            targets: config.targets.clone(),
-            every: config.reconcile,
-            now: Arc::clone(&reconcile),
-            clock,
-            inputs: inputs.clone(),
-            metrics: metrics.clone(),
-        };
+        let reconciler = reconciler(&config, &desk, prometheus, &books, &metrics)?;
+        let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
         let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
         let orphans =
@@ -162,6 +153,7 @@ impl House {
         }
         let facts = facts(restored.results);
         report_restart(&restored.saved.incidents);
+        let windows = Windows::new(config.maintenance_windows.clone());
         let shared = Shared {
             inputs,
             reader: journal.reader(),
@@ -172,6 +164,8 @@ impl House {
             metrics: metrics.clone(),
             console: config.external_url.host_str().unwrap_or_default().into(),
             policy: Arc::new(config.policy.clone()),
+            windows: Arc::new(windows.clone()),
+            clock,
             changes: changed,
             stop: stop.clone(),
         };
@@ -184,6 +178,7 @@ impl House {
             facts,
             undelivered,
             unheard,
+            windows,
             orphans,
             surroundings,
             metrics,
@@ -192,6 +187,28 @@ impl House {
         });
         Ok((event_loop, shared))
     }
+}
+
+fn reconciler(
+    config: &Config,
+    desk: &Desk,
+    prometheus: PromClient,
+    books: &[Arc<Book>],
+    metrics: &Metrics,
+) -> anyhow::Result<Reconciler> {
+    let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
+    Ok(Reconciler {
+        alertmanager: Alertmanager::new(client, &config.alertmanager),
+        prometheus,
+        targets: config.targets.clone(),
+        every: config.reconcile,
+        reader: desk.reader.clone(),
+        books: books.to_vec(),
+        now: Arc::new(Notify::new()),
+        clock: desk.clock,
+        inputs: desk.inputs.clone(),
+        metrics: metrics.clone(),
+    })
 }
 
 fn plans(books: &[Arc<Book>]) -> Vec<vvtv_incident::Runbook> {

@@ -17,6 +17,7 @@ mod align;
 mod budget;
 mod command;
 mod context;
+mod efficacy;
 mod escalation;
 mod event;
 mod fleet;
@@ -35,6 +36,7 @@ mod time;
 
 pub use budget::Budget;
 pub use command::{Command, Entry, Happening, PageOrder};
+pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Fleet, PastChange, Pause, Saved};

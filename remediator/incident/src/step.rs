@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::command::{Command, Happening};
 use crate::context::{Context, Out, Systemic, lock_for};
+use crate::efficacy::Efficacy;
 use crate::event::{Answer, Outcome};
 use crate::health::Health;
 use crate::ids::{LockName, StepId};
@@ -146,22 +147,26 @@ impl Incident {
             return self.block(index, block, cx, out);
         }
         let approved = self.steps.get(index).is_some_and(|record| record.approved_by.is_some());
-        match cx.mode() {
-            Mode::Shadow => self.skip(index, Reason::Shadow, cx, out),
-            Mode::Approve if !approved => self.ask_approval(index, cx, out),
-            Mode::Act | Mode::Approve => self.start(index, step, reason, cx, out),
+        match (cx.mode(), cx.helped_too_seldom(step)) {
+            (Mode::Shadow, _) => self.skip(index, Reason::Shadow, cx, out),
+            (Mode::Act, Some(Efficacy { runs, helped })) if !approved => {
+                let why = format!(": helped {helped} of {runs}");
+                self.ask_approval(index, (Reason::EfficacyLow, &why), cx, out)
+            }
+            (Mode::Approve, _) if !approved => self.ask_approval(index, (Reason::ApprovalNeeded, ""), cx, out),
+            (Mode::Act | Mode::Approve, _) => self.start(index, step, reason, cx, out),
         }
     }
 
-    fn ask_approval(&mut self, index: usize, cx: &Context<'_>, out: &mut Out) -> Flow {
+    fn ask_approval(&mut self, index: usize, (reason, why): (Reason, &str), cx: &Context<'_>, out: &mut Out) -> Flow {
         let until = cx.now + cx.policy.approval_expires;
         self.at(index, Stage::AwaitingApproval { until });
         let step = self.step_name(index);
-        self.reason = Reason::ApprovalNeeded;
-        self.record(out, Happening::Blocked, Reason::ApprovalNeeded, step);
+        self.reason = reason;
+        self.record(out, Happening::Blocked, reason, format!("{step}{why}"));
         // A measure that could be taken back is no trouble: the target is healthy.
         if !self.restores() {
-            self.trouble(Reason::ApprovalNeeded, cx, out);
+            self.trouble(reason, cx, out);
         }
         Flow::Wait
     }
@@ -174,6 +179,8 @@ impl Incident {
             Some(Block::Paused)
         } else if cx.maintenance {
             Some(Block::Maintenance)
+        } else if self.suppressed() {
+            Some(Block::Suppressed)
         } else if cx.cause.is_some() {
             Some(Block::CauseOpen)
         } else {
@@ -238,6 +245,7 @@ impl Incident {
             | Block::Held
             | Block::Paused
             | Block::Maintenance
+            | Block::Suppressed
             | Block::CauseOpen
             | Block::HealthUnknown
             | Block::Settling
@@ -255,7 +263,7 @@ impl Incident {
         let not_needed = !self.restores() && matches!(health, Health::Healthy { .. });
         let still = match by {
             Block::HealthUnknown => matches!(health, Health::Unknown { .. }),
-            Block::Held | Block::Paused | Block::Maintenance | Block::CauseOpen => {
+            Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen => {
                 self.blocked_by(index, step, cx) == Some(by)
             }
             Block::Systemic | Block::Settling | Block::LockBusy | Block::BudgetSpent => {

@@ -26,7 +26,7 @@ const DECISION_KEEPS: Duration = Duration::from_secs(10);
 /// How long a question may wait for its turn; an answer after that comes too late for the core.
 const QUESTION_WAITS: Duration = Duration::from_secs(5);
 /// Processes at one time. Changes have a limit of their own; this one bounds diagnoses.
-const PROCESSES_MAX: usize = 32;
+const PROCESSES_MAX: usize = 64;
 
 /// Something to do now that its decision is on disk.
 #[derive(Debug)]

@@ -137,6 +137,11 @@ fn names_are_known(case: &Case, source: &Source, books: &[Book]) -> Result<(), Y
             return Err(source.error(results, "a step needs at least one result"));
         }
     }
+    for operator in &case.operators {
+        if matches!(operator.what.value, Deed::Approve) && operator.step.is_none() {
+            return Err(source.error(&operator.what, "an approval names its `step`"));
+        }
+    }
     for alert in &case.alerts {
         if !books.iter().any(|book| book.plan.alerts.contains(&AlertName::new(alert.name.value.as_str()))) {
             return Err(source.error(&alert.name, format!("no runbook answers {}", alert.name.value)));
@@ -169,11 +174,11 @@ fn happenings(case: &Case, world: &mut World<'_, Case>) {
         }
     }
     for operator in &case.operators {
-        let operation = match operator.what {
+        let operation = match operator.what.value {
             Deed::Ack => Operation::Ack,
             Deed::Hold => Operation::Hold,
             Deed::Release => Operation::Release,
-            Deed::Approve => Operation::Approve,
+            Deed::Approve => Operation::Approve(StepId::new(operator.step.as_deref().unwrap_or_default())),
             Deed::Abort => Operation::Abort,
         };
         let (incident, by) = (IncidentId::new(1), Person::new("operator"));

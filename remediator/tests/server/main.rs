@@ -5,4 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod report;
