@@ -63,7 +63,7 @@ impl Metrics {
         let metrics = Self {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
-            alerts_refused: IntCounter::new(
+            alerts_refused: counter(
                 "alerts_refused_total",
                 "Alerts that could not be read, in deliveries that could.",
             )?,
@@ -73,11 +73,9 @@ impl Metrics {
                 "Runs of a change in the last 90 days after which the target was healthy within its time to settle.",
                 &["runbook", "step"],
             )?,
-            step_healthy_after: GaugeVec::new(
-                Opts::new(
-                    "step_healthy_after_seconds",
-                    "Median time from a change's start to health, where it helped.",
-                ),
+            step_healthy_after: times(
+                "step_healthy_after_seconds",
+                "Median time from a change's start to health, where it helped.",
                 &["runbook", "step"],
             )?,
             steps: counters("steps_total", "Finished steps.", &["runbook", "step", "state"])?,
@@ -165,6 +163,14 @@ fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, pr
 
 fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
     IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn counter(name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    IntCounter::new(name, help)
+}
+
+fn times(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    GaugeVec::new(Opts::new(name, help), labels)
 }
 
 fn gauge(name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
