@@ -1,7 +1,7 @@
 //! From inputs to decisions: what one transaction must hold, and what follows once it is written.
 
 use tokio::sync::oneshot;
-use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Timestamp};
+use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Timestamp};
 
 use super::effects::Effect;
 use super::{EventLoop, Input, Unavailable};
@@ -192,6 +192,10 @@ impl EventLoop {
             tracing::debug!(incident, event, reason, detail, "decided");
         } else {
             tracing::info!(incident, event, reason, detail, "decided");
+        }
+        if entry.reason == Reason::Duplicate {
+            // Nothing changes, and what it repeats is on disk by the time that this turn is answered.
+            return;
         }
         if let Some(state) = entry.incident.and_then(|id| self.fleet.incident(id)) {
             self.pending.batch.incidents.insert(state.id, state.clone());

@@ -46,7 +46,7 @@ pub struct HeldChange {
 }
 
 impl Reader {
-    /// Every change that was started since then, oldest first.
+    /// Every change that was started since then, newest first.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -60,7 +60,7 @@ impl Reader {
                           (SELECT min(intent_at) FROM step_run AS later WHERE later.incident_id = run.incident_id
                                AND later.change = 1 AND later.intent_at > run.intent_at), 9e18))
              FROM step_run AS run JOIN incident ON incident.id = run.incident_id
-             WHERE change = 1 AND intent_at >= ?1 ORDER BY intent_at LIMIT {CHANGES_MAX}"
+             WHERE change = 1 AND intent_at >= ?1 ORDER BY intent_at DESC LIMIT {CHANGES_MAX}"
         );
         self.ask(DOING, move |connection| {
             rows(connection, DOING, &sql, number_of(since), |row| {
