@@ -81,8 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(path) => WebConfig::load(path).map_err(anyhow::Error::new)?,
         None => WebConfig::default(),
     };
-    let addresses = args.web.listen_or(&ListenAddress::every_address(PORT));
-    let listeners = serve::bind(&addresses).await?;
+    let listeners = serve::listen(&args.web, &ListenAddress::every_address(PORT)).await?;
     for listener in &listeners {
         info!(address = %listener.local_addr().context("read the address of a listener")?, "listening");
     }

@@ -1,25 +1,29 @@
 //! Reading a document over HTTP or from a file, with a limit on time, bytes and redirects.
 
-use std::error::Error as _;
+mod client;
+
+use std::borrow::Cow;
+use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{HeaderMap, HeaderName};
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::{Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::logging::chain;
+
+use self::client::{Client, SendError};
 
 use crate::config::Location;
 use crate::health::{Failure, ProbeError};
 
 /// The largest document: a playlist of 5,000 segments with parts is below it.
 pub const BYTES_MAX: usize = 4 << 20;
-
-/// Redirects followed.
-const REDIRECTS_MAX: usize = 5;
 
 /// A document and what its server says of its age.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,14 +51,8 @@ impl Fetcher {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("vvtv-exporter/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::limited(REDIRECTS_MAX))
-            .no_proxy()
-            .pool_max_idle_per_host(64)
-            .build()?;
-        Ok(Self { client })
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { client: Client::new()? })
     }
 
     /// Reads a whole document within `limit`.
@@ -81,10 +79,8 @@ impl Fetcher {
 
     /// The length of a document that is there and not empty, without reading it; none where the server does not tell.
     ///
-    /// A server that does not answer `HEAD`, or does not tell a length, gets the benefit of the doubt.
-    ///
     /// # Errors
-    /// It is missing or empty, or the server does not answer.
+    /// It is missing or empty, or the server does not answer, or not with 2xx: some serve what they do not answer `HEAD` for.
     pub async fn content_length(&self, location: &Location, limit: Duration) -> Result<Option<u64>, ProbeError> {
         let look = async {
             match location {
@@ -106,84 +102,108 @@ impl Fetcher {
 
     /// The length that a server tells.
     async fn head(&self, url: &Url) -> Result<Option<u64>, ProbeError> {
-        let sent = self.client.head(url.clone()).send().await;
-        let response =
-            sent.map_err(|error| ProbeError::new(reason(&error), format!("HEAD {url}: {}", chain(&error))))?;
+        let (_, response) = self.client.send(&Method::HEAD, url).await.map_err(|error| failed("HEAD", url, &error))?;
         let status = response.status();
-        if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Err(ProbeError::new(Failure::Missing, format!("HEAD {url}: HTTP status {status}")));
+        if !status.is_success() {
+            let message = format!("HEAD {}: HTTP status {status}", redacted(url));
+            return Err(ProbeError::new(status_reason(status), message));
         }
-        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(length.filter(|_| status.is_success()))
+        Ok(response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()))
     }
 
     async fn http(&self, url: &Url) -> Result<Document, ProbeError> {
-        let failed = |error: &reqwest::Error| ProbeError::new(reason(error), format!("GET {url}: {}", chain(error)));
-        let mut response = self.client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
+        let (location, response) =
+            self.client.send(&Method::GET, url).await.map_err(|error| failed("GET", url, &error))?;
         let status = response.status();
         if !status.is_success() {
-            let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
-            let reason = if gone { Failure::Missing } else { Failure::Status };
-            let error = ProbeError::new(reason, format!("GET {url}: HTTP status {status}"));
+            let error = ProbeError::new(status_reason(status), format!("GET {}: HTTP status {status}", redacted(url)));
             return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
         }
         let age = content_age(response.headers());
-        let location = Location::Http(response.url().clone());
-        let body = body(&mut response).await.map_err(|error| match error {
-            Body::TooLarge => ProbeError::new(Failure::TooLarge, format!("GET {url}: more than {BYTES_MAX} bytes")),
-            Body::Broken(error) => failed(&error),
+        let body = body(response.into_body()).await.map_err(|error| match error {
+            Body::TooLarge => {
+                ProbeError::new(Failure::TooLarge, format!("GET {}: more than {BYTES_MAX} bytes", redacted(url)))
+            }
+            Body::Broken(error) => failed("GET", url, &error),
         })?;
+        let location = Location::Http(location);
         Ok(Document { body, age, location, http_status: Some(status.as_u16()), took: Duration::ZERO })
     }
 }
 
-/// An address for messages.
+fn failed(method: &str, url: &Url, error: &(dyn Error + 'static)) -> ProbeError {
+    ProbeError::new(reason(error), format!("{method} {}: {}", redacted(url), chain(error)))
+}
+
+/// An address without its password.
+fn redacted(url: &Url) -> Cow<'_, str> {
+    if url.password().is_none() {
+        return Cow::Borrowed(url.as_str());
+    }
+    let mut url = url.clone();
+    // An address that has a password can have another one.
+    let _: Result<(), ()> = url.set_password(Some("xxxxx"));
+    Cow::Owned(url.into())
+}
+
+/// An address for messages: without its password.
 #[must_use]
 pub fn shown(location: &Location) -> String {
     match location {
-        Location::Http(url) => url.to_string(),
+        Location::Http(url) => redacted(url).into_owned(),
         Location::File(path) => path.display().to_string(),
     }
 }
 
 enum Body {
     TooLarge,
-    Broken(reqwest::Error),
+    Broken(hyper::Error),
 }
 
-async fn body(response: &mut Response) -> Result<Bytes, Body> {
+async fn body(mut incoming: Incoming) -> Result<Bytes, Body> {
     let too_large = |bytes: u64| bytes > BYTES_MAX as u64;
-    if response.content_length().is_some_and(too_large) {
+    if too_large(incoming.size_hint().lower()) {
         return Err(Body::TooLarge);
     }
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(Body::Broken)? {
-        if body.len() + chunk.len() > BYTES_MAX {
+    // A playlist mostly comes in one piece, which is taken as it is.
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let Ok(piece) = frame.map_err(Body::Broken)?.into_data() else { continue };
+        if too_large((whole.len() + pieces.len() + piece.len()) as u64) {
             return Err(Body::TooLarge);
         }
-        body.extend_from_slice(&chunk);
+        if whole.is_empty() && pieces.is_empty() {
+            whole = piece;
+        } else {
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+            pieces.extend_from_slice(&piece);
+        }
     }
-    Ok(body.freeze())
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
 }
 
-fn reason(error: &reqwest::Error) -> Failure {
-    let mut cause = error.source();
+fn status_reason(status: StatusCode) -> Failure {
+    let gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+    if gone { Failure::Missing } else { Failure::Status }
+}
+
+fn reason(error: &(dyn Error + 'static)) -> Failure {
+    let mut cause = Some(error);
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
             return io_reason(io);
         }
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Failure::Malformed;
+        }
         cause = inner.source();
     }
-    if error.is_redirect() {
-        Failure::Redirects
-    } else if error.is_timeout() {
-        Failure::Timeout
-    } else if error.is_connect() {
-        Failure::Unreachable
-    } else if error.is_body() || error.is_decode() || error.is_request() {
-        Failure::Closed
-    } else {
-        Failure::Malformed
+    match error.downcast_ref() {
+        Some(SendError::Redirects) => Failure::Redirects,
+        Some(SendError::Astray(_) | SendError::Address(_)) => Failure::Malformed,
+        Some(SendError::Http(error)) if error.is_connect() => Failure::Unreachable,
+        Some(SendError::Http(_)) | None => Failure::Closed,
     }
 }
 
@@ -258,5 +278,11 @@ mod tests {
             headers.insert(*name, header::HeaderValue::from_static(value));
         }
         assert_eq!(content_age(&headers), expected.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let location = Location::Http(Url::parse("http://user:secret@a.test/main.m3u8").unwrap());
+        assert_eq!(shown(&location), "http://user:xxxxx@a.test/main.m3u8");
     }
 }

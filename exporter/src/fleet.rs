@@ -288,8 +288,10 @@ impl<S: Ord + Clone, V> Pool<S, V> {
         let (kept, ended): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut self.running).into_iter().partition(|(spec, _)| wanted.contains(spec));
         self.running = kept;
-        for running in ended.into_values() {
+        for running in ended.values() {
             running.stop.cancel();
+        }
+        for running in ended.into_values() {
             if let Err(error) = running.task.await {
                 tracing::error!(%error, "a probe died");
             }

@@ -15,6 +15,9 @@ use crate::fleet::{Watched, WatchedStream};
 use crate::probe::host::HostView;
 use crate::snapshot::{IngestState, Source, Stage, Views};
 
+/// Room for the series of a stream; room that is not used costs nothing.
+const STREAM_BYTES: usize = 4 << 10;
+
 /// The labels of a stream's series, escaped once.
 #[derive(Clone, Debug)]
 pub struct StreamLabels {
@@ -82,7 +85,7 @@ pub fn scrape(now: Now, watched: &Watched, registry: &Registry, format: Format) 
 /// Renders given rows.
 #[must_use]
 pub fn render(now: Now, rows: &[Row], host: Option<&HostView>, registry: &Registry, format: Format) -> Bytes {
-    let mut out = Exposition::new(format);
+    let mut out = Exposition::with_capacity(format, rows.len().max(4) * STREAM_BYTES);
     families::segments(&mut out, now, rows);
     families::encoders(&mut out, now, rows);
     families::ingests(&mut out, now, rows);

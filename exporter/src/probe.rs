@@ -1,6 +1,7 @@
 //! The sources, one module each: fetch, parse (pure), observe (pure). Each runs as a task of its own with its own timeouts, owns
 //! what it knows, and publishes a small immutable view of it.
 
+pub mod dash;
 pub mod hls;
 pub mod host;
 pub mod nginx_stat;

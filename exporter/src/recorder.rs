@@ -1,6 +1,6 @@
 //! The last raw observations of every stream, for the question "what did it see?" after the fact. Bounded in every direction.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -36,7 +36,7 @@ pub struct Recorder {
 enum Request {
     File { stream: String, entry: Entry },
     Read { stream: String, answer: oneshot::Sender<Vec<Entry>> },
-    Keep { streams: Vec<String> },
+    Keep { streams: BTreeSet<String> },
 }
 
 impl Recorder {
@@ -67,7 +67,7 @@ impl Recorder {
     }
 
     /// Forgets all other streams.
-    pub async fn keep_only(&self, streams: Vec<String>) {
+    pub async fn keep_only(&self, streams: BTreeSet<String>) {
         // The task ends only when every recorder is gone, so there is one to receive this.
         let _: Result<(), _> = self.queue.send(Request::Keep { streams }).await;
     }
@@ -121,7 +121,7 @@ mod tests {
             Entry { at: "1970-01-01T00:00:40.000Z".to_owned(), source: "hls", seen: "40".to_owned() }
         );
         assert_eq!(entries[KEPT].seen.len(), TEXT_MAX);
-        recorder.keep_only(vec!["other".to_owned()]).await;
+        recorder.keep_only(BTreeSet::from(["other".to_owned()])).await;
         assert_eq!(recorder.read("main").await, []);
     }
 }

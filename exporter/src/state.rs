@@ -124,7 +124,7 @@ impl Remembered {
                 if let Some(newest) = variant.freshness.newest() {
                     let unix_seconds = variant.freshness.last_advance_unix_seconds();
                     let advance = Advance { newest: newest.clone(), unix_seconds };
-                    variants.insert((stream.config.name.clone(), variant.name.clone()), advance);
+                    variants.insert((stream.config.name.clone(), variant.name.to_string()), advance);
                 }
             }
         }

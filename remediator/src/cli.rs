@@ -19,7 +19,7 @@ use crate::journal::Reader;
 use crate::rehearsal::tests_of;
 use crate::runbook::load_dir;
 use crate::source::Source;
-use crate::{check, client, config, import, rehearsal, report, runbook, serve};
+use crate::{check, client, config, import, journal_file, rehearsal, report, runbook, serve};
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -47,6 +47,11 @@ enum Verb {
     Import(ImportArgs),
     /// Print the runbook language's JSON Schema, for editors.
     Schema,
+    /// Compare the timeline with its hashes, or print it.
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Copy the journal into a new file while the server runs.
+    Backup(BackupArgs),
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -131,6 +136,47 @@ pub struct ImportArgs {
     pub output: Option<PathBuf>,
 }
 
+/// Verbs of `audit`.
+#[derive(Subcommand)]
+pub enum AuditVerb {
+    /// Compare every row with its hash. Exits with 1, naming the first row that does not hold.
+    Verify(VerifyArgs),
+    /// Print every row and its hash as a line of JSON.
+    Export(JournalArgs),
+}
+
+/// Which journal.
+#[derive(Parser)]
+pub struct JournalArgs {
+    /// The journal's file, e.g. a backup; without it, the configuration's.
+    pub file: Option<PathBuf>,
+    /// The configuration.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+}
+
+/// Flags of `audit verify`.
+#[derive(Parser)]
+pub struct VerifyArgs {
+    /// Which journal.
+    #[command(flatten)]
+    pub journal: JournalArgs,
+    /// A hash that the server logged; a chain that does not go through it was cut off or written anew.
+    #[arg(long, value_name = "HASH")]
+    pub through: Option<String>,
+}
+
+/// Flags of `backup`.
+#[derive(Parser)]
+pub struct BackupArgs {
+    /// The configuration.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+    /// The new file.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
 /// Verbs that talk to a running server.
 #[derive(Subcommand)]
 pub enum ClientVerb {
@@ -213,6 +259,9 @@ pub fn main() -> ExitCode {
         Verb::Render(args) => render(&args),
         Verb::Import(args) => import_page(&args),
         Verb::Schema => schema(),
+        Verb::Audit(AuditVerb::Verify(args)) => journal_file::verify(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Audit(AuditVerb::Export(args)) => journal_file::export(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Backup(args) => journal_file::backup(&args).map(|()| ExitCode::SUCCESS),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

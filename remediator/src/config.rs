@@ -53,6 +53,8 @@ pub struct Config {
     pub reconcile: Duration,
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
+    /// How long a closed incident is kept in the journal.
+    pub retention: Duration,
     /// Places in the file, for `check`.
     pub marks: Marks,
 }

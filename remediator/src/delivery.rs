@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::event_loop::Input;
+use crate::failpoint::{Point, reached};
 use crate::journal::{Delivery, Reader};
-use crate::notice::{Addresses, notice_for};
+use crate::notice::{Addresses, NoticeError, notice_for};
 use crate::outbox::{Message, MessageKey, MessageKind};
 use crate::pager::Channel;
 
@@ -131,12 +132,23 @@ impl Worker {
 
     async fn send(&mut self, attempt: Attempt) {
         let sent = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
-            Ok(notice) => self.channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error)),
+            Ok(notice) => {
+                reached(Point::PageBegun);
+                self.channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
+            }
+            // Retention has forgotten it: nobody waits for this message any more.
+            Err(NoticeError::NoIncident(_)) => {
+                let at = self.desk.clock.now();
+                return self.report(attempt.message.key, Delivery::Moot { at }).await;
+            }
             Err(error) => Err(vvtv_toolkit::logging::chain(&error)),
         };
         let key = attempt.message.key.clone();
         match sent {
-            Ok(()) => self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await,
+            Ok(()) => {
+                reached(Point::PageTaken);
+                self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await;
+            }
             Err(error) => {
                 tracing::warn!(channel = key.channel, incident = key.incident.get(), error, "message not delivered");
                 self.report(key, Delivery::Failed { error }).await;

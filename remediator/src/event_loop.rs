@@ -13,15 +13,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, RunbookId, Timestamp};
+use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Timestamp};
 
 pub use self::effects::Surroundings;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
-use crate::executor::Identity;
+use crate::executor::{Identity, Output};
 use crate::facts::{Said, StepFact};
-use crate::journal::{Delivery, Journal, RunKey, RunResult};
+use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
@@ -34,6 +34,8 @@ const BATCH_MAX: usize = 1024;
 pub const QUEUE_MAX: usize = 4096;
 /// Time between two tries to write a transaction that could not be written.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// Between two complaints about a journal that fails.
+const COMPLAIN: Duration = Duration::from_secs(30);
 /// How long running steps may go on after the stop before they are left to the next start.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -56,12 +58,12 @@ pub enum Input {
     },
     /// The answer to a question, or a fact from outside.
     Event(Event),
-    /// What a person did; answered once durable, with what was decided.
+    /// What a person did; answered with what was decided, once that is durable or cannot be made so.
     Operator {
         /// What.
         event: Event,
         /// Where the answer goes.
-        done: oneshot::Sender<Result<Vec<Entry>, Unavailable>>,
+        done: oneshot::Sender<Result<Decided, Unavailable>>,
     },
     /// A step's process exists.
     Spawned {
@@ -69,6 +71,13 @@ pub enum Input {
         key: RunKey,
         /// How it is known again.
         mark: Identity,
+    },
+    /// A running step has written something.
+    Output {
+        /// Which.
+        key: RunKey,
+        /// All that it has written so far, its beginning and its end.
+        output: Output,
     },
     /// A step is over.
     Finished {
@@ -86,6 +95,15 @@ pub enum Input {
         /// What became of it.
         delivery: Delivery,
     },
+}
+
+/// What was decided on a person's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The decision.
+    pub entries: Vec<Entry>,
+    /// Whether it is on disk. If not, it takes effect as soon as it is, and is lost if the program ends before.
+    pub durable: bool,
 }
 
 /// The journal cannot be written just now; whoever asked should ask again.
@@ -109,6 +127,7 @@ pub struct EventLoop {
     tasks: TaskTracker,
     pending: Turn,
     journal_failing: bool,
+    complained_at: Option<tokio::time::Instant>,
     journal_closed: bool,
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
@@ -174,6 +193,7 @@ impl EventLoop {
             tasks: TaskTracker::new(),
             pending: Turn::default(),
             journal_failing: false,
+            complained_at: None,
             journal_closed: false,
             changes: parts.changes,
             unheard: parts.unheard,
@@ -226,6 +246,7 @@ impl EventLoop {
             }
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
             Input::Delivered { key, delivery } => self.pending.batch.deliveries.push((key, delivery)),
+            Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
             Input::Alerts { .. } | Input::Reconciled { .. } | Input::Event(_) | Input::Operator { .. } => {}
         }
     }
@@ -265,30 +286,45 @@ impl EventLoop {
             let (batch, result) = self.journal.commit(turn.batch).await;
             timer.observe_duration();
             turn.batch = batch;
+            if let Ok(head) = &result {
+                anchor(&turn.batch, head);
+            }
             if let Err(error) = result {
-                self.journal_closed |= matches!(error, crate::journal::JournalError::Closed);
-                if !self.journal_failing {
-                    tracing::error!(error = &error as &dyn std::error::Error, "journal failed: effects wait");
-                }
-                self.journal_failing = true;
-                self.metrics.journal_up.set(0);
                 turn.refuse();
                 self.pending = turn;
+                self.journal_failed(&error);
                 return;
             }
         }
         if self.journal_failing {
             tracing::info!("journal is written again");
+            self.metrics.waiting_messages.set(0);
         }
         self.journal_failing = false;
+        self.complained_at = None;
         self.metrics.journal_up.set(1);
         if !turn.batch.is_empty() {
             self.changes.send_modify(|number| *number += 1);
         }
-        turn.batch = crate::journal::Batch::default();
+        turn.batch = Batch::default();
         turn.answer();
         for effect in turn.effects {
             self.perform(effect);
+        }
+    }
+
+    /// Says so at once and then from time to time. Nobody is called from here: a call that the journal does not know could neither be
+    /// repeated, nor acknowledged, nor taken back, and the alert RemediatorJournalDown calls people without us.
+    fn journal_failed(&mut self, error: &JournalError) {
+        self.journal_closed |= matches!(error, JournalError::Closed);
+        self.journal_failing = true;
+        self.metrics.journal_up.set(0);
+        let waiting = self.pending.batch.messages.len();
+        self.metrics.waiting_messages.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        if self.complained_at.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, messages_waiting = waiting, "journal failed: effects wait, and nobody is called");
+            self.complained_at = Some(tokio::time::Instant::now());
         }
     }
 
@@ -299,5 +335,12 @@ impl EventLoop {
         for incident in self.fleet.incidents() {
             self.metrics.incidents.with_label_values(&[incident.runbook.as_str(), incident.phase_name()]).inc();
         }
+    }
+}
+
+/// Every closed incident leaves the timeline's end in the log, where whoever alters the journal does not reach: see `audit verify`.
+fn anchor(batch: &Batch, head: &Head) {
+    for incident in batch.incidents.values().filter(|incident| matches!(incident.phase, Phase::Closed { .. })) {
+        tracing::info!(incident = incident.id.get(), row = head.row, hash = head.hash, "timeline written");
     }
 }

@@ -10,13 +10,15 @@ mod proc;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, Timestamp};
+
+use capture::lock;
 
 pub use capture::Captured;
 pub use environment::search_path;
@@ -27,6 +29,9 @@ use group::{End, Group};
 
 /// How long output is still read after the last process of the group is gone: something that left the group may hold the pipe.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// Between two tellings of a running step's output.
+const TELL: Duration = Duration::from_secs(1);
 
 /// One step to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +69,15 @@ pub struct Finished {
     pub finished_at: Timestamp,
 }
 
+/// What a running step has written so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// To standard output.
+    pub stdout: String,
+    /// To standard error.
+    pub stderr: String,
+}
+
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -85,14 +99,21 @@ impl Executor {
         Ok(Self { spool: std::path::absolute(spool)?, clock })
     }
 
-    /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one; `kill` ends the step at once.
+    /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one, its output so far on `output`
+    /// while it runs; `kill` ends the step at once.
     ///
     /// If the returned future is dropped, the step's processes are killed.
-    pub async fn run(&self, launch: Launch, spawned: oneshot::Sender<Identity>, kill: CancellationToken) -> Finished {
+    pub async fn run(
+        &self,
+        launch: Launch,
+        spawned: oneshot::Sender<Identity>,
+        output: mpsc::Sender<Output>,
+        kill: CancellationToken,
+    ) -> Finished {
         let started_at = (self.clock)();
         let file = self.spool.join(format!("{}-{}-{}.json", launch.incident, launch.step, launch.attempt));
         let ran = match write_facts(&file, &launch.facts).await {
-            Ok(()) => run_group(&launch, &file, spawned, &kill).await,
+            Ok(()) => run_group(&launch, &file, (spawned, output), &kill).await,
             Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", file.display())),
         };
         if let Err(error) = tokio::fs::remove_file(&file).await
@@ -153,7 +174,12 @@ async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
     file.flush().await
 }
 
-async fn run_group(launch: &Launch, facts: &Path, spawned: oneshot::Sender<Identity>, kill: &CancellationToken) -> Ran {
+async fn run_group(
+    launch: &Launch,
+    facts: &Path,
+    (spawned, output): (oneshot::Sender<Identity>, mpsc::Sender<Output>),
+    kill: &CancellationToken,
+) -> Ran {
     let Some((program, arguments)) = launch.argv.split_first() else {
         return Ran::failed("nothing to run".to_owned());
     };
@@ -179,17 +205,20 @@ async fn run_group(launch: &Launch, facts: &Path, spawned: oneshot::Sender<Ident
     let Some(mut group) = Group::of(child) else { return Ran::failed(format!("{program} has no process id")) };
     // Nobody listening is no reason not to run.
     let _ = spawned.send(group.identity());
-    let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
+    let (stdout, stderr) = (Mutex::default(), Mutex::default());
     let end = {
-        let drain = async { tokio::join!(capture::drain(pipes.0, &mut stdout), capture::drain(pipes.1, &mut stderr)) };
+        let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
         tokio::pin!(drain);
         let ending = group.end(launch.timeout, kill);
         tokio::pin!(ending);
         let mut drained = false;
+        let telling = tell_output(&stdout, &stderr, &output);
+        tokio::pin!(telling);
         let end = loop {
             tokio::select! {
                 end = &mut ending => break end,
                 _ = &mut drain, if !drained => drained = true,
+                () = &mut telling => {}
             }
         };
         if !drained {
@@ -198,7 +227,25 @@ async fn run_group(launch: &Launch, facts: &Path, spawned: oneshot::Sender<Ident
         end
     };
     let (outcome, exit_code) = outcome(end);
-    Ran { outcome, exit_code, stdout, stderr }
+    let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
+}
+
+/// Tells the output so far, whenever there is more of it; never ends.
+async fn tell_output(stdout: &Mutex<Captured>, stderr: &Mutex<Captured>, output: &mpsc::Sender<Output>) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(TELL).await;
+        let read = lock(stdout).len() + lock(stderr).len();
+        if read == told {
+            continue;
+        }
+        let now = Output { stdout: lock(stdout).text(), stderr: lock(stderr).text() };
+        // Who has not taken the last one yet takes a later one.
+        if output.try_send(now).is_ok() {
+            told = read;
+        }
+    }
 }
 
 fn outcome(end: End) -> (Outcome, Option<i32>) {

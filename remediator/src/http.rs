@@ -86,6 +86,7 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route("/webhook/alertmanager", post(webhook::alertmanager))
         .route("/api/v1/incidents", get(api::list))
         .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/incidents/{id}/output", get(api::output))
         .route("/api/v1/incidents/{id}/{operation}", post(operator::on_incident))
         .route("/api/v1/maintenance", get(api::maintenance))
         .route("/api/v1/{operation}", post(operator::on_all))

@@ -3,9 +3,11 @@
 //! One thread writes, one transaction per [`Batch`], WAL with `synchronous=FULL`: when [`Journal::commit`] returns, the batch is on
 //! disk. Readers open the file on their own and never block the writer.
 
+mod audit;
 mod history;
 mod load;
 mod read;
+mod retention;
 mod schema;
 mod write;
 
@@ -16,14 +18,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
+pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify as verify_audit};
 pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
 pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
-use crate::executor::Identity;
+pub use self::retention::Forgotten;
+use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey};
 
 /// How long a reader or the writer waits for the other's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +100,8 @@ pub struct Batch {
     pub intents: Vec<(Timestamp, RunKey)>,
     /// Processes that were started for them.
     pub spawned: Vec<(RunKey, Identity)>,
+    /// What running ones have written so far.
+    pub outputs: BTreeMap<RunKey, Output>,
     /// How they ended.
     pub results: Vec<(RunKey, RunResult)>,
     /// Messages to people, to be sent once this is committed.
@@ -165,11 +171,12 @@ impl Batch {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { incidents, timeline, intents, spawned, results, messages, deliveries, pause } = self;
+        let Self { incidents, timeline, intents, spawned, outputs, results, messages, deliveries, pause } = self;
         incidents.is_empty()
             && timeline.is_empty()
             && intents.is_empty()
             && spawned.is_empty()
+            && outputs.is_empty()
             && results.is_empty()
             && messages.is_empty()
             && deliveries.is_empty()
@@ -188,7 +195,12 @@ fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
     }
 }
 
-type Job = (Batch, oneshot::Sender<(Batch, Result<(), JournalError>)>);
+/// What the writing thread is told.
+#[derive(Debug)]
+enum Job {
+    Commit(Box<Batch>, oneshot::Sender<(Batch, Result<Head, JournalError>)>),
+    Forget(Timestamp, oneshot::Sender<Result<Forgotten, JournalError>>),
+}
 
 /// The writing end.
 #[derive(Debug)]
@@ -206,17 +218,24 @@ impl Journal {
         let lock = lock(path)?;
         let mut connection = schema::open(path)?;
         let restored = load::load(&mut connection)?;
-        // One job at a time is ever under way: the event loop waits for each.
+        let mut head = audit::head(&connection)
+            .map_err(|source| JournalError::Query { doing: "read the timeline's end", source })?;
+        // The event loop and retention wait for each of theirs.
         let (jobs, mut queue) = mpsc::channel::<Job>(1);
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
                 // Held for as long as anything can be written.
                 let _lock = lock;
-                while let Some((batch, done)) = queue.blocking_recv() {
-                    let result = write::commit(&mut connection, &batch);
-                    // A loop that ended meanwhile has nobody left to tell.
-                    drop(done.send((batch, result)));
+                while let Some(job) = queue.blocking_recv() {
+                    // Whoever ended meanwhile need not be told.
+                    match job {
+                        Job::Commit(batch, done) => {
+                            let result = write::commit(&mut connection, &mut head, &batch);
+                            drop(done.send((*batch, result)));
+                        }
+                        Job::Forget(before, done) => drop(done.send(retention::forget(&mut connection, before))),
+                    }
                 }
             })
             .map_err(|error| JournalError::Open {
@@ -226,14 +245,16 @@ impl Journal {
         Ok((Self { jobs, path: path.to_owned() }, restored))
     }
 
-    /// Makes a batch durable. The batch comes back, because its owner still needs it: to act on it, or to try again.
+    /// Makes a batch durable and gives the timeline's new end. The batch comes back, because its owner still needs it: to act on
+    /// it, or to try again.
     ///
     /// # Errors
     /// Nothing of the batch was written.
-    pub async fn commit(&self, batch: Batch) -> (Batch, Result<(), JournalError>) {
+    pub async fn commit(&self, batch: Batch) -> (Batch, Result<Head, JournalError>) {
         let (done, answer) = oneshot::channel();
-        if let Err(mpsc::error::SendError((batch, _))) = self.jobs.send((batch, done)).await {
-            return (batch, Err(JournalError::Closed));
+        let job = Job::Commit(Box::new(batch), done);
+        if let Err(mpsc::error::SendError(Job::Commit(batch, _))) = self.jobs.send(job).await {
+            return (*batch, Err(JournalError::Closed));
         }
         answer.await.unwrap_or_else(|_| (Batch::default(), Err(JournalError::Closed)))
     }
@@ -242,5 +263,45 @@ impl Journal {
     #[must_use]
     pub fn reader(&self) -> Reader {
         Reader::new(self.path.clone())
+    }
+
+    /// The end that forgets.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper { jobs: self.jobs.clone(), path: self.path.clone() }
+    }
+}
+
+/// The end that forgets.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    jobs: mpsc::Sender<Job>,
+    path: PathBuf,
+}
+
+impl Keeper {
+    /// Forgets some of what was closed before a time; the result says whether there may be more.
+    ///
+    /// # Errors
+    /// Nothing was forgotten.
+    pub async fn forget(&self, before: Timestamp) -> Result<Forgotten, JournalError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(Job::Forget(before, done)).await.map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// Bytes on disk, what is not yet in the main file included.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let wal = self.path.with_file_name({
+            let mut name = self.path.file_name().unwrap_or_default().to_owned();
+            name.push("-wal");
+            name
+        });
+        [self.path.as_path(), wal.as_path()]
+            .into_iter()
+            .filter_map(|file| std::fs::metadata(file).ok())
+            .map(|data| data.len())
+            .sum()
     }
 }

@@ -39,6 +39,12 @@ pub struct Metrics {
     pub commit_duration: Histogram,
     /// Whether the last commit was written.
     pub journal_up: IntGauge,
+    /// Messages to people that cannot be sent because the journal fails.
+    pub waiting_messages: IntGauge,
+    /// Bytes of the journal on disk.
+    pub journal_size: IntGauge,
+    /// Rows that retention deleted, by table.
+    pub forgotten: IntCounterVec,
     /// Inputs that wait for the event loop.
     pub queue_length: IntGauge,
     /// Whether all new actions are paused.
@@ -84,6 +90,12 @@ impl Metrics {
             incidents: gauges("open_incidents", "Open incidents.", &["runbook", "phase"])?,
             commit_duration: histogram("journal_commit_duration_seconds", "Time that a journal commit took.")?,
             journal_up: gauge("journal_up", "Whether the last commit was written to disk.")?,
+            waiting_messages: gauge(
+                "journal_waiting_messages",
+                "Messages to people that wait for the journal to be written again.",
+            )?,
+            journal_size: gauge("journal_size_bytes", "Bytes of the journal on disk.")?,
+            forgotten: counters("journal_deleted_rows_total", "Rows that retention deleted.", &["table"])?,
             queue_length: gauge("queue_length", "Inputs that wait for the event loop.")?,
             paused: gauge("paused", "Whether all new actions are paused.")?,
             reconciliations: counters(
@@ -103,6 +115,9 @@ impl Metrics {
         };
         metrics.register()?;
         metrics.journal_up.set(1);
+        for table in ["incident", "timeline"] {
+            metrics.forgotten.with_label_values(&[table]);
+        }
         for result in ["ok", "error"] {
             metrics.reconciliations.with_label_values(&[result]);
         }
@@ -113,7 +128,7 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 17] = [
+        let all: [Box<dyn Collector>; 20] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
             Box::new(self.alerts_refused.clone()),
@@ -126,6 +141,9 @@ impl Metrics {
             Box::new(self.incidents.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.journal_up.clone()),
+            Box::new(self.waiting_messages.clone()),
+            Box::new(self.journal_size.clone()),
+            Box::new(self.forgotten.clone()),
             Box::new(self.queue_length.clone()),
             Box::new(self.paused.clone()),
             Box::new(self.reconciliations.clone()),

@@ -16,6 +16,7 @@ use crate::condition::PromClient;
 use crate::efficacy;
 use crate::event_loop::Input;
 use crate::executor::{Identity, Orphan, settle};
+use crate::failpoint::{Point, reached};
 use crate::journal::{OpenRun, Reader, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::runbook::Book;
@@ -86,6 +87,7 @@ impl Reconciler {
         let asked_at = self.clock.now();
         match self.alertmanager.alerts().await {
             Ok(updates) => {
+                reached(Point::Reconciled);
                 self.metrics.reconciliations.with_label_values(&["ok"]).inc();
                 self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
                 drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
@@ -138,9 +140,10 @@ pub fn find_orphans(
                 finished_at: clock.now(),
                 state: "unknown",
                 exit_code: None,
-                stdout: String::new(),
-                stderr: format!("the remediator was restarted while this ran: {how}\n"),
+                stdout: run.output.stdout,
+                stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
             };
+            reached(Point::OrphanSettled);
             drop(inputs.send(Input::Finished { key: run.key, outcome: Outcome::Unknown, result }).await);
         });
     }

@@ -23,6 +23,7 @@ use crate::delivery::{Desk, Outgoing};
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
 use crate::facts::StepFact;
+use crate::failpoint::{Point, reached};
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
 use crate::maintenance::Windows;
@@ -31,6 +32,8 @@ use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind};
 use crate::pager::{Channel, Tries};
 use crate::reconcile::{self, Reconciler};
+use crate::redaction::Redaction;
+use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
 
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
@@ -51,7 +54,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
 async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
-    let listeners = serve::bind(&args.web.listen_or(&default)).await?;
+    let listeners = serve::listen(&args.web, &default).await?;
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web = match &args.web.config_file {
         None => WebConfig::default(),
@@ -69,6 +72,8 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         ..Limits::default()
     };
     let (journal, restored) = Journal::open(&config.database)?;
+    reached(Point::JournalLoaded);
+    report_restart(&restored.saved.incidents);
     let tasks = TaskTracker::new();
     let house = House { config, books: books.into_iter().map(Arc::new).collect(), metrics, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
@@ -130,21 +135,22 @@ impl House {
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
-        let attachments = config.database.with_extension("attachments");
-        let executor = executor(&config, clock)?;
+        let attachments = attachments(&config);
         let surroundings = Surroundings {
             prometheus: prometheus.clone(),
             site: config.site.clone(),
-            executor,
+            executor: executor(&config, clock)?,
             outgoing: outgoing.clone(),
             attachments: attachments.clone(),
             inputs: inputs.clone(),
             clock,
             permits: Surroundings::permits(),
+            redaction: Redaction::of(&config),
         };
         let reconciler = reconciler(&config, &desk, prometheus, &books, &metrics)?;
         let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
+        retention(&config, &journal, clock, &metrics).start(&tasks, stop);
         let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
         let orphans =
             reconcile::find_orphans(restored.open_runs, &books, &restored.saved.incidents, (&inputs, clock), &tasks);
@@ -152,7 +158,6 @@ impl House {
             outgoing.send(message);
         }
         let facts = facts(restored.results);
-        report_restart(&restored.saved.incidents);
         let windows = Windows::new(config.maintenance_windows.clone());
         let shared = Shared {
             inputs,
@@ -225,6 +230,16 @@ fn undelivered(restored: &Restored) -> Vec<MessageKey> {
     let keys = restored.messages.iter().map(|message| &message.key);
     let untaken = keys.filter(|key| !restored.delivered.contains(&(key.incident, key.page)));
     untaken.filter(|key| key.kind == MessageKind::Trigger).cloned().collect()
+}
+
+/// Under which steps leave files, a directory per incident.
+fn attachments(config: &Config) -> std::path::PathBuf {
+    config.database.with_extension("attachments")
+}
+
+fn retention(config: &Config, journal: &Journal, clock: Clock, metrics: &Metrics) -> Retention {
+    let (keeper, keep, attachments) = (journal.keeper(), config.retention, attachments(config));
+    Retention { keeper, keep, attachments, clock, metrics: metrics.clone() }
 }
 
 fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {

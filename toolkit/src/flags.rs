@@ -14,6 +14,9 @@ pub struct WebArgs {
     /// Address to listen on, e.g. `:10047` or `127.0.0.1:10047`; may be given several times.
     #[arg(id = "web.listen-address", long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_address: Vec<ListenAddress>,
+    /// Listen on the sockets that systemd passes (socket activation) instead of addresses.
+    #[arg(id = "web.systemd-socket", long = "web.systemd-socket")]
+    pub systemd_socket: bool,
     /// File with TLS, basic authentication and headers, in the format of Prometheus' exporter-toolkit.
     #[arg(id = "web.config.file", long = "web.config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use listenfd::ListenFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -30,6 +31,7 @@ use tracing::{debug, warn};
 
 pub use self::metrics::ServeMetrics;
 pub use crate::flags::ListenAddress;
+use crate::flags::WebArgs;
 use crate::web_config::WebConfig;
 
 /// How long and how many.
@@ -74,9 +76,34 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// systemd passes nothing that can be listened on.
+    #[error("systemd passes no listening TCP socket (--web.systemd-socket)")]
+    NoSocket(#[source] Option<std::io::Error>),
     /// An acceptor ended by itself.
     #[error("the task that accepts connections died")]
     Acceptor(#[from] tokio::task::JoinError),
+}
+
+/// Opens what the flags ask for: the sockets that systemd passes, or addresses.
+///
+/// # Errors
+/// An address cannot be opened, or systemd passes no TCP socket.
+pub async fn listen(args: &WebArgs, default: &ListenAddress) -> Result<Vec<TcpListener>, ServeError> {
+    if args.systemd_socket { inherited() } else { bind(&args.listen_or(default)).await }
+}
+
+/// The sockets of sd_listen_fds(3).
+fn inherited() -> Result<Vec<TcpListener>, ServeError> {
+    let failed = |error| ServeError::NoSocket(Some(error));
+    let mut passed = ListenFd::from_env();
+    let mut listeners = Vec::with_capacity(passed.len());
+    for index in 0..passed.len() {
+        if let Some(listener) = passed.take_tcp_listener(index).map_err(failed)? {
+            listener.set_nonblocking(true).map_err(failed)?;
+            listeners.push(TcpListener::from_std(listener).map_err(failed)?);
+        }
+    }
+    if listeners.is_empty() { Err(ServeError::NoSocket(None)) } else { Ok(listeners) }
 }
 
 /// Opens every address, or none.

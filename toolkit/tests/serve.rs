@@ -209,6 +209,26 @@ async fn tls_with_client_certificates() {
 }
 
 #[tokio::test]
+async fn only_clients_of_a_configured_name() {
+    let text = format!("{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n");
+    let known = || reqwest::Identity::from_pem(&fixture("client.pem")).unwrap();
+    let mut seen = Vec::new();
+    for names in ["[other.example, localhost]", "[127.0.0.1]", "[other.example, local]", "[test client]"] {
+        let served =
+            Served::start(hello(), web(&format!("{text}  client_allowed_sans: {names}\n")), Limits::default()).await;
+        let client = trusting_client().identity(known()).build().unwrap();
+        let answer = within(client.get(format!("https://{}/", served.address)).send()).await;
+        seen.push((names, answer.is_ok()));
+        let (_, registry) = served.stopped().await;
+        let refused = metrics(&registry).contains("test_http_closed_connections_total{reason=\"handshake_failed\"} 1");
+        assert_eq!(refused, answer.is_err(), "{}", metrics(&registry));
+    }
+    // The names that are asked for are the alternative ones; the subject's own says nothing.
+    let expected = [true, true, false, false];
+    assert_eq!(seen.iter().map(|(_, admitted)| *admitted).collect::<Vec<_>>(), expected, "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_tls_client_that_says_nothing_is_closed() {
     let served = Served::start(hello(), web(TLS), quick()).await;
     let mut client = served.connect().await;

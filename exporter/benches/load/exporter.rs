@@ -68,19 +68,23 @@ impl Exporter {
         (body, started.elapsed())
     }
 
-    /// Scrapes once in `every` until `seconds` have passed; the durations in milliseconds, and the last body.
+    /// Scrapes once in `every` until `seconds` have passed; the durations in milliseconds to the body's last byte, and the last body.
     pub(crate) async fn scrapes(&self, seconds: u64, every: Duration) -> (Vec<f64>, String) {
         let mut ticks = tokio::time::interval(every);
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut durations = Vec::new();
-        let mut last = String::new();
+        let mut last = Vec::new();
         while Instant::now() < until {
             ticks.tick().await;
-            let (body, took) = self.get("/metrics").await;
-            durations.push(took.as_secs_f64() * 1000.0);
-            last = body;
+            let started = Instant::now();
+            let mut response = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap();
+            last.clear();
+            while let Some(chunk) = response.chunk().await.unwrap() {
+                last.extend_from_slice(&chunk);
+            }
+            durations.push(started.elapsed().as_secs_f64() * 1000.0);
         }
-        (durations, last)
+        (durations, String::from_utf8(last).unwrap())
     }
 }
 

@@ -22,6 +22,9 @@ async fn main() -> ExitCode {
     if is_wanted("hundred") {
         scenarios::hundred(&mut report).await;
     }
+    if is_wanted("host") {
+        scenarios::host(&mut report).await;
+    }
     if is_wanted("ten-thousand") {
         scenarios::ten_thousand(&mut report).await;
     }

@@ -20,6 +20,18 @@ fn config(count: u32, playlist: impl Fn(u32) -> String) -> String {
     text + HOST
 }
 
+/// The machine, its encoder and its server, as the shipped configuration looks at them; nothing else is asked.
+pub(crate) async fn host(report: &mut Report) {
+    let exporter = Exporter::start(
+        "streams: [{name: main, playlist: /does/not/exist.m3u8}]\ninterval: 1m\nhost: {broadcast: /, processes: [{name: ffmpeg}, {name: nginx}]}\n",
+    );
+    settle(3).await;
+    let cpu = exporter.cpu_seconds();
+    settle(2 * WATCHED).await;
+    let cpu = (exporter.cpu_seconds() - cpu) * 1000.0 / (2 * WATCHED) as f64;
+    report.at_most("host part: processor time", cpu, 1.0, "ms a second");
+}
+
 /// A hundred channels, as a broadcaster has them.
 pub(crate) async fn hundred(report: &mut Report) {
     let origin = Origin::start().await;

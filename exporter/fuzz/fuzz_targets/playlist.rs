@@ -11,7 +11,7 @@ use vvtv_exporter::probe::hls::{Freshness, Media, PlayerBuffer, Playlist, parse,
 fn media(body: &[u8]) -> Option<Media> {
     match parse(body) {
         Ok(Playlist::Media(media)) => Some(media),
-        Ok(Playlist::Master(_)) | Err(_) => None,
+        Ok(Playlist::Master(_) | Playlist::Presentation(_)) | Err(_) => None,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The families of the streams.
 
+use std::borrow::Borrow;
+
 use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
 use super::Row;
 use crate::clock::Now;
-use crate::config::Location;
-use crate::health::Failure;
+use crate::config::{Location, Stream};
+use crate::health::{Failure, Health};
 use crate::probe::hls::VariantView;
 use crate::snapshot::{IngestState, Source, Stage, fault_stage, ingest_state};
 use crate::window::loss::{Loss, Totals};
@@ -14,124 +16,182 @@ const fn flag(value: bool) -> f64 {
     if value { 1.0 } else { 0.0 }
 }
 
-fn per_variant(
+/// A family and how the value of its samples is found.
+struct Family<T> {
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    value: fn(&T) -> Option<f64>,
+}
+
+const fn gauge<T>(name: &'static str, help: &'static str, value: fn(&T) -> Option<f64>) -> Family<T> {
+    Family { name, help, kind: Kind::Gauge, value }
+}
+
+const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> Option<f64>) -> Family<T> {
+    Family { name, help, kind: Kind::Counter, value }
+}
+
+/// Writes families that have a sample of every subject.
+///
+/// All values are found in one pass, because what is known of ten thousand streams lies scattered in memory: to visit it once for
+/// each family takes several times as long.
+fn write<'a, T, S: Borrow<T>, const N: usize>(
     out: &mut Exposition,
-    rows: &[Row],
-    (name, help, kind): (&str, &str, Kind),
-    value: impl Fn(&VariantView, &Row) -> Option<f64>,
+    families: &[Family<T>; N],
+    subjects: impl Iterator<Item = (&'a Labels, S)>,
 ) {
-    out.family(name, help, kind);
-    for row in rows {
-        for variant in row.views.hls.iter().flat_map(|hls| &hls.variants) {
-            if let Some(value) = value(variant, row) {
-                out.sample(&variant.labels, value);
+    let found: Vec<(&Labels, [Option<f64>; N])> = subjects
+        .map(|(labels, subject)| (labels, families.each_ref().map(|family| (family.value)(subject.borrow()))))
+        .collect();
+    for (index, family) in families.iter().enumerate() {
+        out.family(family.name, family.help, family.kind);
+        for (labels, values) in &found {
+            if let Some(Some(value)) = values.get(index) {
+                out.sample(labels, *value);
             }
         }
     }
 }
 
+/// A variant as it is written.
+struct Variant<'a> {
+    now: Now,
+    config: &'a Stream,
+    view: &'a VariantView,
+}
+
+const fn freshness_families<'a>() -> [Family<Variant<'a>>; 8] {
+    [
+        gauge(
+            "vvtv_segment_age_seconds",
+            "Seconds since the newest complete listed segment of a variant changed; grows on when the playlist vanishes.",
+            |variant| Some(variant.view.age(variant.now, variant.config.expect).as_secs_f64()),
+        ),
+        gauge(
+            "vvtv_segment_last_advance_timestamp_seconds",
+            "Unix time at which the newest listed segment of a variant changed.",
+            |variant| Some(variant.view.freshness.last_advance_unix_seconds()),
+        ),
+        gauge(
+            "vvtv_playlist_target_duration_seconds",
+            "EXT-X-TARGETDURATION of the last playlist that could be read.",
+            |variant| Some(variant.view.media.as_ref()?.target_duration_seconds? as f64),
+        ),
+        gauge("vvtv_playlist_segments", "Segments listed by the last playlist that could be read.", |variant| {
+            Some(variant.view.media.as_ref().map_or(0.0, |media| media.segments as f64))
+        }),
+        counter("vvtv_playlist_sequence_resets_total", "Times that the media sequence went back.", |variant| {
+            Some(variant.view.freshness.sequence_resets() as f64)
+        }),
+        gauge("vvtv_stream_ended", "1 if the playlist says that no segments will follow (EXT-X-ENDLIST).", |variant| {
+            Some(flag(variant.view.media.as_ref().is_some_and(|media| media.ended)))
+        }),
+        gauge(
+            "vvtv_player_buffer_seconds",
+            "Seconds that a viewer could still play who began three target durations behind the end.",
+            |variant| Some(variant.view.buffer.seconds(variant.now)),
+        ),
+        gauge(
+            "vvtv_playlist_program_date_time_lag_seconds",
+            "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.",
+            |variant| Some(variant.now.unix_seconds - variant.view.media.as_ref()?.program_end_unix_seconds()?),
+        ),
+    ]
+}
+
+const fn request_families<'a>() -> [Family<Variant<'a>>; 5] {
+    [
+        gauge(
+            "vvtv_playlist_http_status",
+            "HTTP status of the last answer to the request for the playlist; 0 without an answer.",
+            |variant| {
+                let over_http = matches!(variant.config.playlist, Some(Location::Http(_)));
+                over_http.then(|| f64::from(variant.view.http_status.unwrap_or(0)))
+            },
+        ),
+        gauge("vvtv_playlist_request_duration_seconds", "Duration of the last request for the playlist.", |variant| {
+            Some(variant.view.request_duration.as_secs_f64())
+        }),
+        gauge(
+            "vvtv_segment_available",
+            "1 if the newest listed segment was there and not empty; 0 if it is listed and missing.",
+            |variant| variant.view.segment_available.map(flag),
+        ),
+        gauge("vvtv_segment_peak_bitrate_bytes_per_second", "The highest bitrate of the last segments.", |variant| {
+            variant.view.peak_bytes_per_second()
+        }),
+        gauge(
+            "vvtv_playlist_bandwidth_bytes_per_second",
+            "BANDWIDTH of the variant in the master, which no segment should need more of.",
+            |variant| Some(variant.view.declared_bits_per_second? as f64 / 8.0),
+        ),
+    ]
+}
+
 pub(super) fn segments(out: &mut Exposition, now: Now, rows: &[Row]) {
-    let age =
-        "Seconds since the newest complete listed segment of a variant changed; grows on when the playlist vanishes.";
-    per_variant(out, rows, ("vvtv_segment_age_seconds", age, Kind::Gauge), |variant, row| {
-        Some(variant.age(now, row.config.expect).as_secs_f64())
-    });
-    let advance = "Unix time at which the newest listed segment of a variant changed.";
-    per_variant(out, rows, ("vvtv_segment_last_advance_timestamp_seconds", advance, Kind::Gauge), |variant, _| {
-        Some(variant.freshness.last_advance_unix_seconds())
-    });
-    let target = "EXT-X-TARGETDURATION of the last playlist that could be read.";
-    per_variant(out, rows, ("vvtv_playlist_target_duration_seconds", target, Kind::Gauge), |variant, _| {
-        variant.media.as_ref()?.target_duration_seconds.map(|seconds| seconds as f64)
-    });
-    let listed = "Segments listed by the last playlist that could be read.";
-    per_variant(out, rows, ("vvtv_playlist_segments", listed, Kind::Gauge), |variant, _| {
-        Some(variant.media.as_ref().map_or(0.0, |media| media.segments as f64))
-    });
-    let resets = "Times that the media sequence went back.";
-    per_variant(out, rows, ("vvtv_playlist_sequence_resets_total", resets, Kind::Counter), |variant, _| {
-        Some(variant.freshness.sequence_resets() as f64)
-    });
-    let ended = "1 if the playlist says that no segments will follow (EXT-X-ENDLIST).";
-    per_variant(out, rows, ("vvtv_stream_ended", ended, Kind::Gauge), |variant, _| {
-        Some(flag(variant.media.as_ref().is_some_and(|media| media.ended)))
-    });
-    let buffer = "Seconds that a viewer could still play who began three target durations behind the end.";
-    per_variant(out, rows, ("vvtv_player_buffer_seconds", buffer, Kind::Gauge), |variant, _| {
-        Some(variant.buffer.seconds(now))
-    });
-    let lag = "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.";
-    per_variant(out, rows, ("vvtv_playlist_program_date_time_lag_seconds", lag, Kind::Gauge), |variant, _| {
-        Some(now.unix_seconds - variant.media.as_ref()?.program_end_unix_seconds()?)
-    });
-    let status = "HTTP status of the last answer to the request for the playlist; 0 without an answer.";
-    per_variant(out, rows, ("vvtv_playlist_http_status", status, Kind::Gauge), |variant, row| {
-        let over_http = matches!(row.config.playlist, Some(Location::Http(_)));
-        over_http.then(|| f64::from(variant.http_status.unwrap_or(0)))
-    });
-    let request = "Duration of the last request for the playlist.";
-    per_variant(out, rows, ("vvtv_playlist_request_duration_seconds", request, Kind::Gauge), |variant, _| {
-        Some(variant.request_duration.as_secs_f64())
-    });
-    let available = "1 if the newest listed segment was there and not empty; 0 if it is listed and missing.";
-    per_variant(out, rows, ("vvtv_segment_available", available, Kind::Gauge), |variant, _| {
-        variant.segment_available.map(flag)
-    });
-    let peak = "The highest bitrate of the last segments.";
-    per_variant(out, rows, ("vvtv_segment_peak_bitrate_bytes_per_second", peak, Kind::Gauge), |variant, _| {
-        variant.peak_bytes_per_second()
-    });
-    let declared = "BANDWIDTH of the variant in the master, which no segment should need more of.";
-    per_variant(out, rows, ("vvtv_playlist_bandwidth_bytes_per_second", declared, Kind::Gauge), |variant, _| {
-        variant.declared_bits_per_second.map(|bits| bits as f64 / 8.0)
-    });
+    let variants = || {
+        rows.iter().flat_map(move |row| {
+            let views = row.views.hls.iter().flat_map(|hls| &hls.variants);
+            views.map(move |view| (&view.labels, Variant { now, config: &row.config, view }))
+        })
+    };
+    write(out, &freshness_families(), variants());
+    write(out, &request_families(), variants());
     let violations = "New playlists that broke a rule of RFC 8216, by rule.";
     out.family("vvtv_playlist_violations_total", violations, Kind::Counter);
-    for variant in rows.iter().filter_map(|row| row.views.hls.as_ref()).flat_map(|hls| &hls.variants) {
-        for (check, count) in &variant.violations {
-            out.sample(&variant.labels.with(&[("check", check.label())]), *count as f64);
+    for (labels, variant) in variants() {
+        for (check, count) in variant.view.violations.iter() {
+            out.sample(&labels.with(&[("check", check.label())]), *count as f64);
         }
     }
 }
 
-/// What is written of an encoder.
-struct EncoderFacts<'a> {
-    labels: &'a Labels,
+/// An encoder as it is written.
+struct Encoder {
     up: bool,
     loss: Loss,
     totals: Totals,
 }
 
-fn encoder_facts(now: Now, row: &Row) -> Option<EncoderFacts<'_>> {
-    let encoder = &row.views.progress.as_ref()?.encoder;
-    let loss = encoder.loss(now, row.config.expected_drops_ratio);
-    Some(EncoderFacts { labels: &row.labels.stream, up: encoder.is_up(now), loss, totals: encoder.totals() })
-}
+const ENCODERS: [Family<Encoder>; 8] = [
+    gauge(
+        "vvtv_encoder_drops_ratio",
+        "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder.",
+        |encoder| Some(encoder.loss.ratio),
+    ),
+    gauge("vvtv_encoder_expected_frames", "Frames that were due in the window.", |encoder| {
+        Some(encoder.loss.expected_frames)
+    }),
+    counter("vvtv_encoder_frames_total", "Frames encoded, across the encoder's restarts.", |encoder| {
+        Some(encoder.totals.frames as f64)
+    }),
+    counter("vvtv_encoder_dropped_frames_total", "Frames dropped by the encoder, across its restarts.", |encoder| {
+        Some(encoder.totals.dropped as f64)
+    }),
+    counter(
+        "vvtv_encoder_duplicated_frames_total",
+        "Frames duplicated by the encoder, across its restarts.",
+        |encoder| Some(encoder.totals.duplicated as f64),
+    ),
+    counter("vvtv_encoder_restarts_total", "Restarts of the encoder, seen as counters that went back.", |encoder| {
+        Some(encoder.totals.restarts as f64)
+    }),
+    gauge(
+        "vvtv_encoder_speed_ratio",
+        "Media seconds produced in each second of the last ten; 0 while the encoder is not up.",
+        |encoder| Some(encoder.loss.speed_ratio),
+    ),
+    gauge("vvtv_encoder_up", "1 if the encoder reported lately.", |encoder| Some(flag(encoder.up))),
+];
 
 pub(super) fn encoders(out: &mut Exposition, now: Now, rows: &[Row]) {
-    let facts: Vec<EncoderFacts<'_>> = rows.iter().filter_map(|row| encoder_facts(now, row)).collect();
-    let mut family = |name: &str, help: &str, kind: Kind, value: fn(&EncoderFacts<'_>) -> f64| {
-        out.family(name, help, kind);
-        for fact in &facts {
-            out.sample(fact.labels, value(fact));
-        }
-    };
-    let drops = "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder.";
-    family("vvtv_encoder_drops_ratio", drops, Kind::Gauge, |fact| fact.loss.ratio);
-    let expected = "Frames that were due in the window.";
-    family("vvtv_encoder_expected_frames", expected, Kind::Gauge, |fact| fact.loss.expected_frames);
-    let frames = "Frames encoded, across the encoder's restarts.";
-    family("vvtv_encoder_frames_total", frames, Kind::Counter, |fact| fact.totals.frames as f64);
-    let dropped = "Frames dropped by the encoder, across its restarts.";
-    family("vvtv_encoder_dropped_frames_total", dropped, Kind::Counter, |fact| fact.totals.dropped as f64);
-    let duplicated = "Frames duplicated by the encoder, across its restarts.";
-    family("vvtv_encoder_duplicated_frames_total", duplicated, Kind::Counter, |fact| fact.totals.duplicated as f64);
-    let restarts = "Restarts of the encoder, seen as counters that went back.";
-    family("vvtv_encoder_restarts_total", restarts, Kind::Counter, |fact| fact.totals.restarts as f64);
-    let speed = "Media seconds produced in each second of the last ten; 0 while the encoder is not up.";
-    family("vvtv_encoder_speed_ratio", speed, Kind::Gauge, |fact| fact.loss.speed_ratio);
-    let up = "1 if the encoder reported lately.";
-    family("vvtv_encoder_up", up, Kind::Gauge, |fact| flag(fact.up));
+    let encoders = rows.iter().filter_map(|row| {
+        let encoder = &row.views.progress.as_ref()?.encoder;
+        let loss = encoder.loss(now, row.config.expected_drops_ratio);
+        Some((&row.labels.stream, Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() }))
+    });
+    write(out, &ENCODERS, encoders);
 }
 
 pub(super) fn ingests(out: &mut Exposition, now: Now, rows: &[Row]) {
@@ -221,24 +281,23 @@ pub(super) fn joins(out: &mut Exposition, now: Now, rows: &[Row]) {
     }
 }
 
+const SOURCES: [Family<Health>; 3] = [
+    gauge("vvtv_source_up", "1 if the last attempt to read the source succeeded.", |health| Some(flag(health.up()))),
+    gauge(
+        "vvtv_source_last_success_timestamp_seconds",
+        "Unix time at which the source was last read; 0 if never.",
+        |health| Some(health.last_success.map_or(0.0, |at| at.unix_seconds)),
+    ),
+    gauge("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source.", |health| {
+        Some(health.duration.as_secs_f64())
+    }),
+];
+
 pub(super) fn sources(out: &mut Exposition, rows: &[Row]) {
     let each = || {
         rows.iter().flat_map(|row| row.views.healths().map(move |(source, health)| (row.labels.source(source), health)))
     };
-    out.family("vvtv_source_up", "1 if the last attempt to read the source succeeded.", Kind::Gauge);
-    for (labels, health) in each() {
-        out.sample(labels, flag(health.up()));
-    }
-    let success = "Unix time at which the source was last read; 0 if never.";
-    out.family("vvtv_source_last_success_timestamp_seconds", success, Kind::Gauge);
-    for (labels, health) in each() {
-        out.sample(labels, health.last_success.map_or(0.0, |at| at.unix_seconds));
-    }
-    let duration = "Duration of the last attempt to read the source.";
-    out.family("vvtv_probe_duration_seconds", duration, Kind::Gauge);
-    for (labels, health) in each() {
-        out.sample(labels, health.duration.as_secs_f64());
-    }
+    write(out, &SOURCES, each());
     let failures = "Failed attempts to read the source, by reason.";
     out.family("vvtv_probe_failures_total", failures, Kind::Counter);
     for (labels, health) in each() {

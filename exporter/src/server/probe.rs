@@ -84,6 +84,9 @@ async fn ask_hls(tools: &Tools, target: &str, limit: Duration) -> Result<Found, 
     let age_seconds = document.age.map(|age| age.as_secs_f64());
     Ok(match hls::parse(&document.body)? {
         Playlist::Master(variants) => Found { variants: Some(variants.len()), ..Found::default() },
+        Playlist::Presentation(presentation) => {
+            Found { variants: Some(presentation.variants()), age_seconds, ..Found::default() }
+        }
         Playlist::Media(media) => Found {
             age_seconds,
             segments: Some(media.segments),

@@ -20,6 +20,8 @@ const EXTERNAL_URL: &str = "http://localhost:10048";
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 const TARGETS: &str = "count(group by (stream) (vvtv_ingest_up))";
 const RECONCILE: Duration = Duration::from_secs(30);
+const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
+const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
@@ -81,6 +83,13 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
             None => RECONCILE,
         },
         maintenance_windows: file.maintenance_windows.iter().map(|it| window(source, it)).collect::<Result<_, _>>()?,
+        retention: match &file.journal.retention {
+            Some(text) if text.value.get() < RETENTION_MIN => {
+                return Err(source.error(text, "must be at least 7d: aborted incidents are looked up for that long"));
+            }
+            Some(text) => text.value.get(),
+            None => RETENTION,
+        },
         marks,
     })
 }

@@ -42,6 +42,8 @@ pub(super) struct File {
     pub(super) reconcile: Option<Spanned<PromDuration>>,
     #[serde(default)]
     pub(super) maintenance_windows: Vec<MaintenanceWindow>,
+    #[serde(default)]
+    pub(super) journal: Journal,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +60,12 @@ pub(super) struct MaintenanceWindow {
 pub(super) struct Webhook {
     #[serde(default)]
     pub(super) token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Journal {
+    pub(super) retention: Option<Spanned<PromDuration>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -28,6 +28,7 @@ fn what_is_not_written_has_its_documented_default() {
     assert_eq!(config.alertmanager.as_str(), "http://127.0.0.1:9093/am/");
     assert_eq!(config.targets, "count(group by (stream) (vvtv_ingest_up))");
     assert_eq!(config.reconcile, Duration::from_secs(30));
+    assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
     let contacts = vec![vvtv_incident::Contact { level: Level::FIRST, respond_within: Duration::from_secs(300) }];
     assert_eq!(config.policy, Policy { contacts, ..Policy::default() });
 }
@@ -95,7 +96,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, journal"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
@@ -107,6 +108,11 @@ limits:
     "runbooks: runbooks/",
     "runbooks: runbooks/\nlisten: here",
     "3:9: not an address to listen on: expected HOST:PORT, e.g. 127.0.0.1:10048"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\njournal: {retention: 6d}",
+    "3:22: must be at least 7d: aborted incidents are looked up for that long"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nvariables: {restart: []}", "3:22: variable `restart`: is empty")]
 #[case(

@@ -13,10 +13,12 @@ use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
-use crate::executor::{Captured, Executor, Finished, Launch};
+use crate::executor::{self, Captured, Executor, Finished, Launch};
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
+use crate::redaction::Redaction;
 use crate::runbook::{Book, Site};
 
 /// Questions to Prometheus at one time.
@@ -25,6 +27,8 @@ const QUESTIONS_MAX: usize = 64;
 const DECISION_KEEPS: Duration = Duration::from_secs(10);
 /// How long a question may wait for its turn; an answer after that comes too late for the core.
 const QUESTION_WAITS: Duration = Duration::from_secs(5);
+/// What is shown of a running step's output, of each stream.
+const OUTPUT_BYTES_MAX: usize = 16 << 10;
 /// Processes at one time. Changes have a limit of their own; this one bounds diagnoses.
 const PROCESSES_MAX: usize = 64;
 
@@ -57,6 +61,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// How much may go on at a time.
     pub permits: Permits,
+    /// What must not be written down.
+    pub redaction: Redaction,
 }
 
 /// How much may go on at a time.
@@ -149,7 +155,8 @@ impl EventLoop {
                 Err(why) => never_started(why, around.clock.now()),
             };
             drop(permit);
-            let (outcome, result) = into_result(finished);
+            let (outcome, result) = into_result(finished, &around.redaction);
+            reached(Point::StepEnded);
             around.tell(Input::Finished { key: told, outcome, result }).await;
         });
         self.running.insert(key, kill);
@@ -206,14 +213,35 @@ impl EventLoop {
 }
 
 async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
+    reached(Point::StepIntended);
     let (spawned, identity) = oneshot::channel();
-    let running = around.executor.run(launch, spawned, kill);
+    let (output, mut written) = mpsc::channel(1);
+    let running = around.executor.run(launch, spawned, output, kill);
     let telling = async {
         if let Ok(mark) = identity.await {
+            reached(Point::StepSpawned);
             around.tell(Input::Spawned { key: key.clone(), mark }).await;
         }
     };
-    tokio::join!(running, telling).0
+    let streaming = async {
+        while let Some(output) = written.recv().await {
+            let shown = |text| excerpt(&around.redaction.apply(text));
+            let output = executor::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
+            around.tell(Input::Output { key: key.clone(), output }).await;
+        }
+    };
+    tokio::join!(running, telling, streaming).0
+}
+
+/// The beginning and the end of what a running step has written.
+fn excerpt(text: &str) -> String {
+    if text.len() <= OUTPUT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let head = text.floor_char_boundary(OUTPUT_BYTES_MAX / 2);
+    let tail = text.ceil_char_boundary(text.len() - OUTPUT_BYTES_MAX / 2);
+    let (begin, end) = (text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default());
+    format!("{begin}\n[{} bytes left out while it runs]\n{end}", tail - head)
 }
 
 fn never_started(why: String, at: Timestamp) -> Finished {
@@ -227,7 +255,7 @@ fn never_started(why: String, at: Timestamp) -> Finished {
     }
 }
 
-fn into_result(finished: Finished) -> (Outcome, RunResult) {
+fn into_result(finished: Finished, redaction: &Redaction) -> (Outcome, RunResult) {
     let state = match &finished.outcome {
         Outcome::Ok => "ok",
         Outcome::Failed(_) => "failed",
@@ -238,8 +266,8 @@ fn into_result(finished: Finished) -> (Outcome, RunResult) {
         finished_at: finished.finished_at,
         state,
         exit_code: finished.exit_code,
-        stdout: finished.stdout.text(),
-        stderr: finished.stderr.text(),
+        stdout: redaction.apply(finished.stdout.text()),
+        stderr: redaction.apply(finished.stderr.text()),
     };
     (finished.outcome, result)
 }

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Timestamp};
 
 use super::effects::Effect;
-use super::{EventLoop, Input, Unavailable};
+use super::{Decided, EventLoop, Input, Unavailable};
 use crate::facts::StepFact;
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
 use crate::outbox::{Message, MessageKey, MessageKind};
@@ -20,7 +20,7 @@ pub(super) struct Turn {
 }
 
 /// Where an operator waits for what was decided.
-type Asked = oneshot::Sender<Result<Vec<Entry>, Unavailable>>;
+type Asked = oneshot::Sender<Result<Decided, Unavailable>>;
 
 impl Turn {
     /// Answers everyone: it is durable.
@@ -30,17 +30,17 @@ impl Turn {
             let _gone = done.send(Ok(()));
         }
         for (done, entries) in self.operators.drain(..) {
-            drop(done.send(Ok(entries)));
+            drop(done.send(Ok(Decided { entries, durable: true })));
         }
     }
 
-    /// Answers everyone: not now.
+    /// Answers everyone: not now. What a person asked for is decided and cannot be taken back: it is said that it will be done.
     pub(super) fn refuse(&mut self) {
         for done in self.deliveries.drain(..) {
             let _gone = done.send(Err(Unavailable));
         }
-        for (done, _) in self.operators.drain(..) {
-            drop(done.send(Err(Unavailable)));
+        for (done, entries) in self.operators.drain(..) {
+            drop(done.send(Ok(Decided { entries, durable: false })));
         }
     }
 }
@@ -72,6 +72,7 @@ impl EventLoop {
                 }
                 self.pending.operators.push((done, entries));
             }
+            Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
             Input::Finished { key, outcome, result } => {
                 self.finished(&key, &result);

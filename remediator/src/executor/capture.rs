@@ -1,6 +1,7 @@
 //! Output of a step: its beginning and its end are kept, what lies between is counted.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -20,6 +21,11 @@ impl Captured {
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Bytes that were read.
+    pub(super) fn len(&self) -> u64 {
+        (self.head.len() + self.tail.len()) as u64 + self.dropped
     }
 
     /// The output as text; invalid UTF-8 is replaced, and a line says how much was left out, if anything was.
@@ -53,14 +59,19 @@ impl Captured {
     }
 }
 
+/// What was captured so far; whoever held it and died left it whole.
+pub(super) fn lock(captured: &Mutex<Captured>) -> MutexGuard<'_, Captured> {
+    captured.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Reads a pipe to its end, so that the writer never blocks, however much it writes.
-pub(super) async fn drain(pipe: Option<impl AsyncRead + Unpin>, into: &mut Captured) {
+pub(super) async fn drain(pipe: Option<impl AsyncRead + Unpin>, into: &Mutex<Captured>) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 64 << 10];
     loop {
         match pipe.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
-            Ok(read) => into.push(buffer.get(..read).unwrap_or_default()),
+            Ok(read) => lock(into).push(buffer.get(..read).unwrap_or_default()),
         }
     }
 }

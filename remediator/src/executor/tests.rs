@@ -33,7 +33,7 @@ impl Bench {
     }
 
     async fn run(&self, launch: Launch) -> Finished {
-        self.executor.run(launch, oneshot::channel().0, CancellationToken::new()).await
+        self.executor.run(launch, oneshot::channel().0, mpsc::channel(1).0, CancellationToken::new()).await
     }
 
     /// A pid that a step wrote into a file.
@@ -174,7 +174,7 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
     let bench = Bench::new();
     let kill = CancellationToken::new();
     let (sender, spawned) = oneshot::channel();
-    let run = bench.executor.run(bench.sh("sleep 300"), sender, kill.clone());
+    let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, kill.clone());
     let (finished, identity) = tokio::join!(run, async {
         let identity = spawned.await.unwrap();
         kill.cancel();
@@ -184,7 +184,7 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
     assert!(!process_lives(identity.pid));
 
     let (sender, spawned) = oneshot::channel();
-    let run = bench.executor.run(bench.sh("sleep 300"), sender, CancellationToken::new());
+    let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, CancellationToken::new());
     let identity = tokio::select! {
         identity = spawned => identity.unwrap(),
         _ = run => panic!("ended by itself"),

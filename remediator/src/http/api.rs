@@ -82,3 +82,31 @@ pub(super) async fn maintenance(State(shared): State<Shared>) -> Json<Maintenanc
     };
     Json(Maintenance { open: shared.open_window(), windows: shared.windows.all().iter().map(window).collect() })
 }
+
+/// What one attempt of a step has written, so far if it still runs.
+#[derive(Serialize)]
+pub(super) struct Output {
+    step: String,
+    attempt: u32,
+    state: String,
+    started_at: String,
+    finished_at: Option<String>,
+    exit_code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+pub(super) async fn output(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Json<Vec<Output>>, ApiError> {
+    let runs = shared.reader.runs(IncidentId::new(id)).await?;
+    let outputs = runs.into_iter().map(|run| Output {
+        step: run.step,
+        attempt: run.attempt,
+        state: run.state,
+        started_at: rfc3339(run.started_at),
+        finished_at: run.finished_at.map(rfc3339),
+        exit_code: run.exit_code,
+        stdout: run.stdout,
+        stderr: run.stderr,
+    });
+    Ok(Json(outputs.collect()))
+}

@@ -4,22 +4,27 @@
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use vvtv_incident::{Entry, Event, Happening, IncidentId, Operation, Person, Reason, StepId};
+use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId};
 
 use super::{ApiError, Shared};
-use crate::event_loop::Input;
+use crate::event_loop::{Decided, Input};
+use crate::failpoint::{Point, reached};
 
 /// The largest body of an operator's request.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// The longest note, and the longest name, that is kept.
 const TEXT_MAX: usize = 4096;
 const NAME_MAX: usize = 64;
+
+/// What is said when the journal fails just then: the decision is made, and waits for it.
+const LATER: &str =
+    "The journal cannot be written: this takes effect when it can be again, and is lost if the server ends before.";
 
 /// What an operator may say.
 #[derive(Default, Deserialize)]
@@ -39,7 +44,7 @@ struct Said {
 #[derive(Serialize)]
 struct Done {
     reason: &'static str,
-    explanation: &'static str,
+    explanation: String,
 }
 
 pub(super) async fn on_incident(
@@ -61,8 +66,8 @@ pub(super) async fn on_incident(
         "note" => Operation::Note(said.text.chars().take(TEXT_MAX).collect()),
         other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
     };
-    let entries = ask(&shared, Event::Operator { incident: IncidentId::new(id), by, operation }).await?;
-    respond(&entries, form, &format!("/incidents/{id}"))
+    let decided = ask(&shared, Event::Operator { incident: IncidentId::new(id), by, operation }).await?;
+    respond(&decided, form, &format!("/incidents/{id}"))
 }
 
 pub(super) async fn on_all(
@@ -76,33 +81,44 @@ pub(super) async fn on_all(
         "resume" => Event::Resume { by },
         other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
     };
-    let entries = ask(&shared, event).await?;
-    respond(&entries, form, "/")
+    let decided = ask(&shared, event).await?;
+    respond(&decided, form, "/")
 }
 
-async fn ask(shared: &Shared, event: Event) -> Result<Vec<Entry>, ApiError> {
+async fn ask(shared: &Shared, event: Event) -> Result<Decided, ApiError> {
     let (done, answer) = oneshot::channel();
     shared
         .inputs
         .try_send(Input::Operator { event, done })
         .map_err(|_| ApiError::Unavailable("too much is waiting".to_owned()))?;
     match answer.await {
-        Ok(Ok(entries)) => Ok(entries),
+        Ok(Ok(decided)) => {
+            reached(Point::OperatorCommitted);
+            Ok(decided)
+        }
         Ok(Err(unavailable)) => Err(ApiError::Unavailable(unavailable.to_string())),
         Err(_) => Err(ApiError::Unavailable("shutting down".to_owned())),
     }
 }
 
-fn respond(entries: &[Entry], form: bool, page: &str) -> Result<Response, ApiError> {
-    let decided = entries.iter().find(|entry| matches!(entry.event, Happening::Operator | Happening::Ignored));
-    let Some(entry) = decided else { return Err(ApiError::Unavailable("nothing was decided".to_owned())) };
+fn respond(decided: &Decided, form: bool, page: &str) -> Result<Response, ApiError> {
+    let mut entries = decided.entries.iter();
+    let entry = entries.find(|entry| matches!(entry.event, Happening::Operator | Happening::Ignored));
+    let Some(entry) = entry else { return Err(ApiError::Unavailable("nothing was decided".to_owned())) };
     match (entry.event, entry.reason) {
         (Happening::Ignored, Reason::UnknownIncident) => {
             Err(ApiError::NotFound("there is no such open incident".to_owned()))
         }
         (Happening::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
+        (_, reason) if !decided.durable => {
+            let explanation = format!("{} {LATER}", reason.explanation());
+            Ok((StatusCode::ACCEPTED, Json(Done { reason: reason.as_str(), explanation })).into_response())
+        }
         (_, _) if form => Ok(Redirect::to(page).into_response()),
-        (_, reason) => Ok(Json(Done { reason: reason.as_str(), explanation: reason.explanation() }).into_response()),
+        (_, reason) => {
+            let explanation = reason.explanation().to_owned();
+            Ok(Json(Done { reason: reason.as_str(), explanation }).into_response())
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::Shared;
 use crate::config::Secret;
 use crate::event_loop::Input;
+use crate::failpoint::{Point, reached};
 use crate::webhook::{BODY_BYTES_MAX, parse};
 
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
@@ -60,12 +61,16 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
         tracing::warn!(left_out = delivery.truncated, "delivery is truncated: asking Alertmanager for the rest");
         shared.reconcile.notify_one();
     }
+    reached(Point::DeliveryParsed);
     let (done, answer) = oneshot::channel();
     if shared.inputs.try_send(Input::Alerts { updates: delivery.alerts, done }).is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, "too much is waiting".to_owned());
     }
     match tokio::time::timeout(COMMIT_WITHIN, answer).await {
-        Ok(Ok(Ok(()))) => (StatusCode::OK, "ok".to_owned()),
+        Ok(Ok(Ok(()))) => {
+            reached(Point::DeliveryCommitted);
+            (StatusCode::OK, "ok".to_owned())
+        }
         Ok(Ok(Err(unavailable))) => (StatusCode::SERVICE_UNAVAILABLE, unavailable.to_string()),
         Ok(Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the journal takes too long".to_owned()),

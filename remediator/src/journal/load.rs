@@ -8,7 +8,7 @@ use vvtv_incident::{Fingerprint, Incident, IncidentId, Level, Outcome, PastChang
 
 use super::write::PAUSE;
 use super::{JournalError, RunKey};
-use crate::executor::Identity;
+use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey, MessageKind};
 
 /// Aborted incidents older than this are forgotten.
@@ -55,6 +55,8 @@ pub struct OpenRun {
     pub intent_at: Timestamp,
     /// Its process; without one it may never have been started.
     pub process: Option<Identity>,
+    /// What it had written.
+    pub output: Output,
 }
 
 pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError> {
@@ -136,7 +138,8 @@ fn run_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunKey> {
 fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
     connection
         .prepare(
-            "SELECT incident_id, step, attempt, intent_at, pid, start_ticks, boot_id
+            "SELECT incident_id, step, attempt, intent_at, pid, start_ticks, boot_id,
+                 coalesce(stdout, ''), coalesce(stderr, '')
              FROM step_run WHERE finished_at IS NULL",
         )?
         .query_map([], |row| {
@@ -144,7 +147,8 @@ fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
             let start_ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok());
             let boot_id = row.get(6)?;
             let process = pid.map(|pid| Identity { pid, start_ticks, boot_id });
-            Ok(OpenRun { key: run_key(row)?, intent_at: timestamp(row.get(3)?), process })
+            let output = Output { stdout: row.get(7)?, stderr: row.get(8)? };
+            Ok(OpenRun { key: run_key(row)?, intent_at: timestamp(row.get(3)?), process, output })
         })?
         .collect()
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{BUSY_TIMEOUT, JournalError};
+use super::{BUSY_TIMEOUT, JournalError, audit};
+use crate::failpoint::{Point, reached};
 
 /// One entry a version: what turns the version before into it. Entries are never edited once released.
 const MIGRATIONS: &[&str] = &[
@@ -73,6 +74,11 @@ CREATE TABLE setting (
     "
 CREATE INDEX timeline_at ON timeline (at);
 ",
+    // The rows get their hashes from `audit::chain_existing`.
+    "
+ALTER TABLE timeline ADD COLUMN hash TEXT NOT NULL DEFAULT '';
+CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
+",
 ];
 
 /// Opens the file and brings it to the present version.
@@ -82,7 +88,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+            // The first counts only for a new file: what retention frees is then given back to the system.
+            "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
         )
         .map_err(failed)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
@@ -93,8 +100,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(migration).map_err(failed)?;
+        if version == audit::SINCE {
+            audit::chain_existing(&transaction).map_err(failed)?;
+        }
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
+        reached(Point::MigrationWritten);
         transaction.commit().map_err(failed)?;
+        reached(Point::MigrationCommitted);
     }
     Ok(connection)
 }

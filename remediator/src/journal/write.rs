@@ -3,21 +3,37 @@
 use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{Happening, Incident, Phase};
 
+use super::audit::{self, Head, Link};
 use super::{Batch, Delivery, JournalError, PauseChange};
+use crate::failpoint::{Point, reached};
 
 /// The setting under which a pause is kept.
 pub(super) const PAUSE: &str = "pause";
 
-pub(super) fn commit(connection: &mut Connection, batch: &Batch) -> Result<(), JournalError> {
-    write(connection, batch).map_err(|source| JournalError::Query { doing: "commit", source })
+/// Writes a batch after the chain's head, which moves on with it.
+pub(super) fn commit(connection: &mut Connection, head: &mut Head, batch: &Batch) -> Result<Head, JournalError> {
+    match write(connection, head, batch) {
+        Ok(new) => {
+            *head = new;
+            Ok(head.clone())
+        }
+        Err(source) => {
+            // An error does not say whether the transaction is on disk: the journal does.
+            if let Ok(found) = audit::head(connection) {
+                *head = found;
+            }
+            Err(JournalError::Query { doing: "commit", source })
+        }
+    }
 }
 
-fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
+fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::Result<Head> {
+    reached(Point::CommitBegun);
     let transaction = connection.transaction()?;
     for incident in batch.incidents.values() {
         put_incident(&transaction, incident)?;
     }
-    put_timeline(&transaction, batch)?;
+    let head = put_timeline(&transaction, head, batch)?;
     put_runs(&transaction, batch)?;
     put_messages(&transaction, batch)?;
     match &batch.pause {
@@ -31,7 +47,10 @@ fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
             transaction.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([PAUSE])?;
         }
     }
-    transaction.commit()
+    reached(Point::CommitWritten);
+    transaction.commit()?;
+    reached(Point::CommitDone);
+    Ok(head)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
@@ -78,23 +97,29 @@ fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite:
     Ok(())
 }
 
-fn put_timeline(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
-    let mut insert = transaction
-        .prepare_cached("INSERT INTO timeline (incident_id, at, event, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+fn put_timeline(transaction: &Transaction<'_>, head: &Head, batch: &Batch) -> rusqlite::Result<Head> {
+    let mut head = head.clone();
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO timeline (id, incident_id, at, event, reason, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
     for (at, entry) in &batch.timeline {
         // What was left alone is counted, not kept: a repeated delivery must not fill the disk.
         if entry.event == Happening::Ignored {
             continue;
         }
-        insert.execute(params![
-            entry.incident.map(number),
-            millis(*at),
-            entry.event.as_str(),
-            entry.reason.as_str(),
-            entry.detail,
-        ])?;
+        let link = Link {
+            id: head.row + 1,
+            incident: entry.incident.map(number),
+            at: millis(*at),
+            event: entry.event.as_str().to_owned(),
+            reason: entry.reason.as_str().to_owned(),
+            detail: entry.detail.clone(),
+        };
+        let hash = link.hash(&head.hash)?;
+        insert.execute(params![link.id, link.incident, link.at, link.event, link.reason, link.detail, hash])?;
+        head = Head { row: link.id, hash };
     }
-    Ok(())
+    Ok(head)
 }
 
 fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
@@ -127,6 +152,14 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
                 mark.start_ticks.map(|ticks| i64::try_from(ticks).unwrap_or(i64::MAX)),
                 mark.boot_id,
             ])?;
+    }
+    for (key, output) in &batch.outputs {
+        transaction
+            .prepare_cached(
+                "UPDATE step_run SET stdout = ?4, stderr = ?5
+                 WHERE incident_id = ?1 AND step = ?2 AND attempt = ?3 AND finished_at IS NULL",
+            )?
+            .execute(params![number(key.incident), key.step.as_str(), key.attempt, output.stdout, output.stderr])?;
     }
     for (key, result) in &batch.results {
         transaction

@@ -55,6 +55,36 @@ fn a_database_that_cannot_be_written_is_answered_with_503_and_loses_nothing() {
 }
 
 #[test]
+fn a_request_that_cannot_be_written_down_is_not_refused_and_done_all_the_same() {
+    let program = Program::start();
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    let other = Connection::open(program.path("remediator.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // It may be another turn's transaction that fails first; then the request is refused, and nothing of it happens.
+    let (status, text) = program.asked("/api/v1/pause");
+    let expected = r#"{"reason":"paused","explanation":"All new actions are paused. The journal cannot be written: this takes effect when it can be again, and is lost if the server ends before."}"#;
+    match status {
+        202 => assert_eq!(text, expected),
+        status => assert_eq!((status, text.contains("the journal cannot be written")), (503, true), "{text}"),
+    }
+    let (refused, text) = program.asked("/api/v1/incidents/1/hold");
+    assert_eq!(refused, 503, "{text}");
+    let metrics = program.get("/metrics").1;
+    assert!(metrics.contains("vvtv_remediator_journal_waiting_messages "), "{metrics}");
+    other.execute_batch("ROLLBACK").unwrap();
+    wait_for("the journal to be written again", || match program.get("/-/ready") {
+        (200, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let noted = |detail: &str| {
+        let sql = "SELECT count(*) FROM timeline WHERE event = 'operator' AND reason = ?1";
+        other.query_row(sql, [detail], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!(noted("paused"), u32::from(status == 202));
+    assert_eq!(noted("held"), 0);
+}
+
+#[test]
 fn a_database_that_cannot_be_opened_is_named_and_ends_with_exit_code_1() {
     let program = Program::start();
     let text = std::fs::read_to_string(program.path("remediator.yml")).unwrap();

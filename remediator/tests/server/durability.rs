@@ -71,3 +71,34 @@ fn an_aborted_incident_stays_aborted_across_a_restart() {
     assert_eq!(program.deliver(firing("main")).0, 200);
     assert_eq!(program.incidents().len(), 1);
 }
+
+#[test]
+fn output_of_a_running_step_can_be_read_without_secrets_and_survives_kill_9() {
+    let dir = Program::lay_out(&[
+        ("{url: \"http://127.0.0.1:9/\"}", "{url: \"http://127.0.0.1:9/\", headers: {X-Key: s3cret-token}}"),
+        ("echo looked >> \"$VVTV_TEST_LOG\"", "echo begun with s3cret-token; echo trouble >&2; sleep 4; echo ended"),
+    ]);
+    let program = Program::start_in(dir);
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    let first = |program: &Program| -> serde_json::Value {
+        let (status, body) = program.get("/api/v1/incidents/1/output");
+        assert_eq!(status, 200, "{body}");
+        let runs: serde_json::Value = serde_json::from_str(&body).unwrap();
+        runs[0].clone()
+    };
+    let begun = "begun with [redacted]\n";
+    wait_for("the beginning of its output", || match first(&program) {
+        run if run["stdout"] == begun && run["stderr"] == "trouble\n" && run["state"] == "running" => Ok(()),
+        run => Err(run.to_string()),
+    });
+    let (_, page) = program.get("/incidents/1");
+    assert!(page.contains(begun), "{page}");
+    let program = program.kill_and_start();
+    let run = wait_for("its end, which nobody saw", || match first(&program) {
+        run if run["state"] == "unknown" => Ok(run),
+        run => Err(run.to_string()),
+    });
+    assert_eq!(run["stdout"], begun);
+    let said = "trouble\nthe remediator was restarted while this ran: its process ended unseen\n";
+    assert_eq!(run["stderr"], said);
+}

@@ -2,6 +2,10 @@
 
 #[cfg(test)]
 mod bad_input;
+// Only builds with debug assertions can be told to die.
+#[cfg(test)]
+#[cfg(debug_assertions)]
+mod crash;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
@@ -10,3 +14,7 @@ mod hostile;
 mod program;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod stand_in;
+#[cfg(test)]
+mod upkeep;

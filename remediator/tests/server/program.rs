@@ -1,6 +1,6 @@
 //! Starts the binary in a directory of its own and talks to it.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -61,11 +61,17 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start() -> Self {
+        Self::start_in(Self::lay_out(&[]))
+    }
+
+    /// The files, with other texts in the place of some of theirs.
+    pub(crate) fn lay_out(instead: &[(&str, &str)]) -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("runbooks")).unwrap();
-        std::fs::write(dir.path().join("runbooks/demo.yml"), RUNBOOK).unwrap();
-        std::fs::write(dir.path().join("remediator.yml"), CONFIG).unwrap();
-        Self::start_in(dir)
+        let edited = |text: &str| instead.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
+        std::fs::write(dir.path().join("runbooks/demo.yml"), edited(RUNBOOK)).unwrap();
+        std::fs::write(dir.path().join("remediator.yml"), edited(CONFIG)).unwrap();
+        dir
     }
 
     /// With another text in the place of the first step's command.
@@ -96,9 +102,8 @@ impl Program {
     }
 
     pub(crate) fn start_in(dir: TempDir) -> Self {
-        let mut child = command(dir.path()).spawn().unwrap();
-        let base = listening(&mut child);
-        Self { dir, child, base }
+        let (child, base) = serve(dir.path(), &[]);
+        Self { dir, child, base: base.unwrap() }
     }
 
     /// Kill -9, and a new start on the same files.
@@ -128,12 +133,23 @@ impl Program {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Lines that the program has logged, in all its runs.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("stderr")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
         post(&format!("{}/webhook/alertmanager", self.base), body.into())
     }
 
     pub(crate) fn post(&self, path: &str) -> u16 {
-        post(&format!("{}{path}", self.base), Vec::new()).0
+        self.asked(path).0
+    }
+
+    /// The status and the text of an operator's request.
+    pub(crate) fn asked(&self, path: &str) -> (u16, String) {
+        post(&format!("{}{path}", self.base), Vec::new())
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
@@ -158,6 +174,13 @@ impl Drop for Program {
     }
 }
 
+/// Starts `serve` in a directory: the process, and its address or, if it ended before it had one, its last words.
+pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Result<String, String>) {
+    let mut child = command(dir).envs(environment.iter().cloned()).spawn().unwrap();
+    let base = listening(&mut child, dir.join("stderr"));
+    (child, base)
+}
+
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
     command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
@@ -172,13 +195,15 @@ pub(crate) fn refused(dir: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).replace(&dir.display().to_string(), "DIR"))
 }
 
-fn listening(child: &mut Child) -> String {
+fn listening(child: &mut Child, log: PathBuf) -> Result<String, String> {
     let stderr = child.stderr.take().unwrap();
+    let mut log = std::fs::File::options().append(true).create(true).open(log).unwrap();
     let (lines, said) = mpsc::channel();
     std::thread::spawn(move || {
         let mut reader = BufReader::new(stderr);
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+            log.write_all(line.as_bytes()).unwrap();
             let _gone = lines.send(std::mem::take(&mut line));
         }
         let mut rest = Vec::new();
@@ -188,11 +213,11 @@ fn listening(child: &mut Child) -> String {
     let mut all = String::new();
     while let Ok(line) = said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         if let Some(address) = line.split("address=").nth(1).filter(|_| line.contains("listening")) {
-            return format!("http://{}", address.split_whitespace().next().unwrap());
+            return Ok(format!("http://{}", address.split_whitespace().next().unwrap()));
         }
         all.push_str(&line);
     }
-    panic!("not listening after {PATIENCE:?}; it said: {all}");
+    Err(format!("not listening; it said: {all}"))
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -7,7 +7,8 @@ use rusqlite::{Connection, params};
 use crate::hostile::Neighbours;
 use crate::program::{Program, firing, wait_for};
 
-/// A journal in which `mend` was run some times, each time a day apart, and helped after so many seconds.
+/// A journal in which `mend` was run some times, each time an hour apart, and helped after so many seconds.
+/// Its rows of the timeline have no hashes: nobody verifies the chain of this journal.
 fn with_history(program: &Program, healthy_after: &[Option<i64>]) {
     let journal = Connection::open(program.path("remediator.db")).unwrap();
     let now = jiff::Timestamp::now().as_millisecond();

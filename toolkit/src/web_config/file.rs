@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::Settings;
 use super::auth::Users;
@@ -89,7 +88,7 @@ struct TlsFile {
     #[serde(default)]
     max_version: Option<Spanned<String>>,
     #[serde(default)]
-    client_allowed_sans: Option<Spanned<IgnoredAny>>,
+    client_allowed_sans: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     cipher_suites: Vec<Spanned<String>>,
     #[serde(default)]
@@ -108,10 +107,6 @@ struct Source<'a> {
 impl Source<'_> {
     fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> YamlError {
         yaml::error_at(self.name, self.text, at, message)
-    }
-
-    fn unsupported(&self, key: &str, value: Option<&Spanned<IgnoredAny>>) -> Result<(), YamlError> {
-        value.map_or(Ok(()), |value| Err(self.error(value, format!("`{key}` is not supported by this program"))))
     }
 }
 
@@ -201,7 +196,6 @@ fn server_tls(
     http2: bool,
 ) -> Result<std::sync::Arc<rustls::ServerConfig>, YamlError> {
     let file = &section.value;
-    source.unsupported("client_allowed_sans", file.client_allowed_sans.as_ref())?;
     let all = rustls::crypto::aws_lc_rs::default_provider();
     let suites = pick(source, &file.cipher_suites, &all.cipher_suites, |suite| tls::suite_name(suite.suite()))?;
     let curves = pick(source, &file.curve_preferences, &all.kx_groups, |group| tls::curve_name(group.name()))?;
@@ -237,7 +231,16 @@ fn clients(
     section: &Spanned<TlsFile>,
     authority: Option<Vec<u8>>,
 ) -> Result<tls::Clients, YamlError> {
-    let Some(kind) = &section.value.client_auth_type else {
+    let named = &section.value.client_allowed_sans;
+    let kind = &section.value.client_auth_type;
+    let verified = kind.as_ref().is_some_and(|kind| kind.value == "RequireAndVerifyClientCert");
+    if let Some(names) = named
+        && (names.value.is_empty() || !verified)
+    {
+        let message = "needs `client_auth_type: RequireAndVerifyClientCert`, and a name at least";
+        return Err(source.error(names, message));
+    }
+    let Some(kind) = kind else {
         return match authority {
             None => Ok(tls::Clients::Anybody),
             Some(_) => Err(source.error(section, "`client_ca` without `client_auth_type` would let everybody in")),
@@ -247,7 +250,10 @@ fn clients(
         ("NoClientCert", None) => Ok(tls::Clients::Anybody),
         ("NoClientCert", Some(_)) => Err(source.error(kind, "`client_ca` is given, but clients are not asked")),
         ("VerifyClientCertIfGiven", Some(authority)) => Ok(tls::Clients::VerifiedIfGiven { authority }),
-        ("RequireAndVerifyClientCert", Some(authority)) => Ok(tls::Clients::Verified { authority }),
+        ("RequireAndVerifyClientCert", Some(authority)) => {
+            let names = named.as_ref().map(|names| names.value.clone());
+            Ok(tls::Clients::Verified { authority, names })
+        }
         ("VerifyClientCertIfGiven" | "RequireAndVerifyClientCert", None) => {
             Err(source.error(kind, "needs `client_ca_file`"))
         }
@@ -319,7 +325,7 @@ mod tests {
         web.yml:3:13: header `X-Evil` cannot be configured, expected one of Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection
         web.yml:3:22: not a valid value of header `X-Frame-Options`
         web.yml:4:19: not supported, expected one of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
-        web.yml:4:24: `client_allowed_sans` is not supported by this program
+        web.yml:4:24: needs `client_auth_type: RequireAndVerifyClientCert`, and a name at least
         web.yml:4:23: not supported, expected one of X25519, CurveP256, CurveP384, X25519MLKEM768
         web.yml:2:3: `cert_file` or `cert` is required
         web.yml:2:3: cannot read cert /nowhere/a.pem: No such file or directory (os error 2)

@@ -1,5 +1,7 @@
 //! rustls server configuration from PEM texts.
 
+mod names;
+
 use std::sync::Arc;
 
 use rustls::crypto::SupportedKxGroup;
@@ -7,6 +9,8 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{CipherSuite, NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite, version};
+
+use self::names::OnlyNamed;
 
 /// What the TLS section of the file means.
 pub(super) struct Settings {
@@ -40,8 +44,14 @@ pub(super) fn curve_name(group: NamedGroup) -> String {
 /// Which clients may connect.
 pub(super) enum Clients {
     Anybody,
-    VerifiedIfGiven { authority: Vec<u8> },
-    Verified { authority: Vec<u8> },
+    VerifiedIfGiven {
+        authority: Vec<u8>,
+    },
+    /// With a certificate of the authority, and with one of the names unless any will do.
+    Verified {
+        authority: Vec<u8>,
+        names: Option<Vec<String>>,
+    },
 }
 
 /// Which protocol versions are spoken.
@@ -96,8 +106,12 @@ impl Settings {
                     .allow_unauthenticated()
                     .build()?
             }
-            Clients::Verified { authority } => {
-                WebPkiClientVerifier::builder_with_provider(roots(&authority)?, provider).build()?
+            Clients::Verified { authority, names } => {
+                let verified = WebPkiClientVerifier::builder_with_provider(roots(&authority)?, provider).build()?;
+                match names {
+                    Some(names) => Arc::new(OnlyNamed { verified, names }),
+                    None => verified,
+                }
             }
         };
         let mut config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)?;

@@ -52,6 +52,7 @@ impl PlayerBuffer {
 mod tests {
     use super::*;
     use crate::probe::hls::{Playlist, parse};
+    use proptest::prelude::*;
 
     fn at(seconds: u64) -> Now {
         Now { mono: Duration::from_secs(seconds), unix_seconds: 0.0 }
@@ -79,6 +80,24 @@ mod tests {
         buffer.observe(at(28), &media(7, 12));
         levels.push(buffer.seconds(at(28)));
         assert_eq!(levels, [0.0, 6.0, 6.0, 6.0, 6.0, 6.0, 4.0, 2.0, 0.0, 0.0, 6.0]);
+    }
+
+    proptest! {
+        /// Whatever is listed whenever: never negative, no more than is listed or a player begins with, and it never fills by itself.
+        #[test]
+        fn it_stays_between_nothing_and_what_is_listed(steps in proptest::collection::vec((0_u64..30, 0_u64..50, 0_u64..10), 1..50)) {
+            let mut buffer = PlayerBuffer::default();
+            let mut second = 0;
+            for (pause, first, more) in steps {
+                let before = buffer.seconds(at(second));
+                second += pause;
+                prop_assert!(buffer.seconds(at(second)) <= before);
+                let media = media(first, first + more);
+                buffer.observe(at(second), &media);
+                let most = media.listed_seconds.max(6.0);
+                prop_assert!((0.0..=most).contains(&buffer.seconds(at(second))), "{} of {most}", buffer.seconds(at(second)));
+            }
+        }
     }
 
     #[test]

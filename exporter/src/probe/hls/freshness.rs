@@ -1,5 +1,6 @@
 //! The age of a variant: pure, and it survives whatever happens to the playlist.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::playlist::Identity;
@@ -11,7 +12,7 @@ use crate::clock::Now;
 /// error page keeps ageing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Freshness {
-    newest: Option<Identity>,
+    newest: Option<Arc<Identity>>,
     advanced: Now,
     /// How old the content was already when it was first seen.
     seed: Duration,
@@ -43,7 +44,7 @@ impl Freshness {
     #[must_use]
     pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
         let seed = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
-        Self { newest: Some(newest), advanced: now, seed, sequence_resets: 0 }
+        Self { newest: Some(Arc::new(newest)), advanced: now, seed, sequence_resets: 0 }
     }
 
     /// Takes a look at the newest listed segment. `age` is what the source says of its content's age; it only counts at first
@@ -59,7 +60,7 @@ impl Freshness {
         self.advanced = now;
         self.seed = seed;
         self.sequence_resets += u64::from(change == Change::WentBack);
-        self.newest = Some(newest.clone());
+        self.newest = Some(Arc::new(newest.clone()));
         change
     }
 
@@ -83,8 +84,8 @@ impl Freshness {
 
     /// The newest segment.
     #[must_use]
-    pub const fn newest(&self) -> Option<&Identity> {
-        self.newest.as_ref()
+    pub fn newest(&self) -> Option<&Identity> {
+        self.newest.as_deref()
     }
 }
 
@@ -98,6 +99,7 @@ fn is_same(known: &Identity, newest: &Identity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const START: Now = Now { mono: Duration::from_secs(100), unix_seconds: 1_000_000.0 };
 
@@ -143,6 +145,27 @@ mod tests {
             assert_eq!(freshness.observe(at(second), &segment(122, "main-122.ts", 0), None), Change::Same);
         }
         assert_eq!(seconds(&freshness, at(600)), 600);
+    }
+
+    proptest! {
+        /// An age grows by exactly the time that passes, begins at 0 with an advance, and goes on across a restart of the program.
+        #[test]
+        fn an_age_is_the_time_since_the_last_advance(
+            steps in proptest::collection::vec((0_u64..100, 0_u64..4, 0_u64..3, any::<bool>()), 1..100),
+        ) {
+            let mut freshness = Freshness::never_seen(START);
+            let (mut second, mut advanced) = (0, 0);
+            for (pause, sequence, discontinuity, restarts) in steps {
+                second += pause;
+                if freshness.observe(at(second), &segment(sequence, "a.ts", discontinuity), None) != Change::Same {
+                    advanced = second;
+                }
+                if let Some(newest) = freshness.newest().cloned().filter(|_| restarts) {
+                    freshness = Freshness::remembered(at(second), newest, freshness.last_advance_unix_seconds());
+                }
+                prop_assert!((freshness.age(at(second)).as_secs_f64() - (second - advanced) as f64).abs() < 1e-3);
+            }
+        }
     }
 
     #[test]

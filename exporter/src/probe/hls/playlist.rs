@@ -1,4 +1,4 @@
-//! Parsing playlists (RFC 8216, and the partial segments of draft-pantos-hls-rfc8216bis): pure.
+//! Parsing playlists (RFC 8216, and the partial segments of draft-pantos-hls-rfc8216bis): pure. A manifest of MPEG-DASH is handed on.
 
 mod reading;
 
@@ -7,6 +7,7 @@ use quick_m3u8::config::ParsingOptionsBuilder;
 
 use self::reading::Reading;
 use crate::health::{Failure, ProbeError};
+use crate::probe::dash::{self, Presentation};
 
 /// Segments, parts and variants read from one playlist; more are an error, not a reason to grow.
 const ENTRIES_MAX: usize = 100_000;
@@ -21,6 +22,8 @@ pub enum Playlist {
     Master(Vec<Named>),
     /// A media playlist.
     Media(Media),
+    /// A manifest of MPEG-DASH, where a playlist was asked for.
+    Presentation(Presentation),
 }
 
 /// A variant, or a rendition of its own (a separate audio track can freeze alone), that a master names.
@@ -93,6 +96,14 @@ pub struct Segment {
     pub program_unix_seconds: Option<f64>,
 }
 
+impl Segment {
+    /// As the newest one of a list that counts no discontinuities.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { sequence: self.sequence, uri: self.uri.clone(), discontinuity: 0, part: None }
+    }
+}
+
 /// Which segment is the newest: any difference is an advance, because a restarted packager begins anew at number 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -115,16 +126,28 @@ impl Media {
         let seconds: f64 = after.iter().map(|segment| segment.seconds).sum();
         Some(after.first()?.program_unix_seconds? + seconds)
     }
+
+    /// Leaves the newest segment out.
+    pub(super) fn forget_newest(&mut self) {
+        if let Some(left) = self.recent.pop() {
+            self.segments = self.segments.saturating_sub(1);
+            self.listed_seconds = (self.listed_seconds - left.seconds).max(0.0);
+        }
+        self.newest = self.recent.last().map(Segment::identity);
+    }
 }
 
 /// Reads a playlist.
 ///
 /// # Errors
-/// It does not begin with `#EXTM3U` (an HTML page, an error text), is not UTF-8, or has too many entries.
+/// It does not begin with `#EXTM3U` (an HTML page, an error text) and is no manifest either, is not UTF-8, or has too many entries.
 pub fn parse(body: &[u8]) -> Result<Playlist, ProbeError> {
     let malformed = |message: &str| Err(ProbeError::new(Failure::Malformed, message));
     let Ok(text) = std::str::from_utf8(body) else { return malformed("the playlist is not UTF-8") };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if dash::is_manifest(text) {
+        return dash::parse(text).map(Playlist::Presentation);
+    }
     if text.lines().next().map(str::trim_end) != Some("#EXTM3U") {
         return malformed("not a playlist: the first line is not #EXTM3U");
     }

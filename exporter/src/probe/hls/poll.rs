@@ -13,7 +13,9 @@ use super::playlist::{Media, Named, Playlist, parse};
 use super::variant::{Variant, VariantView, resolve};
 use crate::clock::Now;
 use crate::config::Location;
+use crate::fetch::Document;
 use crate::health::{Failure, Health, ProbeError};
+use crate::probe::dash::Presentation;
 use crate::probe::{Tools, next_tick, record};
 use crate::state::Remembered;
 
@@ -22,6 +24,9 @@ pub const VARIANTS_MAX: usize = 32;
 
 /// A master playlist is read again after so many polls, because variants come and go rarely.
 const MASTER_EVERY: u32 = 10;
+
+/// Bytes whose reading may take a millisecond: no live playlist has as many.
+const LARGE_BODY: usize = 128 << 10;
 
 /// The `variant` label of a playlist that has no master.
 const ONLY_VARIANT: &str = "media";
@@ -62,11 +67,26 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
     let mut poller = Poller::new(spec, tools);
     let mut ticks = poller.tools.pace.every(poller.spec.interval);
     while next_tick(&mut ticks, &stop).await {
-        let polled = stop.run_until_cancelled(poller.poll()).await;
+        // On the heap while it goes on, so that thousands that wait are small.
+        let polled = stop.run_until_cancelled(Box::pin(poller.poll())).await;
         if polled.is_none() || view.send(Arc::new(poller.view())).is_err() {
             return;
         }
     }
+}
+
+/// A large body is read beside the other probes, not in their way.
+async fn read_playlist(document: &Document) -> Result<Playlist, ProbeError> {
+    let body = document.body.clone();
+    if body.len() < LARGE_BODY {
+        return parse(&body);
+    }
+    let read = tokio::task::spawn_blocking(move || parse(&body)).await;
+    read.unwrap_or_else(|error| Err(ProbeError::new(Failure::Io, format!("reading a playlist died: {error}"))))
+}
+
+fn too_many_variants() -> ProbeError {
+    ProbeError::new(Failure::TooLarge, format!("more than {VARIANTS_MAX} variants are named"))
 }
 
 struct Poller {
@@ -119,9 +139,7 @@ impl Poller {
         // A master that vanishes leaves its variants: they are asked for all the same.
         let variants = if self.master.is_some() { self.poll_variants().await } else { Ok(()) };
         let truncated = match &self.master {
-            Some(Master { truncated: true, .. }) => {
-                Err(ProbeError::new(Failure::TooLarge, format!("the master names more than {VARIANTS_MAX} variants")))
-            }
+            Some(Master { truncated: true, .. }) => Err(too_many_variants()),
             Some(_) | None => Ok(()),
         };
         configured.and(variants).and(truncated)
@@ -130,19 +148,21 @@ impl Poller {
     async fn read_configured(&mut self) -> Result<(), ProbeError> {
         let read = self.tools.fetcher.get(&self.spec.playlist, self.spec.timeout).await;
         let (now, no_master) = (self.tools.clock.now(), self.master.is_none());
-        if no_master && let Some(only) = self.variants.first_mut() {
-            only.looked(&read);
+        if no_master {
+            self.variants.iter_mut().for_each(|variant| variant.looked(&read));
         }
         let document = read?;
         if no_master && self.variants.first().is_some_and(|only| only.is_unchanged(&document)) {
             return Ok(());
         }
-        let playlist = parse(&document.body)?;
-        if let Playlist::Master(named) = playlist {
-            return self.adopt_master(&named, &document.location, now);
-        }
-        if self.master.take().is_some() {
-            info!(stream = self.spec.stream, "the master playlist became a media playlist");
+        let playlist = match read_playlist(&document).await? {
+            Playlist::Master(named) => return self.adopt_master(&named, &document.location, now),
+            Playlist::Presentation(presentation) => return self.take_presentation(&presentation, &document).await,
+            media @ Playlist::Media(_) => media,
+        };
+        if self.names_variants() {
+            info!(stream = self.spec.stream, "what named variants became a media playlist");
+            self.master = None;
             self.variants = vec![Variant::new(&self.spec.stream, ONLY_VARIANT, now, &self.tools.remembered)];
         }
         match self.variants.first_mut() {
@@ -151,23 +171,57 @@ impl Poller {
         }
     }
 
+    /// A master playlist or a manifest was read.
+    fn names_variants(&self) -> bool {
+        self.master.is_some() || self.variants.iter().all(|variant| *variant.view.name != *ONLY_VARIANT)
+    }
+
+    /// The variant of a name that is known already, or a new one.
+    ///
+    /// What a first master or manifest names was never seen since the start, not since now.
+    fn variant(&mut self, name: &str, now: Now) -> Variant {
+        let known = self.variants.iter().position(|variant| *variant.view.name == *name);
+        match known.filter(|_| self.names_variants()) {
+            Some(index) => self.variants.swap_remove(index),
+            None => {
+                let since = if self.names_variants() { now } else { self.started };
+                Variant::new(&self.spec.stream, name, since, &self.tools.remembered)
+            }
+        }
+    }
+
+    /// Takes a manifest, which names variants and lists their segments at once.
+    async fn take_presentation(&mut self, presentation: &Presentation, document: &Document) -> Result<(), ProbeError> {
+        let now = self.tools.clock.now();
+        let due = presentation.due(now.unix_seconds);
+        let outcome = if due.len() > VARIANTS_MAX { Err(too_many_variants()) } else { Ok(()) };
+        let variants: Vec<_> =
+            due.into_iter().take(VARIANTS_MAX).map(|due| (self.variant(&due.name, now), due)).collect();
+        self.master = None;
+        self.variants.clear();
+        let mut takes = JoinSet::new();
+        for (index, (mut variant, due)) in variants.into_iter().enumerate() {
+            let (spec, tools, document) = (self.spec.clone(), self.tools.clone(), document.clone());
+            takes.spawn(async move {
+                variant.view.declared_bits_per_second = Some(due.bits_per_second).filter(|bits| *bits > 0);
+                variant.answered(&document);
+                let outcome = variant.take_due(&spec, &tools, &document, due).await;
+                (index, variant, outcome)
+            });
+        }
+        self.gather(takes).await.and(outcome)
+    }
+
     fn adopt_master(&mut self, named: &[Named], base: &Location, now: Now) -> Result<(), ProbeError> {
-        // What a first master names was never seen since the start, not since now.
-        let since = if self.master.is_none() { self.started } else { now };
         let mut variants = Vec::new();
         for Named { uri, bits_per_second } in named.iter().take(VARIANTS_MAX) {
             let location = resolve(base, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
-            let known =
-                self.variants.iter().position(|variant| variant.view.name == name && variant.location.is_some());
-            let mut variant = match known {
-                Some(index) => self.variants.swap_remove(index),
-                None => Variant::new(&self.spec.stream, &name, since, &self.tools.remembered),
-            };
+            let mut variant = self.variant(&name, now);
             variant.location = Some(location);
             variant.view.declared_bits_per_second = *bits_per_second;
             variant.video = bits_per_second.is_some();
-            if variants.iter().all(|other: &Variant| other.view.name != name) {
+            if variants.iter().all(|other: &Variant| *other.view.name != *name) {
                 variants.push(variant);
             }
         }
@@ -185,7 +239,6 @@ impl Poller {
 
     async fn poll_variants(&mut self) -> Result<(), ProbeError> {
         let mut polls = JoinSet::new();
-        let count = self.variants.len();
         for (index, mut variant) in self.variants.drain(..).enumerate() {
             let (spec, tools) = (self.spec.clone(), self.tools.clone());
             polls.spawn(async move {
@@ -194,7 +247,7 @@ impl Poller {
                 variant.looked(&read);
                 let outcome = match read {
                     Ok(document) if variant.is_unchanged(&document) => Ok(()),
-                    Ok(document) => match parse(&document.body) {
+                    Ok(document) => match read_playlist(&document).await {
                         Ok(playlist) => variant.take(&spec, &tools, &document, playlist).await,
                         Err(error) => Err(error),
                     },
@@ -203,8 +256,15 @@ impl Poller {
                 (index, variant, outcome)
             });
         }
+        let outcome = self.gather(polls).await;
+        self.compare_variants();
+        outcome
+    }
+
+    /// Waits for every variant, and puts them back in their order.
+    async fn gather(&mut self, mut polls: JoinSet<(usize, Variant, Result<(), ProbeError>)>) -> Result<(), ProbeError> {
         let mut outcome = Ok(());
-        let mut polled = Vec::with_capacity(count);
+        let mut polled = Vec::with_capacity(polls.len());
         while let Some(done) = polls.join_next().await {
             let read = match done {
                 Ok((index, variant, read)) => {
@@ -217,7 +277,6 @@ impl Poller {
         }
         polled.sort_by_key(|(index, _)| *index);
         self.variants = polled.into_iter().map(|(_, variant)| variant).collect();
-        self.compare_variants();
         outcome
     }
 

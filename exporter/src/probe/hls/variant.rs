@@ -20,16 +20,17 @@ use crate::config::{Expect, Location};
 use crate::fetch::Document;
 use crate::health::{Failure, ProbeError};
 use crate::probe::Tools;
+use crate::probe::dash::Due;
 use crate::state::Remembered;
 
 /// Segments whose bitrate is remembered, to tell the highest.
 const RATES: usize = 16;
 
-/// What is known of one variant.
+/// What is known of one variant. Copied at every poll, so what seldom changes is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantView {
     /// The `variant` label.
-    pub name: String,
+    pub name: Arc<str>,
     /// `stream` and `variant`.
     pub labels: Labels,
     /// Its age.
@@ -39,7 +40,7 @@ pub struct VariantView {
     /// A virtual viewer's.
     pub buffer: PlayerBuffer,
     /// How often each rule was broken, by rules that were broken at all.
-    pub violations: BTreeMap<Check, u64>,
+    pub violations: Arc<BTreeMap<Check, u64>>,
     /// HTTP status of the last answer to the request for its playlist; none without an answer, or from a file.
     pub http_status: Option<u16>,
     /// How long that request took.
@@ -48,8 +49,8 @@ pub struct VariantView {
     pub segment_available: Option<bool>,
     /// `BANDWIDTH` in the master.
     pub declared_bits_per_second: Option<u64>,
-    /// Bytes per second of the last segments whose length the server told, newest last.
-    segment_rates: Vec<f32>,
+    /// Bytes per second of the last segments whose length the server told, newest first; 0 before there were so many.
+    segment_rates: [f32; RATES],
 }
 
 impl VariantView {
@@ -63,7 +64,7 @@ impl VariantView {
     /// The highest bitrate of the last segments, bytes per second; none before a server told a segment's length.
     #[must_use]
     pub fn peak_bytes_per_second(&self) -> Option<f64> {
-        self.segment_rates.iter().copied().reduce(f32::max).map(f64::from)
+        self.segment_rates.iter().copied().reduce(f32::max).filter(|peak| *peak > 0.0).map(f64::from)
     }
 
     /// Takes a segment's size.
@@ -71,10 +72,8 @@ impl VariantView {
         if seconds <= 0.0 {
             return;
         }
-        if self.segment_rates.len() == RATES {
-            self.segment_rates.remove(0);
-        }
-        self.segment_rates.push((bytes as f64 / seconds) as f32);
+        self.segment_rates.rotate_right(1);
+        self.segment_rates[0] = (bytes as f64 / seconds) as f32;
     }
 }
 
@@ -94,27 +93,32 @@ pub(super) struct Variant {
 impl Variant {
     pub(super) fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
         let view = VariantView {
-            name: name.to_owned(),
+            name: Arc::from(name),
             labels: Labels::new(&[("stream", stream), ("variant", name)]),
             freshness: remembered.freshness(stream, name, now),
             media: None,
             buffer: PlayerBuffer::default(),
-            violations: BTreeMap::new(),
+            violations: Arc::default(),
             http_status: None,
             request_duration: Duration::ZERO,
             segment_available: None,
             declared_bits_per_second: None,
-            segment_rates: Vec::new(),
+            segment_rates: [0.0; RATES],
         };
         Self { location: None, video: false, changed: false, digest: None, view }
     }
 
+    /// Notes that the request for the manifest which lists it was answered.
+    pub(super) const fn answered(&mut self, document: &Document) {
+        (self.view.http_status, self.view.request_duration) = (document.http_status, document.took);
+    }
+
     /// Notes how the request for its playlist went.
     pub(super) fn looked(&mut self, read: &Result<Document, ProbeError>) {
-        (self.view.http_status, self.view.request_duration) = match read {
-            Ok(document) => (document.http_status, document.took),
-            Err(error) => (error.http_status, error.took),
-        };
+        match read {
+            Ok(document) => self.answered(document),
+            Err(error) => (self.view.http_status, self.view.request_duration) = (error.http_status, error.took),
+        }
     }
 
     pub(super) fn is_unchanged(&self, document: &Document) -> bool {
@@ -122,8 +126,12 @@ impl Variant {
     }
 
     pub(super) fn count(&mut self, broken: Vec<Check>) {
+        if broken.is_empty() {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.view.violations);
         for check in broken {
-            *self.view.violations.entry(check).or_default() += 1;
+            *counts.entry(check).or_default() += 1;
         }
     }
 
@@ -137,31 +145,71 @@ impl Variant {
     ) -> Result<(), ProbeError> {
         let media = match playlist {
             Playlist::Media(media) => media,
-            Playlist::Master(_) => {
-                return Err(ProbeError::new(Failure::Malformed, "a variant is a master playlist itself"));
+            Playlist::Master(_) | Playlist::Presentation(_) => {
+                return Err(ProbeError::new(Failure::Malformed, "a variant names variants itself"));
             }
         };
-        if let Some(newest) = &media.newest {
-            let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
-            if !known && !newest.uri.is_empty() {
-                self.look_for_segment(spec, tools, document, &media, &newest.uri).await?;
-            }
-            let now = tools.clock.now();
-            let change = self.view.freshness.observe(now, newest, document.age);
-            let (stream, name) = (spec.stream.as_str(), self.view.name.as_str());
-            if change == Change::WentBack {
-                warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
-            }
-            if change != Change::Same {
-                self.view.buffer.observe(now, &media);
-            }
-            let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
-            tools.recorder.record(stream, "hls", now, &seen);
-        }
+        self.look(spec, tools, document, &media, false).await?;
         self.digest = Some(digest(document));
         self.changed = true;
         self.count(violations(self.view.media.as_deref(), &media));
         self.view.media = Some(Arc::new(media));
+        Ok(())
+    }
+
+    /// Takes what a manifest lists, or what is due by the clock: of that the newest segment may be late, and the one before it may not.
+    pub(super) async fn take_due(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        due: Due,
+    ) -> Result<(), ProbeError> {
+        let Due { media: mut due, by_clock, .. } = due;
+        let available = self.view.segment_available;
+        let mut looked = self.look(spec, tools, document, &due, by_clock).await;
+        if by_clock && looked.as_ref().is_err_and(|error| error.reason == Failure::Missing) {
+            due.forget_newest();
+            self.view.segment_available = available;
+            looked = self.look(spec, tools, document, &due, by_clock).await;
+        }
+        looked?;
+        self.view.media = Some(Arc::new(due));
+        Ok(())
+    }
+
+    /// Looks whether the newest segment is another one and is there, and what that changes.
+    ///
+    /// Where a list names it, a server that does not answer `HEAD` gets the benefit of the doubt, and the list's age is that of the
+    /// segment. Neither holds where it is due by the clock alone.
+    async fn look(
+        &mut self,
+        spec: &HlsSpec,
+        tools: &Tools,
+        document: &Document,
+        media: &Media,
+        by_clock: bool,
+    ) -> Result<(), ProbeError> {
+        if let Some(newest) = &media.newest {
+            let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
+            if !known && !newest.uri.is_empty() {
+                match self.look_for_segment(spec, tools, document, media, &newest.uri).await {
+                    Err(error) if error.reason == Failure::Status && !by_clock => {}
+                    looked => looked?,
+                }
+            }
+            let now = tools.clock.now();
+            let change = self.view.freshness.observe(now, newest, document.age.filter(|_| !by_clock));
+            let (stream, name) = (spec.stream.as_str(), &*self.view.name);
+            if change == Change::WentBack {
+                warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
+            }
+            if change != Change::Same {
+                self.view.buffer.observe(now, media);
+            }
+            let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
+            tools.recorder.record(stream, "hls", now, &seen);
+        }
         Ok(())
     }
 

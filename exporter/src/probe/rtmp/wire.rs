@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn the_recorded_answer_of_nginx_is_understood() {
+        let answer = include_bytes!("../../../tests/fixtures/rtmp-reply-nginx.bin");
+        assert_eq!(ReplyReader::default().feed(answer), Ok(Some(Reply::Accepted)));
+        let (most, _) = answer.split_at(answer.len() - 1);
+        assert_eq!(ReplyReader::default().feed(most), Ok(None));
+    }
+
+    #[test]
     fn a_message_may_go_on_in_chunks_of_the_initial_size() {
         let mut body = Vec::new();
         push_string(&mut body, "_result");

@@ -80,6 +80,20 @@ fn the_window_empties_itself() {
 }
 
 proptest! {
+    /// However often a sender restarts, a steady rate has no variation.
+    #[test]
+    fn restarts_alone_are_no_variation(runs in proptest::collection::vec((2_u64..40, 1_u64..20), 1..10)) {
+        let mut window = window();
+        let mut from = 0;
+        for (seconds, pause) in runs {
+            let now = feed(&mut window, from, 0, (0..seconds).map(|second| second * 100_000));
+            let bitrate = window.bitrate(now);
+            prop_assert!(bitrate.variance_ratio < 1e-9, "{bitrate:?}");
+            prop_assert!((bitrate.bytes_per_second % 100_000.0).abs() < 1e-6, "{bitrate:?}");
+            from += seconds + pause;
+        }
+    }
+
     #[test]
     fn every_answer_is_a_number_that_is_not_negative(
         steps in proptest::collection::vec((0_u64..9_000, 0_u64..1_000_000, 0_u64..3), 1..300),

@@ -92,8 +92,8 @@ impl Reading {
 
     fn named(&mut self, uri: &str, bits_per_second: Option<u64>) {
         // Far more than are watched: enough to tell that there are too many, without comparing each with all.
-        let new = !uri.is_empty() && !self.variants.iter().any(|known| known.uri == uri);
-        if self.variants.len() < VARIANTS_READ && new {
+        let room = self.variants.len() < VARIANTS_READ && !uri.is_empty();
+        if room && self.variants.iter().all(|known| known.uri != uri) {
             self.variants.push(Named { uri: uri.to_owned(), bits_per_second });
         }
     }

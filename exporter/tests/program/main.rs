@@ -2,97 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+mod dash;
+mod hostile;
+mod nginx;
+mod running;
+
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
-
-struct Running {
-    child: Child,
-    address: String,
-    config: PathBuf,
-    _directory: TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(config: &str, flags: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("exporter.yml");
-        std::fs::write(&path, config).unwrap();
-        let mut child = Command::new(EXPORTER)
-            .arg(format!("--config.file={}", path.display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-            if let Some((_, address)) = line.trim().split_once("msg=listening address=") {
-                break address.to_owned();
-            }
-        };
-        // The rest of the log must not fill the pipe.
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { child, address, config: path, _directory: directory }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        self.request(reqwest::Method::GET, path).await
-    }
-
-    async fn request(&self, method: reqwest::Method, path: &str) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let answer = client.request(method, format!("http://{}{path}", self.address)).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    }
-
-    /// Ends it as systemd would.
-    async fn terminate(&mut self) {
-        let terminated = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(terminated.success());
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => break status,
-                None => tokio::task::yield_now().await,
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-        };
-        assert!(status.success(), "{status}");
-    }
-
-    /// Scrapes until a line is there.
-    async fn wait_for(&self, line: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (_, body) = self.get("/metrics").await;
-            if body.lines().any(|found| found == line) {
-                return body;
-            }
-            assert!(Instant::now() < deadline, "`{line}` did not come, last seen:\n{body}");
-        }
-    }
-}
+use running::{EXPORTER, Running};
 
 fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -264,6 +184,22 @@ fn a_broken_web_configuration_is_refused() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scrape.prom");
     let (code, said) = refused(&[&format!("--web.config.file={}", path.display())]);
     assert!(code == Some(1) && said.contains("scrape.prom:"), "{said}");
+}
+
+/// As systemd does: the socket is file descriptor 3, and the variables say so to this process alone.
+#[tokio::test]
+async fn sockets_of_systemd_are_listened_on_instead_of_addresses() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", EXPORTER]);
+    command.stdin(Stdio::from(OwnedFd::from(socket)));
+    let running = Running::start_by(command, &dead_stream(free_udp_port()), &["--web.systemd-socket"]);
+    assert_eq!(running.address, address);
+    assert_eq!(running.get("/-/healthy").await.0, 200);
+    let (code, said) = refused(&["--web.systemd-socket"]);
+    let expected = "vvtv-exporter: systemd passes no listening TCP socket (--web.systemd-socket)\n";
+    assert_eq!((code, said.as_str()), (Some(1), expected));
 }
 
 #[tokio::test]

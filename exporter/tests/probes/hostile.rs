@@ -1,43 +1,19 @@
 //! Servers that nobody would call friendly: every answer is bounded in time and memory, counted with its reason, and the age of the
 //! stream keeps growing.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
-
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::Registry;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use vvtv_exporter::clock::Clock;
 use vvtv_exporter::config::{Location, RtmpEndpoint};
-use vvtv_exporter::fetch::Fetcher;
 use vvtv_exporter::health::Failure;
-use vvtv_exporter::probe::hls::{HlsSpec, HlsView, VARIANTS_MAX};
-use vvtv_exporter::probe::{Pace, Tools, hls, rtmp};
-use vvtv_exporter::recorder::Recorder;
-use vvtv_exporter::state::Remembered;
+use vvtv_exporter::probe::hls::{HlsView, VARIANTS_MAX};
+use vvtv_exporter::probe::rtmp;
 
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// For each request of a probe under test.
-const TIMEOUT: Duration = Duration::from_millis(500);
-
-fn tools() -> Tools {
-    Tools {
-        clock: Clock::start(),
-        fetcher: Fetcher::new().unwrap(),
-        recorder: Recorder::start(),
-        remembered: Arc::default(),
-        pace: Pace::register(&Registry::new()).unwrap(),
-    }
-}
+use super::{PATIENCE, TIMEOUT, Watching};
 
 /// A server that handles each connection with `answer`, after it has read a request's first bytes.
 async fn server<F>(answer: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
@@ -60,25 +36,11 @@ where
 
 /// Polls a playlist until a poll has failed twice, and returns what is known then.
 async fn polled(playlist: String, failures: u64) -> (HlsView, Duration) {
-    let tools = tools();
-    let clock = tools.clock;
-    let spec = HlsSpec {
-        stream: "main".to_owned(),
-        playlist: Location::Http(playlist.parse().unwrap()),
-        interval: Duration::from_millis(20),
-        timeout: TIMEOUT,
-    };
-    let (sender, mut view) = watch::channel(Arc::new(HlsView::starting("main", clock.now(), &Remembered::default())));
-    let stop = CancellationToken::new();
-    let probe = tokio::spawn(hls::run(spec, tools, sender, stop.clone()));
-    let enough = |view: &Arc<HlsView>| view.health.failures.iter().sum::<u64>() >= failures;
-    let found = timeout(PATIENCE, view.wait_for(enough)).await;
-    let found = found.map(|found| Arc::clone(&found.unwrap()));
-    let found = found.unwrap_or_else(|_| panic!("no failure within {PATIENCE:?}, last seen {:?}", view.borrow()));
-    stop.cancel();
-    timeout(PATIENCE, probe).await.expect("the probe does not stop").unwrap();
-    let age = found.variants.first().unwrap().freshness.age(clock.now());
-    (found.as_ref().clone(), age)
+    let mut watching = Watching::start(Location::Http(playlist.parse().unwrap()));
+    let found = watching.wait_for(|view| view.health.failures.iter().sum::<u64>() >= failures).await;
+    let age = found.variants.first().unwrap().freshness.age(watching.clock.now());
+    watching.end().await;
+    (found, age)
 }
 
 #[derive(Clone, Copy)]
@@ -196,26 +158,14 @@ async fn a_hostile_rtmp_server(#[case] web: Web, #[case] expected: Failure) {
 /// A packager's directory and the probe that watches it, once it has seen segment 0.
 struct Packager {
     directory: tempfile::TempDir,
-    view: watch::Receiver<Arc<HlsView>>,
-    stop: CancellationToken,
-    probe: tokio::task::JoinHandle<()>,
+    watching: Watching,
 }
 
 impl Packager {
     async fn watched() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let tools = tools();
-        let spec = HlsSpec {
-            stream: "main".to_owned(),
-            playlist: Location::File(directory.path().join("main.m3u8")),
-            interval: Duration::from_millis(20),
-            timeout: TIMEOUT,
-        };
-        let starting = HlsView::starting("main", tools.clock.now(), &Remembered::default());
-        let (sender, view) = watch::channel(Arc::new(starting));
-        let stop = CancellationToken::new();
-        let mut packager =
-            Self { directory, view, probe: tokio::spawn(hls::run(spec, tools, sender, stop.clone())), stop };
+        let watching = Watching::start(Location::File(directory.path().join("main.m3u8")));
+        let mut packager = Self { directory, watching };
         packager.write("0.ts", b"media");
         packager.list(0);
         packager.wait_for(|_, sequence| sequence == Some(0)).await;
@@ -242,31 +192,25 @@ impl Packager {
             let newest = view.variants.first().and_then(|variant| variant.freshness.newest());
             (view.health.failure(), newest.map(|newest| newest.sequence))
         };
-        let enough = |view: &Arc<HlsView>| {
+        let found = self.watching.wait_for(|view| {
             let (failure, sequence) = facts(view);
             condition(failure, sequence)
-        };
-        let found = timeout(PATIENCE, self.view.wait_for(enough)).await.map(|found| facts(&found.unwrap()));
-        found.unwrap_or_else(|_| panic!("it did not come, last seen {:?}", self.view.borrow()))
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        timeout(PATIENCE, self.probe).await.expect("the probe does not stop").unwrap();
+        });
+        facts(&found.await)
     }
 }
 
 #[tokio::test]
 async fn the_age_survives_the_deletion_of_everything() {
     let mut packager = Packager::watched().await;
-    let before = packager.view.borrow().variants[0].freshness.clone();
+    let before = packager.watching.view.borrow().variants[0].freshness.clone();
     for name in ["0.ts", "main.m3u8"] {
         std::fs::remove_file(packager.directory.path().join(name)).unwrap();
     }
     let found = packager.wait_for(|failure, _| failure == Some(Failure::Missing)).await;
     assert_eq!(found, (Some(Failure::Missing), Some(0)));
-    assert_eq!(packager.view.borrow().variants[0].freshness, before);
-    packager.end().await;
+    assert_eq!(packager.watching.view.borrow().variants[0].freshness, before);
+    packager.watching.end().await;
 }
 
 #[rstest]
@@ -286,5 +230,5 @@ async fn a_segment_counts_once_it_is_there(
     packager.list(1);
     let found = packager.wait_for(|failure, newest| failure.is_some() || newest == Some(1)).await;
     assert_eq!(found, (failure, Some(sequence)));
-    packager.end().await;
+    packager.watching.end().await;
 }

@@ -1,0 +1,86 @@
+//! The real nginx-rtmp with the shipped configuration, and the real ffmpeg as its publishers.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::running::{Running, Started, samples};
+
+const PUBLISHER: &str =
+    "-re -f lavfi -i testsrc2=size=160x90:rate=10 -c:v libx264 -preset ultrafast -g 10 -b:v 50k -f flv";
+
+struct Nginx {
+    rtmp: u16,
+    http: u16,
+    _started: Started,
+    _root: tempfile::TempDir,
+}
+
+impl Nginx {
+    fn start() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["run", "logs", "broadcast/hls"] {
+            std::fs::create_dir_all(root.path().join(directory)).unwrap();
+        }
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (rtmp, http) = (free(), free());
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx/rtmp.conf");
+        let text = std::fs::read_to_string(shipped).unwrap();
+        let text = text
+            .replace("127.0.0.1:1935", &format!("127.0.0.1:{rtmp}"))
+            .replace("127.0.0.1:8080", &format!("127.0.0.1:{http}"))
+            .replace("/vvtv/", &format!("{}/", root.path().display()));
+        let path = root.path().join("rtmp.conf");
+        std::fs::write(&path, text).unwrap();
+        let mut command = Command::new("nginx");
+        command.args(["-e", "stderr", "-g", "daemon off;", "-c"]).arg(&path).arg("-p").arg(root.path());
+        let started = Started::program(command.stderr(Stdio::null()));
+        Self { rtmp, http, _started: started, _root: root }
+    }
+
+    fn publish(&self, name: &str) -> Started {
+        Started::ffmpeg(PUBLISHER.split_whitespace(), &format!("rtmp://127.0.0.1:{}/live/{name}", self.rtmp))
+    }
+}
+
+#[tokio::test]
+async fn whoever_publishes_is_watched_and_not_forgotten() {
+    let nginx = Nginx::start();
+    let (rtmp, http) = (nginx.rtmp, nginx.http);
+    let from = format!(
+        "streams: []\nstreams_from:\n  - nginx_stat: http://127.0.0.1:{http}/stat\n    \
+         ingest: rtmp://127.0.0.1:{rtmp}/{{app}}/{{name}}\n    playlist: http://127.0.0.1:{http}/hls/{{name}}.m3u8\n    \
+         limit: 2\ninterval: 200ms\n"
+    );
+    let running = Running::start(&from, &[]);
+    let server = format!("{{server=\"http://127.0.0.1:{http}/stat\"}}");
+    let _ = running.wait_for(&format!("vvtv_exporter_discovered_streams{server} 0")).await;
+    // A publisher that comes before the server listens would not come again.
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", rtmp)).is_ok();
+    let _ = running.wait_until("the server", |_| listens()).await;
+
+    let (_first, second) = (nginx.publish("first"), nginx.publish("second"));
+    let lines = ["first", "second"].map(|name| format!("vvtv_ingest_publishing{{stream=\"{name}\"}} 1"));
+    let _ = running.wait_until("two publishers", |body| lines.iter().all(|line| body.contains(line))).await;
+    let fresh = |body: &str| {
+        let ages: Vec<_> = samples(body, "vvtv_segment_age_seconds").collect();
+        let there = samples(body, "vvtv_segment_available").map(|(_, there)| there).eq([1.0, 1.0]);
+        there && ages.len() == 2 && ages.iter().all(|(_, age)| *age < 5.0)
+    };
+    let body = running.wait_until("two fresh playlists", fresh).await;
+    assert!(body.contains("vvtv_playlist_http_status{stream=\"first\",variant=\"media\"} 200\n"), "{body}");
+
+    let _third = nginx.publish("third");
+    let _ = running.wait_for(&format!("vvtv_exporter_discovery_refused_streams{server} 1")).await;
+    drop(second);
+    let body = running.wait_for("vvtv_ingest_state{stream=\"second\",state=\"no_publisher\"} 1").await;
+    assert!(body.contains(&format!("vvtv_exporter_discovered_streams{server} 2\n")), "{body}");
+    assert!(body.contains(&lines[0]), "the other one is not concerned:\n{body}");
+
+    // The kernel's delayed acknowledgement would cost a handshake 40 ms.
+    let quick = |body: &str| {
+        let durations = samples(body, "vvtv_probe_duration_seconds");
+        durations.filter(|(labels, _)| labels.contains("source=\"rtmp\"")).any(|(_, seconds)| seconds < 0.025)
+    };
+    let _ = running.wait_until("an RTMP handshake of less than 25 ms", quick).await;
+}

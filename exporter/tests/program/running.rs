@@ -1,0 +1,142 @@
+//! Running programs: started, asked, signalled, ended.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub(crate) const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
+
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    pub(crate) config: PathBuf,
+    _directory: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    pub(crate) fn start(config: &str, flags: &[&str]) -> Self {
+        Self::start_by(Command::new(EXPORTER), config, flags)
+    }
+
+    /// Starts it by a command that makes itself the exporter.
+    pub(crate) fn start_by(mut command: Command, config: &str, flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("exporter.yml");
+        std::fs::write(&path, config).unwrap();
+        let mut child = command
+            .arg(format!("--config.file={}", path.display()))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
+            if let Some((_, address)) = line.trim().split_once("msg=listening address=") {
+                break address.to_owned();
+            }
+        };
+        // The rest of the log must not fill the pipe.
+        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Self { child, address, config: path, _directory: directory }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        self.request(reqwest::Method::GET, path).await
+    }
+
+    pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let answer = client.request(method, format!("http://{}{path}", self.address)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Ends it as systemd would.
+    pub(crate) async fn terminate(&mut self) {
+        let terminated = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(terminated.success());
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => tokio::task::yield_now().await,
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+        };
+        assert!(status.success(), "{status}");
+    }
+
+    /// Scrapes until a line is there.
+    pub(crate) async fn wait_for(&self, line: &str) -> String {
+        self.wait_until(line, |body| body.lines().any(|found| found == line)).await
+    }
+
+    /// Scrapes until a scrape is as it should be.
+    pub(crate) async fn wait_until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (_, body) = self.get("/metrics").await;
+            if is_so(&body) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "`{what}` did not come, last seen:\n{body}");
+        }
+    }
+}
+
+/// Another program, ended with the test.
+pub(crate) struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Started {
+    pub(crate) fn ffmpeg<'a>(arguments: impl IntoIterator<Item = &'a str>, output: &str) -> Self {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-loglevel", "error"]).args(arguments).arg(output);
+        Self::program(&mut command)
+    }
+
+    pub(crate) fn program(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+}
+
+/// Labels and values of a metric.
+pub(crate) fn samples<'a>(scrape: &'a str, metric: &str) -> impl Iterator<Item = (&'a str, f64)> {
+    let samples = scrape.lines().filter_map(move |line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once("} "));
+    samples.map(|(labels, value)| (labels, value.parse().unwrap()))
+}
+
+/// The value of a label.
+pub(crate) fn label(labels: &str, name: &str) -> String {
+    let value = labels.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\""));
+    value.unwrap().trim_end_matches('"').to_owned()
+}
