@@ -32,6 +32,7 @@ fn runbook() -> Runbook {
             conditional: false,
             timeout: Duration::from_secs(10),
             attempts: None,
+            efficacy_floor: None,
         }],
         recovery: Recovery::default(),
         mode: Mode::Act,

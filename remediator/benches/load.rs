@@ -1,8 +1,9 @@
-//! The real binary under load, with full sync: durable acknowledgements, duplicates, start-up, memory. One line a figure.
+//! The real binary under load, with full sync: durable acknowledgements, duplicates, from a webhook to a step's process,
+//! acknowledgements while steps run, start-up, memory. One line a figure.
 //!
 //! `cargo bench -p vvtv-remediator --bench load`
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const RUNBOOK: &str = "
 id: demo
@@ -18,6 +21,7 @@ alerts: [Demo]
 severity: critical
 target: stream
 healthy: 'demo_healthy{stream=\"$target\"}'
+respond_within: 1h
 steps:
   - {id: mend, title: Mend, kind: change, run: ['true'], timeout: 5s, settle: 1s}
 ";
@@ -73,11 +77,28 @@ impl Drop for Server {
 }
 
 fn body(number: usize) -> String {
+    firing("Demo", number)
+}
+
+fn firing(alert: &str, number: usize) -> String {
     format!(
-        r#"{{"version":"4","truncatedAlerts":0,"alerts":[{{"status":"firing","labels":{{"alertname":"Demo",
+        r#"{{"version":"4","truncatedAlerts":0,"alerts":[{{"status":"firing","labels":{{"alertname":"{alert}",
         "stream":"stream-{number}"}},"startsAt":"2026-11-22T15:07:17.131Z","endsAt":"0001-01-01T00:00:00Z",
-        "fingerprint":"f-{number}"}}]}}"#
+        "fingerprint":"{alert}-{number}"}}]}}"#
     )
+}
+
+/// A delivery over a connection that stays open, with as little work as can be: the server is measured, not a client library.
+async fn post(stream: &mut TcpStream, body: &str) -> anyhow::Result<()> {
+    let head =
+        format!("POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).await?;
+    let mut answer = Vec::with_capacity(512);
+    while !answer.ends_with(b"\r\n\r\nok\n") {
+        ensure!(stream.read_buf(&mut answer).await? > 0, "answered {}", String::from_utf8_lossy(&answer));
+    }
+    ensure!(answer.starts_with(b"HTTP/1.1 200 "), "answered {}", String::from_utf8_lossy(&answer));
+    Ok(())
 }
 
 /// Sends `count` deliveries over `connections` and tells the rate and the latencies.
@@ -90,13 +111,13 @@ async fn deliver(
 ) -> anyhow::Result<()> {
     let next = Arc::new(AtomicUsize::new(0));
     let number = Arc::new(number);
-    let url = format!("{base}/webhook/alertmanager");
+    let address = base.trim_start_matches("http://");
     let began = Instant::now();
     let mut senders = tokio::task::JoinSet::new();
     for _ in 0..connections {
-        let (next, number, url) = (Arc::clone(&next), Arc::clone(&number), url.clone());
+        let (next, number, address) = (Arc::clone(&next), Arc::clone(&number), address.to_owned());
         senders.spawn(async move {
-            let client = reqwest::Client::builder().pool_max_idle_per_host(1).no_proxy().build()?;
+            let mut stream = TcpStream::connect(&address).await?;
             let mut times = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -104,8 +125,7 @@ async fn deliver(
                     return anyhow::Ok(times);
                 }
                 let sent = Instant::now();
-                let response = client.post(&url).body(body(number(index))).send().await?;
-                ensure!(response.status().is_success(), "answered {}", response.status());
+                post(&mut stream, &body(number(index))).await?;
                 times.push(sent.elapsed());
             }
         });
@@ -116,13 +136,72 @@ async fn deliver(
     }
     let took = began.elapsed();
     times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).or(times.last()).copied().unwrap_or_default();
     let rate = count as f64 / took.as_secs_f64();
     println!(
         "{what}: {rate:.0}/s, p50 {:.2} ms, p99 {:.2} ms ({count} deliveries, {connections} connections)",
-        millis(at(50)),
-        millis(at(99))
+        millis(share(&times, 50)),
+        millis(share(&times, 99))
     );
+    Ok(())
+}
+
+/// The time that so many hundredths of sorted times do not exceed.
+fn share(times: &[Duration], hundredths: usize) -> Duration {
+    times.get(times.len() * hundredths / 100).or(times.last()).copied().unwrap_or_default()
+}
+
+/// A step that does nothing but say that its process runs, and fifty that run for long.
+fn steps(pipe: &Path) -> [(&'static str, String); 2] {
+    let book = |id: &str, alert: &str, step: String| {
+        format!(
+            "{{id: {id}, title: x, alerts: [{alert}], severity: critical, target: stream, respond_within: 1h,
+            healthy: 'demo_healthy{{stream=\"$target\"}}', steps: [{{id: run, kind: diagnose, {step}}}]}}"
+        )
+    };
+    let mark = format!("shell: printf x > {}, timeout: 5s", pipe.display());
+    [
+        ("mark.yml", book("mark", "Mark", mark)),
+        ("slow.yml", book("slow", "Slow", "run: [sleep, 60], timeout: 2m".to_owned())),
+    ]
+}
+
+/// From a delivery to the first thing that its step's process does, one after the other.
+async fn spawned(server: &Server, pipe: &Path) -> anyhow::Result<()> {
+    // Open for writing too: it does not end when a step closes it.
+    let mut reader = std::fs::File::options().read(true).write(true).open(pipe)?;
+    let (seen, marks) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut byte = [0];
+        while reader.read_exact(&mut byte).is_ok() && seen.send(Instant::now()).is_ok() {}
+    });
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut times = Vec::new();
+    for number in 0..300 {
+        let sent = Instant::now();
+        client.post(format!("{}/webhook/alertmanager", server.base)).body(firing("Mark", number)).send().await?;
+        times.push(marks.recv_timeout(Duration::from_secs(10))?.saturating_duration_since(sent));
+    }
+    times.sort_unstable();
+    let (p50, p99) = (millis(share(&times, 50)), millis(share(&times, 99)));
+    println!("from a webhook to its step's process: p50 {p50:.2} ms, p99 {p99:.2} ms ({} deliveries)", times.len());
+    Ok(())
+}
+
+/// Waits until so many steps of the server run.
+async fn until_running(server: &Server, count: usize) -> anyhow::Result<()> {
+    let children = format!("/proc/{}/task", server.child.id());
+    let running = || -> anyhow::Result<usize> {
+        let mut running = 0;
+        for task in std::fs::read_dir(&children)? {
+            running += std::fs::read_to_string(task?.path().join("children"))?.split_whitespace().count();
+        }
+        Ok(running)
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while running()? < count {
+        ensure!(Instant::now() < deadline, "{} of {count} steps run", running()?);
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }
 
@@ -136,6 +215,12 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir(directory.path().join("runbooks"))?;
     std::fs::write(directory.path().join("runbooks/demo.yml"), RUNBOOK)?;
     std::fs::write(directory.path().join("remediator.yml"), CONFIG)?;
+    let pipe = directory.path().join("pipe");
+    ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "no pipe");
+    for (name, text) in steps(&pipe) {
+        std::fs::write(directory.path().join("runbooks").join(name), text)?;
+    }
+    println!("load average: {}", std::fs::read_to_string("/proc/loadavg")?.trim());
     println!("cores: {}", std::thread::available_parallelism()?);
     let server = Server::start(directory.path())?;
     println!("memory when idle: {:.1} MiB", server.resident()?);
@@ -146,6 +231,22 @@ async fn main() -> anyhow::Result<()> {
     println!("memory with 10,000 open incidents: {:.1} MiB", server.resident()?);
     deliver("acknowledged, duplicates", &server.base, 32, 40_000, |index| index % 10_000).await?;
     drop(server);
+    for name in ["remediator.db", "remediator.db-wal", "remediator.db-shm"] {
+        std::fs::rename(directory.path().join(name), directory.path().join(format!("kept.{name}"))).unwrap_or_default();
+    }
+    let server = Server::start(directory.path())?;
+    spawned(&server, &pipe).await?;
+    for number in 0..50 {
+        let post = reqwest::Client::new().post(format!("{}/webhook/alertmanager", server.base));
+        post.body(firing("Slow", number)).send().await?;
+    }
+    until_running(&server, 50).await?;
+    deliver("acknowledged while 50 steps run, new alerts", &server.base, 8, 4_000, |index| index).await?;
+    drop(server);
+    for name in ["remediator.db", "remediator.db-wal", "remediator.db-shm"] {
+        std::fs::remove_file(directory.path().join(name)).unwrap_or_default();
+        std::fs::rename(directory.path().join(format!("kept.{name}")), directory.path().join(name)).unwrap_or_default();
+    }
     let began = Instant::now();
     let server = Server::start(directory.path())?;
     println!("start with 10,000 open incidents: {:.0} ms", millis(began.elapsed()));

@@ -3,6 +3,7 @@
 //! Everything that is found is reported, each with file, line, column and an excerpt. Errors keep a server from doing what the
 //! operator thinks it will; warnings may be right on another machine than this one.
 
+mod efficacy;
 mod endless;
 mod metrics;
 mod programs;
@@ -112,6 +113,9 @@ pub fn check(config_file: &Path) -> Report {
         match load_dir(&config.runbooks, &site) {
             Ok(books) => {
                 report.runbooks = books.len();
+                if platform == Platform::current() {
+                    efficacy::check(&books, &config, &mut report);
+                }
                 for book in &books {
                     check_book(book, &config, &rules, &mut report);
                     reach::check(book, &config, &mut report);

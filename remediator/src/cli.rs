@@ -3,18 +3,23 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use url::Url;
+use vvtv_incident::Timestamp;
+use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
 
 use crate::check::Weight;
+use crate::clock::Clock;
 use crate::config::SecretFiles;
+use crate::journal::Reader;
 use crate::rehearsal::tests_of;
 use crate::runbook::load_dir;
 use crate::source::Source;
-use crate::{check, client, config, import, journal_file, rehearsal, runbook, serve};
+use crate::{check, client, config, import, journal_file, rehearsal, report, runbook, serve};
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -32,6 +37,8 @@ enum Verb {
     Check(CheckArgs),
     /// Run the `*.test.yml` beside the runbooks on a virtual clock. Exits with 1 if one fails.
     Test(TestArgs),
+    /// Print what the steps came to, and what was decided on and not done.
+    Report(ReportArgs),
     /// Print what a runbook does when nothing helps, level by level.
     Simulate(SimulateArgs),
     /// Print a runbook as a page for people.
@@ -80,6 +87,23 @@ pub struct TestArgs {
     /// Also name the branches of the runbooks that no case goes through; one is enough to fail.
     #[arg(long)]
     pub coverage: bool,
+}
+
+/// Flags of `report`.
+#[derive(Parser)]
+pub struct ReportArgs {
+    /// The configuration: it names the journal and the runbooks.
+    #[arg(long = "config.file", value_name = "FILE", default_value = "remediator.yml")]
+    pub config_file: PathBuf,
+    /// Only this runbook.
+    #[arg(long, value_name = "ID")]
+    pub runbook: Option<String>,
+    /// How far to look back.
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub since: PromDuration,
+    /// As text for people, or as JSON.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    pub format: String,
 }
 
 /// Flags of `simulate`.
@@ -175,7 +199,14 @@ pub enum ClientVerb {
     /// Let one incident's actions go on.
     Release(OnIncident),
     /// Let the change that waits run.
-    Approve(OnIncident),
+    Approve {
+        /// The incident, and who approves.
+        #[command(flatten)]
+        on: OnIncident,
+        /// The change: an approval is for no other.
+        #[arg(long)]
+        step: String,
+    },
     /// End one incident now; a running step is killed.
     Abort(OnIncident),
     /// Stop all new actions.
@@ -223,6 +254,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => serve::main(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(check(&args)),
         Verb::Test(args) => test(&args),
+        Verb::Report(args) => report(&args),
         Verb::Simulate(args) => simulate(&args),
         Verb::Render(args) => render(&args),
         Verb::Import(args) => import_page(&args),
@@ -283,6 +315,25 @@ fn import_page(args: &ImportArgs) -> anyhow::Result<ExitCode> {
 
 fn schema() -> anyhow::Result<ExitCode> {
     println!("{}", serde_json::to_string_pretty(&runbook::schema())?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let config = config::load(&args.config_file, SecretFiles::Report)?;
+    let books: Vec<_> = load_dir(&config.runbooks, &config.site)?.into_iter().map(Arc::new).collect();
+    let now = Clock::start(Timestamp::default()).now();
+    let ago = u64::try_from(args.since.get().as_millis()).unwrap_or(u64::MAX);
+    let since = Timestamp::from_millis(now.millis().saturating_sub(ago));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start tokio")?;
+    let reader = Reader::new(config.database.clone());
+    let report = runtime
+        .block_on(report::report(&reader, &books, args.runbook.as_deref(), since))
+        .with_context(|| format!("cannot read {}", config.database.display()))?;
+    if args.format == "json" {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,7 +47,10 @@ async fn run(verb: ClientVerb) -> anyhow::Result<()> {
         ClientVerb::Ack(on) => post(&on.server.url, &format!("incidents/{}/ack", on.incident), &on.by).await,
         ClientVerb::Hold(on) => post(&on.server.url, &format!("incidents/{}/hold", on.incident), &on.by).await,
         ClientVerb::Release(on) => post(&on.server.url, &format!("incidents/{}/release", on.incident), &on.by).await,
-        ClientVerb::Approve(on) => post(&on.server.url, &format!("incidents/{}/approve", on.incident), &on.by).await,
+        ClientVerb::Approve { on, step } => {
+            let said = serde_json::json!({ "by": on.by, "step": step });
+            tell(&on.server.url, &format!("incidents/{}/approve", on.incident), &said).await
+        }
         ClientVerb::Abort(on) => post(&on.server.url, &format!("incidents/{}/abort", on.incident), &on.by).await,
         ClientVerb::Pause(on) => post(&on.server.url, "pause", &on.by).await,
         ClientVerb::Resume(on) => post(&on.server.url, "resume", &on.by).await,
@@ -79,7 +82,11 @@ async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> 
 }
 
 async fn post(server: &Url, path: &str, by: &str) -> anyhow::Result<()> {
-    let request = reqwest::Client::new().post(address(server, path)?).json(&serde_json::json!({ "by": by }));
+    tell(server, path, &serde_json::json!({ "by": by })).await
+}
+
+async fn tell(server: &Url, path: &str, said: &serde_json::Value) -> anyhow::Result<()> {
+    let request = reqwest::Client::new().post(address(server, path)?).json(said);
     let body = answer(request, server).await?;
     let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
     println!("{}", done.explanation);

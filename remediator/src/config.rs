@@ -14,6 +14,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use secret::Secret;
 
+use crate::maintenance::Window;
 use crate::runbook::Site;
 use crate::source::Source;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub targets: String,
     /// Time between two looks at Alertmanager's own list of alerts.
     pub reconcile: Duration,
+    /// Planned times in which nothing is done.
+    pub maintenance_windows: Vec<Window>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
     /// Places in the file, for `check`.

@@ -13,14 +13,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, StepId, Timestamp};
+use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Timestamp};
 
 pub use self::effects::Surroundings;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
 use crate::executor::{Identity, Output};
+use crate::facts::{Said, StepFact};
 use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
+use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
 use crate::runbook::Book;
@@ -109,15 +111,6 @@ pub struct Decided {
 #[error("the journal cannot be written")]
 pub struct Unavailable;
 
-/// What a step said, for the conditions after it.
-#[derive(Clone, Debug, Default)]
-pub struct StepFact {
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// What it wrote to stdout, capped.
-    pub stdout: Arc<str>,
-}
-
 /// The loop's whole state.
 pub struct EventLoop {
     fleet: Fleet,
@@ -125,7 +118,7 @@ pub struct EventLoop {
     clock: Clock,
     books: BTreeMap<RunbookId, Arc<Book>>,
     contacts: Vec<Contact>,
-    facts: BTreeMap<IncidentId, BTreeMap<StepId, StepFact>>,
+    facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
     undelivered: BTreeMap<(IncidentId, u32), BTreeSet<String>>,
     surroundings: Surroundings,
@@ -138,6 +131,7 @@ pub struct EventLoop {
     journal_closed: bool,
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
+    windows: Windows,
 }
 
 /// What the loop starts with.
@@ -160,6 +154,8 @@ pub struct Parts {
     pub unheard: Vec<Event>,
     /// Steps that an earlier run left behind, and how to end each.
     pub orphans: BTreeMap<RunKey, CancellationToken>,
+    /// Planned times in which nothing is done.
+    pub windows: Windows,
     /// Everything that effects need.
     pub surroundings: Surroundings,
     /// Where it counts.
@@ -174,9 +170,9 @@ impl EventLoop {
     /// Puts the parts together; nothing runs yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let mut facts: BTreeMap<IncidentId, BTreeMap<StepId, StepFact>> = BTreeMap::new();
+        let mut facts: BTreeMap<IncidentId, Said> = BTreeMap::new();
         for (key, fact) in parts.facts {
-            facts.entry(key.incident).or_default().insert(key.step, fact);
+            facts.entry(key.incident).or_default().note(key.step, fact);
         }
         let mut undelivered: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for key in parts.undelivered {
@@ -201,6 +197,7 @@ impl EventLoop {
             journal_closed: false,
             changes: parts.changes,
             unheard: parts.unheard,
+            windows: parts.windows,
         }
     }
 
@@ -255,13 +252,23 @@ impl EventLoop {
     }
 
     fn wake_in(&self) -> Duration {
-        let deadline = self.fleet.next_deadline().map_or(Duration::from_secs(3600), |at| self.clock.until(at));
+        let look_at = self.windows.look_at();
+        let deadline = self.clock.until(self.fleet.next_deadline().map_or(look_at, |at| at.min(look_at)));
         if self.journal_failing { deadline.min(COMMIT_RETRY) } else { deadline }
     }
 
     /// One turn: everything that was received, what is due, one transaction, then the effects.
     async fn turn(&mut self, received: &mut Vec<Input>) {
         let now = self.clock.now();
+        // Looked at before anything is decided: no step is started in a window, whatever was planned before it opened.
+        if let Some(open) = self.windows.look(now) {
+            tracing::info!(
+                open,
+                window = self.windows.open(now).map(|(window, _)| &*window.name),
+                "maintenance window"
+            );
+            self.apply(now, Event::Maintenance(open));
+        }
         for input in received.drain(..) {
             self.absorb(now, input);
         }

@@ -14,15 +14,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use vvtv_incident::Policy;
 use vvtv_toolkit::render::{Exposition, Format};
 
+use crate::clock::{Clock, rfc3339};
 use crate::config::Secret;
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
+use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
 
@@ -47,10 +50,28 @@ pub struct Shared {
     pub console: Arc<str>,
     /// The limits and people, for the countdowns.
     pub policy: Arc<Policy>,
+    /// Planned times in which nothing is done.
+    pub windows: Arc<Windows>,
+    /// The clock.
+    pub clock: Clock,
     /// Changes with every commit.
     pub changes: watch::Receiver<u64>,
     /// When streams must end.
     pub stop: CancellationToken,
+}
+
+/// A maintenance window that is open.
+#[derive(Serialize)]
+pub(crate) struct OpenWindow {
+    pub(crate) name: String,
+    pub(crate) until: String,
+}
+
+impl Shared {
+    fn open_window(&self) -> Option<OpenWindow> {
+        let (window, until) = self.windows.open(self.clock.now())?;
+        Some(OpenWindow { name: window.name.clone(), until: rfc3339(until) })
+    }
 }
 
 /// Everything that is served.
@@ -67,6 +88,7 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/output", get(api::output))
         .route("/api/v1/incidents/{id}/{operation}", post(operator::on_incident))
+        .route("/api/v1/maintenance", get(api::maintenance))
         .route("/api/v1/{operation}", post(operator::on_all))
         .route(telemetry_path, get(metrics))
         .route("/-/healthy", get(|| async { "vvtv-remediator is healthy.\n" }))

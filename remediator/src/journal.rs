@@ -4,6 +4,7 @@
 //! disk. Readers open the file on their own and never block the writer.
 
 mod audit;
+mod history;
 mod load;
 mod read;
 mod retention;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
 pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify as verify_audit};
+pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
 pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
 pub use self::retention::Forgotten;

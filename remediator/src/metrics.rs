@@ -1,8 +1,14 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
+use std::collections::BTreeMap;
+
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use vvtv_incident::{Entry, Happening, Reason};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
+
+use crate::efficacy::Record;
 
 /// The metrics, registered once and handed on.
 #[derive(Clone, Debug)]
@@ -13,6 +19,14 @@ pub struct Metrics {
     pub decisions: IntCounterVec,
     /// Answers to webhook deliveries, by status code.
     pub webhooks: IntCounterVec,
+    /// Alerts that could not be read in deliveries that could.
+    pub alerts_refused: IntCounter,
+    /// Runs of each change in the last 90 days.
+    pub step_runs: IntGaugeVec,
+    /// Those of them after which the target was healthy in time.
+    pub step_helped: IntGaugeVec,
+    /// Median seconds from a change's start to health, where it helped.
+    pub step_healthy_after: GaugeVec,
     /// Finished steps, by runbook, step and how they ended.
     pub steps: IntCounterVec,
     /// Seconds from a step's start to its end.
@@ -55,6 +69,21 @@ impl Metrics {
         let metrics = Self {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
+            alerts_refused: counter(
+                "alerts_refused_total",
+                "Alerts that could not be read, in deliveries that could.",
+            )?,
+            step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
+            step_helped: gauges(
+                "step_helped",
+                "Runs of a change in the last 90 days after which the target was healthy within its time to settle.",
+                &["runbook", "step"],
+            )?,
+            step_healthy_after: times(
+                "step_healthy_after_seconds",
+                "Median time from a change's start to health, where it helped.",
+                &["runbook", "step"],
+            )?,
             steps: counters("steps_total", "Finished steps.", &["runbook", "step", "state"])?,
             step_duration: histogram("step_duration_seconds", "Time from a step's start to its end.")?,
             messages: counters("messages_total", "Messages to people.", &["channel", "kind", "state"])?,
@@ -99,9 +128,13 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 16] = [
+        let all: [Box<dyn Collector>; 20] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
+            Box::new(self.alerts_refused.clone()),
+            Box::new(self.step_runs.clone()),
+            Box::new(self.step_helped.clone()),
+            Box::new(self.step_healthy_after.clone()),
             Box::new(self.steps.clone()),
             Box::new(self.step_duration.clone()),
             Box::new(self.messages.clone()),
@@ -120,6 +153,18 @@ impl Metrics {
         all.into_iter().try_for_each(|collector| self.registry.register(collector))
     }
 
+    /// Shows what the changes came to.
+    pub fn efficacy(&self, records: &BTreeMap<(RunbookId, StepId), Record>) {
+        for ((runbook, step), record) in records {
+            let labels = [runbook.as_str(), step.as_str()];
+            self.step_runs.with_label_values(&labels).set(i64::from(record.runs));
+            self.step_helped.with_label_values(&labels).set(i64::from(record.helped()));
+            if let Some(median) = record.median() {
+                self.step_healthy_after.with_label_values(&labels).set(median.as_secs_f64());
+            }
+        }
+    }
+
     /// Counts a decision.
     pub fn decided(&self, entry: &Entry) {
         self.count_decision(entry.event, entry.reason);
@@ -136,6 +181,14 @@ fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, pr
 
 fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
     IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn counter(name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    IntCounter::new(name, help)
+}
+
+fn times(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    GaugeVec::new(Opts::new(name, help), labels)
 }
 
 fn gauge(name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -13,10 +13,11 @@ use vvtv_incident::{Event, Incident, Outcome};
 use crate::alertmanager::Alertmanager;
 use crate::clock::Clock;
 use crate::condition::PromClient;
+use crate::efficacy;
 use crate::event_loop::Input;
 use crate::executor::{Identity, Orphan, settle};
 use crate::failpoint::{Point, reached};
-use crate::journal::{OpenRun, RunKey, RunResult};
+use crate::journal::{OpenRun, Reader, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::runbook::Book;
 
@@ -32,6 +33,10 @@ pub struct Reconciler {
     pub every: Duration,
     /// Asks for a look now.
     pub now: Arc<Notify>,
+    /// What the past is asked of.
+    pub reader: Reader,
+    /// Whose steps it is asked about.
+    pub books: Vec<Arc<Book>>,
     /// The clock.
     pub clock: Clock,
     /// Where the answers go.
@@ -58,6 +63,27 @@ impl Reconciler {
     }
 
     async fn look(&self) {
+        match self.reader.changes(efficacy::since(self.clock.now())).await {
+            Ok(changes) => {
+                let records = efficacy::records(&changes, &self.books);
+                self.metrics.efficacy(&records);
+                drop(self.inputs.send(Input::Event(Event::Efficacy(efficacy::table(&records)))).await);
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot look back at changes"),
+        }
+        // First, since a few sick targets of an unknown number look like a systemic fault.
+        match self.prometheus.number(&self.targets).await {
+            Ok(Some(number)) => {
+                // A count is a small whole number; anything else saturates harmlessly.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+                let number = number as usize;
+                drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
+            }
+        }
         let asked_at = self.clock.now();
         match self.alertmanager.alerts().await {
             Ok(updates) => {
@@ -69,18 +95,6 @@ impl Reconciler {
             Err(error) => {
                 self.metrics.reconciliations.with_label_values(&["error"]).inc();
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
-            }
-        }
-        match self.prometheus.number(&self.targets).await {
-            Ok(Some(number)) => {
-                // A count is a small whole number; anything else saturates harmlessly.
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-                let number = number as usize;
-                drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
             }
         }
     }

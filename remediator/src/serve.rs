@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Fleet, StepState};
+use vvtv_incident::{Event, Fleet, Outcome, StepState};
 use vvtv_toolkit::serve::Limits;
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -20,11 +20,13 @@ use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::config::{self, ChannelName, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
-use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, StepFact, Surroundings};
+use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
+use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
+use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind};
@@ -129,7 +131,6 @@ impl House {
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
-        let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
         let addresses = Addresses::new(&config.external_url, Arc::new(books.clone()));
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
@@ -146,17 +147,8 @@ impl House {
             permits: Surroundings::permits(),
             redaction: Redaction::of(&config),
         };
-        let reconcile = Arc::new(Notify::new());
-        let reconciler = Reconciler {
-            alertmanager: Alertmanager::new(client, &config.alertmanager),
-            prometheus,
-            targets: config.targets.clone(),
-            every: config.reconcile,
-            now: Arc::clone(&reconcile),
-            clock,
-            inputs: inputs.clone(),
-            metrics: metrics.clone(),
-        };
+        let reconciler = reconciler(&config, &desk, prometheus, &books, &metrics)?;
+        let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
         retention(&config, &journal, clock, &metrics).start(&tasks, stop);
         let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
@@ -166,6 +158,7 @@ impl House {
             outgoing.send(message);
         }
         let facts = facts(restored.results);
+        let windows = Windows::new(config.maintenance_windows.clone());
         let shared = Shared {
             inputs,
             reader: journal.reader(),
@@ -176,6 +169,8 @@ impl House {
             metrics: metrics.clone(),
             console: config.external_url.host_str().unwrap_or_default().into(),
             policy: Arc::new(config.policy.clone()),
+            windows: Arc::new(windows.clone()),
+            clock,
             changes: changed,
             stop: stop.clone(),
         };
@@ -188,6 +183,7 @@ impl House {
             facts,
             undelivered,
             unheard,
+            windows,
             orphans,
             surroundings,
             metrics,
@@ -196,6 +192,28 @@ impl House {
         });
         Ok((event_loop, shared))
     }
+}
+
+fn reconciler(
+    config: &Config,
+    desk: &Desk,
+    prometheus: PromClient,
+    books: &[Arc<Book>],
+    metrics: &Metrics,
+) -> anyhow::Result<Reconciler> {
+    let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
+    Ok(Reconciler {
+        alertmanager: Alertmanager::new(client, &config.alertmanager),
+        prometheus,
+        targets: config.targets.clone(),
+        every: config.reconcile,
+        reader: desk.reader.clone(),
+        books: books.to_vec(),
+        now: Arc::new(Notify::new()),
+        clock: desk.clock,
+        inputs: desk.inputs.clone(),
+        metrics: metrics.clone(),
+    })
 }
 
 fn plans(books: &[Arc<Book>]) -> Vec<vvtv_incident::Runbook> {
@@ -234,7 +252,10 @@ fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
 
 /// What steps of open incidents said before the restart.
 fn facts(results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
-    let fact = |run: PastRun| (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into() });
+    let fact = |run: PastRun| {
+        let ok = run.outcome == Outcome::Ok;
+        (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into(), ok })
+    };
     results.into_iter().map(fact).collect()
 }
 

@@ -15,10 +15,12 @@ pub const BODY_BYTES_MAX: usize = 16 << 20;
 pub const ALERTS_MAX: usize = 20_000;
 
 /// What one delivery said.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Delivery {
     /// The alerts, in the sender's order.
     pub alerts: Vec<AlertUpdate>,
+    /// Alerts that are refused, each with why; the others are taken.
+    pub refused: Vec<WebhookError>,
     /// Alerts that the sender left out; they have to be fetched.
     pub truncated: u64,
 }
@@ -107,8 +109,18 @@ pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
     if body.alerts.len() > ALERTS_MAX {
         return Err(WebhookError::TooMany(body.alerts.len()));
     }
-    let alerts = body.alerts.into_iter().map(update).collect::<Result<_, _>>()?;
-    Ok(Delivery { alerts, truncated: body.truncated_alerts })
+    let mut delivery = Delivery {
+        alerts: Vec::with_capacity(body.alerts.len()),
+        refused: Vec::new(),
+        truncated: body.truncated_alerts,
+    };
+    for alert in body.alerts {
+        match update(alert) {
+            Ok(update) => delivery.alerts.push(update),
+            Err(error) => delivery.refused.push(error),
+        }
+    }
+    Ok(delivery)
 }
 
 fn update(wire: WireAlert) -> Result<AlertUpdate, WebhookError> {
@@ -172,7 +184,7 @@ mod tests {
     #[test]
     fn a_repeat_reads_the_same() {
         let first = parse(&sample("alertmanager-webhook-firing-single.json")).unwrap();
-        assert_eq!(first, parse(&sample("alertmanager-webhook-firing-repeated.json")).unwrap());
+        assert_eq!(first.alerts, parse(&sample("alertmanager-webhook-firing-repeated.json")).unwrap().alerts);
     }
 
     #[rstest]
@@ -185,6 +197,19 @@ mod tests {
     #[case(b"\xff\xfe", "the body is no Alertmanager webhook")]
     fn the_rest_is_refused(#[case] body: &[u8], #[case] message: &str) {
         assert_eq!(parse(body).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn an_alert_whose_time_cannot_be_read_is_refused_alone() {
+        let sample = String::from_utf8(sample("alertmanager-webhook-group-two-firing.json")).unwrap();
+        let (first, _) = sample.split_once("\"endsAt\"").unwrap();
+        let (_, starts_at) = first.split_once("\"startsAt\": \"").unwrap();
+        let time = starts_at.split('"').next().unwrap();
+        let delivery = parse(sample.replacen(time, "yesterday", 1).as_bytes()).unwrap();
+        let refused: Vec<_> = delivery.refused.iter().map(ToString::to_string).collect();
+        assert_eq!(delivery.alerts.len(), 1, "{delivery:?}");
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].ends_with(" has the time \"yesterday\", which is not RFC 3339"), "{refused:?}");
     }
 
     #[test]

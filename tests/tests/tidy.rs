@@ -214,7 +214,7 @@ fn every_runbook_url_leads_to_a_runbook_that_answers_the_alert() {
 fn existing_metrics() -> BTreeSet<String> {
     let family = Regex::new(r"(?m)^# TYPE (vvtv_[a-z0-9_]+)").unwrap();
     let scrape = text("exporter/tests/golden/scrape.prom");
-    let registered = Regex::new(r#"\b(?:counters|gauges|gauge|histogram)\(\s*"([a-z_]+)""#).unwrap();
+    let registered = Regex::new(r#"\b(?:counters|counter|gauges|gauge|times|histogram)\(\s*"([a-z_]+)""#).unwrap();
     let remediator = text("remediator/src/metrics.rs");
     let exporters = family.captures_iter(&scrape).map(|found| found[1].to_owned());
     let remediators = registered.captures_iter(&remediator).map(|found| format!("vvtv_remediator_{}", &found[1]));

@@ -6,19 +6,27 @@ use crate::event::Alert;
 use crate::ids::Fingerprint;
 use crate::incident::Incident;
 use crate::reason::Reason;
-use crate::state::AlertRecord;
+use crate::state::{AlertRecord, Phase};
 use crate::time::Timestamp;
 
 impl Incident {
+    /// Whether the incident is on its way out and the alert is none that it ends with.
+    pub(crate) fn is_too_late_for(&self, alert: &Alert) -> bool {
+        let known = self.alerts.get(&alert.fingerprint);
+        let same = known.is_some_and(|known| known.ends_at.is_none() && known.starts_at == alert.starts_at);
+        matches!(self.phase, Phase::Closing { .. }) && !same
+    }
+
     pub(crate) fn alert_firing(&mut self, alert: &Alert, limit: usize, now: Timestamp, out: &mut Out) {
         let full = self.alerts.len() >= limit;
         let reason = match self.alerts.get_mut(&alert.fingerprint) {
-            Some(record) if record.ends_at.is_none() => {
+            Some(record) if record.ends_at.is_none() && !record.suppressed => {
                 record.heard_at = now;
                 Reason::Duplicate
             }
             Some(record) => {
                 record.ends_at = None;
+                record.suppressed = false;
                 record.starts_at = alert.starts_at;
                 record.heard_at = now;
                 Reason::AlertFiring
@@ -31,6 +39,7 @@ impl Incident {
                     starts_at: alert.starts_at,
                     heard_at: now,
                     ends_at: None,
+                    suppressed: false,
                 };
                 self.alerts.insert(alert.fingerprint.clone(), record);
                 Reason::AlertFiring
@@ -38,6 +47,22 @@ impl Incident {
         };
         let event = if reason == Reason::AlertFiring { Happening::Alert } else { Happening::Ignored };
         self.record(out, event, reason, alert.name.as_str());
+    }
+
+    /// Notes that an alert is silenced or inhibited by now.
+    pub(crate) fn alert_suppressed(&mut self, alert: &Alert, now: Timestamp, out: &mut Out) {
+        let Some(record) = self.alerts.get_mut(&alert.fingerprint) else { return };
+        let known = std::mem::replace(&mut record.suppressed, true) && record.ends_at.is_none();
+        record.ends_at = None;
+        record.heard_at = now;
+        let event = if known { Happening::Ignored } else { Happening::Alert };
+        self.record(out, event, Reason::Suppressed, alert.name.as_str());
+    }
+
+    /// Whether alerts fire and Alertmanager keeps every one of them back.
+    pub(crate) fn suppressed(&self) -> bool {
+        let mut firing = self.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
+        firing.peek().is_some() && firing.all(|alert| alert.suppressed)
     }
 
     pub(crate) fn alert_resolved(

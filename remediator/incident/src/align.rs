@@ -8,15 +8,7 @@ use crate::state::{Phase, Stage, StepRecord, StepState};
 
 /// Fits an incident to its runbook's present text: steps are known by their ids.
 pub(crate) fn align(incident: &mut Incident, runbook: &Runbook) {
-    let at = match &incident.phase {
-        Phase::Working { cursor, .. } => incident.steps.get(*cursor).map(|record| record.id.clone()),
-        Phase::Restoring { step, .. } => incident.steps.get(*step).map(|record| record.id.clone()),
-        Phase::Exhausted
-        | Phase::Stabilising
-        | Phase::Monitoring { .. }
-        | Phase::Closing { .. }
-        | Phase::Closed { .. } => None,
-    };
+    let at = incident.phase.step().and_then(|(index, _)| incident.steps.get(index)).map(|record| record.id.clone());
     let mut old: BTreeMap<_, _> = std::mem::take(&mut incident.steps)
         .into_iter()
         .chain(std::mem::take(&mut incident.retired))

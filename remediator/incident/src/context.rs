@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::budget::Budget;
 use crate::command::{Command, Entry, Happening};
+use crate::efficacy::EfficacyTable;
 use crate::ids::{IncidentId, LockName, RunbookId, Target};
 use crate::policy::{Mode, Policy};
 use crate::reason::Reason;
@@ -21,6 +22,7 @@ pub(crate) struct Context<'a> {
     pub(crate) systemic: Systemic,
     pub(crate) running: &'a RunningChanges,
     pub(crate) budget: &'a Budget,
+    pub(crate) efficacy: &'a EfficacyTable,
     /// Open incidents, this one included.
     pub(crate) open: usize,
 }

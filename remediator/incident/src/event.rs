@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::efficacy::EfficacyTable;
 use crate::ids::{AlertName, Fingerprint, IncidentId, LabelName, Person, StepId};
 use crate::time::Timestamp;
 
@@ -89,6 +90,8 @@ pub enum Event {
     Maintenance(bool),
     /// How many targets exist, sick or not: the denominator of the systemic limit.
     TargetsKnown(usize),
+    /// What the steps' runs came to lately; it takes the place of what was told before.
+    Efficacy(EfficacyTable),
     /// Time has passed.
     Tick,
 }
@@ -150,8 +153,8 @@ pub enum Operation {
     Hold,
     /// Actions may go on.
     Release,
-    /// The change that waits may run.
-    Approve,
+    /// This change may run, if it is the one that waits.
+    Approve(StepId),
     /// End the incident now; a running step is killed.
     Abort,
     /// Write something down.

@@ -10,6 +10,7 @@ use crate::align::align;
 use crate::budget::Budget;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
+use crate::efficacy::EfficacyTable;
 use crate::escalation::Standing;
 use crate::event::{Alert, Event};
 use crate::health::{HealthWatch, Heard};
@@ -35,12 +36,17 @@ pub struct Fleet {
     sick: BTreeMap<Target, BTreeSet<IncidentId>>,
     running: RunningChanges,
     budget: Budget,
+    efficacy: EfficacyTable,
     targets_known: usize,
     systemic_caller: Option<IncidentId>,
     pause: Option<Pause>,
     maintenance: bool,
     /// Alerts of incidents that a person aborted, with the time since which each fires: they open nothing again.
     aborted: BTreeMap<Fingerprint, Timestamp>,
+    /// New alerts of incidents that are being closed: each opens an incident of its own after that.
+    after_closing: BTreeMap<IncidentId, Vec<Alert>>,
+    /// What an incident goes on by whose runbook is gone: nothing to do, somebody to call.
+    gone: Runbook,
     next_id: u64,
 }
 
@@ -94,11 +100,14 @@ impl Fleet {
             sick: BTreeMap::new(),
             running: RunningChanges::default(),
             budget: Budget::from_starts(saved.changes.iter().map(|change| change.started_at)),
+            efficacy: EfficacyTable::new(),
             targets_known: 0,
             systemic_caller: None,
             pause: saved.pause,
             maintenance: false,
             aborted: saved.aborted.into_iter().collect(),
+            after_closing: BTreeMap::new(),
+            gone: Runbook::gone(),
             next_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
@@ -130,7 +139,12 @@ impl Fleet {
 
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
         incident.health = HealthWatch::new(now);
-        if let Some(runbook) = self.runbooks.get(&incident.runbook) {
+        if !self.runbooks.contains_key(&incident.runbook) {
+            // What its changes hold is not known any more, but their target is.
+            if incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
+                self.running.begin(incident.id, incident.target.clone(), Vec::new());
+            }
+        } else if let Some(runbook) = self.runbooks.get(&incident.runbook) {
             align(&mut incident, runbook);
             for (record, step) in incident.steps.iter().zip(runbook.all_steps()) {
                 if record.state == StepState::Running && record.change {
@@ -178,9 +192,13 @@ impl Fleet {
         let mut out = Out::default();
         match event {
             Event::AlertFiring(alert) => self.alert_firing(alert, now, &mut out),
-            Event::AlertSuppressed(alert) => {
-                out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string());
-            }
+            Event::AlertSuppressed(alert) => match self.by_alert.get(&alert.fingerprint).copied() {
+                Some(id) => self.with(id, now, &mut out, |it, _, out| {
+                    it.alert_suppressed(&alert, now, out);
+                    true
+                }),
+                None => out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string()),
+            },
             Event::AlertResolved { fingerprint, ends_at } => {
                 self.alert_resolved(&fingerprint, ends_at, Reason::AlertResolved, now, &mut out);
             }
@@ -221,6 +239,7 @@ impl Fleet {
                 self.drive_all(now, &mut out);
             }
             Event::TargetsKnown(number) => self.targets_known = number,
+            Event::Efficacy(table) => self.efficacy = table,
             Event::Tick => self.tick(now, &mut out),
         }
         out.commands
@@ -274,6 +293,15 @@ impl Fleet {
             None => self.open(key, now, out),
         };
         let limit = self.policy.alerts_per_incident;
+        if self.incidents.get(&id).is_some_and(|incident| incident.is_too_late_for(&alert)) {
+            let waiting = self.after_closing.entry(id).or_default();
+            waiting.retain(|known| known.fingerprint != alert.fingerprint);
+            out.record(Some(id), Happening::Ignored, Reason::Closing, alert.name.to_string());
+            if waiting.len() < limit {
+                waiting.push(alert);
+            }
+            return;
+        }
         self.with(id, now, out, |it, _, out| {
             it.alert_firing(&alert, limit, now, out);
             true
@@ -307,6 +335,9 @@ impl Fleet {
         out: &mut Out,
     ) {
         self.aborted.remove(fingerprint);
+        for waiting in self.after_closing.values_mut() {
+            waiting.retain(|alert| alert.fingerprint != *fingerprint);
+        }
         let Some(id) = self.by_alert.get(fingerprint).copied() else {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
             return;

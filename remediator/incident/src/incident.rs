@@ -136,6 +136,15 @@ impl Incident {
         }
     }
 
+    /// The change that waits for a person's approval, if one does.
+    #[must_use]
+    pub fn awaits_approval(&self) -> Option<&StepId> {
+        match self.phase.step() {
+            Some((index, Stage::AwaitingApproval { .. })) => self.steps.get(index).map(|record| &record.id),
+            Some(_) | None => None,
+        }
+    }
+
     /// The highest level called in the present trouble.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
@@ -230,7 +239,8 @@ impl Incident {
 
     /// Whether another incident, or a person's plan, accounts for this one's trouble.
     pub(crate) fn waits_for_others(&self, cx: &Context<'_>) -> bool {
-        self.in_trouble() && (cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
+        self.in_trouble()
+            && (self.suppressed() || cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
     }
 
     /// Whether the timers rest because the target is healthy, or was when it was last seen.
@@ -274,14 +284,7 @@ impl Incident {
     }
 
     fn next_question_at(&self, cx: &Context<'_>) -> Timestamp {
-        let fresh_since = match &self.phase {
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.wants_answer_since(),
-            Phase::Exhausted
-            | Phase::Stabilising
-            | Phase::Monitoring { .. }
-            | Phase::Closing { .. }
-            | Phase::Closed { .. } => None,
-        };
+        let fresh_since = self.phase.step().and_then(|(_, stage)| stage.wants_answer_since());
         self.health.next_question_at(fresh_since, self.health_interval(cx), cx.policy)
     }
 
@@ -289,8 +292,10 @@ impl Incident {
         let waiting = match &self.phase {
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => !matches!(
                 stage,
-                Stage::Blocked { by: Block::Held | Block::Paused | Block::Maintenance | Block::CauseOpen, .. }
-                    | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent, .. }
+                Stage::Blocked {
+                    by: Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen,
+                    ..
+                } | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent, .. }
                     | Stage::AwaitingApproval { .. }
             ),
             Phase::Stabilising => true,
@@ -324,16 +329,36 @@ impl Incident {
     /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.
     pub(crate) fn close(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.resolve_pages(reason, out);
-        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
-        let kills: Vec<_> = running.map(|record| (record.id.clone(), record.attempts)).collect();
-        if kills.is_empty() {
+        if !self.kill_running(out) {
             self.finish(reason, cx.now, out);
             return Flow::Wait;
         }
-        for (step, attempt) in kills {
-            out.push(Command::KillStep { incident: self.id, step, attempt });
-        }
         self.enter(Phase::Closing { reason, give_up_at: cx.now + CLOSE_WITHIN }, reason, out)
+    }
+
+    /// Without its runbook nothing can be decided any more: what runs is ended, and people have it.
+    pub(crate) fn runbook_gone(&mut self, cx: &Context<'_>, out: &mut Out) {
+        let over = matches!(self.phase, Phase::Closing { .. } | Phase::Closed { .. });
+        if over || matches!(self.reason, Reason::RunbookGone | Reason::LimitReached) {
+            return;
+        }
+        self.kill_running(out);
+        self.enter(Phase::Exhausted, Reason::RunbookGone, out);
+        self.trouble(Reason::RunbookGone, cx, out);
+    }
+
+    /// Ends the steps that run; whether any did.
+    fn kill_running(&self, out: &mut Out) -> bool {
+        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
+        let kill = |record: &StepRecord| Command::KillStep {
+            incident: self.id,
+            step: record.id.clone(),
+            attempt: record.attempts,
+        };
+        let kills: Vec<_> = running.map(kill).collect();
+        let any = !kills.is_empty();
+        out.commands.extend(kills);
+        any
     }
 
     fn closing(&mut self, reason: Reason, give_up_at: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
@@ -346,7 +371,7 @@ impl Incident {
     }
 
     /// The last record and the last state.
-    pub(crate) fn finish(&mut self, reason: Reason, now: Timestamp, out: &mut Out) {
+    fn finish(&mut self, reason: Reason, now: Timestamp, out: &mut Out) {
         self.phase = Phase::Closed { at: now };
         self.reason = reason;
         self.record(out, Happening::Closed, reason, "");

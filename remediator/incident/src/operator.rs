@@ -3,7 +3,7 @@
 use crate::command::Happening;
 use crate::context::{Context, Out};
 use crate::event::Operation;
-use crate::ids::Person;
+use crate::ids::{Person, StepId};
 use crate::incident::Incident;
 use crate::reason::Reason;
 use crate::state::{Hold, Phase, Stage};
@@ -30,7 +30,7 @@ impl Incident {
                 self.hold = None;
                 self.record(out, Happening::Operator, Reason::Released, by.as_str());
             }
-            Operation::Approve => self.approve(by, cx, out),
+            Operation::Approve(step) => self.approve(by, &step, cx, out),
             Operation::Abort => {
                 self.record(out, Happening::Operator, Reason::Aborted, by.as_str());
                 self.close(Reason::Aborted, cx, out);
@@ -41,35 +41,21 @@ impl Incident {
         }
     }
 
-    /// The approval is for the change that waits, and health is asked once more before it runs.
-    fn approve(&mut self, by: &Person, cx: &Context<'_>, out: &mut Out) {
-        let deciding = Stage::Deciding { since: cx.now };
-        let index = match &self.phase {
-            Phase::Working { cursor, stage: Stage::AwaitingApproval { .. } } => {
-                let index = *cursor;
-                self.phase = Phase::Working { cursor: index, stage: deciding };
-                index
-            }
-            Phase::Restoring { step, stage: Stage::AwaitingApproval { .. } } => {
-                let index = *step;
-                self.phase = Phase::Restoring { step: index, stage: deciding };
-                index
-            }
-            Phase::Working { .. }
-            | Phase::Restoring { .. }
-            | Phase::Exhausted
-            | Phase::Stabilising
-            | Phase::Monitoring { .. }
-            | Phase::Closing { .. }
-            | Phase::Closed { .. } => {
-                self.record(out, Happening::Ignored, Reason::NothingToApprove, by.as_str());
-                return;
-            }
+    /// The approval is for the change that waits and that the person named, and health is asked once more before it runs.
+    fn approve(&mut self, by: &Person, step: &StepId, cx: &Context<'_>, out: &mut Out) {
+        let waits = |index: &usize| self.steps.get(*index).is_some_and(|record| record.id == *step);
+        let index = match self.phase.step() {
+            Some((index, Stage::AwaitingApproval { .. })) => Some(index).filter(waits),
+            Some(_) | None => None,
+        };
+        let Some(index) = index else {
+            self.record(out, Happening::Ignored, Reason::NothingToApprove, format!("{step}: {by}"));
+            return;
         };
         if let Some(record) = self.steps.get_mut(index) {
             record.approved_by = Some(by.clone());
         }
-        let step = self.step_name(index);
+        self.at(index, Stage::Deciding { since: cx.now });
         self.record(out, Happening::Operator, Reason::Approved, format!("{step}: {by}"));
     }
 }

@@ -21,6 +21,8 @@ pub struct Policy {
     pub systemic_from: usize,
     /// Attempts of one step within one incident.
     pub attempts_per_step: u32,
+    /// Runs of a step that it takes before its `efficacy_floor` counts.
+    pub efficacy_min_runs: u32,
     /// How often the trouble may come back within one incident before people take over.
     pub relapses: u32,
     /// Time between two questions for health while something waits for the answer.
@@ -56,6 +58,7 @@ impl Default for Policy {
             max_unhealthy_ratio: 0.4,
             systemic_from: 3,
             attempts_per_step: 3,
+            efficacy_min_runs: 5,
             relapses: 3,
             health_interval: Duration::from_secs(1),
             health_interval_idle: Duration::from_secs(5),

@@ -52,6 +52,8 @@ reasons! {
     Suppressed = "suppressed",
     /// A limit on open incidents or on alerts of one incident is reached.
     LimitReached = "limit_reached",
+    /// The incident is being closed; the alert opens another one after that.
+    Closing = "closing",
     /// Nothing here is called that, or it is closed.
     UnknownIncident = "unknown_incident",
     /// The result belongs to an attempt, question or page that is over.
@@ -104,11 +106,13 @@ reasons! {
     Shadow = "shadow",
     /// The change waits for a person's approval.
     ApprovalNeeded = "approval_needed",
+    /// The change helped too seldom lately, so it waits for a person's approval.
+    EfficacyLow = "efficacy_low",
     /// A person approved the change.
     Approved = "approved",
     /// Nobody approved the change in time.
     ApprovalExpired = "approval_expired",
-    /// There is no change waiting for approval.
+    /// This is not a change that waits for approval.
     NothingToApprove = "nothing_to_approve",
     /// All steps are done and the target is still not healthy.
     Exhausted = "exhausted",
@@ -116,7 +120,7 @@ reasons! {
     Flapping = "flapping",
     /// The trouble came back before the incident was closed.
     Relapse = "relapse",
-    /// The runbook is not in the configuration any more.
+    /// The runbook is not in the configuration any more; the incident is left to people.
     RunbookGone = "runbook_gone",
     /// Nobody had it in hand within the runbook's response time.
     ResponseTime = "response_time",

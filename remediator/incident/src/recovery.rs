@@ -1,14 +1,12 @@
 //! After the steps: stay healthy for long enough, watch, take temporary measures back, close.
 
-use crate::command::{Command, Happening};
 use crate::context::{Context, Out};
-use crate::event::{Answer, Outcome, Verdict};
+use crate::event::Verdict;
 use crate::health::Health;
 use crate::incident::{Flow, Incident};
-use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Step;
-use crate::state::{Block, Phase, Stage, StepState};
+use crate::state::{Phase, Stage, StepState};
 use crate::time::Timestamp;
 
 impl Incident {
@@ -76,7 +74,11 @@ impl Incident {
             self.trouble(Reason::Flapping, cx, out);
             return flow;
         }
-        for (record, step) in self.steps.iter_mut().zip(&cx.runbook.steps) {
+        if !self.restoring_was_stopped(cx) {
+            // The steps may put in place again what was taken back already.
+            self.restore_next = 0;
+        }
+        for (record, step) in self.steps.iter_mut().zip(cx.runbook.all_steps()) {
             let ran = record.attempts > 0 && record.state != StepState::Skipped;
             record.approved_by = None;
             if record.state != StepState::Running && (!ran || step.repeatable()) {
@@ -86,131 +88,47 @@ impl Incident {
         self.enter(Phase::Working { cursor: 0, stage: Stage::Ready }, Reason::Relapse, out)
     }
 
+    /// Whether a measure could not be taken back: what is left of them is for people to decide.
+    fn restoring_was_stopped(&self, cx: &Context<'_>) -> bool {
+        let stages = self.steps.get(cx.runbook.steps.len()..).unwrap_or_default().chunks_exact(2);
+        stages.into_iter().any(|stage| match stage {
+            [apply, undo] => undo.attempts > 0 || matches!(apply.state, StepState::Failed | StepState::Timeout),
+            _ => false,
+        })
+    }
+
     pub(crate) fn restoring(&mut self, index: usize, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
         let waiting = matches!(stage, Stage::Ready | Stage::Blocked { .. } | Stage::AwaitingApproval { .. });
         if waiting && !is_undo(index, cx) && self.firing() && matches!(self.health.health(), Health::Sick { .. }) {
             self.escalation.restart(cx.now);
             return self.relapse(cx, out);
         }
-        let Some(step) = cx.runbook.all_steps().nth(index) else {
-            self.restore_next = cx.runbook.recovery.restore.len();
-            return self.enter(Phase::Monitoring { until: cx.now }, Reason::Monitored, out);
-        };
-        match stage {
-            Stage::Ready => self.look_at_restore(index, step, cx, out),
-            Stage::AskedCondition { ticket, give_up_at } => {
-                if cx.now < give_up_at {
-                    return Flow::Wait;
-                }
-                self.condition_answered(&step.id, ticket, Answer::Error("no answer".to_owned()), cx, out);
-                Flow::Again
-            }
-            Stage::Deciding { since } => self.decide_restore(index, step, since, cx, out),
-            Stage::Blocked { retry_at, .. } if cx.now < retry_at => Flow::Wait,
-            Stage::Blocked { by, .. } if self.restore_blocked(index, step, cx) == Some(by) => {
-                self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
-                Flow::Wait
-            }
-            Stage::Blocked { .. } => self.restore_stage(index, Stage::Ready),
-            Stage::AwaitingApproval { until } if cx.now < until => Flow::Wait,
-            Stage::AwaitingApproval { .. } => {
-                self.skip(index, Reason::ApprovalExpired, out);
-                self.next_restore(cx, out);
-                Flow::Again
-            }
-            Stage::Running { attempt, deadline } => {
-                if cx.now < deadline {
-                    return Flow::Wait;
-                }
-                out.push(Command::KillStep { incident: self.id, step: step.id.clone(), attempt });
-                self.step_finished(&step.id, attempt, &Outcome::Unknown, cx, out);
-                Flow::Again
-            }
-            Stage::Settling { since, until } | Stage::Verifying { since, until } => {
-                self.watch_restore(index, since, until, cx, out)
+        match cx.runbook.all_steps().nth(index) {
+            Some(step) => self.attend(index, step, stage, cx, out),
+            None => {
+                self.restore_next = cx.runbook.recovery.restore.len();
+                self.enter(Phase::Monitoring { until: cx.now }, Reason::Monitored, out)
             }
         }
     }
 
-    fn restore_stage(&mut self, step: usize, stage: Stage) -> Flow {
-        self.phase = Phase::Restoring { step, stage };
-        Flow::Again
-    }
-
-    /// Undoing a hurt does not wait for budgets, yet never collides with another change.
-    fn restore_blocked(&self, index: usize, step: &Step, cx: &Context<'_>) -> Option<Block> {
-        let limits = || match self.blocked_by_limits(step, cx) {
-            Some(Block::Systemic | Block::Settling | Block::BudgetSpent) if is_undo(index, cx) => {
-                let busy = cx.running.busy(self.id, &self.target, &self.locks(step), cx.policy.concurrent_changes);
-                busy.then_some(Block::LockBusy)
-            }
-            other => other,
-        };
-        self.blocked_by_others(cx).or_else(limits)
-    }
-
-    fn block_restore(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
-        self.restore_stage(index, Stage::Blocked { by, retry_at: cx.now + cx.policy.health_interval });
-        self.note_block(index, by, cx, out);
-        if is_undo(index, cx) {
-            self.trouble(Reason::RestoreHurt, cx, out);
-        }
-        Flow::Wait
-    }
-
-    fn look_at_restore(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
-        if let Some(by) = self.restore_blocked(index, step, cx) {
-            return self.block_restore(index, by, cx, out);
-        }
-        if is_undo(index, cx) {
-            return self.start_restore(index, step, Reason::RestoreHurt, cx, out);
-        }
-        if !step.conditional {
-            return self.restore_stage(index, Stage::Deciding { since: cx.now });
-        }
-        self.ticket += 1;
-        let ticket = self.ticket;
-        out.push(Command::AskCondition { incident: self.id, step: step.id.clone(), ticket });
-        self.restore_stage(index, Stage::AskedCondition { ticket, give_up_at: cx.now + cx.policy.health_timeout * 3 })
-    }
-
-    fn decide_restore(&mut self, index: usize, step: &Step, since: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
+    /// A measure could be taken back: only from a target that is healthy.
+    pub(crate) fn decide_restore(
+        &mut self,
+        index: usize,
+        step: &Step,
+        since: Timestamp,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) -> Flow {
         match self.health.answer_since(since) {
             None | Some(Verdict::Unknown) => Flow::Wait,
             Some(Verdict::Sick) => {
                 let until = cx.now + cx.runbook.recovery.monitor;
                 self.enter(Phase::Monitoring { until }, Reason::Sick, out)
             }
-            Some(Verdict::Healthy) => {
-                if let Some(by) = self.restore_blocked(index, step, cx) {
-                    return self.block_restore(index, by, cx, out);
-                }
-                let approved = self.steps.get(index).is_some_and(|record| record.approved_by.is_some());
-                match cx.mode() {
-                    Mode::Shadow => {
-                        self.skip(index, Reason::Shadow, out);
-                        self.next_restore(cx, out);
-                        Flow::Again
-                    }
-                    Mode::Approve if !approved => {
-                        let until = cx.now + cx.policy.approval_expires;
-                        self.restore_stage(index, Stage::AwaitingApproval { until });
-                        self.reason = Reason::ApprovalNeeded;
-                        let step = self.step_name(index);
-                        self.record(out, Happening::Blocked, Reason::ApprovalNeeded, step);
-                        Flow::Wait
-                    }
-                    Mode::Act | Mode::Approve => self.start_restore(index, step, Reason::Restoring, cx, out),
-                }
-            }
+            Some(Verdict::Healthy) => self.may_act(index, step, Reason::Restoring, cx, out),
         }
-    }
-
-    fn start_restore(&mut self, index: usize, step: &Step, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
-        let attempt = self.begin(index, reason, cx, out);
-        // The shell reports a step's end within this time of its timeout; after that nobody will.
-        let deadline = cx.now + step.timeout + step.timeout + cx.policy.health_timeout;
-        self.restore_stage(index, Stage::Running { attempt, deadline })
     }
 
     pub(crate) fn after_restore_step(
@@ -230,10 +148,10 @@ impl Incident {
         let until = cx.now + settle;
         match state {
             StepState::Ok => {
-                self.restore_stage(index, Stage::Settling { since: cx.now, until });
+                self.at(index, Stage::Settling { since: cx.now, until });
             }
             StepState::Unknown => {
-                self.restore_stage(index, Stage::Verifying { since: cx.now, until });
+                self.at(index, Stage::Verifying { since: cx.now, until });
             }
             StepState::Failed | StepState::Timeout | StepState::Pending | StepState::Skipped | StepState::Running => {
                 self.trouble(reason, cx, out);
@@ -242,35 +160,39 @@ impl Incident {
         }
     }
 
-    /// A measure was taken back: the target must stay healthy for the whole of `settle`.
-    fn watch_restore(
+    /// A measure was taken back: the target must be healthy once `settle` is over.
+    ///
+    /// Until then its health is measured over a time in which the measure was still in place, and tells nothing; unless a cause of
+    /// this trouble begins meanwhile, which no measurement over both explains.
+    pub(crate) fn watch_restore(
         &mut self,
         index: usize,
-        since: Timestamp,
-        until: Timestamp,
+        (since, until): (Timestamp, Timestamp),
         cx: &Context<'_>,
         out: &mut Out,
     ) -> Flow {
-        match self.health.answer_since(since) {
+        let asked_from = match cx.cause {
+            None if cx.now < until => return Flow::Wait,
+            Some(_) if cx.now < until => since,
+            Some(_) | None => until,
+        };
+        match self.health.answer_since(asked_from) {
             Some(Verdict::Sick) => {
                 self.enter(Phase::Restoring { step: index + 1, stage: Stage::Ready }, Reason::RestoreHurt, out)
             }
-            Some(Verdict::Healthy) if cx.now >= until => {
-                self.next_restore(cx, out);
-                Flow::Again
-            }
+            Some(Verdict::Healthy) if cx.now >= until => self.next_restore(cx, out),
             Some(Verdict::Healthy | Verdict::Unknown) | None => Flow::Wait,
         }
     }
 
-    pub(crate) fn next_restore(&mut self, cx: &Context<'_>, out: &mut Out) {
+    pub(crate) fn next_restore(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.restore_next += 1;
         let phase = if self.restore_next < cx.runbook.recovery.restore.len() {
             Phase::Restoring { step: restore_index(self.restore_next, cx), stage: Stage::Ready }
         } else {
             Phase::Monitoring { until: cx.now }
         };
-        self.enter(phase, Reason::Restoring, out);
+        self.enter(phase, Reason::Restoring, out)
     }
 
     fn stop_restoring(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) {
@@ -285,6 +207,6 @@ const fn restore_index(restore: usize, cx: &Context<'_>) -> usize {
     cx.runbook.steps.len() + 2 * restore
 }
 
-const fn is_undo(index: usize, cx: &Context<'_>) -> bool {
+pub(crate) const fn is_undo(index: usize, cx: &Context<'_>) -> bool {
     index >= cx.runbook.steps.len() && (index - cx.runbook.steps.len()) % 2 == 1
 }

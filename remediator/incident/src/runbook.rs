@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::efficacy::EfficacyFloor;
 use crate::ids::{AlertName, LabelName, Level, LockName, RunbookId, StepId};
 use crate::policy::{Mode, Policy};
 
@@ -80,6 +81,8 @@ pub struct Step {
     pub timeout: Duration,
     /// Attempts within one incident, if fewer than the policy allows.
     pub attempts: Option<u32>,
+    /// Below this share of helpful runs it waits for a person.
+    pub efficacy_floor: Option<EfficacyFloor>,
 }
 
 /// Whether a step reads or alters the system.
@@ -126,13 +129,30 @@ pub struct Recovery {
 /// One temporary measure and its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restore {
-    /// Takes the measure back; its `settle` is how long the target must stay healthy afterwards.
+    /// Takes the measure back; its `settle` is how long the measurement of health goes on seeing the time before.
     pub apply: Step,
     /// Puts the measure in place again if that hurt.
     pub undo: Step,
 }
 
 impl Runbook {
+    /// Stands in for a text that is not there any more.
+    pub(crate) fn gone() -> Self {
+        Self {
+            id: RunbookId::new(""),
+            severity: Severity::Critical,
+            alerts: Vec::new(),
+            target: LabelName::new(""),
+            causes: Vec::new(),
+            healthy_for: Duration::ZERO,
+            respond_within: Duration::ZERO,
+            escalate: None,
+            steps: Vec::new(),
+            recovery: Recovery::default(),
+            mode: Mode::Act,
+        }
+    }
+
     /// Every step that can run, the ladder's first, then each restore with its undo.
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(self.recovery.restore.iter().flat_map(|restore| [&restore.apply, &restore.undo]))
@@ -184,6 +204,7 @@ mod tests {
             conditional: false,
             timeout: Duration::from_secs(1),
             attempts,
+            efficacy_floor: None,
         };
         assert_eq!([None, Some(1), Some(9)].map(|attempts| step(attempts).attempts_max(&policy)), [3, 1, 3]);
     }

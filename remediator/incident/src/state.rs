@@ -21,6 +21,9 @@ pub struct AlertRecord {
     pub heard_at: Timestamp,
     /// When it ended.
     pub ends_at: Option<Timestamp>,
+    /// Whether it is silenced or inhibited in Alertmanager: then nobody acts on it.
+    #[serde(default)]
+    pub suppressed: bool,
 }
 
 /// A person's hold.
@@ -71,6 +74,20 @@ pub enum Phase {
         /// Since when.
         at: Timestamp,
     },
+}
+
+impl Phase {
+    /// The step that the incident is at, as an index into all steps, and how far it is with it.
+    pub(crate) const fn step(&self) -> Option<(usize, &Stage)> {
+        match self {
+            Self::Working { cursor: index, stage } | Self::Restoring { step: index, stage } => Some((*index, stage)),
+            Self::Exhausted
+            | Self::Stabilising
+            | Self::Monitoring { .. }
+            | Self::Closing { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
 }
 
 /// How far an incident is with a step.
@@ -136,6 +153,8 @@ pub enum Block {
     Paused,
     /// A maintenance window is open.
     Maintenance,
+    /// Every alert that fires is silenced or inhibited.
+    Suppressed,
     /// An incident that can be the cause is open.
     CauseOpen,
     /// Too many targets are sick at once.
@@ -158,6 +177,7 @@ impl Block {
             Self::Held => Reason::Held,
             Self::Paused => Reason::Paused,
             Self::Maintenance => Reason::Maintenance,
+            Self::Suppressed => Reason::Suppressed,
             Self::CauseOpen => Reason::CauseOpen,
             Self::Systemic => Reason::Systemic,
             Self::HealthUnknown => Reason::HealthUnknown,

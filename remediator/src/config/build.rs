@@ -10,6 +10,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, File};
 use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles};
+use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
 use crate::source::{Source, place};
@@ -81,6 +82,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
             Some(every) => positive(source, every)?,
             None => RECONCILE,
         },
+        maintenance_windows: file.maintenance_windows.iter().map(|it| window(source, it)).collect::<Result<_, _>>()?,
         retention: match &file.journal.retention {
             Some(text) if text.value.get() < RETENTION_MIN => {
                 return Err(source.error(text, "must be at least 7d: aborted incidents are looked up for that long"));
@@ -136,6 +138,17 @@ fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<Duration, Y
         return Err(source.error(text, "must be longer than zero"));
     }
     Ok(duration)
+}
+
+fn window(source: &Source, written: &file::MaintenanceWindow) -> Result<Window, YamlError> {
+    let lasts = positive(source, &written.lasts)?;
+    if lasts > LASTS_MAX {
+        return Err(source.error(&written.lasts, "longer than a day: pause the remediator instead"));
+    }
+    let (name, zone) = (written.name.value.clone(), &written.timezone.value);
+    let zone_is_known = jiff::tz::TimeZone::get(zone).is_ok();
+    Window::new(name, &written.cron.value, lasts, zone)
+        .map_err(|message| source.error(if zone_is_known { &written.cron } else { &written.timezone }, message))
 }
 
 fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, Spanned<()>)> {
@@ -270,6 +283,7 @@ impl Builder {
         self.count(&mut policy.open_incidents, limits.open_incidents)?;
         self.count(&mut policy.alerts_per_incident, limits.alerts_per_incident)?;
         self.count(&mut policy.pages_per_incident, limits.pages_per_incident)?;
+        self.count(&mut policy.efficacy_min_runs, limits.efficacy_min_runs)?;
         if let Some(relapses) = limits.relapses {
             policy.relapses = relapses.value;
         }

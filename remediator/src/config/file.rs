@@ -41,7 +41,18 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) reconcile: Option<Spanned<PromDuration>>,
     #[serde(default)]
+    pub(super) maintenance_windows: Vec<MaintenanceWindow>,
+    #[serde(default)]
     pub(super) journal: Journal,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MaintenanceWindow {
+    pub(super) name: Spanned<String>,
+    pub(super) cron: Spanned<String>,
+    pub(super) lasts: Spanned<PromDuration>,
+    pub(super) timezone: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +76,7 @@ pub(super) struct Limits {
     pub(super) max_unhealthy_ratio: Option<Spanned<f64>>,
     pub(super) systemic_from: Option<Spanned<usize>>,
     pub(super) attempts_per_step: Option<Spanned<u32>>,
+    pub(super) efficacy_min_runs: Option<Spanned<u32>>,
     pub(super) relapses: Option<Spanned<u32>>,
     pub(super) health_interval: Option<Spanned<PromDuration>>,
     pub(super) health_interval_idle: Option<Spanned<PromDuration>>,

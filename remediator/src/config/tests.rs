@@ -43,6 +43,7 @@ limits:
   max_unhealthy_ratio: 0.5
   systemic_from: 4
   attempts_per_step: 5
+  efficacy_min_runs: 15
   relapses: 0
   health_interval: 2s
   health_interval_idle: 6s
@@ -63,6 +64,7 @@ limits:
         max_unhealthy_ratio: 0.5,
         systemic_from: 4,
         attempts_per_step: 5,
+        efficacy_min_runs: 15,
         relapses: 0,
         health_interval: Duration::from_secs(2),
         health_interval_idle: Duration::from_secs(6),
@@ -94,7 +96,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, journal"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, journal"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
@@ -113,6 +115,21 @@ limits:
     "3:22: must be at least 7d: aborted incidents are looked up for that long"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nvariables: {restart: []}", "3:22: variable `restart`: is empty")]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nmaintenance_windows: [{name: x, cron: 0 4 * *, lasts: 1h, timezone: UTC}]",
+    "3:39: `0 4 * *` is not a cron expression: Invalid pattern: Pattern must have between 5 and 7 fields."
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nmaintenance_windows: [{name: x, cron: 0 4 * * *, lasts: 1h, timezone: Mars}]",
+    "3:71: failed to find time zone `Mars` in time zone database"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nmaintenance_windows: [{name: x, cron: 0 4 * * *, lasts: 2d, timezone: UTC}]",
+    "3:57: longer than a day: pause the remediator instead"
+)]
 #[case(
     "runbooks: runbooks/",
     "runbooks: runbooks/\nwebhook: {token_file: none}",

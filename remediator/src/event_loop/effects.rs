@@ -9,17 +9,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, Timestamp, Verdict};
 
-use super::{EventLoop, Input, StepFact};
+use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
 use crate::executor::{self, Captured, Executor, Finished, Launch};
-use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
+use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
 use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
 use crate::redaction::Redaction;
-use crate::runbook::{Book, Output, Site};
+use crate::runbook::{Book, Site};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
@@ -30,7 +30,7 @@ const QUESTION_WAITS: Duration = Duration::from_secs(5);
 /// What is shown of a running step's output, of each stream.
 const OUTPUT_BYTES_MAX: usize = 16 << 10;
 /// Processes at one time. Changes have a limit of their own; this one bounds diagnoses.
-const PROCESSES_MAX: usize = 32;
+const PROCESSES_MAX: usize = 64;
 
 /// Something to do now that its decision is on disk.
 #[derive(Debug)]
@@ -191,16 +191,10 @@ impl EventLoop {
 
     /// What conditions and arguments can name.
     fn facts(&self, state: &Incident, book: &Book) -> Facts {
-        let said = self.facts.get(&state.id);
-        let steps = state.steps.iter().map(|record| {
-            let fact = said.and_then(|said| said.get(&record.id));
-            let json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
-            (record.id.to_string(), step_facts(record.state.as_str(), fact, json))
-        });
         let alert = state.alerts.values().min_by_key(|alert| alert.heard_at);
         Facts {
             target: state.target.to_string(),
-            steps: steps.collect(),
+            steps: self.facts.get(&state.id).unwrap_or(&Said::default()).steps(state, book),
             alert: alert.map_or_else(AlertFacts::default, |alert| AlertFacts {
                 name: alert.name.to_string(),
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
@@ -215,15 +209,6 @@ impl EventLoop {
             },
             host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
         }
-    }
-}
-
-fn step_facts(state: &str, fact: Option<&StepFact>, json: bool) -> StepFacts {
-    StepFacts {
-        state: state.to_owned(),
-        exit_code: fact.and_then(|fact| fact.exit_code),
-        json: fact.filter(|_| json).and_then(|fact| serde_json::from_str(&fact.stdout).ok()),
-        stdout: fact.map(|fact| fact.stdout.to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/v1/incidents` and `GET /api/v1/incidents/ID`.
+//! `GET /api/v1/incidents`, `GET /api/v1/incidents/ID` and `GET /api/v1/maintenance`.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vvtv_incident::IncidentId;
 
 use super::view::{IncidentView, summary, whole};
-use super::{ApiError, Shared};
+use super::{ApiError, OpenWindow, Shared};
 use crate::clock::rfc3339;
 use crate::journal::{ClosedIn, Listing};
 
@@ -58,6 +58,29 @@ pub(super) async fn incident(
 ) -> Result<Json<IncidentView>, ApiError> {
     let view = whole(&shared.reader, IncidentId::new(id)).await?;
     view.map(Json).ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))
+}
+
+#[derive(Serialize)]
+pub(super) struct Maintenance {
+    open: Option<OpenWindow>,
+    windows: Vec<WindowView>,
+}
+
+#[derive(Serialize)]
+struct WindowView {
+    name: String,
+    lasts_seconds: u64,
+    opens_at: Option<String>,
+}
+
+pub(super) async fn maintenance(State(shared): State<Shared>) -> Json<Maintenance> {
+    let now = shared.clock.now();
+    let window = |window: &crate::maintenance::Window| WindowView {
+        name: window.name.clone(),
+        lasts_seconds: window.lasts.as_secs(),
+        opens_at: window.opens_at(now).map(rfc3339),
+    };
+    Json(Maintenance { open: shared.open_window(), windows: shared.windows.all().iter().map(window).collect() })
 }
 
 /// What one attempt of a step has written, so far if it still runs.

@@ -14,6 +14,7 @@ use vvtv_toolkit::duration::PromDuration;
 
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
 use super::{ApiError, Shared};
+use crate::efficacy;
 use crate::journal::{ClosedIn, Listing, RunRow};
 use crate::runbook::Book;
 
@@ -24,6 +25,8 @@ const ROWS: usize = 50;
 struct Frame {
     runbooks: Vec<String>,
     paused: bool,
+    /// The maintenance window that is open, and until when.
+    maintenance: Option<(String, String)>,
 }
 
 impl Frame {
@@ -31,6 +34,7 @@ impl Frame {
         Self {
             runbooks: shared.books.iter().map(|book| book.plan.id.to_string()).collect(),
             paused: shared.metrics.paused.get() == 1,
+            maintenance: shared.open_window().map(|open| (open.name, open.until)),
         }
     }
 }
@@ -50,7 +54,7 @@ struct IncidentPage {
     it: IncidentView,
     runs: Vec<RunRow>,
     next_call: Option<NextCall>,
-    operations: [(&'static str, &'static str); 5],
+    operations: [(&'static str, &'static str); 4],
 }
 
 #[derive(Template)]
@@ -77,13 +81,14 @@ struct StepText {
     command: String,
     condition: Option<String>,
     limits: String,
+    /// What it came to lately, if it was run.
+    record: Option<String>,
 }
 
-const OPERATIONS: [(&str, &str); 5] = [
+const OPERATIONS: [(&str, &str); 4] = [
     ("ack", "Acknowledge: I have it"),
     ("hold", "Hold: no more actions"),
     ("release", "Release"),
-    ("approve", "Approve the waiting change"),
     ("abort", "Abort: end this incident"),
 ];
 
@@ -111,11 +116,16 @@ pub(super) async fn runbook(State(shared): State<Shared>, Path(id): Path<String>
     let book = shared.books.iter().find(|book| book.plan.id.as_str() == id);
     let book = book.ok_or_else(|| ApiError::NotFound(format!("there is no runbook {id:?}")))?;
     let recovery = book.plan.recovery.restore.iter().map(|restore| text(book, &restore.apply)).collect();
+    let records = efficacy::records(&shared.reader.changes(efficacy::since(shared.clock.now())).await?, &shared.books);
+    let with_record = |step: &Step| {
+        let record = records.get(&(book.plan.id.clone(), step.id.clone()));
+        StepText { record: record.map(|record| record.words(step, &shared.policy)), ..text(book, step) }
+    };
     Ok(page(&RunbookPage {
         frame: Frame::of(&shared),
         book,
         timers: timers(&book.plan),
-        ladder: book.plan.steps.iter().map(|step| text(book, step)).collect(),
+        ladder: book.plan.steps.iter().map(with_record).collect(),
         recovery,
     }))
 }
@@ -150,6 +160,7 @@ fn text(book: &Book, step: &Step) -> StepText {
         command: spec.map_or_else(String::new, |spec| spec.command.to_string()),
         condition: spec.and_then(|spec| spec.when.as_ref()).map(ToString::to_string),
         limits,
+        record: None,
     }
 }
 

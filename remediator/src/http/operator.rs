@@ -10,7 +10,7 @@ use base64::Engine as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason};
+use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId};
 
 use super::{ApiError, Shared};
 use crate::event_loop::{Decided, Input};
@@ -33,6 +33,9 @@ struct Said {
     /// Who; the name of the authenticated user counts before it.
     #[serde(default)]
     by: String,
+    /// The change that an approval is for.
+    #[serde(default)]
+    step: String,
     /// A note's text.
     #[serde(default)]
     text: String,
@@ -54,7 +57,10 @@ pub(super) async fn on_incident(
         "ack" => Operation::Ack,
         "hold" => Operation::Hold,
         "release" => Operation::Release,
-        "approve" => Operation::Approve,
+        "approve" if said.step.is_empty() => {
+            return Err(ApiError::BadRequest("an approval needs `step`: the change that it is for".to_owned()));
+        }
+        "approve" => Operation::Approve(StepId::new(said.step)),
         "abort" => Operation::Abort,
         "note" if said.text.trim().is_empty() => return Err(ApiError::BadRequest("a note needs `text`".to_owned())),
         "note" => Operation::Note(said.text.chars().take(TEXT_MAX).collect()),

@@ -22,6 +22,7 @@ pub(crate) struct IncidentView {
     pub(crate) level: Option<u8>,
     pub(crate) acked_by: Option<String>,
     pub(crate) held_by: Option<String>,
+    pub(crate) awaits_approval: Option<String>,
     pub(crate) alerts: Vec<AlertView>,
     pub(crate) steps: Vec<StepView>,
     pub(crate) pages: Vec<PageView>,
@@ -35,6 +36,7 @@ pub(crate) struct AlertView {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) starts_at: String,
     pub(crate) ends_at: Option<String>,
+    pub(crate) suppressed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,6 +132,7 @@ pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
             Standing::Open => None,
             Standing::InHand { by, .. } => Some(by.to_string()),
         },
+        awaits_approval: incident.awaits_approval().map(ToString::to_string),
         held_by: incident.hold.as_ref().map(|hold| hold.by.to_string()),
         alerts: incident
             .alerts
@@ -140,6 +143,7 @@ pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
                 starts_at: rfc3339(alert.starts_at),
                 ends_at: time(alert.ends_at),
+                suppressed: alert.suppressed,
             })
             .collect(),
         steps: incident

@@ -50,6 +50,13 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
         Ok(delivery) => delivery,
         Err(error) => return (StatusCode::BAD_REQUEST, vvtv_toolkit::logging::chain(&error)),
     };
+    for error in &delivery.refused {
+        shared.metrics.alerts_refused.inc();
+        tracing::warn!(error = error as &dyn std::error::Error, "alert refused");
+    }
+    if let (true, Some(error)) = (delivery.alerts.is_empty(), delivery.refused.first()) {
+        return (StatusCode::BAD_REQUEST, error.to_string());
+    }
     if delivery.truncated > 0 {
         tracing::warn!(left_out = delivery.truncated, "delivery is truncated: asking Alertmanager for the rest");
         shared.reconcile.notify_one();

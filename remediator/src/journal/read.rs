@@ -109,11 +109,13 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) const fn new(path: PathBuf) -> Self {
+    /// Reads the journal in this file, whoever writes it.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         doing: &'static str,
         question: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
@@ -266,7 +268,7 @@ impl Reader {
     }
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     doing: &'static str,
     sql: &str,

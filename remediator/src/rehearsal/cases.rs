@@ -137,6 +137,11 @@ fn names_are_known(case: &Case, source: &Source, books: &[Book]) -> Result<(), Y
             return Err(source.error(results, "a step needs at least one result"));
         }
     }
+    for operator in &case.operators {
+        if matches!(operator.what.value, Deed::Approve) && operator.step.is_none() {
+            return Err(source.error(&operator.what, "an approval names its `step`"));
+        }
+    }
     for alert in &case.alerts {
         if !books.iter().any(|book| book.plan.alerts.contains(&AlertName::new(alert.name.value.as_str()))) {
             return Err(source.error(&alert.name, format!("no runbook answers {}", alert.name.value)));
@@ -169,11 +174,11 @@ fn happenings(case: &Case, world: &mut World<'_, Case>) {
         }
     }
     for operator in &case.operators {
-        let operation = match operator.what {
+        let operation = match operator.what.value {
             Deed::Ack => Operation::Ack,
             Deed::Hold => Operation::Hold,
             Deed::Release => Operation::Release,
-            Deed::Approve => Operation::Approve,
+            Deed::Approve => Operation::Approve(StepId::new(operator.step.as_deref().unwrap_or_default())),
             Deed::Abort => Operation::Abort,
         };
         let (incident, by) = (IncidentId::new(1), Person::new("operator"));
@@ -203,8 +208,8 @@ impl Script for Case {
         };
         let takes = if result.hangs { timeout } else { result.takes.map_or(TAKES, PromDuration::get) };
         let exit_code = (!result.hangs && !result.lost).then_some(result.exit_code);
-        let (stdout, json) = (result.stdout.clone(), result.json.clone());
-        Ending { takes, outcome, exit_code, stdout, json, health: result.health.map(verdict) }
+        let stdout = result.json.as_ref().map_or_else(|| result.stdout.clone(), serde_json::Value::to_string);
+        Ending { takes, outcome, exit_code, stdout, health: result.health.map(verdict) }
     }
 
     fn promql(&self, query: &Query) -> Answer {

@@ -102,7 +102,10 @@ pub(super) struct StepResult {
 pub(super) struct Operator {
     pub(super) at: PromDuration,
     #[serde(rename = "do")]
-    pub(super) what: Deed,
+    pub(super) what: Spanned<Deed>,
+    /// The change that an approval is for.
+    #[serde(default)]
+    pub(super) step: Option<String>,
 }
 
 /// What somebody does about the first incident.

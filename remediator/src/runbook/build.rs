@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, EscalateAt, Kind, LabelName, Level, LockName, OnFailure, Recovery, Restore, Runbook, RunbookId, StepId,
+    AlertName, EfficacyFloor, EscalateAt, Kind, LabelName, Level, LockName, OnFailure, Recovery, Restore, Runbook,
+    RunbookId, StepId,
 };
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
@@ -120,6 +121,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    pub(super) fn floor(&mut self, written: Option<&Spanned<f64>>) -> Option<EfficacyFloor> {
+        let floor = EfficacyFloor::new(written?.value);
+        if let (None, Some(written)) = (floor, written) {
+            self.wrong(written, "not a share: expected a number from 0 to 1");
+        }
+        floor
+    }
+
     fn escalate(&mut self, written: &file::Escalate) -> Option<EscalateAt> {
         if written.level.value == 0 {
             self.wrong(&written.level, "levels count from 1");
@@ -185,6 +194,7 @@ impl<'a> Builder<'a> {
                     written.locks.as_ref().map(|at| ("locks", place(at))),
                     written.repeatable.as_ref().map(|at| ("repeatable", place(at))),
                     written.on_failure.as_ref().map(|at| ("on_failure", place(at))),
+                    written.efficacy_floor.as_ref().map(|at| ("efficacy_floor", place(at))),
                 ];
                 for (key, at) in for_changes.into_iter().flatten() {
                     self.wrong(&at, format!("`{key}` is for changes, and this step is a diagnosis"));

@@ -75,6 +75,8 @@ pub(super) struct Step {
     pub(super) attempts: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) on_failure: Option<Spanned<OnFailure>>,
+    #[serde(default)]
+    pub(super) efficacy_floor: Option<Spanned<f64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -130,6 +130,11 @@ fn step(of_the_ladder: bool) -> Value {
         ("settle", "How long `healthy` may take to hold before the next step", duration()),
         ("repeatable", "Changes only: it may run again after an unknown outcome", flag()),
         ("attempts", "How often it may run in one incident", json!({"type": "integer", "minimum": 1})),
+        (
+            "efficacy_floor",
+            "Changes only: below this share of runs that helped lately it waits for a person",
+            json!({"type": "number", "minimum": 0, "maximum": 1}),
+        ),
         ("on_failure", "Changes only: whether the next steps run after a failure", one_of::<file::OnFailure>()),
     ];
     let required: &[&str] = if of_the_ladder { &["id", "kind"] } else { &["id"] };

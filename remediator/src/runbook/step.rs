@@ -38,6 +38,7 @@ impl Builder<'_> {
             self.wrong(attempts, "must be at least 1");
         }
         let plan_kind = self.kind(written, kind);
+        let efficacy_floor = self.floor(written.efficacy_floor.as_ref());
         let when = written.when.as_ref().and_then(|when| {
             self.conditions.insert(id.clone(), place(when));
             self.condition(&when.value, 0)
@@ -59,7 +60,7 @@ impl Builder<'_> {
         let conditional = spec.when.is_some();
         self.specs.insert(id.clone(), spec);
         let attempts = written.attempts.as_ref().map(|attempts| attempts.value);
-        Some(vvtv_incident::Step { id, kind: plan_kind, conditional, timeout, attempts })
+        Some(vvtv_incident::Step { id, kind: plan_kind, conditional, timeout, attempts, efficacy_floor })
     }
 
     fn command(&mut self, id: &StepId, written: &file::Step) -> Option<Command> {

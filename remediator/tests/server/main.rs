@@ -9,7 +9,11 @@ mod crash;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod stand_in;
 #[cfg(test)]

@@ -36,6 +36,9 @@ steps:
     settle: 1s
 "#;
 
+/// The command of its first step.
+const LOOK: &str = "shell: echo looked >> \"$VVTV_TEST_LOG\"";
+
 const CONFIG: &str = r#"
 listen: 127.0.0.1:0
 external_url: http://127.0.0.1:10048
@@ -73,10 +76,29 @@ impl Program {
 
     /// With another text in the place of the first step's command.
     pub(crate) fn start_with(command: &str) -> Self {
-        let program = Self::start();
-        let runbook = RUNBOOK.replace("shell: echo looked >> \"$VVTV_TEST_LOG\"", command);
-        std::fs::write(program.path("runbooks/demo.yml"), runbook).unwrap();
-        program.kill_and_start()
+        Self::start().kill_and_start_with(command)
+    }
+
+    /// The same, on the files of a program that runs.
+    pub(crate) fn kill_and_start_with(self, command: &str) -> Self {
+        let runbook = RUNBOOK.replace(LOOK, command);
+        std::fs::write(self.path("runbooks/demo.yml"), runbook).unwrap();
+        self.kill_and_start()
+    }
+
+    /// With the change alone.
+    pub(crate) fn without_first_step(self) -> Self {
+        let (head, steps) = RUNBOOK.split_once("  - id: look").unwrap();
+        let (_, mend) = steps.split_once("  - id: mend").unwrap();
+        std::fs::write(self.path("runbooks/demo.yml"), format!("{head}  - id: mend{mend}")).unwrap();
+        self.kill_and_start()
+    }
+
+    /// With another configuration.
+    pub(crate) fn edited(self, change: impl FnOnce(String) -> String) -> Self {
+        let config = std::fs::read_to_string(self.path("remediator.yml")).unwrap();
+        std::fs::write(self.path("remediator.yml"), change(config)).unwrap();
+        self.kill_and_start()
     }
 
     pub(crate) fn start_in(dir: TempDir) -> Self {

@@ -24,11 +24,9 @@ impl Fleet {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
             return;
         };
-        let Some(runbook) = self.runbooks.get(&incident.runbook) else {
-            orphaned(&mut incident, now, out);
-            self.forget(&incident);
-            return;
-        };
+        let runbook = self.runbooks.get(&incident.runbook);
+        let is_gone = runbook.is_none();
+        let runbook = runbook.unwrap_or(&self.gone);
         let cx = Context {
             now,
             policy: &self.policy,
@@ -39,9 +37,13 @@ impl Fleet {
             systemic: self.systemic(id),
             running: &self.running,
             budget: &self.budget,
+            efficacy: &self.efficacy,
             open: self.incidents.len() + 1,
         };
         let first = out.commands.len();
+        if is_gone {
+            incident.runbook_gone(&cx, out);
+        }
         if apply(&mut incident, &cx, out) {
             incident.drive(&cx, out);
         } else {
@@ -61,6 +63,9 @@ impl Fleet {
                 self.aborted.extend(firing.map(|(fingerprint, alert)| (fingerprint.clone(), alert.starts_at)));
             }
             self.forget(&incident);
+            for alert in self.after_closing.remove(&id).unwrap_or_default() {
+                self.alert_firing(alert, now, out);
+            }
         } else {
             self.incidents.insert(id, incident);
             self.set_deadline(id, deadline);
@@ -149,10 +154,4 @@ impl Fleet {
             Some(_) | None => Systemic::Caller,
         }
     }
-}
-
-/// Without its runbook nothing can be decided any more; whoever removed it is told by the record.
-fn orphaned(incident: &mut Incident, now: Timestamp, out: &mut Out) {
-    incident.resolve_pages(Reason::RunbookGone, out);
-    incident.finish(Reason::RunbookGone, now, out);
 }

@@ -10,7 +10,14 @@ use vvtv_incident::{
 use crate::shell::ALERTS;
 
 fn step(id: &str, kind: Kind, conditional: bool) -> Step {
-    Step { id: StepId::new(id), kind, conditional, timeout: Duration::from_secs(10), attempts: None }
+    Step {
+        id: StepId::new(id),
+        kind,
+        conditional,
+        timeout: Duration::from_secs(10),
+        attempts: None,
+        efficacy_floor: None,
+    }
 }
 
 fn change(id: &str, lock: &str, repeatable: bool, on_failure: OnFailure) -> Step {

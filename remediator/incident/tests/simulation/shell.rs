@@ -149,6 +149,12 @@ impl Shell {
     fn reconcile(&mut self) {
         let active = self.firing.iter().map(|(name, stream)| Self::alert(name, stream).fingerprint).collect();
         self.deliver(Event::Reconciled { active, asked_at: self.now });
+        // Some are silenced for a while; the next repetition says that they are not any more.
+        for (name, stream) in self.firing.clone() {
+            if self.dice.once_in(6) {
+                self.deliver(Event::AlertSuppressed(Self::alert(name, stream)));
+            }
+        }
     }
 
     fn operator(&mut self) {
@@ -159,12 +165,18 @@ impl Shell {
             _ if self.last_id == 0 => return,
             other => {
                 let incident = IncidentId::new(1 + self.dice.below(self.last_id));
-                let all = [Operation::Ack, Operation::Hold, Operation::Release, Operation::Approve, Operation::Abort];
+                let all = [Operation::Ack, Operation::Hold, Operation::Release, self.approval(), Operation::Abort];
                 let operation = all[usize::try_from(other - 3).unwrap()].clone();
                 Event::Operator { incident, by, operation }
             }
         };
         self.deliver(event);
+    }
+
+    /// Mostly for a step that may wait, sometimes for another.
+    fn approval(&mut self) -> Operation {
+        let steps: Vec<_> = self.books.iter().flat_map(Runbook::all_steps).filter(|step| step.is_change()).collect();
+        Operation::Approve(self.dice.pick(&steps).id.clone())
     }
 
     fn pass_time(&mut self) {
@@ -257,6 +269,9 @@ impl Shell {
                     let state = self.fleet.incident(*incident).expect("a step of an incident that is not there");
                     assert!(state.hold.is_none(), "a step started under a hold");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
+                    let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
+                    let silenced = firing.peek().is_some() && firing.all(|alert| alert.suppressed);
+                    assert!(!silenced, "a step started although its alerts are silenced");
                     self.intents.push((self.now, *incident, step.clone(), *attempt));
                     self.check_budget();
                 }

@@ -262,7 +262,7 @@ fn approve_mode_waits_for_a_person_and_asks_health_again() {
     world.run(seconds(30));
     assert_eq!(world.runs.len(), 1);
     assert_eq!(world.pages_in_short(), "1s #1 L1");
-    world.operate(1, Operation::Approve);
+    world.operate(1, Operation::Approve(StepId::new("restart")));
     world.run(seconds(5));
     assert!(world.runs.iter().any(|(_, step, _)| step.as_str() == "restart"), "{}", world.timeline());
 }

@@ -19,6 +19,7 @@ pub(crate) fn diagnose(id: &str) -> Step {
         kind: Kind::Diagnose { background: false, settle: Duration::ZERO },
         conditional: false,
         attempts: None,
+        efficacy_floor: None,
         timeout: seconds(10),
     }
 }
@@ -34,6 +35,7 @@ pub(crate) fn change(id: &str) -> Step {
         },
         conditional: false,
         attempts: None,
+        efficacy_floor: None,
         timeout: seconds(10),
     }
 }

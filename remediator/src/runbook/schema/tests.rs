@@ -132,6 +132,7 @@ steps:
     settle: 5s
     repeatable: true
     attempts: 2
+    efficacy_floor: 0.3
     on_failure: continue
 recovery:
   monitor: 15m

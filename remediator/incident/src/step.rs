@@ -1,0 +1,364 @@
+//! One step's machine, the same for the ladder and for recovery: asked about, decided, blocked, approved, run, given up on.
+//!
+//! What a step's end means, and what comes after it, is the business of `ladder` and `recovery`.
+
+use std::time::Duration;
+
+use crate::command::{Command, Happening};
+use crate::context::{Context, Out, Systemic, lock_for};
+use crate::efficacy::Efficacy;
+use crate::event::{Answer, Outcome};
+use crate::health::Health;
+use crate::ids::{LockName, StepId};
+use crate::incident::{Flow, Incident};
+use crate::policy::Mode;
+use crate::reason::Reason;
+use crate::recovery::is_undo;
+use crate::runbook::{Kind, Step};
+use crate::state::{Block, Phase, Stage, StepState};
+
+/// How long after a step's timeout the shell may take to report its end.
+const REPORT_GRACE: Duration = Duration::from_secs(30);
+/// Time between two looks at something that blocks.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Incident {
+    /// Goes on with the step that the incident is at.
+    pub(crate) fn attend(&mut self, index: usize, step: &Step, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
+        match stage {
+            Stage::AskedCondition { give_up_at: until, .. }
+            | Stage::Blocked { retry_at: until, .. }
+            | Stage::AwaitingApproval { until }
+            | Stage::Running { deadline: until, .. }
+                if cx.now < until =>
+            {
+                Flow::Wait
+            }
+            Stage::Ready => self.look_at(index, step, cx, out),
+            Stage::AskedCondition { ticket, .. } => {
+                self.condition_answered(&step.id, ticket, Answer::Error("no answer".to_owned()), cx, out);
+                Flow::Again
+            }
+            Stage::Deciding { since } if self.restores() => self.decide_restore(index, step, since, cx, out),
+            Stage::Deciding { since } => self.decide(index, step, since, cx, out),
+            Stage::Blocked { by, .. } => self.blocked(index, step, by, cx),
+            Stage::AwaitingApproval { .. } => self.skip(index, Reason::ApprovalExpired, cx, out),
+            Stage::Running { attempt, .. } => {
+                out.push(Command::KillStep { incident: self.id, step: step.id.clone(), attempt });
+                self.step_finished(&step.id, attempt, &Outcome::Unknown, cx, out);
+                Flow::Again
+            }
+            Stage::Settling { since, until } | Stage::Verifying { since, until } if self.restores() => {
+                self.watch_restore(index, (since, until), cx, out)
+            }
+            Stage::Settling { since, until } => self.settle(index, since, until, cx),
+            Stage::Verifying { since, until } => self.verify(index, step, (since, until), cx, out),
+        }
+    }
+
+    /// Whether the step that it is at takes a measure back, or puts one in place again.
+    const fn restores(&self) -> bool {
+        matches!(self.phase, Phase::Restoring { .. })
+    }
+
+    /// Is at a step of the same phase.
+    pub(crate) fn at(&mut self, index: usize, stage: Stage) -> Flow {
+        self.phase = if self.restores() {
+            Phase::Restoring { step: index, stage }
+        } else {
+            Phase::Working { cursor: index, stage }
+        };
+        Flow::Again
+    }
+
+    fn look_at(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let block = if self.restores() { self.blocked_by(index, step, cx) } else { self.blocked_by_others(cx) };
+        if let Some(block) = block {
+            return self.block(index, block, cx, out);
+        }
+        let Some(record) = self.steps.get(index) else { return self.at(index + 1, Stage::Ready) };
+        let stopped = !self.restores() && step.is_change() && self.changes_stopped_by.is_some();
+        let reason = match record.state {
+            StepState::Pending if record.attempts >= step.attempts_max(cx.policy) => Some(Reason::AttemptsUsed),
+            StepState::Pending if stopped => Some(Reason::EarlierFailed),
+            StepState::Pending => None,
+            StepState::Skipped
+            | StepState::Running
+            | StepState::Ok
+            | StepState::Failed
+            | StepState::Timeout
+            | StepState::Unknown => Some(Reason::AlreadyRan),
+        };
+        if let Some(reason) = reason {
+            return self.skip(index, reason, cx, out);
+        }
+        if step.conditional {
+            self.ticket += 1;
+            let ticket = self.ticket;
+            out.push(Command::AskCondition { incident: self.id, step: step.id.clone(), ticket });
+            // The shell has a shorter limit of its own; this one only keeps a lost answer from stopping the steps.
+            let give_up_at = cx.now + cx.policy.health_timeout * 3;
+            return self.at(index, Stage::AskedCondition { ticket, give_up_at });
+        }
+        self.condition_holds(index, step, cx, out)
+    }
+
+    fn condition_holds(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
+        match step.kind {
+            Kind::Diagnose { .. } => self.start(index, step, Reason::NextStep, cx, out),
+            // What hurts is put right without asking again.
+            Kind::Change { .. } if is_undo(index, cx) => self.start(index, step, Reason::RestoreHurt, cx, out),
+            Kind::Change { .. } => self.at(index, Stage::Deciding { since: cx.now }),
+        }
+    }
+
+    /// Takes the answer to a question about a condition; `false` if nobody waits for it.
+    pub(crate) fn condition_answered(
+        &mut self,
+        step: &StepId,
+        ticket: u64,
+        answer: Answer,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) -> bool {
+        let index = match self.phase.step() {
+            Some((index, Stage::AskedCondition { ticket: open, .. })) if *open == ticket => index,
+            Some(_) | None => return false,
+        };
+        let Some(spec) = cx.runbook.all_steps().nth(index).filter(|spec| spec.id == *step) else { return false };
+        match answer {
+            Answer::Yes => self.condition_holds(index, spec, cx, out),
+            Answer::No => self.skip(index, Reason::ConditionFalse, cx, out),
+            Answer::Error(message) => self.skip_with(index, Reason::ConditionError, &message, cx, out),
+        };
+        true
+    }
+
+    /// Health allows a change and nothing blocks it: does it run, wait for a person, or stay on paper?
+    pub(crate) fn may_act(
+        &mut self,
+        index: usize,
+        step: &Step,
+        reason: Reason,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) -> Flow {
+        if let Some(block) = self.blocked_by(index, step, cx) {
+            return self.block(index, block, cx, out);
+        }
+        let approved = self.steps.get(index).is_some_and(|record| record.approved_by.is_some());
+        match (cx.mode(), cx.helped_too_seldom(step)) {
+            (Mode::Shadow, _) => self.skip(index, Reason::Shadow, cx, out),
+            (Mode::Act, Some(Efficacy { runs, helped })) if !approved => {
+                let why = format!(": helped {helped} of {runs}");
+                self.ask_approval(index, (Reason::EfficacyLow, &why), cx, out)
+            }
+            (Mode::Approve, _) if !approved => self.ask_approval(index, (Reason::ApprovalNeeded, ""), cx, out),
+            (Mode::Act | Mode::Approve, _) => self.start(index, step, reason, cx, out),
+        }
+    }
+
+    fn ask_approval(&mut self, index: usize, (reason, why): (Reason, &str), cx: &Context<'_>, out: &mut Out) -> Flow {
+        let until = cx.now + cx.policy.approval_expires;
+        self.at(index, Stage::AwaitingApproval { until });
+        let step = self.step_name(index);
+        self.reason = reason;
+        self.record(out, Happening::Blocked, reason, format!("{step}{why}"));
+        // A measure that could be taken back is no trouble: the target is healthy.
+        if !self.restores() {
+            self.trouble(reason, cx, out);
+        }
+        Flow::Wait
+    }
+
+    /// What keeps every step, reading ones too, from running.
+    fn blocked_by_others(&self, cx: &Context<'_>) -> Option<Block> {
+        if self.hold.is_some() {
+            Some(Block::Held)
+        } else if cx.paused {
+            Some(Block::Paused)
+        } else if cx.maintenance {
+            Some(Block::Maintenance)
+        } else if self.suppressed() {
+            Some(Block::Suppressed)
+        } else if cx.cause.is_some() {
+            Some(Block::CauseOpen)
+        } else {
+            None
+        }
+    }
+
+    /// What keeps a change from running although the target needs it.
+    fn blocked_by_limits(&self, step: &Step, cx: &Context<'_>) -> Option<Block> {
+        if cx.systemic != Systemic::No {
+            Some(Block::Systemic)
+        } else if self.settle_until.is_some_and(|until| cx.now < until) {
+            Some(Block::Settling)
+        } else if self.busy(step, cx) {
+            Some(Block::LockBusy)
+        } else if !cx.budget.allows(cx.now, cx.policy.changes_per_hour) {
+            Some(Block::BudgetSpent)
+        } else {
+            None
+        }
+    }
+
+    fn busy(&self, step: &Step, cx: &Context<'_>) -> bool {
+        cx.running.busy(self.id, &self.target, &self.locks(step), cx.policy.concurrent_changes)
+    }
+
+    /// What keeps a change from running. Undoing a hurt waits neither for budgets nor for a cause that the hurt may be, yet never
+    /// collides with another change.
+    fn blocked_by(&self, index: usize, step: &Step, cx: &Context<'_>) -> Option<Block> {
+        match self.blocked_by_others(cx) {
+            None | Some(Block::CauseOpen) if is_undo(index, cx) => self.busy(step, cx).then_some(Block::LockBusy),
+            other => other.or_else(|| self.blocked_by_limits(step, cx)),
+        }
+    }
+
+    pub(crate) fn locks(&self, step: &Step) -> Vec<LockName> {
+        match &step.kind {
+            Kind::Diagnose { .. } => Vec::new(),
+            Kind::Change { locks, .. } => locks.iter().map(|lock| lock_for(lock, &self.target)).collect(),
+        }
+    }
+
+    pub(crate) fn block(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.at(index, Stage::Blocked { by, retry_at: cx.now + RETRY });
+        if let Some(record) = self.steps.get_mut(index) {
+            // An approval is for what the person saw; what waits longer is asked about again.
+            record.approved_by = None;
+        }
+        let reason = by.reason();
+        self.reason = reason;
+        let mut detail = self.step_name(index);
+        if let (Block::CauseOpen, Some(cause)) = (by, cx.cause) {
+            detail = format!("{detail}: {cause}");
+        }
+        self.record(out, Happening::Blocked, reason, detail);
+        match by {
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            // A measure that cannot be taken back yet is no trouble: the target is healthy.
+            Block::BudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
+            Block::Systemic
+            | Block::BudgetSpent
+            | Block::Held
+            | Block::Paused
+            | Block::Maintenance
+            | Block::Suppressed
+            | Block::CauseOpen
+            | Block::HealthUnknown
+            | Block::Settling
+            | Block::LockBusy => {}
+        }
+        if is_undo(index, cx) {
+            self.trouble(Reason::RestoreHurt, cx, out);
+        }
+        Flow::Wait
+    }
+
+    /// Looks again at what blocks; only a change of the cause is written down.
+    fn blocked(&mut self, index: usize, step: &Step, by: Block, cx: &Context<'_>) -> Flow {
+        let health = self.health.health();
+        let not_needed = !self.restores() && matches!(health, Health::Healthy { .. });
+        let still = match by {
+            Block::HealthUnknown => matches!(health, Health::Unknown { .. }),
+            Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen => {
+                self.blocked_by(index, step, cx) == Some(by)
+            }
+            Block::Systemic | Block::Settling | Block::LockBusy | Block::BudgetSpent => {
+                self.blocked_by(index, step, cx) == Some(by) && !not_needed
+            }
+        };
+        if still {
+            self.at(index, Stage::Blocked { by, retry_at: cx.now + RETRY });
+            return Flow::Wait;
+        }
+        // Facts may have changed while it waited, so the step is looked at from the beginning.
+        self.at(index, Stage::Ready)
+    }
+
+    fn start(&mut self, index: usize, step: &Step, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let id = self.id;
+        let Some(record) = self.steps.get_mut(index) else { return self.at(index + 1, Stage::Ready) };
+        record.attempts += 1;
+        record.state = StepState::Running;
+        record.reason = Some(reason);
+        record.started_at = Some(cx.now);
+        record.finished_at = None;
+        record.approved_by = None;
+        let attempt = record.attempts;
+        self.reason = reason;
+        self.record(out, Happening::StepStarted, reason, format!("{} (attempt {attempt})", step.id));
+        out.push(Command::RunStep { incident: id, step: step.id.clone(), attempt });
+        if matches!(step.kind, Kind::Diagnose { background: true, .. }) {
+            return self.at(index + 1, Stage::Ready);
+        }
+        self.at(index, Stage::Running { attempt, deadline: cx.now + step.timeout + REPORT_GRACE })
+    }
+
+    /// Leaves a step out and goes on to the next.
+    pub(crate) fn skip(&mut self, index: usize, reason: Reason, cx: &Context<'_>, out: &mut Out) -> Flow {
+        self.skip_with(index, reason, "", cx, out)
+    }
+
+    fn skip_with(&mut self, index: usize, reason: Reason, why: &str, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let mut detail = self.step_name(index);
+        if let Some(record) = self.steps.get_mut(index)
+            && record.state == StepState::Pending
+        {
+            record.state = StepState::Skipped;
+            record.reason = Some(reason);
+            record.approved_by = None;
+        }
+        if !why.is_empty() {
+            detail = format!("{detail}: {why}");
+        }
+        self.record(out, Happening::StepSkipped, reason, detail);
+        if self.restores() { self.next_restore(cx, out) } else { self.at(index + 1, Stage::Ready) }
+    }
+
+    pub(crate) fn step_name(&self, index: usize) -> String {
+        self.steps.get(index).map_or_else(String::new, |record| record.id.to_string())
+    }
+
+    /// Takes a step's end; `false` if the attempt is not the one that runs.
+    pub(crate) fn step_finished(
+        &mut self,
+        step: &StepId,
+        attempt: u32,
+        outcome: &Outcome,
+        cx: &Context<'_>,
+        out: &mut Out,
+    ) -> bool {
+        let Some(index) = self.steps.iter().position(|record| record.id == *step) else { return false };
+        let Some(record) = self.steps.get_mut(index) else { return false };
+        if record.attempts != attempt || record.state != StepState::Running {
+            return false;
+        }
+        let (state, reason, detail) = describe(outcome);
+        record.state = state;
+        record.reason = Some(reason);
+        record.finished_at = Some(cx.now);
+        let detail = if detail.is_empty() { step.to_string() } else { format!("{step}: {detail}") };
+        self.record(out, Happening::StepFinished, reason, detail);
+        if matches!(self.phase.step(), Some((at, Stage::Running { .. })) if at == index) {
+            self.reason = reason;
+            if self.restores() {
+                self.after_restore_step(index, state, reason, cx, out);
+            } else {
+                self.after_step(index, state, reason, cx, out);
+            }
+        }
+        true
+    }
+}
+
+fn describe(outcome: &Outcome) -> (StepState, Reason, &str) {
+    match outcome {
+        Outcome::Ok => (StepState::Ok, Reason::StepOk, ""),
+        Outcome::Failed(how) => (StepState::Failed, Reason::StepFailed, how),
+        Outcome::Timeout => (StepState::Timeout, Reason::StepTimeout, ""),
+        Outcome::Unknown => (StepState::Unknown, Reason::OutcomeUnknown, ""),
+    }
+}
