@@ -4,6 +4,7 @@
 
 mod dash;
 mod hostile;
+mod large;
 mod nginx;
 mod running;
 
