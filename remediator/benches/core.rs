@@ -36,6 +36,7 @@ fn runbook() -> Runbook {
         }],
         recovery: Recovery::default(),
         mode: Mode::Act,
+        changes_per_hour: None,
     }
 }
 

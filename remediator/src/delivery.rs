@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,9 +23,18 @@ const RETRY_FIRST: Duration = Duration::from_secs(15);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 
 /// The sending ends of all channels.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outgoing {
-    channels: Arc<BTreeMap<String, mpsc::Sender<Message>>>,
+    lanes: Arc<BTreeMap<String, Arc<Lane>>>,
+    desk: Desk,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// The way to one channel's worker.
+struct Lane {
+    messages: mpsc::Sender<Message>,
+    channel: watch::Sender<Channel>,
 }
 
 /// What every worker needs.
@@ -50,22 +59,41 @@ impl Outgoing {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let workers = channels.into_iter().map(|(name, channel)| {
-            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-            let worker = Worker { channel, desk: desk.clone(), waiting: VecDeque::new() };
-            let stop = stop.clone();
-            tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver)).await });
-            (name, sender)
-        });
-        Self { channels: Arc::new(workers.collect()) }
+        let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
+        let mut outgoing = Self { lanes: Arc::default(), desk, tasks, stop };
+        outgoing.change(channels);
+        outgoing
+    }
+
+    /// Puts other channels in force. A worker whose channel keeps its name keeps the messages that wait; those of a channel that is
+    /// gone stay in the journal as unsent.
+    pub fn change(&mut self, channels: BTreeMap<String, Channel>) {
+        let lane = |(name, channel): (String, Channel)| {
+            let lane = match self.lanes.get(&name) {
+                Some(lane) => {
+                    lane.channel.send_replace(channel);
+                    Arc::clone(lane)
+                }
+                None => Arc::new(self.open(channel)),
+            };
+            (name, lane)
+        };
+        self.lanes = Arc::new(channels.into_iter().map(lane).collect());
+    }
+
+    fn open(&self, channel: Channel) -> Lane {
+        let (messages, receiver) = mpsc::channel(QUEUE_MAX);
+        let (channel, watched) = watch::channel(channel);
+        let worker = Worker { channel: watched, desk: self.desk.clone(), waiting: VecDeque::new() };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver)).await });
+        Lane { messages, channel }
     }
 
     /// Hands a message to its channel's worker.
     pub fn send(&self, message: Message) {
-        let taken = match self.channels.get(&message.key.channel) {
-            None => false,
-            Some(channel) => channel.try_send(message.clone()).is_ok(),
-        };
+        let lane = self.lanes.get(&message.key.channel);
+        let taken = lane.is_some_and(|lane| lane.messages.try_send(message.clone()).is_ok());
         if !taken {
             // It stays in the journal as unsent, and the next start takes it up.
             tracing::error!(
@@ -78,7 +106,7 @@ impl Outgoing {
 }
 
 struct Worker {
-    channel: Channel,
+    channel: watch::Receiver<Channel>,
     desk: Desk,
     waiting: VecDeque<Attempt>,
 }
@@ -134,7 +162,8 @@ impl Worker {
         let sent = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
             Ok(notice) => {
                 reached(Point::PageBegun);
-                self.channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
+                let channel = self.channel.borrow().clone();
+                channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
             }
             // Retention has forgotten it: nobody waits for this message any more.
             Err(NoticeError::NoIncident(_)) => {

@@ -22,6 +22,7 @@ use crate::config::Contact;
 use crate::executor::{Identity, Output};
 use crate::facts::{Said, StepFact};
 use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
+use crate::live::Live;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
@@ -88,6 +89,13 @@ pub enum Input {
         /// For the journal.
         result: RunResult,
     },
+    /// The configuration was read again and is good; answered once it is in force.
+    Reload {
+        /// What it says.
+        live: Arc<Live>,
+        /// Where the answer goes.
+        done: oneshot::Sender<()>,
+    },
     /// A message was taken by its channel, or was not.
     Delivered {
         /// Which.
@@ -132,6 +140,7 @@ pub struct EventLoop {
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
     windows: Windows,
+    live: watch::Sender<Arc<Live>>,
 }
 
 /// What the loop starts with.
@@ -142,10 +151,8 @@ pub struct Parts {
     pub journal: Journal,
     /// The clock.
     pub clock: Clock,
-    /// The runbooks' commands and queries.
-    pub books: Vec<Arc<Book>>,
-    /// Who is called on which channels.
-    pub contacts: Vec<Contact>,
+    /// The runbooks' commands and queries, the people, the windows: in force until the first [`Input::Reload`].
+    pub live: watch::Sender<Arc<Live>>,
     /// What steps of open incidents said before a restart.
     pub facts: Vec<(RunKey, StepFact)>,
     /// Messages that are still to be sent, of pages that no channel has taken.
@@ -154,8 +161,6 @@ pub struct Parts {
     pub unheard: Vec<Event>,
     /// Steps that an earlier run left behind, and how to end each.
     pub orphans: BTreeMap<RunKey, CancellationToken>,
-    /// Planned times in which nothing is done.
-    pub windows: Windows,
     /// Everything that effects need.
     pub surroundings: Surroundings,
     /// Where it counts.
@@ -178,12 +183,13 @@ impl EventLoop {
         for key in parts.undelivered {
             undelivered.entry((key.incident, key.page)).or_default().insert(key.channel);
         }
+        let live = parts.live.borrow().clone();
         Self {
             fleet: parts.fleet,
             journal: parts.journal,
             clock: parts.clock,
-            books: parts.books.into_iter().map(|book| (book.plan.id.clone(), book)).collect(),
-            contacts: parts.contacts,
+            books: by_id(&live),
+            contacts: live.contacts.clone(),
             facts,
             running: parts.orphans,
             undelivered,
@@ -197,7 +203,8 @@ impl EventLoop {
             journal_closed: false,
             changes: parts.changes,
             unheard: parts.unheard,
-            windows: parts.windows,
+            windows: live.windows.clone(),
+            live: parts.live,
         }
     }
 
@@ -247,7 +254,11 @@ impl EventLoop {
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
             Input::Delivered { key, delivery } => self.pending.batch.deliveries.push((key, delivery)),
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
-            Input::Alerts { .. } | Input::Reconciled { .. } | Input::Event(_) | Input::Operator { .. } => {}
+            Input::Alerts { .. }
+            | Input::Reconciled { .. }
+            | Input::Event(_)
+            | Input::Operator { .. }
+            | Input::Reload { .. } => {}
         }
     }
 
@@ -260,15 +271,8 @@ impl EventLoop {
     /// One turn: everything that was received, what is due, one transaction, then the effects.
     async fn turn(&mut self, received: &mut Vec<Input>) {
         let now = self.clock.now();
-        // Looked at before anything is decided: no step is started in a window, whatever was planned before it opened.
-        if let Some(open) = self.windows.look(now) {
-            tracing::info!(
-                open,
-                window = self.windows.open(now).map(|(window, _)| &*window.name),
-                "maintenance window"
-            );
-            self.apply(now, Event::Maintenance(open));
-        }
+        // Before anything is decided: no step is started in a window, whatever was planned before it opened.
+        self.look_at_windows(now);
         for input in received.drain(..) {
             self.absorb(now, input);
         }
@@ -279,8 +283,38 @@ impl EventLoop {
         self.show();
     }
 
+    fn look_at_windows(&mut self, now: Timestamp) {
+        if let Some(open) = self.windows.look(now) {
+            tracing::info!(
+                open,
+                window = self.windows.open(now).map(|(window, _)| &*window.name),
+                "maintenance window"
+            );
+            self.apply(now, Event::Maintenance(open));
+        }
+    }
+
+    /// Open incidents go on by the new text at once; what runs is not ended by it, unless its runbook is gone.
+    fn reload(&mut self, now: Timestamp, live: Arc<Live>) {
+        self.fleet.reconfigure(live.policy.clone(), live.plans(), now);
+        self.books = by_id(&live);
+        self.contacts.clone_from(&live.contacts);
+        self.windows.change(live.windows.clone());
+        self.surroundings.site = live.site.clone();
+        self.surroundings.redaction = live.redaction.clone();
+        self.surroundings.outgoing.change(live.channels.clone());
+        self.live.send_replace(live);
+        self.look_at_windows(now);
+    }
+
     async fn commit(&mut self) {
         let mut turn = std::mem::take(&mut self.pending);
+        for id in std::mem::take(&mut turn.changed) {
+            // A closed one is there already: the core has forgotten it.
+            if let Some(incident) = self.fleet.incident(id) {
+                turn.batch.incidents.insert(id, incident.clone());
+            }
+        }
         if !turn.batch.is_empty() {
             let timer = self.metrics.commit_duration.start_timer();
             let (batch, result) = self.journal.commit(turn.batch).await;
@@ -331,11 +365,17 @@ impl EventLoop {
     fn show(&self) {
         self.metrics.queue_length.set(i64::try_from(self.inputs.len()).unwrap_or(i64::MAX));
         self.metrics.paused.set(i64::from(self.fleet.pause().is_some()));
-        self.metrics.incidents.reset();
-        for incident in self.fleet.incidents() {
-            self.metrics.incidents.with_label_values(&[incident.runbook.as_str(), incident.phase_name()]).inc();
+        for (runbook, phases) in self.fleet.census() {
+            for (phase, number) in phases {
+                let number = i64::try_from(*number).unwrap_or(i64::MAX);
+                self.metrics.incidents.with_label_values(&[runbook.as_str(), phase]).set(number);
+            }
         }
     }
+}
+
+fn by_id(live: &Live) -> BTreeMap<RunbookId, Arc<Book>> {
+    live.books.iter().map(|book| (book.plan.id.clone(), Arc::clone(book))).collect()
 }
 
 /// Every closed incident leaves the timeline's end in the log, where whoever alters the journal does not reach: see `audit verify`.

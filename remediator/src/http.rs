@@ -18,16 +18,14 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
-use vvtv_incident::Policy;
 use vvtv_toolkit::render::{Exposition, Format};
 
 use crate::clock::{Clock, rfc3339};
 use crate::config::Secret;
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
-use crate::maintenance::Windows;
+use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
-use crate::runbook::Book;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -36,8 +34,10 @@ pub struct Shared {
     pub inputs: mpsc::Sender<Input>,
     /// The journal.
     pub reader: Reader,
-    /// The runbooks, for their pages.
-    pub books: Arc<Vec<Arc<Book>>>,
+    /// The runbooks for their pages, the limits and people for the countdowns, the maintenance windows.
+    pub live: Watched,
+    /// Reads them again.
+    pub reloader: Arc<Reloader>,
     /// The token that Alertmanager must show, if one is configured.
     pub webhook_token: Option<Arc<Secret>>,
     /// Where steps leave files for the bundle.
@@ -48,10 +48,6 @@ pub struct Shared {
     pub metrics: Metrics,
     /// The host name under which people reach the console.
     pub console: Arc<str>,
-    /// The limits and people, for the countdowns.
-    pub policy: Arc<Policy>,
-    /// Planned times in which nothing is done.
-    pub windows: Arc<Windows>,
     /// The clock.
     pub clock: Clock,
     /// Changes with every commit.
@@ -68,8 +64,13 @@ pub(crate) struct OpenWindow {
 }
 
 impl Shared {
+    fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
     fn open_window(&self) -> Option<OpenWindow> {
-        let (window, until) = self.windows.open(self.clock.now())?;
+        let live = self.live();
+        let (window, until) = live.windows.open(self.clock.now())?;
         Some(OpenWindow { name: window.name.clone(), until: rfc3339(until) })
     }
 }
@@ -93,6 +94,7 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route(telemetry_path, get(metrics))
         .route("/-/healthy", get(|| async { "vvtv-remediator is healthy.\n" }))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(operator::reload))
         .layer(CatchPanicLayer::new())
         .with_state(shared)
 }

@@ -20,6 +20,7 @@ pub mod http;
 pub mod import;
 pub mod journal;
 pub mod journal_file;
+pub mod live;
 pub mod maintenance;
 pub mod metrics;
 pub mod notice;

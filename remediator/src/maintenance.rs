@@ -73,6 +73,11 @@ impl Windows {
         Self { all, open: false, look_at: Timestamp::default() }
     }
 
+    /// Puts other windows in the place of these; whether one was open stays known.
+    pub fn change(&mut self, others: Self) {
+        *self = Self { open: self.open, ..others };
+    }
+
     /// Every window.
     #[must_use]
     pub fn all(&self) -> &[Window] {

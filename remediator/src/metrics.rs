@@ -55,6 +55,10 @@ pub struct Metrics {
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
     pub webhook_at: IntGauge,
+    /// Whether the last reading of the configuration was good.
+    pub reload_ok: IntGauge,
+    /// Unix time of the last good reading of the configuration.
+    pub reloaded_at: IntGauge,
 }
 
 const SECONDS_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -111,6 +115,14 @@ impl Metrics {
                 "last_webhook_timestamp_seconds",
                 "Unix time of the last webhook delivery that was taken.",
             )?,
+            reload_ok: gauge(
+                "config_last_reload_successful",
+                "Whether the configuration was good when it was last read.",
+            )?,
+            reloaded_at: gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "Unix time of the last good reading of the configuration.",
+            )?,
             registry,
         };
         metrics.register()?;
@@ -128,7 +140,7 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 20] = [
+        let all: [Box<dyn Collector>; 22] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
             Box::new(self.alerts_refused.clone()),
@@ -149,6 +161,8 @@ impl Metrics {
             Box::new(self.reconciliations.clone()),
             Box::new(self.reconciled_at.clone()),
             Box::new(self.webhook_at.clone()),
+            Box::new(self.reload_ok.clone()),
+            Box::new(self.reloaded_at.clone()),
         ];
         all.into_iter().try_for_each(|collector| self.registry.register(collector))
     }
@@ -162,6 +176,14 @@ impl Metrics {
             if let Some(median) = record.median() {
                 self.step_healthy_after.with_label_values(&labels).set(median.as_secs_f64());
             }
+        }
+    }
+
+    /// Notes whether the configuration was good when it was read just now.
+    pub fn reloaded(&self, good: bool) {
+        self.reload_ok.set(i64::from(good));
+        if good {
+            self.reloaded_at.set(jiff::Timestamp::now().as_second());
         }
     }
 

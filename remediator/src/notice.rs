@@ -5,16 +5,15 @@ use vvtv_incident::{Incident, StepState};
 
 use crate::clock::rfc3339;
 use crate::journal::{JournalError, Reader};
+use crate::live::Watched;
 use crate::outbox::{Message, MessageKind};
 use crate::pager::{Links, Notice, NoticeKind, Tried};
-use crate::runbook::Book;
-use std::sync::Arc;
 
 /// What a notice needs besides the journal.
 #[derive(Clone, Debug)]
 pub struct Addresses {
     base: String,
-    books: Arc<Vec<Arc<Book>>>,
+    live: Watched,
 }
 
 /// Why a notice cannot be written.
@@ -31,8 +30,8 @@ pub enum NoticeError {
 impl Addresses {
     /// Addresses under which people reach the console, and the runbooks' names for people.
     #[must_use]
-    pub fn new(external_url: &Url, books: Arc<Vec<Arc<Book>>>) -> Self {
-        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), books }
+    pub fn new(external_url: &Url, live: Watched) -> Self {
+        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), live }
     }
 }
 
@@ -47,7 +46,8 @@ pub async fn notice_for(message: &Message, reader: &Reader, addresses: &Addresse
 }
 
 fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notice {
-    let book = addresses.books.iter().find(|book| book.plan.id == incident.runbook);
+    let live = addresses.live.borrow().clone();
+    let book = live.books.iter().find(|book| book.plan.id == incident.runbook);
     let title = book.map_or_else(|| incident.runbook.to_string(), |book| book.title.clone());
     let severity = book.map_or(vvtv_incident::Severity::Critical, |book| book.plan.severity);
     let base = &addresses.base;

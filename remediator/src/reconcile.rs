@@ -18,6 +18,7 @@ use crate::event_loop::Input;
 use crate::executor::{Identity, Orphan, settle};
 use crate::failpoint::{Point, reached};
 use crate::journal::{OpenRun, Reader, RunKey, RunResult};
+use crate::live::Watched;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
 
@@ -36,7 +37,7 @@ pub struct Reconciler {
     /// What the past is asked of.
     pub reader: Reader,
     /// Whose steps it is asked about.
-    pub books: Vec<Arc<Book>>,
+    pub live: Watched,
     /// The clock.
     pub clock: Clock,
     /// Where the answers go.
@@ -65,7 +66,8 @@ impl Reconciler {
     async fn look(&self) {
         match self.reader.changes(efficacy::since(self.clock.now())).await {
             Ok(changes) => {
-                let records = efficacy::records(&changes, &self.books);
+                let live = self.live.borrow().clone();
+                let records = efficacy::records(&changes, &live.books);
                 self.metrics.efficacy(&records);
                 drop(self.inputs.send(Input::Event(Event::Efficacy(efficacy::table(&records)))).await);
             }

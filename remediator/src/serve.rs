@@ -1,6 +1,6 @@
 //! `serve`: reads the configuration and the journal, starts the parts, and stops them in order.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::alertmanager::Alertmanager;
 use crate::cli::ServeArgs;
 use crate::clock::Clock;
 use crate::condition::PromClient;
-use crate::config::{self, ChannelName, Config, SecretFiles};
+use crate::config::{self, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
@@ -26,13 +26,11 @@ use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
-use crate::maintenance::Windows;
+use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind};
-use crate::pager::{Channel, Tries};
 use crate::reconcile::{self, Reconciler};
-use crate::redaction::Redaction;
 use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
 
@@ -75,8 +73,10 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     reached(Point::JournalLoaded);
     report_restart(&restored.saved.incidents);
     let tasks = TaskTracker::new();
-    let house = House { config, books: books.into_iter().map(Arc::new).collect(), metrics, tasks: tasks.clone() };
+    let live = Live::new(&config, books)?;
+    let house = House { file: args.config_file.clone(), config, live, metrics, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
+    tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
     let mut looping = tokio::spawn(event_loop.run(stop.clone()));
     let mut serving = tokio::spawn(serve::run(listeners, app, web, limits, stop.clone()));
@@ -112,9 +112,21 @@ async fn wait_for_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What reloads on every SIGHUP. It listens once this returns.
+fn reload_on_hangup(reloader: Arc<Reloader>) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            // Logged and counted already.
+            drop(reloader.reload().await);
+        }
+    })
+}
+
 struct House {
+    file: PathBuf,
     config: Config,
-    books: Vec<Arc<Book>>,
+    live: Live,
     metrics: Metrics,
     tasks: TaskTracker,
 }
@@ -127,63 +139,67 @@ impl House {
         restored: Restored,
         stop: &CancellationToken,
     ) -> anyhow::Result<(EventLoop, Shared)> {
-        let Self { config, books, metrics, tasks } = self;
+        let Self { file, config, live, metrics, tasks } = self;
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
-        let addresses = Addresses::new(&config.external_url, Arc::new(books.clone()));
+        let live = Arc::new(live);
+        let (showing, shown) = watch::channel(Arc::clone(&live));
+        let addresses = Addresses::new(&config.external_url, shown.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
-        let outgoing = Outgoing::start(channels(&config)?, &desk, &tasks, stop);
+        let outgoing = Outgoing::start(live.channels.clone(), &desk, &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = attachments(&config);
         let surroundings = Surroundings {
             prometheus: prometheus.clone(),
-            site: config.site.clone(),
+            site: live.site.clone(),
             executor: executor(&config, clock)?,
             outgoing: outgoing.clone(),
             attachments: attachments.clone(),
             inputs: inputs.clone(),
             clock,
             permits: Surroundings::permits(),
-            redaction: Redaction::of(&config),
+            redaction: live.redaction.clone(),
         };
-        let reconciler = reconciler(&config, &desk, prometheus, &books, &metrics)?;
+        let reconciler = reconciler(&config, &desk, prometheus, &shown, &metrics)?;
         let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
         retention(&config, &journal, clock, &metrics).start(&tasks, stop);
         let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
-        let orphans =
-            reconcile::find_orphans(restored.open_runs, &books, &restored.saved.incidents, (&inputs, clock), &tasks);
+        let orphans = reconcile::find_orphans(
+            restored.open_runs,
+            &live.books,
+            &restored.saved.incidents,
+            (&inputs, clock),
+            &tasks,
+        );
         for message in restored.messages {
             outgoing.send(message);
         }
         let facts = facts(restored.results);
-        let windows = Windows::new(config.maintenance_windows.clone());
+        let reloader = Arc::new(Reloader::new(file, inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
             reader: journal.reader(),
-            books: Arc::new(books.clone()),
+            live: shown,
+            reloader,
             webhook_token: config.webhook_token.map(Arc::new),
             attachments: attachments.into(),
             reconcile,
             metrics: metrics.clone(),
             console: config.external_url.host_str().unwrap_or_default().into(),
-            policy: Arc::new(config.policy.clone()),
-            windows: Arc::new(windows.clone()),
             clock,
             changes: changed,
             stop: stop.clone(),
         };
         let event_loop = EventLoop::new(Parts {
-            fleet: Fleet::new(config.policy, plans(&books), restored.saved, clock.now()),
+            fleet: Fleet::new(config.policy, live.plans(), restored.saved, clock.now()),
             journal,
             clock,
-            books,
-            contacts: config.contacts,
+            live: showing,
             facts,
             undelivered,
             unheard,
-            windows,
             orphans,
             surroundings,
             metrics,
@@ -198,7 +214,7 @@ fn reconciler(
     config: &Config,
     desk: &Desk,
     prometheus: PromClient,
-    books: &[Arc<Book>],
+    shown: &Watched,
     metrics: &Metrics,
 ) -> anyhow::Result<Reconciler> {
     let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
@@ -208,16 +224,12 @@ fn reconciler(
         targets: config.targets.clone(),
         every: config.reconcile,
         reader: desk.reader.clone(),
-        books: books.to_vec(),
+        live: shown.clone(),
         now: Arc::new(Notify::new()),
         clock: desk.clock,
         inputs: desk.inputs.clone(),
         metrics: metrics.clone(),
     })
-}
-
-fn plans(books: &[Arc<Book>]) -> Vec<vvtv_incident::Runbook> {
-    books.iter().map(|book| book.plan.clone()).collect()
 }
 
 fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
@@ -233,21 +245,13 @@ fn undelivered(restored: &Restored) -> Vec<MessageKey> {
 }
 
 /// Under which steps leave files, a directory per incident.
-fn attachments(config: &Config) -> std::path::PathBuf {
+fn attachments(config: &Config) -> PathBuf {
     config.database.with_extension("attachments")
 }
 
 fn retention(config: &Config, journal: &Journal, clock: Clock, metrics: &Metrics) -> Retention {
     let (keeper, keep, attachments) = (journal.keeper(), config.retention, attachments(config));
     Retention { keeper, keep, attachments, clock, metrics: metrics.clone() }
-}
-
-fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
-    let channel = |(name, channel): (&ChannelName, &config::Channel)| {
-        let channel = Channel::new(channel.clone(), Tries::default()).context("cannot set up the HTTP client")?;
-        Ok((name.to_string(), channel))
-    };
-    config.channels.iter().map(channel).collect()
 }
 
 /// What steps of open incidents said before the restart.

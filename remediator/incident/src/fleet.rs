@@ -29,6 +29,7 @@ pub struct Fleet {
     runbooks: BTreeMap<RunbookId, Runbook>,
     answers: BTreeMap<AlertName, RunbookId>,
     incidents: BTreeMap<IncidentId, Incident>,
+    census: Census,
     by_key: BTreeMap<(RunbookId, Target), IncidentId>,
     by_alert: BTreeMap<Fingerprint, IncidentId>,
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
@@ -50,6 +51,9 @@ pub struct Fleet {
     next_id: u64,
 }
 
+/// Numbers of open incidents, by runbook and [phase name](Incident::phase_name).
+pub type Census = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
+
 /// A person's stop of all new actions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
@@ -60,8 +64,10 @@ pub struct Pause {
 }
 
 /// A change that was started before a restart: it counts against the hour's budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastChange {
+    /// Whose it was.
+    pub runbook: RunbookId,
     /// When it was started.
     pub started_at: Timestamp,
 }
@@ -93,13 +99,14 @@ impl Fleet {
             runbooks: BTreeMap::new(),
             answers: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            census: Census::new(),
             by_key: BTreeMap::new(),
             by_alert: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             sick: BTreeMap::new(),
             running: RunningChanges::default(),
-            budget: Budget::from_starts(saved.changes.iter().map(|change| change.started_at)),
+            budget: Budget::from_starts(saved.changes.into_iter().map(|change| (change.started_at, change.runbook))),
             efficacy: EfficacyTable::new(),
             targets_known: 0,
             systemic_caller: None,
@@ -122,6 +129,7 @@ impl Fleet {
         self.policy = policy;
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
+        self.census.clear();
         self.by_key.clear();
         self.by_alert.clear();
         self.sick.clear();
@@ -159,7 +167,7 @@ impl Fleet {
             self.sick.entry(incident.target.clone()).or_default().insert(id);
         }
         self.next_id = self.next_id.max(id.get());
-        self.incidents.insert(id, incident);
+        self.insert(incident);
         self.set_deadline(id, Some(now));
     }
 
@@ -178,6 +186,12 @@ impl Fleet {
     /// All open incidents, oldest first.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values()
+    }
+
+    /// How many incidents are open, by runbook and phase.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
     }
 
     /// A person's pause, if one is in force.
@@ -320,7 +334,7 @@ impl Fleet {
             if self.counts_as_sick(&incident) {
                 self.sick.entry(key.1.clone()).or_default().insert(id);
             }
-            self.incidents.insert(id, incident);
+            self.insert(incident);
             self.by_key.insert(key, id);
         }
         id

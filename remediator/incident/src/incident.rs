@@ -295,7 +295,7 @@ impl Incident {
                 Stage::Blocked {
                     by: Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen,
                     ..
-                } | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent, .. }
+                } | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent | Block::RunbookBudgetSpent, .. }
                     | Stage::AwaitingApproval { .. }
             ),
             Phase::Stabilising => true,

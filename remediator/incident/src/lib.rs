@@ -39,7 +39,7 @@ pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
-pub use fleet::{Fleet, PastChange, Pause, Saved};
+pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{AlertName, Fingerprint, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target};
 pub use incident::Incident;

@@ -94,6 +94,8 @@ reasons! {
     LockBusy = "lock_busy",
     /// As many changes were made in the last hour as are allowed.
     BudgetSpent = "budget_spent",
+    /// As many of this runbook's changes were made in the last hour as it allows.
+    RunbookBudgetSpent = "runbook_budget_spent",
     /// All new actions are paused.
     Paused = "paused",
     /// A maintenance window is open.

@@ -33,6 +33,8 @@ pub struct Runbook {
     pub recovery: Recovery,
     /// Whether its changes run, wait for a person, or are only written down. The stricter of this and the policy's mode counts.
     pub mode: Mode,
+    /// Changes of this runbook that may start within any hour, if fewer than the policy allows.
+    pub changes_per_hour: Option<usize>,
 }
 
 /// How bad an alert is, in the runbook page's words.
@@ -150,6 +152,7 @@ impl Runbook {
             steps: Vec::new(),
             recovery: Recovery::default(),
             mode: Mode::Act,
+            changes_per_hour: None,
         }
     }
 

@@ -167,6 +167,8 @@ pub enum Block {
     LockBusy,
     /// The hour's changes are used up.
     BudgetSpent,
+    /// The runbook's own changes of the hour are used up.
+    RunbookBudgetSpent,
 }
 
 impl Block {
@@ -184,6 +186,7 @@ impl Block {
             Self::Settling => Reason::Settling,
             Self::LockBusy => Reason::LockBusy,
             Self::BudgetSpent => Reason::BudgetSpent,
+            Self::RunbookBudgetSpent => Reason::RunbookBudgetSpent,
         }
     }
 }

@@ -198,6 +198,9 @@ impl Incident {
             Some(Block::LockBusy)
         } else if !cx.budget.allows(cx.now, cx.policy.changes_per_hour) {
             Some(Block::BudgetSpent)
+        } else if cx.runbook.changes_per_hour.is_some_and(|most| !cx.budget.allows_runbook(cx.now, &self.runbook, most))
+        {
+            Some(Block::RunbookBudgetSpent)
         } else {
             None
         }
@@ -239,9 +242,10 @@ impl Incident {
         match by {
             Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
-            Block::BudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
+            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
             Block::Systemic
             | Block::BudgetSpent
+            | Block::RunbookBudgetSpent
             | Block::Held
             | Block::Paused
             | Block::Maintenance
@@ -266,7 +270,7 @@ impl Incident {
             Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen => {
                 self.blocked_by(index, step, cx) == Some(by)
             }
-            Block::Systemic | Block::Settling | Block::LockBusy | Block::BudgetSpent => {
+            Block::Systemic | Block::Settling | Block::LockBusy | Block::BudgetSpent | Block::RunbookBudgetSpent => {
                 self.blocked_by(index, step, cx) == Some(by) && !not_needed
             }
         };

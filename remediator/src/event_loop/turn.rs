@@ -1,5 +1,7 @@
 //! From inputs to decisions: what one transaction must hold, and what follows once it is written.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Timestamp};
 
@@ -14,6 +16,8 @@ use crate::webhook::AlertUpdate;
 #[derive(Default)]
 pub(super) struct Turn {
     pub(super) batch: Batch,
+    /// Incidents whose state the batch takes in when it is written.
+    pub(super) changed: BTreeSet<IncidentId>,
     pub(super) effects: Vec<Effect>,
     deliveries: Vec<oneshot::Sender<Result<(), Unavailable>>>,
     operators: Vec<(Asked, Vec<Entry>)>,
@@ -71,6 +75,11 @@ impl EventLoop {
                     self.note_pause();
                 }
                 self.pending.operators.push((done, entries));
+            }
+            Input::Reload { live, done } => {
+                self.reload(now, live);
+                // Whoever gave up waiting finds it in the log.
+                let _gone = done.send(());
             }
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
@@ -198,9 +207,7 @@ impl EventLoop {
             // Nothing changes, and what it repeats is on disk by the time that this turn is answered.
             return;
         }
-        if let Some(state) = entry.incident.and_then(|id| self.fleet.incident(id)) {
-            self.pending.batch.incidents.insert(state.id, state.clone());
-        }
+        self.pending.changed.extend(entry.incident);
         self.pending.batch.timeline.push((now, entry));
     }
 

@@ -80,7 +80,8 @@ pub(super) async fn maintenance(State(shared): State<Shared>) -> Json<Maintenanc
         lasts_seconds: window.lasts.as_secs(),
         opens_at: window.opens_at(now).map(rfc3339),
     };
-    Json(Maintenance { open: shared.open_window(), windows: shared.windows.all().iter().map(window).collect() })
+    let live = shared.live();
+    Json(Maintenance { open: shared.open_window(), windows: live.windows.all().iter().map(window).collect() })
 }
 
 /// What one attempt of a step has written, so far if it still runs.

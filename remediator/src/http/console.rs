@@ -32,7 +32,7 @@ struct Frame {
 impl Frame {
     fn of(shared: &Shared) -> Self {
         Self {
-            runbooks: shared.books.iter().map(|book| book.plan.id.to_string()).collect(),
+            runbooks: shared.live().books.iter().map(|book| book.plan.id.to_string()).collect(),
             paused: shared.metrics.paused.get() == 1,
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
         }
@@ -107,19 +107,21 @@ pub(super) async fn incident(State(shared): State<Shared>, Path(id): Path<u64>) 
     let it = whole(&shared.reader, id).await?.ok_or_else(missing)?;
     let runs = shared.reader.runs(id).await?;
     let row = shared.reader.incident(id).await?.ok_or_else(missing)?;
-    let book = shared.books.iter().find(|book| book.plan.id == row.incident.runbook);
-    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &shared.policy));
+    let live = shared.live();
+    let book = live.books.iter().find(|book| book.plan.id == row.incident.runbook);
+    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &live.policy));
     Ok(page(&IncidentPage { frame: Frame::of(&shared), it, runs, next_call, operations: OPERATIONS }))
 }
 
 pub(super) async fn runbook(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let book = shared.books.iter().find(|book| book.plan.id.as_str() == id);
+    let live = shared.live();
+    let book = live.books.iter().find(|book| book.plan.id.as_str() == id);
     let book = book.ok_or_else(|| ApiError::NotFound(format!("there is no runbook {id:?}")))?;
     let recovery = book.plan.recovery.restore.iter().map(|restore| text(book, &restore.apply)).collect();
-    let records = efficacy::records(&shared.reader.changes(efficacy::since(shared.clock.now())).await?, &shared.books);
+    let records = efficacy::records(&shared.reader.changes(efficacy::since(shared.clock.now())).await?, &live.books);
     let with_record = |step: &Step| {
         let record = records.get(&(book.plan.id.clone(), step.id.clone()));
-        StepText { record: record.map(|record| record.words(step, &shared.policy)), ..text(book, step) }
+        StepText { record: record.map(|record| record.words(step, &live.policy)), ..text(book, step) }
     };
     Ok(page(&RunbookPage {
         frame: Frame::of(&shared),

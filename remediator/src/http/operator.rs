@@ -85,6 +85,18 @@ pub(super) async fn on_all(
     respond(&decided, form, "/")
 }
 
+/// Reads the configuration again, as SIGHUP does.
+pub(super) async fn reload(State(shared): State<Shared>, request: Request) -> Response {
+    if let Err(refused) = read(request, &shared.console).await {
+        return refused.into_response();
+    }
+    match shared.reloader.reload().await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the configuration: {error:#}\n"))
+            .into_response(),
+    }
+}
+
 async fn ask(shared: &Shared, event: Event) -> Result<Decided, ApiError> {
     let (done, answer) = oneshot::channel();
     shared

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use rusqlite::Connection;
-use vvtv_incident::{Fingerprint, Incident, IncidentId, Level, Outcome, PastChange, Reason, Saved, StepId, Timestamp};
+use vvtv_incident::{
+    Fingerprint, Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp,
+};
 
 use super::write::PAUSE;
 use super::{JournalError, RunKey};
@@ -126,8 +128,13 @@ fn states(connection: &Connection, which: &str, parameter: i64) -> Result<Vec<In
 
 fn changes(connection: &Connection, newest: i64) -> rusqlite::Result<Vec<PastChange>> {
     connection
-        .prepare("SELECT intent_at FROM step_run WHERE change = 1 AND intent_at > ?1")?
-        .query_map([newest - CHANGES_WITHIN_MS], |row| Ok(PastChange { started_at: timestamp(row.get(0)?) }))?
+        .prepare(
+            "SELECT intent_at, runbook FROM step_run JOIN incident ON incident.id = incident_id
+             WHERE change = 1 AND intent_at > ?1",
+        )?
+        .query_map([newest - CHANGES_WITHIN_MS], |row| {
+            Ok(PastChange { started_at: timestamp(row.get(0)?), runbook: RunbookId::new(row.get::<_, String>(1)?) })
+        })?
         .collect()
 }
 

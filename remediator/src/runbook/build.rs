@@ -42,6 +42,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
         steps,
         recovery,
         mode: file.mode,
+        changes_per_hour: file.limits.changes_per_hour.as_ref().map(|limit| limit.value),
     };
     let marks = Marks {
         id: place(&file.id),
@@ -115,6 +116,9 @@ impl<'a> Builder<'a> {
         }
         if !is_label_name(&file.target.value) {
             self.wrong(&file.target, "not the name of a label: expected letters, digits and _");
+        }
+        if let Some(limit) = file.limits.changes_per_hour.as_ref().filter(|limit| limit.value == 0) {
+            self.wrong(limit, "no change at all is `mode: shadow`");
         }
         if let Some(own) = file.causes.iter().find(|cause| cause.value == id.value) {
             self.wrong(own, "a runbook cannot be its own cause");

@@ -31,9 +31,18 @@ pub(super) struct File {
     pub(super) escalate: Option<Escalate>,
     #[serde(default)]
     pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) limits: Limits,
     pub(super) steps: Spanned<Vec<Step>>,
     #[serde(default)]
     pub(super) recovery: Option<Recovery>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    #[serde(default)]
+    pub(super) changes_per_hour: Option<Spanned<usize>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,6 +28,9 @@ pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlErro
     writer.head(&file);
     writer.actions(&file.steps.value);
     writer.timers(&file);
+    if let Some(most) = &file.limits.changes_per_hour {
+        writer.bold("Limit", &format!("at most {} changes within an hour; then people are called", most.value));
+    }
     writer.recovery(&file);
     Ok(writer.page)
 }

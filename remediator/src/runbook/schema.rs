@@ -68,6 +68,7 @@ fn runbook() -> Vec<Known> {
         ("respond_within", "The first level is called after this time of trouble", duration()),
         ("escalate", "The runbook's own escalation timer", escalate()),
         ("mode", "Whether its changes run, wait for a person, or are only written down", one_of::<Mode>()),
+        ("limits", "Limits of its own, besides those of the configuration", limits()),
         (
             "steps",
             "What is done, in order",
@@ -75,6 +76,15 @@ fn runbook() -> Vec<Known> {
         ),
         ("recovery", "What happens once the target is healthy", recovery()),
     ]
+}
+
+fn limits() -> Value {
+    let known = vec![(
+        "changes_per_hour",
+        "Changes of this runbook that may start within any hour",
+        json!({"type": "integer", "minimum": 1}),
+    )];
+    object::<file::Limits>(&[], known)
 }
 
 fn escalate() -> Value {

@@ -24,6 +24,8 @@ impl Neighbours {
             let list = || Mock::given(method("GET")).and(path("/api/v2/alerts"));
             list().respond_with(answer(&json!([]))).up_to_n_times(1).mount(&server).await;
             list().respond_with(answer(alerts)).mount(&server).await;
+            let page = Mock::given(method("POST")).and(path("/page"));
+            page.respond_with(ResponseTemplate::new(200)).mount(&server).await;
             server
         });
         Self { server, runtime }
@@ -40,6 +42,17 @@ impl Neighbours {
                 .mount(&self.server)
                 .await;
         });
+    }
+
+    /// Where a channel may send its messages.
+    pub(crate) fn pager(&self) -> String {
+        format!("{}/page", self.server.uri())
+    }
+
+    /// The messages that were sent there.
+    pub(crate) fn pages(&self) -> Vec<Value> {
+        let requests = self.runtime.block_on(self.server.received_requests()).unwrap();
+        requests.iter().filter(|it| it.url.path() == "/page").map(|it| it.body_json().unwrap()).collect()
     }
 
     pub(crate) fn program(&self) -> Program {

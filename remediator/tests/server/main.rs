@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod stand_in;

@@ -96,8 +96,7 @@ impl Program {
 
     /// With another configuration.
     pub(crate) fn edited(self, change: impl FnOnce(String) -> String) -> Self {
-        let config = std::fs::read_to_string(self.path("remediator.yml")).unwrap();
-        std::fs::write(self.path("remediator.yml"), change(config)).unwrap();
+        self.rewrite("remediator.yml", change);
         self.kill_and_start()
     }
 
@@ -121,6 +120,18 @@ impl Program {
         assert!(self.child.wait().unwrap().success());
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         Self::start_in(dir)
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
+    /// Writes one of its files anew, while it runs.
+    pub(crate) fn rewrite(&self, name: &str, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        std::fs::write(self.path(name), change(text)).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

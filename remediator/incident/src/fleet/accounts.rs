@@ -20,7 +20,7 @@ impl Fleet {
         out: &mut Out,
         apply: impl FnOnce(&mut Incident, &Context<'_>, &mut Out) -> bool,
     ) {
-        let Some(mut incident) = self.incidents.remove(&id) else {
+        let Some(mut incident) = self.remove(id) else {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
             return;
         };
@@ -67,9 +67,24 @@ impl Fleet {
                 self.alert_firing(alert, now, out);
             }
         } else {
-            self.incidents.insert(id, incident);
+            self.insert(incident);
             self.set_deadline(id, deadline);
         }
+    }
+
+    pub(super) fn insert(&mut self, incident: Incident) {
+        let phases = self.census.entry(incident.runbook.clone()).or_default();
+        *phases.entry(incident.phase_name()).or_default() += 1;
+        self.incidents.insert(incident.id, incident);
+    }
+
+    fn remove(&mut self, id: IncidentId) -> Option<Incident> {
+        let incident = self.incidents.remove(&id)?;
+        let phases = self.census.get_mut(&incident.runbook);
+        if let Some(number) = phases.and_then(|phases| phases.get_mut(incident.phase_name())) {
+            *number -= 1;
+        }
+        Some(incident)
     }
 
     /// Locks, budget and the number of sick targets follow what the incident has just done.
@@ -82,7 +97,7 @@ impl Fleet {
             {
                 let locks: Vec<LockName> = incident.locks(spec);
                 self.running.begin(incident.id, incident.target.clone(), locks);
-                self.budget.spend(now);
+                self.budget.spend(now, incident.runbook.clone());
             }
         }
         if !incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {

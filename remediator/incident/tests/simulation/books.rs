@@ -38,6 +38,7 @@ pub(crate) fn books() -> Vec<Runbook> {
         steps,
         recovery,
         mode: Mode::Act,
+        changes_per_hour: (id == "segment").then_some(3),
     };
     let look = |id, background| step(id, Kind::Diagnose { background, settle: Duration::ZERO }, false);
     let restore = Restore {

@@ -295,17 +295,24 @@ impl Shell {
     }
 
     fn check_budget(&self) {
-        let changes = self.intents.iter().filter(|(at, _, step, _)| self.now.since(*at) < HOUR && self.is_change(step));
-        let undone = self
-            .intents
-            .iter()
-            .filter(|(at, _, step, _)| self.now.since(*at) < HOUR && step.as_str() == "undo")
-            .count();
-        assert!(changes.count() <= self.policy.changes_per_hour + undone, "more changes in an hour than allowed");
+        let lately = || self.intents.iter().filter(|(at, ..)| self.now.since(*at) < HOUR).map(|(_, _, step, _)| step);
+        let changes = lately().filter(|step| self.is_change(step)).count();
+        let undone = lately().filter(|step| step.as_str() == "undo").count();
+        assert!(changes <= self.policy.changes_per_hour + undone, "more changes in an hour than allowed");
+        for book in &self.books {
+            let own = lately().filter(|step| self.changed_by(step).is_some_and(|it| it.id == book.id)).count();
+            let most = book.changes_per_hour.unwrap_or(usize::MAX);
+            assert!(own <= most, "more changes of {} in an hour than it allows", book.id);
+        }
+    }
+
+    /// The runbook whose change a step is, if it is one.
+    fn changed_by(&self, step: &StepId) -> Option<&Runbook> {
+        self.books.iter().find(|book| book.all_steps().any(|known| known.id == *step && known.is_change()))
     }
 
     fn is_change(&self, step: &StepId) -> bool {
-        self.books.iter().flat_map(Runbook::all_steps).any(|known| known.id == *step && known.is_change())
+        self.changed_by(step).is_some()
     }
 
     fn perform(&mut self, command: Command) {
@@ -417,8 +424,10 @@ impl Shell {
         self.now = self.now + down;
         let incidents: Vec<Incident> =
             self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
-        let changes = self.intents.iter().filter(|(_, _, step, _)| self.is_change(step));
-        let changes = changes.map(|(at, ..)| PastChange { started_at: *at }).collect();
+        let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
+            self.changed_by(step).map(|book| PastChange { started_at: *at, runbook: book.id.clone() })
+        };
+        let changes = self.intents.iter().filter_map(change).collect();
         // Orphans that ended while the shell was down did their work unseen.
         for process in std::mem::take(&mut self.processes) {
             if process.ends_at > self.now {

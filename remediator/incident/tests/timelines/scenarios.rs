@@ -207,6 +207,51 @@ fn one_change_at_a_time_and_a_budget_for_the_hour() {
 }
 
 #[test]
+fn a_runbook_s_own_budget_stops_its_changes_and_no_other_s_and_people_are_called() {
+    let limits = vvtv_incident::Policy { max_unhealthy_ratio: 1.0, ..policy() };
+    let own = vvtv_incident::Runbook {
+        changes_per_hour: Some(1),
+        ..runbook("segment-age", "SegmentAgeHigh", vec![change("restart")])
+    };
+    let other = runbook("ingest-down", "IngestDown", vec![change("restart_nginx")]);
+    let mut world =
+        World::with_policy(vec![own, other], limits).script("restart", heals(1)).script("restart_nginx", heals(1));
+    world.fire("SegmentAgeHigh", "a");
+    world.run(seconds(5));
+    world.fire("SegmentAgeHigh", "b");
+    world.fire("IngestDown", "c");
+    world.run(seconds(60));
+    assert_snapshot!(world.timeline(), @"
+     0.0s #1 opened alert_firing segment-age: a
+     0.0s #1 alert alert_firing SegmentAgeHigh
+     0.0s #1 health sick
+     0.0s #1 step_started next_step restart (attempt 1)
+     1.0s #1 step_finished step_ok restart
+     1.0s #1 health healthy
+     1.0s #1 phase healthy stabilising
+     5.0s #2 opened alert_firing segment-age: b
+     5.0s #2 alert alert_firing SegmentAgeHigh
+     5.0s #3 opened alert_firing ingest-down: c
+     5.0s #3 alert alert_firing IngestDown
+     5.0s #2 health sick
+     5.0s #2 blocked runbook_budget_spent restart
+     5.0s #2 paged runbook_budget_spent L1
+     5.0s #3 health sick
+     5.0s #3 step_started next_step restart_nginx (attempt 1)
+     5.1s #2 page_delivered delivered 1
+     6.0s #3 step_finished step_ok restart_nginx
+     6.0s #3 health healthy
+     6.0s #3 phase healthy stabilising
+    31.0s #1 phase stabilised monitoring
+    36.0s #3 phase stabilised monitoring
+    ");
+    assert_eq!(world.pages_in_short(), "5s #2 L1");
+    world.run(seconds(3600));
+    let restarts = world.runs.iter().filter(|(_, step, _)| step.as_str() == "restart").count();
+    assert_eq!(restarts, 2, "an hour later there is room again:\n{}", world.timeline());
+}
+
+#[test]
 fn hold_stops_actions_calls_l1_and_release_goes_on() {
     let mut world = World::new(vec![segment_age()]).script("status", ok(5));
     world.fire("SegmentAgeHigh", "main");

@@ -65,6 +65,7 @@ pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
         steps,
         recovery: Recovery::default(),
         mode: Mode::Act,
+        changes_per_hour: None,
     }
 }
 

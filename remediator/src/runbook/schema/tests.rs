@@ -119,6 +119,7 @@ healthy: min(up)
 healthy_for: 1m
 respond_within: 5m
 escalate: {level: 2, after: 10m}
+limits: {changes_per_hour: 4}
 mode: approve
 steps:
   - {id: look, kind: diagnose, background: true, run: {linux: [ls, 1], macos: [ls]}, timeout: 5s, output: text}
@@ -163,6 +164,7 @@ fn the_specimen_has_every_key() {
     let keys = [
         keys::<file::File>(),
         keys::<file::Escalate>(),
+        keys::<file::Limits>(),
         keys::<file::Step>(),
         keys::<file::When>(),
         keys::<file::Recovery>(),
@@ -176,9 +178,10 @@ fn the_specimen_has_every_key() {
 fn every_key_of_the_parser_is_explained_and_no_other() {
     let schema = schema();
     let at = |path: &str| schema.pointer(path).unwrap_or_else(|| panic!("no {path}"));
-    let places: [(&[&str], &str); 7] = [
+    let places: [(&[&str], &str); 8] = [
         (keys::<file::File>(), ""),
         (keys::<file::Escalate>(), "/properties/escalate"),
+        (keys::<file::Limits>(), "/properties/limits"),
         (keys::<file::Recovery>(), "/properties/recovery"),
         (keys::<file::Restore>(), "/properties/recovery/properties/restore/items"),
         (keys::<file::Step>(), "/$defs/step"),

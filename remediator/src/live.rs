@@ -1,0 +1,116 @@
+//! What of the configuration may change while the server runs, and reading it again: on SIGHUP and on `POST /-/reload`.
+//!
+//! The event loop puts it in force, between two turns and whole; everybody else looks at the snapshot that it shows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use vvtv_incident::{Policy, Runbook};
+
+use crate::config::{self, ChannelName, Config, Contact, SecretFiles};
+use crate::event_loop::Input;
+use crate::maintenance::Windows;
+use crate::metrics::Metrics;
+use crate::pager::{Channel, Tries};
+use crate::redaction::Redaction;
+use crate::runbook::{Book, Site, load_dir};
+
+/// What may change. Addresses, the journal and the webhook's token need a restart.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The runbooks.
+    pub books: Vec<Arc<Book>>,
+    /// The limits, and the mode.
+    pub policy: Policy,
+    /// Who is called on which channels.
+    pub contacts: Vec<Contact>,
+    /// The ways to reach them, by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// Planned times in which nothing is done.
+    pub windows: Windows,
+    /// What runbooks may use of this installation.
+    pub site: Site,
+    /// What must not be written down.
+    pub redaction: Redaction,
+}
+
+/// The snapshot that readers look at.
+pub type Watched = watch::Receiver<Arc<Live>>;
+
+impl Live {
+    /// What a configuration and its runbooks say.
+    ///
+    /// # Errors
+    /// A channel's HTTP client cannot be set up.
+    pub fn new(config: &Config, books: Vec<Book>) -> anyhow::Result<Self> {
+        let channel = |(name, channel): (&ChannelName, &config::Channel)| {
+            let channel = Channel::new(channel.clone(), Tries::default()).context("cannot set up the HTTP client")?;
+            Ok((name.to_string(), channel))
+        };
+        Ok(Self {
+            books: books.into_iter().map(Arc::new).collect(),
+            policy: config.policy.clone(),
+            contacts: config.contacts.clone(),
+            channels: config.channels.iter().map(channel).collect::<anyhow::Result<_>>()?,
+            windows: Windows::new(config.maintenance_windows.clone()),
+            site: config.site.clone(),
+            redaction: Redaction::of(config),
+        })
+    }
+
+    /// The runbooks as the core knows them.
+    #[must_use]
+    pub fn plans(&self) -> Vec<Runbook> {
+        self.books.iter().map(|book| book.plan.clone()).collect()
+    }
+}
+
+/// Reads the configuration again.
+pub struct Reloader {
+    file: PathBuf,
+    inputs: mpsc::Sender<Input>,
+    metrics: Metrics,
+    /// One at a time, or an older text could come into force after a newer one.
+    turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// A reader of this file. What was read at the start counts as the first good reading.
+    #[must_use]
+    pub fn new(file: PathBuf, inputs: mpsc::Sender<Input>, metrics: Metrics) -> Self {
+        metrics.reloaded(true);
+        Self { file, inputs, metrics, turn: Mutex::new(()) }
+    }
+
+    /// Puts what the files say now in force, or keeps everything as it is. The outcome is logged and counted.
+    ///
+    /// # Errors
+    /// The configuration or a runbook is wrong.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let _turn = self.turn.lock().await;
+        let result = self.read_and_hand_over().await;
+        self.metrics.reloaded(result.is_ok());
+        match &result {
+            Ok(()) => tracing::info!(file = %self.file.display(), "configuration loaded again"),
+            Err(error) => tracing::error!(error = format!("{error:#}"), "configuration not loaded: the old one stays"),
+        }
+        result
+    }
+
+    async fn read_and_hand_over(&self) -> anyhow::Result<()> {
+        let file = self.file.clone();
+        let read = move || {
+            let config = config::load(&file, SecretFiles::Demand)?;
+            let books = load_dir(&config.runbooks, &config.site)?;
+            Live::new(&config, books)
+        };
+        let live = tokio::task::spawn_blocking(read).await.context("reading the configuration died")??;
+        let (done, in_force) = oneshot::channel();
+        let input = Input::Reload { live: Arc::new(live), done };
+        self.inputs.send(input).await.ok().context("shutting down")?;
+        in_force.await.context("shutting down")
+    }
+}
