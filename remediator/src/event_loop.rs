@@ -13,13 +13,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, RunbookId, StepId, Timestamp};
+use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, RunbookId, Timestamp};
 
 pub use self::effects::Surroundings;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
 use crate::executor::Identity;
+use crate::facts::{Said, StepFact};
 use crate::journal::{Delivery, Journal, RunKey, RunResult};
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
@@ -91,15 +92,6 @@ pub enum Input {
 #[error("the journal cannot be written")]
 pub struct Unavailable;
 
-/// What a step said, for the conditions after it.
-#[derive(Clone, Debug, Default)]
-pub struct StepFact {
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// What it wrote to stdout, capped.
-    pub stdout: Arc<str>,
-}
-
 /// The loop's whole state.
 pub struct EventLoop {
     fleet: Fleet,
@@ -107,7 +99,7 @@ pub struct EventLoop {
     clock: Clock,
     books: BTreeMap<RunbookId, Arc<Book>>,
     contacts: Vec<Contact>,
-    facts: BTreeMap<IncidentId, BTreeMap<StepId, StepFact>>,
+    facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
     undelivered: BTreeMap<(IncidentId, u32), BTreeSet<String>>,
     surroundings: Surroundings,
@@ -155,9 +147,9 @@ impl EventLoop {
     /// Puts the parts together; nothing runs yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let mut facts: BTreeMap<IncidentId, BTreeMap<StepId, StepFact>> = BTreeMap::new();
+        let mut facts: BTreeMap<IncidentId, Said> = BTreeMap::new();
         for (key, fact) in parts.facts {
-            facts.entry(key.incident).or_default().insert(key.step, fact);
+            facts.entry(key.incident).or_default().note(key.step, fact);
         }
         let mut undelivered: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for key in parts.undelivered {

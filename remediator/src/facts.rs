@@ -1,8 +1,12 @@
 //! What is known so far in one incident: the values that conditions and argument templates can name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
+use vvtv_incident::{Incident, StepId};
+
+use crate::runbook::{Book, Output};
 
 /// Everything that an expression can see.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,14 +26,19 @@ pub struct Facts {
 /// One step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StepFacts {
-    /// Its state: `pending`, `skipped`, `running`, `ok`, `failed`, `timeout` or `unknown`.
+    /// Its state in this pass through the steps: `pending`, `skipped`, `running`, `ok`, `failed`, `timeout` or `unknown`.
     pub state: String,
+    /// Whether it ended well in any pass of this incident: after a relapse a measure stands that this pass left out.
+    pub done: bool,
     /// Its exit code, if it ended by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// Its standard output as JSON, if the step's `output` is `json` and it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<serde_json::Value>,
+    /// The same of the first time that it ended well in this incident: what was in force before anything was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_json: Option<serde_json::Value>,
     /// Its standard output, as far as it was kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdout: Option<String>,
@@ -66,4 +75,50 @@ pub struct IncidentFacts {
 pub struct HostFacts {
     /// `linux` or `macos`.
     pub platform: String,
+}
+
+/// What a step said when it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepFact {
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// What it wrote to stdout, capped.
+    pub stdout: Arc<str>,
+    /// Whether it ended well.
+    pub ok: bool,
+}
+
+/// What the steps of one incident said: each the last time that it ended, and the first time that it ended well.
+#[derive(Clone, Debug, Default)]
+pub struct Said(BTreeMap<StepId, (StepFact, Option<Arc<str>>)>);
+
+impl Said {
+    /// Takes an end down; ends are told in their order.
+    pub fn note(&mut self, step: StepId, fact: StepFact) {
+        let (last, first) = self.0.entry(step).or_default();
+        if fact.ok && first.is_none() {
+            *first = Some(Arc::clone(&fact.stdout));
+        }
+        *last = fact;
+    }
+
+    /// Every step of an incident, as conditions and arguments can name them.
+    #[must_use]
+    pub fn steps(&self, incident: &Incident, book: &Book) -> BTreeMap<String, StepFacts> {
+        let one = |record: &vvtv_incident::StepRecord| {
+            let said = self.0.get(&record.id);
+            let is_json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
+            let json = |text: &Arc<str>| if is_json { serde_json::from_str(text).ok() } else { None };
+            let facts = StepFacts {
+                state: record.state.as_str().to_owned(),
+                done: said.is_some_and(|(_, first)| first.is_some()),
+                exit_code: said.and_then(|(last, _)| last.exit_code),
+                json: said.and_then(|(last, _)| json(&last.stdout)),
+                first_json: said.and_then(|(_, first)| first.as_ref()).and_then(json),
+                stdout: said.map(|(last, _)| last.stdout.to_string()),
+            };
+            (record.id.to_string(), facts)
+        };
+        incident.steps.iter().map(one).collect()
+    }
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Fleet, StepState};
+use vvtv_incident::{Event, Fleet, Outcome, StepState};
 use vvtv_toolkit::serve::Limits;
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -20,8 +20,9 @@ use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::config::{self, ChannelName, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
-use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, StepFact, Surroundings};
+use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
+use crate::facts::StepFact;
 use crate::http::{Shared, router};
 use crate::journal::{Journal, PastRun, Restored, RunKey};
 use crate::metrics::Metrics;
@@ -219,7 +220,10 @@ fn channels(config: &Config) -> anyhow::Result<BTreeMap<String, Channel>> {
 
 /// What steps of open incidents said before the restart.
 fn facts(results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
-    let fact = |run: PastRun| (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into() });
+    let fact = |run: PastRun| {
+        let ok = run.outcome == Outcome::Ok;
+        (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into(), ok })
+    };
     results.into_iter().map(fact).collect()
 }
 

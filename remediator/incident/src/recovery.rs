@@ -76,7 +76,11 @@ impl Incident {
             self.trouble(Reason::Flapping, cx, out);
             return flow;
         }
-        for (record, step) in self.steps.iter_mut().zip(&cx.runbook.steps) {
+        if !self.restoring_was_stopped(cx) {
+            // The steps may put in place again what was taken back already.
+            self.restore_next = 0;
+        }
+        for (record, step) in self.steps.iter_mut().zip(cx.runbook.all_steps()) {
             let ran = record.attempts > 0 && record.state != StepState::Skipped;
             record.approved_by = None;
             if record.state != StepState::Running && (!ran || step.repeatable()) {
@@ -84,6 +88,15 @@ impl Incident {
             }
         }
         self.enter(Phase::Working { cursor: 0, stage: Stage::Ready }, Reason::Relapse, out)
+    }
+
+    /// Whether a measure could not be taken back: what is left of them is for people to decide.
+    fn restoring_was_stopped(&self, cx: &Context<'_>) -> bool {
+        let stages = self.steps.get(cx.runbook.steps.len()..).unwrap_or_default().chunks_exact(2);
+        stages.into_iter().any(|stage| match stage {
+            [apply, undo] => undo.attempts > 0 || matches!(apply.state, StepState::Failed | StepState::Timeout),
+            _ => false,
+        })
     }
 
     pub(crate) fn restoring(&mut self, index: usize, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
@@ -127,7 +140,7 @@ impl Incident {
                 Flow::Again
             }
             Stage::Settling { since, until } | Stage::Verifying { since, until } => {
-                self.watch_restore(index, since, until, cx, out)
+                self.watch_restore(index, (since, until), cx, out)
             }
         }
     }
@@ -146,7 +159,11 @@ impl Incident {
             }
             other => other,
         };
-        self.blocked_by_others(cx).or_else(limits)
+        match self.blocked_by_others(cx) {
+            // The cause began when the measure was taken back: putting it in place again is what may end it.
+            Some(Block::CauseOpen) if is_undo(index, cx) => limits(),
+            other => other.or_else(limits),
+        }
     }
 
     fn block_restore(&mut self, index: usize, by: Block, cx: &Context<'_>, out: &mut Out) -> Flow {
@@ -159,6 +176,12 @@ impl Incident {
     }
 
     fn look_at_restore(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
+        let record = self.steps.get(index);
+        if record.is_some_and(|record| !is_undo(index, cx) && record.state != StepState::Pending) {
+            self.skip(index, Reason::AlreadyRan, out);
+            self.next_restore(cx, out);
+            return Flow::Again;
+        }
         if let Some(by) = self.restore_blocked(index, step, cx) {
             return self.block_restore(index, by, cx, out);
         }
@@ -242,16 +265,23 @@ impl Incident {
         }
     }
 
-    /// A measure was taken back: the target must stay healthy for the whole of `settle`.
+    /// A measure was taken back: the target must be healthy once `settle` is over.
+    ///
+    /// Until then its health is measured over a time in which the measure was still in place, and tells nothing; unless a cause of
+    /// this trouble begins meanwhile, which no measurement over both explains.
     fn watch_restore(
         &mut self,
         index: usize,
-        since: Timestamp,
-        until: Timestamp,
+        (since, until): (Timestamp, Timestamp),
         cx: &Context<'_>,
         out: &mut Out,
     ) -> Flow {
-        match self.health.answer_since(since) {
+        let asked_from = match cx.cause {
+            None if cx.now < until => return Flow::Wait,
+            Some(_) if cx.now < until => since,
+            Some(_) | None => until,
+        };
+        match self.health.answer_since(asked_from) {
             Some(Verdict::Sick) => {
                 self.enter(Phase::Restoring { step: index + 1, stage: Stage::Ready }, Reason::RestoreHurt, out)
             }

@@ -126,7 +126,7 @@ pub struct Recovery {
 /// One temporary measure and its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restore {
-    /// Takes the measure back; its `settle` is how long the target must stay healthy afterwards.
+    /// Takes the measure back; its `settle` is how long the measurement of health goes on seeing the time before.
     pub apply: Step,
     /// Puts the measure in place again if that hurt.
     pub undo: Step,

@@ -9,15 +9,15 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, Timestamp, Verdict};
 
-use super::{EventLoop, Input, StepFact};
+use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
 use crate::executor::{Captured, Executor, Finished, Launch};
-use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
+use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
 use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
-use crate::runbook::{Book, Output, Site};
+use crate::runbook::{Book, Site};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
@@ -184,16 +184,10 @@ impl EventLoop {
 
     /// What conditions and arguments can name.
     fn facts(&self, state: &Incident, book: &Book) -> Facts {
-        let said = self.facts.get(&state.id);
-        let steps = state.steps.iter().map(|record| {
-            let fact = said.and_then(|said| said.get(&record.id));
-            let json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
-            (record.id.to_string(), step_facts(record.state.as_str(), fact, json))
-        });
         let alert = state.alerts.values().min_by_key(|alert| alert.heard_at);
         Facts {
             target: state.target.to_string(),
-            steps: steps.collect(),
+            steps: self.facts.get(&state.id).unwrap_or(&Said::default()).steps(state, book),
             alert: alert.map_or_else(AlertFacts::default, |alert| AlertFacts {
                 name: alert.name.to_string(),
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
@@ -208,15 +202,6 @@ impl EventLoop {
             },
             host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
         }
-    }
-}
-
-fn step_facts(state: &str, fact: Option<&StepFact>, json: bool) -> StepFacts {
-    StepFacts {
-        state: state.to_owned(),
-        exit_code: fact.and_then(|fact| fact.exit_code),
-        json: fact.filter(|_| json).and_then(|fact| serde_json::from_str(&fact.stdout).ok()),
-        stdout: fact.map(|fact| fact.stdout.to_string()),
     }
 }
 

@@ -4,7 +4,8 @@ use tokio::sync::oneshot;
 use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Timestamp};
 
 use super::effects::Effect;
-use super::{EventLoop, Input, StepFact, Unavailable};
+use super::{EventLoop, Input, Unavailable};
+use crate::facts::StepFact;
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
 use crate::outbox::{Message, MessageKey, MessageKind};
 use crate::webhook::AlertUpdate;
@@ -116,14 +117,15 @@ impl EventLoop {
 
     fn finished(&mut self, key: &RunKey, result: &RunResult) {
         self.running.remove(key);
-        let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into() };
+        let ok = result.state == "ok";
+        let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into(), ok };
         if let Some(incident) = self.fleet.incident(key.incident) {
             self.metrics.steps.with_label_values(&[incident.runbook.as_str(), key.step.as_str(), result.state]).inc();
             let record = incident.steps.iter().find(|record| record.id == key.step);
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }
-            self.facts.entry(key.incident).or_default().insert(key.step.clone(), fact);
+            self.facts.entry(key.incident).or_default().note(key.step.clone(), fact);
         }
     }
 

@@ -203,8 +203,8 @@ impl Script for Case {
         };
         let takes = if result.hangs { timeout } else { result.takes.map_or(TAKES, PromDuration::get) };
         let exit_code = (!result.hangs && !result.lost).then_some(result.exit_code);
-        let (stdout, json) = (result.stdout.clone(), result.json.clone());
-        Ending { takes, outcome, exit_code, stdout, json, health: result.health.map(verdict) }
+        let stdout = result.json.as_ref().map_or_else(|| result.stdout.clone(), serde_json::Value::to_string);
+        Ending { takes, outcome, exit_code, stdout, health: result.health.map(verdict) }
     }
 
     fn promql(&self, query: &Query) -> Answer {

@@ -28,7 +28,6 @@ impl Script for NothingHelps {
             outcome: Outcome::Ok,
             exit_code: Some(0),
             stdout: String::new(),
-            json: None,
             health: None,
         }
     }

@@ -10,9 +10,9 @@ use vvtv_incident::{
 };
 
 use crate::condition::holds_with;
-use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFacts};
+use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said, StepFact};
 use crate::promql::Query;
-use crate::runbook::{Book, Output, Site};
+use crate::runbook::{Book, Site};
 
 /// Answers take this long, so that nothing happens in the instant in which it was asked for.
 const ANSWER: Duration = Duration::from_millis(10);
@@ -26,7 +26,6 @@ pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) exit_code: Option<i32>,
     pub(super) stdout: String,
-    pub(super) json: Option<serde_json::Value>,
     /// The health of the incident's target from then on.
     pub(super) health: Option<Verdict>,
 }
@@ -69,7 +68,7 @@ pub(super) struct World<'a, S> {
     health: BTreeMap<RunbookId, Verdict>,
     /// Health of runbooks that nothing was said about.
     health_of_others: Verdict,
-    said: BTreeMap<(IncidentId, StepId), Ending>,
+    said: BTreeMap<IncidentId, Said>,
     alert: BTreeMap<RunbookId, AlertFacts>,
     pub(super) lines: Vec<Line>,
 }
@@ -149,7 +148,9 @@ impl<'a, S: Script> World<'a, S> {
                     self.health.insert(runbook, verdict);
                 }
                 let outcome = ending.outcome.clone();
-                self.said.insert((incident, step.clone()), ending);
+                let fact =
+                    StepFact { exit_code: ending.exit_code, ok: outcome == Outcome::Ok, stdout: ending.stdout.into() };
+                self.said.entry(incident).or_default().note(step.clone(), fact);
                 self.step(Event::StepFinished { incident, step, attempt, outcome });
             }
         }
@@ -219,7 +220,6 @@ impl<'a, S: Script> World<'a, S> {
                 outcome: Outcome::Failed(error.clone()),
                 exit_code: None,
                 stdout: String::new(),
-                json: None,
                 health: None,
             },
             Ok(_) | Err(_) => self.script.ending(&step, attempt, spec.timeout),
@@ -238,20 +238,9 @@ impl<'a, S: Script> World<'a, S> {
     }
 
     fn facts(&self, incident: &Incident, book: &Book) -> Facts {
-        let steps = incident.steps.iter().map(|record| {
-            let said = self.said.get(&(incident.id, record.id.clone()));
-            let json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
-            let facts = StepFacts {
-                state: record.state.as_str().to_owned(),
-                exit_code: said.and_then(|said| said.exit_code),
-                json: said.filter(|_| json).and_then(|said| said.json.clone()),
-                stdout: said.map(|said| said.stdout.clone()),
-            };
-            (record.id.to_string(), facts)
-        });
         Facts {
             target: incident.target.to_string(),
-            steps: steps.collect(),
+            steps: self.said.get(&incident.id).unwrap_or(&Said::default()).steps(incident, book),
             alert: self.alert.get(&incident.runbook).cloned().unwrap_or_default(),
             incident: IncidentFacts {
                 id: incident.id.get(),

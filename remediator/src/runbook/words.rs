@@ -69,6 +69,11 @@ fn expression(text: &str, titles: &Titles<'_>) -> Option<String> {
 }
 
 fn comparison(clause: &str, titles: &Titles<'_>) -> Option<String> {
+    if let Some(what) = clause.strip_suffix(".done") {
+        let (what, words) = what.strip_prefix("not ").map_or((what, "was done"), |what| (what, "was not done"));
+        let title = titles.get(what.trim().strip_prefix("steps.")?)?;
+        return Some(format!("“{title}” {words}"));
+    }
     if let Some(what) = clause.strip_suffix(" is none") {
         return Some(format!("{} is not set", subject(what, titles)?));
     }
@@ -156,6 +161,8 @@ mod tests {
         r#"steps.status.json.a != "x and y" or alert.labels.variant == "b""#,
         Some("`a` from “Check it” is not x and y, or the alert's `variant` is b")
     )]
+    #[case("steps.status.done", Some("“Check it” was done"))]
+    #[case("not steps.status.done", Some("“Check it” was not done"))]
     #[case("steps.status.json.item is none", Some("`item` from “Check it” is not set"))]
     #[case(r#"steps.status.json.a == 1 or steps.status.json.b == 2 and steps.status.json.c == 3"#, None)]
     #[case("steps.status.json.list | length > 3", None)]

@@ -91,7 +91,7 @@ fn restores_go_back_to_what_the_changes_reported() {
     let drops = book(&books, "encoder-drops");
     let mut facts = Facts { target: "main".to_owned(), ..Facts::default() };
     let mut report = |step: &str, json: serde_json::Value| {
-        let step_facts = StepFacts { state: "ok".to_owned(), json: Some(json), ..StepFacts::default() };
+        let step_facts = StepFacts { json: Some(json.clone()), first_json: Some(json), ..StepFacts::default() };
         facts.steps.insert(step.to_owned(), step_facts);
     };
     report("lower_preset", serde_json::json!({"key": "encoder.preset", "old": "slow", "new": "fast"}));
