@@ -92,6 +92,12 @@ async fn done(scene: &Scene<'_>, runbook: &str, step: &str) -> anyhow::Result<In
         .await
 }
 
+/// A measure that was put in place again is the first level's to look at, and nobody else's.
+fn told_l1_alone(incident: &Incident) {
+    let levels: Vec<_> = incident.pages.iter().map(|page| page["level"].clone()).collect();
+    assert!(!levels.is_empty() && levels.iter().all(|level| *level == json!(1)), "{:#?}", incident.pages);
+}
+
 #[tokio::test]
 async fn an_encoder_at_a_fraction_of_the_pace_gets_the_lightest_preset_because_its_segments_are_old()
 -> anyhow::Result<()> {
@@ -108,6 +114,27 @@ async fn an_encoder_at_a_fraction_of_the_pace_gets_the_lightest_preset_because_i
     assert_eq!(flag(&lab, "encoder.preset")?, json!("ultrafast"));
     assert_eq!(lab.site().nginx_master()?.pid, nginx);
     nobody_was_called(&lab)
+}
+
+#[tokio::test]
+async fn a_swinging_bitrate_is_made_constant_and_stays_so_as_long_as_the_content_swings() -> anyhow::Result<()> {
+    let lab = short("BitrateVarianceHigh", "bitrate-variance", 40).start().await?;
+    let scene = Scene::begin(&lab, Fault::BitrateSwings)?;
+    let swinging = signal(&lab, "vvtv_bitrate_variance_ratio", "the bitrate to swing", |ratio| ratio > 0.25).await?;
+    done(&scene, "bitrate-variance", "smooth_rate_control").await?;
+    let constant = signal(&lab, "vvtv_bitrate_variance_ratio", "a steady bitrate", |ratio| ratio <= 0.25).await?;
+    println!(
+        "coefficient of variation: {swinging:.3} under CRF, {constant:.3} under CBR, after {:.1} s",
+        scene.began().elapsed().as_secs_f64()
+    );
+    // The film is on air still: what is taken back hurts, is put in place again, and a person is told.
+    let incident = scene.closed("bitrate-variance").await?;
+    assert_eq!(incident.step("restore_rate_control")?, ("ok", 1));
+    assert_eq!(incident.step("smooth_rate_control_again")?, ("ok", 1));
+    assert_eq!(flag(&lab, "encoder.rate_control")?, json!("cbr"));
+    assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
+    told_l1_alone(&incident);
+    Ok(())
 }
 
 #[tokio::test]
