@@ -99,6 +99,33 @@ fn told_l1_alone(incident: &Incident) {
 }
 
 #[tokio::test]
+async fn an_overloaded_encoder_gets_a_lighter_preset_and_keeps_it_when_the_old_one_loses_frames_again()
+-> anyhow::Result<()> {
+    let lab = short("EncoderDropsHigh", "encoder-drops", 20).start().await?;
+    noise_on_air(&lab).await?;
+    let scene = Scene::begin(&lab, Fault::EncoderOverload)?;
+    let heavy = flag(&lab, "encoder.preset")?;
+    let lost = signal(&lab, "vvtv_encoder_drops_ratio", "frames to be lost", |ratio| ratio > 0.005).await?;
+    done(&scene, "encoder-drops", "lower_preset").await?;
+    assert_eq!(flag(&lab, "encoder.preset")?, json!("fast"));
+    let left = signal(&lab, "vvtv_encoder_drops_ratio", "losses to end", |ratio| ratio <= 0.005).await?;
+    println!(
+        "lost: {lost:.3} with preset {heavy}, {left:.4} with fast, after {:.1} s",
+        scene.began().elapsed().as_secs_f64()
+    );
+
+    done(&scene, "encoder-drops", "restore_preset").await?;
+    let incident = scene.closed("encoder-drops").await?;
+    assert_eq!(incident.step("lower_preset_again")?, ("ok", 1));
+    assert_eq!(incident.step("restart_lower")?.1, 0, "one measure was enough: {incident:#?}");
+    told_l1_alone(&incident);
+    assert_eq!(flag(&lab, "encoder.preset")?, json!("fast"), "the old preset was {heavy}");
+    assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before());
+    Fault::EncoderOverload.undo(lab.site())?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_encoder_at_a_fraction_of_the_pace_gets_the_lightest_preset_because_its_segments_are_old()
 -> anyhow::Result<()> {
     let size = Edit::set("configs/playout.yml", "/video", json!({"width": 854, "height": 480, "fps": 25}));
