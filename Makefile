@@ -32,8 +32,10 @@ lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 	cargo fetch --locked
 	cargo deny --offline check bans licenses sources
 
-bench: ## Benchmarks
+bench: packages ## Benchmarks, then how long each fault lasts on the real stack (a quarter of an hour)
 	cargo bench --workspace --locked
+	cargo build --release --locked $(PROGRAMS)
+	@$(TARGET)/release/vvtv-lab bench
 
 fuzz: ## Fuzz every parser for a minute each, from the recorded inputs on (needs a nightly toolchain; SECONDS=10 for less)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo 'installing cargo-fuzz: takes a minute'; cargo install --locked --quiet cargo-fuzz --version 0.13.1; }

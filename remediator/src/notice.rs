@@ -1,5 +1,7 @@
 //! From a message in the outbox to what people read: built from the journal when it is sent, so that a page always tells the latest.
 
+use std::collections::BTreeMap;
+
 use url::Url;
 use vvtv_incident::{Incident, StepState};
 
@@ -8,6 +10,9 @@ use crate::journal::{JournalError, Reader};
 use crate::live::Watched;
 use crate::outbox::{Message, MessageKind};
 use crate::pager::{Links, Notice, NoticeKind, Tried};
+
+/// So many lines of a failed step's stderr are told.
+const SAID_LINES_MAX: usize = 3;
 
 /// What a notice needs besides the journal.
 #[derive(Clone, Debug)]
@@ -42,10 +47,16 @@ impl Addresses {
 pub async fn notice_for(message: &Message, reader: &Reader, addresses: &Addresses) -> Result<Notice, NoticeError> {
     let id = message.key.incident;
     let row = reader.incident(id).await?.ok_or(NoticeError::NoIncident(id.get()))?;
-    Ok(write(message, &row.incident, addresses))
+    let complaints = reader.complaints(id).await?;
+    Ok(write(message, &row.incident, &complaints, addresses))
 }
 
-fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notice {
+fn write(
+    message: &Message,
+    incident: &Incident,
+    complaints: &BTreeMap<String, String>,
+    addresses: &Addresses,
+) -> Notice {
     let live = addresses.live.borrow().clone();
     let book = live.books.iter().find(|book| book.plan.id == incident.runbook);
     let title = book.map_or_else(|| incident.runbook.to_string(), |book| book.title.clone());
@@ -59,6 +70,7 @@ fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notic
             .map_or_else(|| record.id.to_string(), |step| step.title.clone()),
         state: record.state,
         reason: record.reason,
+        said: complaints.get(record.id.as_str()).and_then(|text| last_lines(text)),
     });
     Notice {
         // One alert a page: a level that is called again must ring again, and an old resolve must not end a new call.
@@ -83,5 +95,27 @@ fn write(message: &Message, incident: &Incident, addresses: &Addresses) -> Notic
             runbook: format!("{base}/runbooks/{}", incident.runbook),
         },
         tried: tried.collect(),
+    }
+}
+
+/// The last lines that say something, on one line.
+fn last_lines(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(SAID_LINES_MAX)..).unwrap_or_default();
+    let said: String = last.join(" | ").chars().filter(|c| !c.is_control()).collect();
+    (!said.is_empty()).then_some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_step_said_last() {
+        let nginx = "nginx: [emerg] unknown directive \"nonsense\" in rtmp.conf:70\nnginx: rtmp.conf test failed\n";
+        let expected = "nginx: [emerg] unknown directive \"nonsense\" in rtmp.conf:70 | nginx: rtmp.conf test failed";
+        assert_eq!(last_lines(nginx).as_deref(), Some(expected));
+        assert_eq!(last_lines("1\n2\n\n3\n \u{1b}4 \n5").as_deref(), Some("3 | 4 | 5"));
+        assert_eq!(last_lines(" \n"), None);
     }
 }

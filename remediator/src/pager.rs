@@ -18,6 +18,8 @@ use crate::config;
 pub const SUMMARY_BYTES_MAX: usize = 1024;
 /// The longest other text of a notice, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
+/// The longest excerpt of a step's stderr, in bytes.
+const SAID_BYTES_MAX: usize = 500;
 /// Steps that a notice tells of.
 const TRIED_MAX: usize = 50;
 /// The most that is read of a receiver's explanation.
@@ -88,6 +90,8 @@ pub struct Tried {
     pub state: StepState,
     /// Why.
     pub reason: Option<Reason>,
+    /// If it failed: the last lines of its stderr, on one line. Longer ones than [`SAID_BYTES_MAX`] are cut.
+    pub said: Option<String>,
 }
 
 /// Why a notice did not arrive.
@@ -265,7 +269,13 @@ impl Notice {
             contact: short(&self.contact),
             title: short(&self.title),
             target: short(&self.target),
-            tried: tried.map(|step| Tried { title: short(&step.title), ..step.clone() }).collect(),
+            tried: tried
+                .map(|step| Tried {
+                    title: short(&step.title),
+                    said: step.said.as_deref().map(|said| cut(said, SAID_BYTES_MAX).to_owned()),
+                    ..step.clone()
+                })
+                .collect(),
             ..self.clone()
         }
     }

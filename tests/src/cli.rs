@@ -36,6 +36,8 @@ pub enum Verb {
         #[arg(long)]
         undo: bool,
     },
+    /// Provoke each fault on a stack of its own, and print how long each lasts: takes a quarter of an hour
+    Bench,
     /// Clean up after a lab that was killed; labs start it themselves
     #[command(hide = true)]
     Guard {

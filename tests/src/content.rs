@@ -41,6 +41,19 @@ const SWINGING: Film = Film {
     audio: None,
 };
 
+/// Nothing but noise: no picture is harder to encode, so that a preset that is fine otherwise is too slow.
+const NOISY: Film =
+    Film { name: "noisy.mp4", video: "smptehdbars=size=320x180:rate=25,noise=alls=60:allf=t", audio: None };
+
+/// Makes the film that is hard to encode in `directory`, or finds it there from before. It lasts ten minutes.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn noisy(directory: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+    make(directory, &NOISY, TAKE_SECONDS, 49)
+}
+
 /// Makes the film whose bitrate swings in `directory`, or finds it there from before. It lasts four minutes.
 ///
 /// # Errors

@@ -7,6 +7,7 @@
 //! stopped by name; every wait has a deadline and says what it last saw.
 
 pub mod ask;
+pub mod bench;
 pub mod board;
 pub mod cli;
 pub mod config;

@@ -70,6 +70,19 @@ async fn what_no_step_can_repair_calls_l2_at_its_timer_once_and_takes_it_back_wh
     std::fs::write(&conf, format!("{good}\nnonsense;\n")).context("break NGINX's configuration")?;
     let scene = Scene::begin(&lab, Fault::NginxDown)?;
 
+    // Who is called first reads what is wrong with the configuration without opening anything.
+    let ours = |page: &Page| page.body.pointer("/payload/group") == Some(&json!("ingest-down"));
+    let wanted = |page: &Page| ours(page) && calls(page, "trigger", 1);
+    let first = lab.pager().wait_for_page("the page of L1", REPAIRED_WITHIN, wanted).await?;
+    let tried = first.body.pointer("/payload/custom_details/tried").cloned().unwrap_or(Value::Null);
+    let line = good.lines().count() + 2;
+    let told = format!("unknown directive \"nonsense\" in {}:{line} |", conf.display());
+    let tells = |it: &str| it.starts_with("Check NGINX configuration: failed (step_failed): ") && it.contains(&told);
+    let mut tried_steps = tried.as_array().into_iter().flatten().filter_map(Value::as_str);
+    assert!(tried_steps.any(tells), "{told} is not in {tried:#}");
+    let restarts = scene.incident("the incident", "ingest-down", |_| true).await?.step("restart_nginx")?.1;
+    assert_eq!(restarts, 0, "NGINX was restarted blindly");
+
     let page = lab.pager().wait_for_page("the page of L2", REPAIRED_WITHIN, |page| calls(page, "trigger", 2)).await?;
     let incident = scene.incident("the incident", "ingest-down", |_| true).await?;
     assert_eq!(incident.step("check_nginx_config")?.0, "failed");

@@ -69,8 +69,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Ops(Ops),
     /// Run the playout daemon in the foreground
-    #[command(after_help = "Example:\n  vvtvctl --root /vvtv playout")]
+    #[command(after_help = "Example:\n  vvtvctl --root /vvtv playout\n  vvtvctl --root /vvtv playout --takeover")]
     Playout {
+        /// Ask the daemon that runs on this root to end, and go on with its item where it was
+        #[arg(long)]
+        takeover: bool,
         #[command(flatten)]
         log: LogArgs,
     },
@@ -288,4 +291,40 @@ pub(crate) enum Maintenance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scope {
     Streaming,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every command that is no group of commands, with its words.
+    fn leaves(command: &clap::Command, words: &str, found: &mut Vec<(String, clap::Command)>) {
+        let words = format!("{words} {}", command.get_name()).trim_start().to_owned();
+        if command.has_subcommands() {
+            command.get_subcommands().for_each(|sub| leaves(sub, &words, found));
+        } else {
+            found.push((words, command.clone()));
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_understood() {
+        let mut commands = Vec::new();
+        leaves(&Cli::command(), "", &mut commands);
+        assert!(commands.len() > 20, "{commands:#?}");
+        for (words, command) in commands {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) = help.split_once("Example:\n").unwrap_or_else(|| panic!("{words} has no example"));
+            for example in examples.lines() {
+                // What follows is the shell's.
+                let ours = example.split(['|', '>', '&', '\'']).next().unwrap();
+                let parsed = Cli::try_parse_from(ours.split_whitespace());
+                assert!(parsed.is_ok(), "{words}: {example}: {}", parsed.unwrap_err());
+            }
+            let last = words.rsplit(' ').next().unwrap();
+            assert!(examples.split_whitespace().any(|word| word == last), "{words}: the example is another command's");
+        }
+    }
 }

@@ -24,7 +24,12 @@ pub(crate) fn ask(layout: &Layout, request: &Request) -> Result<Reply, Failure> 
     let path = layout.socket();
     let timeout = match request {
         Request::Restart { .. } => SLOW,
-        Request::Status | Request::Stats | Request::Config | Request::Skip | Request::LogTail { .. } => QUICK,
+        Request::Status
+        | Request::Stats
+        | Request::Config
+        | Request::Skip
+        | Request::HandOver
+        | Request::LogTail { .. } => QUICK,
     };
     let converse = || -> anyhow::Result<Reply> {
         let mut stream = UnixStream::connect(&path)?;

@@ -30,7 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     match command {
         Command::Completions { shell } => return docs::completions(shell),
         Command::Man { output } => return docs::man_pages(&output),
-        Command::Playout { log } => return playout::run(&Context::new(global)?, &log),
+        Command::Playout { takeover, log } => return playout::run(&Context::new(global)?, &log, takeover),
         Command::Streaming(_) | Command::Flags(_) | Command::Queue(_) | Command::Ops(_) => {}
     }
     let context = Context::new(global)?;

@@ -26,6 +26,8 @@ pub(crate) enum Request {
     },
     /// End the item on air, so that the next one plays.
     Skip,
+    /// End, and leave the item on air to the daemon that asks, from where it is.
+    HandOver,
     /// The newest lines of the log.
     LogTail {
         lines: usize,
@@ -51,6 +53,10 @@ pub(crate) enum Reply {
     Skipped {
         id: i64,
         asset_path: String,
+    },
+    /// The daemon ends; the root's lock is free when nothing is left of it.
+    HandingOver {
+        daemon_pid: u32,
     },
     /// The request was not understood or cannot be served.
     Refused {

@@ -27,16 +27,21 @@ CREATE TABLE IF NOT EXISTS playout_queue (
     content_kind TEXT NOT NULL DEFAULT 'program',
     width INTEGER,
     height INTEGER,
-    bitrate_bps INTEGER
+    bitrate_bps INTEGER,
+    resume_s REAL
 );
 CREATE INDEX IF NOT EXISTS playout_queue_status ON playout_queue (status, priority DESC, created_at);
 ";
+
+/// Columns that a table made by others may lack.
+const OURS: [(&str, &str); 4] =
+    [("width", "INTEGER"), ("height", "INTEGER"), ("bitrate_bps", "INTEGER"), ("resume_s", "REAL")];
 
 /// Emergency items first, then priority, then age.
 const ORDER: &str = "(content_kind = 'emergency') DESC, priority DESC, created_at, id";
 
 const COLUMNS: &str = "id, plan_id, asset_path, duration_s, status, priority, content_kind, created_at, play_started_at, \
-     play_finished_at, failure_reason, width, height, bitrate_bps";
+     play_finished_at, failure_reason, width, height, bitrate_bps, resume_s";
 
 /// The content kind that goes above every priority.
 pub(crate) const EMERGENCY: &str = "emergency";
@@ -81,6 +86,8 @@ pub(crate) struct Item {
     pub(crate) play_started_at: Option<String>,
     pub(crate) play_finished_at: Option<String>,
     pub(crate) failure_reason: Option<String>,
+    /// Seconds from its beginning that were on air before a daemon handed over or was ended.
+    pub(crate) resume_seconds: Option<f64>,
 }
 
 /// The table in numbers.
@@ -122,7 +129,23 @@ impl Queue {
         connection.pragma_update(None, "journal_mode", "WAL").with_context(named)?;
         connection.pragma_update(None, "synchronous", "FULL").with_context(named)?;
         connection.execute_batch(SCHEMA).with_context(named)?;
-        Ok(Self { connection })
+        let queue = Self { connection };
+        queue.complete().with_context(named)?;
+        Ok(queue)
+    }
+
+    /// Adds the columns that the table lacks.
+    fn complete(&self) -> rusqlite::Result<()> {
+        for (name, kind) in OURS {
+            let known = "SELECT count(*) FROM pragma_table_info('playout_queue') WHERE name = ?1";
+            if self.connection.query_row(known, [name], |row| row.get::<_, i64>(0))? == 0 {
+                let added = self.connection.execute(&format!("ALTER TABLE playout_queue ADD COLUMN {name} {kind}"), []);
+                // Another program that opens the queue at the same time may have been first.
+                added
+                    .or_else(|error| if error.to_string().contains("duplicate column") { Ok(0) } else { Err(error) })?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds items in one transaction and returns their ids in order.
@@ -188,16 +211,30 @@ impl Queue {
         statement.query_row([taken], read_item).optional().context("cannot read the queue")
     }
 
-    /// Marks an item as on air.
+    /// Marks an item as on air. `since` is when its first frame went out, or would have if it is resumed: the buffer counts from it.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub(crate) fn started(&self, id: i64, now: Timestamp) -> anyhow::Result<()> {
+    pub(crate) fn started(&self, id: i64, since: Timestamp) -> anyhow::Result<()> {
         self.mark(
             "UPDATE playout_queue SET status = 'playing', play_started_at = ?2, updated_at = ?2 WHERE id = ?1",
             id,
-            now,
+            since,
         )
+    }
+
+    /// Writes down how far the item on air has come, for the daemon that plays it next.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn suspended(&self, id: i64, seconds: f64) -> anyhow::Result<()> {
+        self.connection
+            .execute(
+                "UPDATE playout_queue SET resume_s = ?2 WHERE id = ?1 AND status = 'playing'",
+                params![id, seconds],
+            )
+            .with_context(|| format!("cannot mark queue item {id}"))?;
+        Ok(())
     }
 
     /// Marks an item as played to its end.
@@ -227,7 +264,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts back what an ended daemon left as playing; it starts anew from its beginning.
+    /// Puts back what an ended daemon left as playing. It resumes where [`Self::suspended`] says, or else starts anew.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -269,7 +306,8 @@ impl Queue {
     /// The database cannot be read.
     pub(crate) fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
         let mut statement = self.connection.prepare(
-            "SELECT status, count(*), coalesce(sum(duration_s), 0), min(play_started_at) FROM playout_queue GROUP BY status",
+            "SELECT status, count(*), coalesce(sum(CASE status WHEN 'queued' THEN max(duration_s - coalesce(resume_s, 0), 0) \
+             ELSE duration_s END), 0), min(play_started_at) FROM playout_queue GROUP BY status",
         )?;
         let mut summary = Summary::default();
         let mut rows = statement.query([])?;
@@ -316,6 +354,7 @@ fn read_item(row: &Row<'_>) -> rusqlite::Result<Item> {
         failure_reason: row.get(10)?,
         resolution: width.zip(height).map(|(width, height)| format!("{width}x{height}")),
         bitrate: row.get(13)?,
+        resume_seconds: row.get::<_, Option<f64>>(14)?.filter(|seconds| seconds.is_finite() && *seconds > 0.0),
     })
 }
 
@@ -390,7 +429,34 @@ mod tests {
         queue.started(ids[0], at(1)).unwrap();
         assert_eq!(queue.next(None).unwrap(), None);
         assert_eq!(queue.recover(at(2)).unwrap(), 1);
-        assert_eq!(queue.next(None).unwrap().unwrap().play_started_at, None);
+        let item = queue.next(None).unwrap().unwrap();
+        assert_eq!((item.play_started_at, item.resume_seconds), (None, None));
+    }
+
+    #[test]
+    fn what_was_suspended_resumes_and_counts_the_rest_alone() {
+        let (_directory, mut queue) = opened();
+        let ids = queue.add(&[item("a", 0, "program"), item("b", 0, "program")], at(0)).unwrap();
+        queue.started(ids[0], at(1)).unwrap();
+        queue.suspended(ids[0], 40.5).unwrap();
+        queue.suspended(ids[1], 40.5).unwrap();
+        assert_eq!(queue.recover(at(42)).unwrap(), 1);
+        let resumes: Vec<_> = queue.show(false, 10).unwrap().into_iter().map(|item| item.resume_seconds).collect();
+        assert_eq!(resumes, [Some(40.5), None], "what is not on air has no position");
+        assert_eq!(queue.summary(at(42)).unwrap().buffer_seconds, 79.5);
+    }
+
+    #[test]
+    fn a_table_made_by_others_gets_the_columns_that_it_lacks() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("queue.sqlite");
+        let theirs: Vec<&str> = SCHEMA.lines().take_while(|line| *line != "    width INTEGER,").collect();
+        let table = format!("{}\n);", theirs.join("\n").trim_end_matches(','));
+        Connection::open(&path).unwrap().execute_batch(&table).unwrap();
+        let mut queue = Queue::open(&path).unwrap();
+        queue.add(&[item("a", 0, "program")], at(0)).unwrap();
+        drop(queue);
+        assert_eq!(Queue::open(&path).unwrap().next(None).unwrap().unwrap().resolution.unwrap(), "320x180");
     }
 
     #[test]

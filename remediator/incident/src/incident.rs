@@ -311,7 +311,9 @@ impl Incident {
         let phase = match &self.phase {
             Phase::Closed { .. } => return None,
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
-            Phase::Monitoring { until } => Some(*until),
+            Phase::Monitoring { until } => {
+                [Some(*until), self.settle_until].into_iter().flatten().filter(|at| *at > cx.now).min()
+            }
             Phase::Closing { give_up_at, .. } => Some(*give_up_at),
             Phase::Stabilising => self.settle_until,
             Phase::Exhausted => None,

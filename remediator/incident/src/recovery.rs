@@ -36,6 +36,8 @@ impl Incident {
     pub(crate) fn monitoring(&mut self, until: Timestamp, cx: &Context<'_>, out: &mut Out) -> Flow {
         let steady = match self.health.health() {
             Health::Unknown { .. } => return Flow::Wait,
+            // A measure that was put in place again shows only after its time, and the alert may fire for what is over by then.
+            Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => return Flow::Wait,
             Health::Sick { .. } if self.firing() => {
                 self.escalation.restart(cx.now);
                 return self.relapse(cx, out);
@@ -139,13 +141,14 @@ impl Incident {
         cx: &Context<'_>,
         out: &mut Out,
     ) {
+        let settle = cx.runbook.all_steps().nth(index).map_or_else(Default::default, Step::settle);
+        let until = cx.now + settle;
         if is_undo(index, cx) {
+            self.settle_until = Some(until);
             self.trouble(Reason::RestoreHurt, cx, out);
             self.stop_restoring(Reason::RestoreHurt, cx, out);
             return;
         }
-        let settle = cx.runbook.all_steps().nth(index).map_or_else(Default::default, Step::settle);
-        let until = cx.now + settle;
         match state {
             StepState::Ok => {
                 self.at(index, Stage::Settling { since: cx.now, until });

@@ -1,5 +1,6 @@
 //! What the console and the API show. Each question opens the file for itself, read-only, away from the async threads.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -65,6 +66,9 @@ pub struct RunRow {
     /// What it wrote to stderr.
     pub stderr: String,
 }
+
+/// How much of a failed step's stderr is read for people.
+const COMPLAINT_CHARS: usize = 2000;
 
 /// One message to one contact on one channel.
 #[derive(Debug)]
@@ -194,6 +198,28 @@ impl Reader {
             )
         })
         .await
+    }
+
+    /// The end of what each step that failed or took too long wrote to stderr in its last such attempt, at most
+    /// [`COMPLAINT_CHARS`].
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn complaints(&self, id: IncidentId) -> Result<BTreeMap<String, String>, JournalError> {
+        const DOING: &str = "read what failed steps said";
+        let found = self.ask(DOING, move |connection| {
+            rows(
+                connection,
+                DOING,
+                &format!(
+                    "SELECT step, substr(coalesce(stderr, ''), -{COMPLAINT_CHARS}) FROM step_run
+                     WHERE incident_id = ?1 AND state IN ('failed', 'timeout') ORDER BY attempt LIMIT 1000"
+                ),
+                number(id),
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        });
+        Ok(found.await?.into_iter().collect())
     }
 
     /// All messages of an incident, in the order in which they were due.

@@ -60,7 +60,8 @@ const fn severity(severity: Severity) -> &'static str {
 
 fn tried(step: &super::Tried) -> String {
     let why = step.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{}: {}{why}", step.title, step.state.as_str())
+    let said = step.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+    format!("{}: {}{why}{said}", step.title, step.state.as_str())
 }
 
 /// The key itself, or what stands for it if it is too long.

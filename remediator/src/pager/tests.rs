@@ -40,6 +40,7 @@ fn notice(kind: NoticeKind) -> Notice {
             title: "Restart the encoder".to_owned(),
             state: StepState::Failed,
             reason: Some(Reason::StepFailed),
+            said: Some("vvtvctl: no publisher".to_owned()),
         }],
     }
 }
@@ -103,7 +104,7 @@ async fn pagerduty_gets_a_trigger_and_later_a_resolve_under_the_same_key() {
                     "contact": "Streaming Lead",
                     "reason": "escalation_timer",
                     "explanation": "The runbook's escalation timer ran out.",
-                    "tried": ["Restart the encoder: failed (step_failed)"],
+                    "tried": ["Restart the encoder: failed (step_failed): vvtvctl: no publisher"],
                 },
             },
         }),
@@ -138,6 +139,7 @@ async fn a_webhook_gets_everything_with_its_headers() {
         },
         "tried": [{
             "step": "restart_encoder", "title": "Restart the encoder", "state": "failed", "reason": "step_failed",
+            "said": "vvtvctl: no publisher",
         }],
     });
     assert_eq!(bodies(&server).await, [expected]);
@@ -198,9 +200,12 @@ async fn hostile_texts_are_cut_between_characters() {
     notice.summary = format!("x{}", "é".repeat(600_000));
     notice.target = "\u{1f4fa}".repeat(300_000);
     notice.key = "k".repeat(300);
+    notice.tried[0].said = Some("é".repeat(600_000));
     pagerduty(&server).send(&notice).await.unwrap();
     let body = &bodies(&server).await[0];
     assert_eq!(body["payload"]["summary"].as_str().unwrap().len(), 1023);
     assert_eq!(body["payload"]["source"].as_str().unwrap().len(), 1024);
     assert_eq!(body["dedup_key"].as_str().unwrap().len(), 64);
+    let tried = body["payload"]["custom_details"]["tried"][0].as_str().unwrap();
+    assert_eq!(tried, format!("Restart the encoder: failed (step_failed): {}", "é".repeat(250)));
 }

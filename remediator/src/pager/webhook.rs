@@ -9,7 +9,8 @@
 //!  "reason": "escalation_timer", "explanation": "…", "runbook": "segment-age", "title": "High Segment Age", "target": "main",
 //!  "incident": 7, "opened_at": "2026-01-02T03:14:00Z",
 //!  "links": {"incident": "http…", "bundle": "http…", "runbook": "http…"},
-//!  "tried": [{"step": "restart_encoder", "title": "…", "state": "failed", "reason": "step_failed"}]}
+//!  "tried": [{"step": "restart_encoder", "title": "…", "state": "failed", "reason": "step_failed",
+//!             "said": "the last lines of its stderr, if it failed, else null"}]}
 //! ```
 
 use serde_json::{Value, json};
@@ -43,5 +44,6 @@ fn tried(step: &Tried) -> Value {
         "title": step.title,
         "state": step.state.as_str(),
         "reason": step.reason.map(vvtv_incident::Reason::as_str),
+        "said": step.said,
     })
 }

@@ -8,7 +8,7 @@ use super::context::Context;
 use crate::failure::{Failure, Verdict};
 use crate::playout::daemon;
 
-pub(super) fn run(context: &Context, log: &LogArgs) -> Result<Verdict, Failure> {
+pub(super) fn run(context: &Context, log: &LogArgs, takeover: bool) -> Result<Verdict, Failure> {
     let config = context.config()?;
     logging::init(log).map_err(anyhow::Error::from)?;
     // A few threads, so that a slow disk under the queue does not hold up the frame clock.
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context, log: &LogArgs) -> Result<Verdict, Failure> 
         .enable_all()
         .build()
         .context("cannot start the daemon")?;
-    runtime.block_on(daemon::run(config, context.layout.clone()))?;
+    runtime.block_on(daemon::run(config, context.layout.clone(), takeover))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(Verdict::Good)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -17,6 +17,9 @@ const CONNECTIONS: usize = 16;
 
 /// How long a client may take to say what it wants, and to take the answer.
 const CLIENT_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the end of a connection that is closed already may take to be seen.
+const LEFT_WITHIN: Duration = Duration::from_millis(50);
 
 /// How long an answer may take: longer than any restart.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -75,6 +78,10 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) -> anyhow::
         .context("the client is silent")??;
     let reply = match parse(&line) {
         Err(reason) => Reply::Refused { reason },
+        Ok(Request::HandOver) if left(&mut reading).await => {
+            // Asked of a daemon that was frozen then: nobody is there to take over.
+            anyhow::bail!("the client that asked for a handover is gone");
+        }
         Ok(request) => {
             let (answer, answered) = oneshot::channel();
             requests.try_send(Asked { request, answer }).context("the daemon is busy or ending")?;
@@ -85,6 +92,12 @@ async fn converse(stream: UnixStream, requests: mpsc::Sender<Asked>) -> anyhow::
     bytes.push(b'\n');
     tokio::time::timeout(CLIENT_WITHIN, writing.write_all(&bytes)).await.context("the client does not read")??;
     Ok(())
+}
+
+/// Whether the client has closed the connection.
+async fn left(reading: &mut (impl AsyncRead + Unpin)) -> bool {
+    let mut byte = [0];
+    matches!(tokio::time::timeout(LEFT_WITHIN, reading.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
 }
 
 fn parse(line: &[u8]) -> Result<Request, String> {

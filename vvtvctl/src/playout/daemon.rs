@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +21,14 @@ use super::programme::{Programme, QueueReport};
 use super::progress::{Progress, Speed};
 use super::pump::{Order, Pump, PumpReport};
 use super::{process, watch as watches};
+use crate::client;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::layout::Layout;
 use crate::nginx;
 use crate::protocol::{NotPublished, Reply, Request, Restarted};
+use crate::queue::Queue;
 use crate::settings::EncoderSettings;
 
 /// How often the process is looked at.
@@ -33,6 +36,15 @@ const OBSERVE: Duration = Duration::from_millis(250);
 
 /// How long the end may take: TERM, KILL, and a little.
 const STOP_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long another daemon may take to end after it was asked to hand over.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often the root's lock is tried meanwhile.
+const LOCK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long the position of the item on air may take to be written.
+const SUSPEND_WITHIN: Duration = Duration::from_secs(2);
 
 /// The daemon's state; one task owns it.
 pub(super) struct Daemon {
@@ -57,17 +69,21 @@ pub(super) struct Daemon {
     answers: HashMap<RequestId, oneshot::Sender<Reply>>,
     next_request: RequestId,
     confirming: Option<JoinHandle<()>>,
+    /// Until when the end may take, once it was asked for.
+    stopping: Option<Instant>,
+    /// What was on air then, and how far it had come.
+    unfinished: Option<(i64, f64)>,
     finished: bool,
 }
 
-/// Runs the daemon until SIGTERM or SIGINT.
+/// Runs the daemon until SIGTERM, SIGINT or another daemon's wish to take over.
 ///
 /// # Errors
 /// Another playout holds the root (refused), or the root cannot be used.
-pub(crate) async fn run(config: Config, layout: Layout) -> Result<(), Failure> {
+pub(crate) async fn run(config: Config, layout: Layout, takeover: bool) -> Result<(), Failure> {
     let run = layout.root().join("run");
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
-    let _lock = lock(&layout)?;
+    let _lock = if takeover { take_over(&layout).await? } else { lock(&layout)? };
     let journal = Journal::start(layout.streaming_log());
     if let Some(pid) = process::end_orphan(&layout.encoder_pid()).await? {
         journal.info(&format!("ended the encoder of an earlier daemon (pid {pid})"));
@@ -76,7 +92,7 @@ pub(crate) async fn run(config: Config, layout: Layout) -> Result<(), Failure> {
     let control = tokio::spawn(control::serve(control::bind(&layout.socket())?, asked));
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
-    let socket = layout.socket();
+    let (socket, queue) = (layout.socket(), layout.queue());
     let (daemon, inbox) = Daemon::new(config, layout, journal)?;
     let stop = async move {
         tokio::select! {
@@ -84,10 +100,44 @@ pub(crate) async fn run(config: Config, layout: Layout) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
-    daemon.serve(inbox, requests, stop).await;
+    let unfinished = daemon.serve(inbox, requests, stop).await;
     control.abort();
+    if let Some((id, seconds)) = unfinished {
+        suspend(queue, id, seconds).await;
+    }
     let _ = std::fs::remove_file(socket);
     Ok(())
+}
+
+/// Asks the daemon that holds the root to end, if there is one, and takes the root's lock as soon as it has.
+async fn take_over(layout: &Layout) -> Result<File, Failure> {
+    let held = match lock(layout) {
+        Err(Failure::Refused(held)) => held,
+        free_or_broken => return free_or_broken,
+    };
+    // Blocks this task alone: nothing else runs yet.
+    client::ask(layout, &Request::HandOver)?;
+    let until = Instant::now() + HAND_OVER_WITHIN;
+    loop {
+        match lock(layout) {
+            Err(Failure::Refused(_)) if Instant::now() < until => tokio::time::sleep(LOCK_EVERY).await,
+            Err(Failure::Refused(_)) => {
+                let late = format!("it was asked to hand over, and has not ended within {HAND_OVER_WITHIN:?}");
+                return Err(Failure::Refused(held.context(late)));
+            }
+            taken_or_broken => return taken_or_broken,
+        }
+    }
+}
+
+/// Writes down how far the item on air has come. A queue that cannot be written costs the position, not the end.
+async fn suspend(queue: PathBuf, id: i64, seconds: f64) {
+    let writing = tokio::task::spawn_blocking(move || Queue::open_existing(&queue)?.suspended(id, seconds));
+    match tokio::time::timeout(SUSPEND_WITHIN, writing).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(id, error = %format!("{error:#}"), "the item will start anew"),
+        Ok(Err(_)) | Err(_) => tracing::error!(id, "the queue does not answer: the item will start anew"),
+    }
 }
 
 /// Takes the root's lock; the kernel frees it when this process ends, however it ends.
@@ -161,38 +211,51 @@ impl Daemon {
             answers: HashMap::new(),
             next_request: 0,
             confirming: None,
+            stopping: None,
+            unfinished: None,
             finished: false,
         };
         Ok((daemon, Inbox { messages: messages_in, events: events_in }))
     }
 
-    async fn serve(mut self, mut inbox: Inbox, mut requests: mpsc::Receiver<Asked>, stop: impl Future<Output = ()>) {
+    /// Serves until the end, and tells which item was on air then, and how far it had come.
+    async fn serve(
+        mut self,
+        mut inbox: Inbox,
+        mut requests: mpsc::Receiver<Asked>,
+        stop: impl Future<Output = ()>,
+    ) -> Option<(i64, f64)> {
         tokio::pin!(stop);
-        let mut stopping: Option<Instant> = None;
         let mut observe = tokio::time::interval(OBSERVE);
         observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.handle(Event::Start).await;
         while !self.finished {
             let deadline = self.machine.next_deadline().map(|at| self.started + at);
-            let deadline = [deadline, stopping].into_iter().flatten().min();
+            let deadline = [deadline, self.stopping].into_iter().flatten().min();
             tokio::select! {
-                () = &mut stop, if stopping.is_none() => {
-                    stopping = Some(Instant::now() + STOP_WITHIN);
-                    self.journal.info("stopping");
-                    self.handle(Event::Stop).await;
-                }
+                () = &mut stop, if self.stopping.is_none() => self.stop("stopping").await,
                 Some(message) = inbox.messages.recv() => self.message(message).await,
                 Some(event) = inbox.events.recv() => self.handle(event).await,
                 Some(asked) = requests.recv() => self.asked(asked).await,
                 _ = observe.tick() => self.observe().await,
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    if stopping.is_some_and(|until| Instant::now() >= until) {
+                    if self.stopping.is_some_and(|until| Instant::now() >= until) {
                         self.journal.error("the encoder does not end");
-                        return;
+                        break;
                     }
                     self.handle(Event::Tick).await;
                 }
             }
+        }
+        self.unfinished
+    }
+
+    async fn stop(&mut self, why: &str) {
+        if self.stopping.is_none() {
+            self.stopping = Some(Instant::now() + STOP_WITHIN);
+            self.unfinished = self.pump.borrow().on_air.as_ref().map(|item| (item.id, item.position_seconds));
+            self.journal.info(why);
+            self.handle(Event::Stop).await;
         }
     }
 
@@ -238,6 +301,11 @@ impl Daemon {
             Request::Stats => Reply::Stats(Box::new(self.stats())),
             Request::Config => self.config_report(),
             Request::Skip => self.skip().await,
+            Request::HandOver => {
+                // Before the end begins: a daemon that ends does not wait for its clients.
+                let _ = asked.answer.send(Reply::HandingOver { daemon_pid: std::process::id() });
+                return self.stop("handing over to another daemon").await;
+            }
             Request::LogTail { lines } => {
                 let journal = self.journal.clone();
                 tokio::spawn(async move { asked.answer.send(Reply::LogTail(journal.tail(lines.min(10_000)).await)) });

@@ -68,7 +68,7 @@ impl Feeder {
         ours.set_nonblocking(true).context("cannot make a socket non-blocking")?;
         let sound_input = UnixStream::from_std(ours).context("cannot watch a socket")?;
         let mut child = Command::new(&config.ffmpeg)
-            .args(arguments(&media, &item.asset_path, config.video))
+            .args(arguments(&media, &item.asset_path, item.resume_seconds, config.video))
             // ffmpeg can write to descriptor 0 (`pipe:0`): the second output needs no path that way.
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
@@ -174,20 +174,15 @@ impl Feeder {
     }
 }
 
-fn arguments(media: &Media, path: &str, video: Video) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "-nostdin",
-        "-hide_banner",
-        "-nostats",
-        "-loglevel",
-        "error",
-        "-protocol_whitelist",
-        "file,pipe,crypto,data",
-        "-i",
-    ]
-    .map(str::to_owned)
-    .into();
-    arguments.push(probe::file_url(path));
+fn arguments(media: &Media, path: &str, from: Option<f64>, video: Video) -> Vec<String> {
+    let mut arguments: Vec<String> =
+        ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "file,pipe,crypto,data"]
+            .map(str::to_owned)
+            .into();
+    if let Some(seconds) = from {
+        arguments.extend(["-ss".to_owned(), format!("{seconds:.3}")]);
+    }
+    arguments.extend(["-i".to_owned(), probe::file_url(path)]);
     if media.picture.is_some() {
         let Video { width, height, fps } = video;
         let filter = format!(

@@ -33,10 +33,12 @@ pub(crate) struct QueueReport {
     pub(crate) error: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Taken {
     id: i64,
     emergency: bool,
+    /// How much of it was on air before.
+    resumed: Duration,
 }
 
 /// The programme. [`Programme::run`] is its whole life.
@@ -135,10 +137,11 @@ impl Programme {
 
     async fn prepare(&mut self, item: Item) {
         let (id, path, emergency) = (item.id, item.asset_path.clone(), item.content_kind == EMERGENCY);
+        let resumed = Duration::try_from_secs_f64(item.resume_seconds.unwrap_or(0.0)).unwrap_or_default();
         match Feeder::start(&self.config, item).await {
             Ok(feeder) => {
                 self.wanted = false;
-                self.taken = Some(Taken { id, emergency });
+                self.taken = Some(Taken { id, emergency, resumed });
                 // The pump takes orders at every tick; a closed channel means that the daemon ends.
                 let _ = self.orders.send(Order::Next(Box::new(feeder))).await;
             }
@@ -147,9 +150,11 @@ impl Programme {
     }
 
     fn started(&mut self, id: i64) {
-        self.taken = self.taken.filter(|taken| taken.id != id);
-        self.journal.info(&format!("item {id} on air"));
-        self.with_queue(|queue| queue.started(id, Timestamp::now()));
+        let resumed = self.taken.take_if(|taken| taken.id == id).map_or(Duration::ZERO, |taken| taken.resumed);
+        let from = if resumed.is_zero() { String::new() } else { format!(" from {:.1} s", resumed.as_secs_f64()) };
+        self.journal.info(&format!("item {id} on air{from}"));
+        let now = Timestamp::now();
+        self.with_queue(|queue| queue.started(id, now.checked_sub(resumed).unwrap_or(now)));
     }
 
     async fn ended(&mut self, ended: Ended) {

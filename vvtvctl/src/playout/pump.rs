@@ -84,6 +84,7 @@ pub(crate) struct OnAir {
 
 struct Slot {
     feeder: Feeder,
+    /// From the item's beginning, also those that an earlier daemon sent.
     frames: u64,
     /// Ticks since the last frame.
     hungry: u64,
@@ -135,7 +136,8 @@ impl Pump {
                     Some(Order::Attach(sink)) => self.sink = Some(sink),
                     Some(Order::Detach) => self.sink = None,
                     Some(Order::Next(feeder)) => {
-                        self.next = Some(Slot { feeder: *feeder, frames: 0, hungry: 0 });
+                        let resumed = feeder.item.resume_seconds.unwrap_or(0.0) * f64::from(self.video.fps);
+                        self.next = Some(Slot { feeder: *feeder, frames: resumed as u64, hungry: 0 });
                         self.asked = false;
                     }
                     Some(Order::Skip) => self.end(End::Skipped),

@@ -1,11 +1,12 @@
 //! A real nginx-rtmp and a real playout in a temporary root, on free ports. Ends what it started, by pid.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -19,6 +20,36 @@ pub(crate) struct Lab {
     daemon: Option<Child>,
     /// What the daemon forwards of ffmpeg's progress.
     pub(crate) progress: UdpSocket,
+}
+
+/// A segment on disk, times in seconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    /// Decoding times of the pictures, in the file's order.
+    pub(crate) pictures: Vec<f64>,
+    /// Decoding times of the sound, in the file's order.
+    pub(crate) sound: Vec<f64>,
+    /// When it was complete.
+    pub(crate) written: SystemTime,
+}
+
+impl Segment {
+    /// `None`: it is gone already.
+    fn read(path: &Path) -> Option<Self> {
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-show_entries", "packet=codec_type,dts_time", "-of", "csv=p=0"])
+            .arg(path)
+            .output()
+            .unwrap();
+        let written = path.metadata().ok()?.modified().ok()?;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let times = |kind: &str| -> Vec<f64> {
+            let of_kind = text.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(','));
+            of_kind.map(|rest| rest.trim_end_matches(',').parse().unwrap()).collect()
+        };
+        let (pictures, sound) = (times("video"), times("audio"));
+        (!pictures.is_empty()).then_some(Self { pictures, sound, written })
+    }
 }
 
 /// A publisher that is not the playout's.
@@ -153,15 +184,26 @@ impl Lab {
     }
 
     pub(crate) fn start_daemon(&mut self) {
+        self.daemon = Some(self.spawn_daemon(&[]));
+    }
+
+    /// Starts a daemon in the place of the running one, waits for the end of that, and returns its exit code.
+    pub(crate) fn take_over(&mut self) -> Option<i32> {
+        let successor = self.spawn_daemon(&["--takeover"]);
+        let mut old = self.daemon.replace(successor).unwrap();
+        wait_for("end of the earlier daemon", 15, || old.try_wait().unwrap().ok_or("it runs on")).code()
+    }
+
+    fn spawn_daemon(&self, options: &[&str]) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.path("daemon.log")).unwrap();
-        let child = Command::new(assert_cmd::cargo::cargo_bin!("vvtvctl"))
+        Command::new(assert_cmd::cargo::cargo_bin!("vvtvctl"))
             .arg("--root")
             .arg(self.root.path())
             .arg("playout")
+            .args(options)
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.daemon = Some(child);
+            .unwrap()
     }
 
     pub(crate) fn daemon_pid(&self) -> u32 {
@@ -263,33 +305,17 @@ impl Lab {
         Stranger(child)
     }
 
-    /// First and last presentation time of each complete segment on disk, by ffprobe.
-    pub(crate) fn segment_times(&self) -> Vec<(String, (f64, f64))> {
+    /// The complete segments that are listed and not in `known` yet, as ffprobe sees them, and the playlist.
+    pub(crate) fn look_at_segments(&self, known: &mut BTreeMap<String, Segment>) -> String {
         let playlist = std::fs::read_to_string(self.path("broadcast/hls/main.m3u8")).unwrap_or_default();
-        let listed = playlist.lines().filter(|line| line.ends_with(".ts"));
-        listed.filter_map(|name| Some((name.to_owned(), self.times_of(name)?))).collect()
-    }
-
-    fn times_of(&self, segment: &str) -> Option<(f64, f64)> {
-        let output = Command::new("ffprobe")
-            .args([
-                "-v",
-                "error",
-                "-select_streams",
-                "v",
-                "-show_entries",
-                "packet=pts_time,duration_time",
-                "-of",
-                "csv=p=0",
-            ])
-            .arg(self.path("broadcast/hls").join(segment))
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let times: Vec<f64> = text.lines().filter_map(|line| line.split(',').next()?.parse().ok()).collect();
-        assert!(times.is_sorted(), "{segment} steps back in time: {times:?}");
-        // The last picture stands for one frame's time.
-        Some((*times.first()?, times.last()? + 0.04))
+        for name in playlist.lines().filter(|line| line.ends_with(".ts")) {
+            if !known.contains_key(name)
+                && let Some(segment) = Segment::read(&self.path("broadcast/hls").join(name))
+            {
+                known.insert(name.to_owned(), segment);
+            }
+        }
+        playlist
     }
 
     /// Says something to the control socket and returns the reply line.

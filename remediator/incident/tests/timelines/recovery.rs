@@ -83,6 +83,33 @@ fn a_stage_that_hurts_is_taken_back_and_the_rest_is_left() {
 }
 
 #[test]
+fn while_a_measure_that_was_put_back_settles_its_alert_starts_nothing() {
+    let mut world = repaired(World::new(vec![drops()]));
+    world.health("main", Verdict::Sick);
+    world.run(seconds(15));
+    world.fire("EncoderDropsHigh", "main");
+    world.run(seconds(30));
+    world.resolve("EncoderDropsHigh", "main");
+    world.run(seconds(1200));
+    assert!(!world.timeline().contains("relapse"), "{}", world.timeline());
+    assert!(world.closed.contains(&IncidentId::new(1)));
+}
+
+#[test]
+fn what_fires_on_after_a_measure_was_put_back_and_has_settled_is_a_relapse() {
+    let mut world = World::new(vec![drops()]).script("lower", heals(1));
+    world.fire("EncoderDropsHigh", "main");
+    world.run(seconds(5));
+    world.resolve("EncoderDropsHigh", "main");
+    world.run(seconds(930));
+    world.health("main", Verdict::Sick);
+    world.fire("EncoderDropsHigh", "main");
+    world.run(seconds(60));
+    let relapse = world.lines.iter().find(|line| line.contains("relapse"));
+    assert_eq!(relapse.map(|line| line.trim()), Some("974.0s #1 phase relapse deciding"), "{}", world.timeline());
+}
+
+#[test]
 fn a_stage_that_only_looks_as_if_it_hurt_while_its_measurement_settles_stands() {
     let mut world = repaired(World::new(vec![drops()]));
     world.health("main", Verdict::Sick);

@@ -24,6 +24,7 @@ fn item() -> Item {
         play_started_at: None,
         play_finished_at: None,
         failure_reason: None,
+        resume_seconds: None,
     }
 }
 
