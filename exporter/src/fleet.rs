@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Host, Stream, StreamsFrom};
 use crate::discovery::Discovered;
 use crate::health::Health;
-use crate::metrics::StreamLabels;
 use crate::probe::Tools;
 use crate::probe::hls::{self, HlsSpec, HlsView};
 use crate::probe::host::{self, HostView};
@@ -20,6 +19,7 @@ use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView}
 use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
 use crate::probe::queue::{self, QueueSpec, QueueView};
 use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
+use vvtv_toolkit::render::Labels;
 
 /// The latest view of a source.
 pub type View<V> = watch::Receiver<Arc<V>>;
@@ -39,7 +39,7 @@ pub struct WatchedStream {
     /// Its configuration.
     pub config: Arc<Stream>,
     /// Its prepared labels.
-    pub labels: Arc<StreamLabels>,
+    pub labels: Labels,
     /// Its playlists.
     pub hls: Option<View<HlsView>>,
     /// Its RTMP application.
@@ -188,7 +188,7 @@ impl Fleet {
                 tokio::spawn(queue::run(spec, tools.clone(), view, stop))
             })
         });
-        let labels = Arc::new(StreamLabels::new(&stream.name));
+        let labels = Labels::new(&[("stream", &stream.name)]);
         WatchedStream { config: Arc::clone(stream), labels, hls, rtmp, stat, progress, queue }
     }
 

@@ -13,7 +13,7 @@ use prometheus::Registry;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
-use vvtv_exporter::metrics::{Row, StreamLabels, render};
+use vvtv_exporter::metrics::{Row, render};
 use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
@@ -23,6 +23,7 @@ use vvtv_exporter::probe::rtmp::RtmpView;
 use vvtv_exporter::snapshot::Views;
 use vvtv_exporter::state::Remembered;
 use vvtv_toolkit::render::Format;
+use vvtv_toolkit::render::Labels;
 
 const START: f64 = 1_795_360_000.0;
 
@@ -84,7 +85,7 @@ fn progress_view(stream: &Stream, name: &str) -> ProgressView {
 }
 
 fn row(stream: &Arc<Stream>, views: Views) -> Row {
-    Row::new(Arc::clone(stream), Arc::new(StreamLabels::new(&stream.name)), views)
+    Row::new(Arc::clone(stream), Labels::new(&[("stream", &stream.name)]), views)
 }
 
 fn rows() -> Vec<Row> {

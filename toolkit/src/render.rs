@@ -216,6 +216,12 @@ impl Exposition {
         }
     }
 
+    /// Writes a sample with one more label, a constant of the caller's: thousands of prepared texts that differ in it alone would be
+    /// fetched from memory again and again.
+    pub fn sample_with(&mut self, labels: &Labels, more: (&'static str, &'static str), value: f64) {
+        self.suffixed("", labels, Some(more), value);
+    }
+
     fn suffixed(&mut self, suffix: &str, labels: &Labels, extra: Option<(&str, &str)>, value: f64) {
         self.out.push_str(&self.header);
         self.header.clear();

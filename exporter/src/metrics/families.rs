@@ -1,7 +1,5 @@
 //! The families of the streams.
 
-use std::borrow::Borrow;
-
 use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
 use super::Row;
@@ -36,13 +34,13 @@ const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> Opt
 ///
 /// All values are found in one pass, because what is known of ten thousand streams lies scattered in memory: to visit it once for
 /// each family takes several times as long.
-fn write<'a, T, S: Borrow<T>, const N: usize>(
+fn write<'a, T, const N: usize>(
     out: &mut Exposition,
     families: &[Family<T>; N],
-    subjects: impl Iterator<Item = (&'a Labels, S)>,
+    subjects: impl Iterator<Item = (&'a Labels, T)>,
 ) {
     let found: Vec<(&Labels, [Option<f64>; N])> = subjects
-        .map(|(labels, subject)| (labels, families.each_ref().map(|family| (family.value)(subject.borrow()))))
+        .map(|(labels, subject)| (labels, families.each_ref().map(|family| (family.value)(&subject))))
         .collect();
     for (index, family) in families.iter().enumerate() {
         out.family(family.name, family.help, family.kind);
@@ -189,7 +187,7 @@ pub(super) fn encoders(out: &mut Exposition, now: Now, rows: &[Row]) {
     let encoders = rows.iter().filter_map(|row| {
         let encoder = &row.views.progress.as_ref()?.encoder;
         let loss = encoder.loss(now, row.config.expected_drops_ratio);
-        Some((&row.labels.stream, Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() }))
+        Some((&row.labels, Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() }))
     });
     write(out, &ENCODERS, encoders);
 }
@@ -200,24 +198,24 @@ pub(super) fn ingests(out: &mut Exposition, now: Now, rows: &[Row]) {
     let up = "1 if the RTMP server answers the handshake and connect to the application in time.";
     out.family("vvtv_ingest_up", up, Kind::Gauge);
     for (row, state) in &states {
-        out.sample(&row.labels.stream, flag(state.is_up()));
+        out.sample(&row.labels, flag(state.is_up()));
     }
     let publishing = "1 if the server lists a publisher and its bytes advance.";
     out.family("vvtv_ingest_publishing", publishing, Kind::Gauge);
     for (row, state) in states.iter().filter(|(row, _)| row.views.stat.is_some()) {
-        out.sample(&row.labels.stream, flag(*state == IngestState::Ok));
+        out.sample(&row.labels, flag(*state == IngestState::Ok));
     }
     out.family("vvtv_ingest_state", "1 for the state that the ingest is in.", Kind::Gauge);
     for (row, state) in &states {
-        for (labels, each) in row.labels.states.iter().zip(IngestState::ALL) {
-            out.sample(labels, flag(each == *state));
+        for each in IngestState::ALL {
+            out.sample_with(&row.labels, ("state", each.label()), flag(each == *state));
         }
     }
     let mismatches = "Statistics pages of another worker process, which could not tell of the publisher.";
     out.family("vvtv_stat_worker_mismatches_total", mismatches, Kind::Counter);
     for row in rows {
         if let Some(stat) = &row.views.stat {
-            out.sample(&row.labels.stream, stat.publishers.worker_mismatches() as f64);
+            out.sample(&row.labels, stat.publishers.worker_mismatches() as f64);
         }
     }
 }
@@ -236,13 +234,13 @@ pub(super) fn bitrates(out: &mut Exposition, now: Now, rows: &[Row]) {
     out.family("vvtv_bitrate_variance_ratio", variance, Kind::Gauge);
     for (row, stat, progress) in &measured {
         if let Some(bitrate) = stat.or(*progress) {
-            out.sample(&row.labels.stream, bitrate.variance_ratio);
+            out.sample(&row.labels, bitrate.variance_ratio);
         }
     }
     out.family("vvtv_bitrate_samples", "Intervals that the coefficient of variation is computed from.", Kind::Gauge);
     for (row, stat, progress) in &measured {
         if let Some(bitrate) = stat.or(*progress) {
-            out.sample(&row.labels.stream, bitrate.samples as f64);
+            out.sample(&row.labels, bitrate.samples as f64);
         }
     }
     let rate = "Bitrate of the last interval, by the source that counted the bytes.";
@@ -250,7 +248,7 @@ pub(super) fn bitrates(out: &mut Exposition, now: Now, rows: &[Row]) {
     for (row, stat, progress) in &measured {
         for (source, bitrate) in [(Source::NginxStat, stat), (Source::Progress, progress)] {
             if let Some(bitrate) = bitrate {
-                out.sample(row.labels.source(source), bitrate.bytes_per_second);
+                out.sample_with(&row.labels, ("source", source.label()), bitrate.bytes_per_second);
             }
         }
     }
@@ -261,22 +259,21 @@ pub(super) fn joins(out: &mut Exposition, now: Now, rows: &[Row]) {
     out.family("vvtv_fault_stage", stage, Kind::Gauge);
     for row in rows {
         let found = fault_stage(now, &row.config, &row.views);
-        for (labels, each) in row.labels.stages.iter().zip(Stage::ALL) {
-            out.sample(labels, flag(each == found));
+        for each in Stage::ALL {
+            out.sample_with(&row.labels, ("stage", each.label()), flag(each == found));
         }
     }
     out.family("vvtv_alert_threshold", "What the alert of a signal compares with, in the signal's unit.", Kind::Gauge);
     for row in rows {
         let of = row.config.thresholds;
-        let values = [of.segment_age_seconds, of.encoder_drops_ratio, of.bitrate_variance_ratio];
-        for (labels, value) in row.labels.signals.iter().zip(values) {
-            out.sample(labels, value);
-        }
+        out.sample_with(&row.labels, ("signal", "segment_age"), of.segment_age_seconds);
+        out.sample_with(&row.labels, ("signal", "encoder_drops"), of.encoder_drops_ratio);
+        out.sample_with(&row.labels, ("signal", "bitrate_variance"), of.bitrate_variance_ratio);
     }
     out.family("vvtv_queue_buffer_seconds", "Seconds of playable content ahead in the playout queue.", Kind::Gauge);
     for row in rows {
         if let Some(queue) = &row.views.queue {
-            out.sample(&row.labels.stream, queue.buffer_seconds);
+            out.sample(&row.labels, queue.buffer_seconds);
         }
     }
 }
@@ -295,14 +292,21 @@ const SOURCES: [Family<Health>; 3] = [
 
 pub(super) fn sources(out: &mut Exposition, rows: &[Row]) {
     let each = || {
-        rows.iter().flat_map(|row| row.views.healths().map(move |(source, health)| (row.labels.source(source), health)))
+        rows.iter().flat_map(|row| row.views.healths().map(|(source, health)| (&row.labels, source.label(), health)))
     };
-    write(out, &SOURCES, each());
+    for family in &SOURCES {
+        out.family(family.name, family.help, family.kind);
+        for (labels, source, health) in each() {
+            if let Some(value) = (family.value)(health) {
+                out.sample_with(labels, ("source", source), value);
+            }
+        }
+    }
     let failures = "Failed attempts to read the source, by reason.";
     out.family("vvtv_probe_failures_total", failures, Kind::Counter);
-    for (labels, health) in each() {
+    for (labels, source, health) in each() {
         for (count, reason) in health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0) {
-            out.sample(&labels.with(&[("reason", reason.label())]), *count as f64);
+            out.sample(&labels.with(&[("source", source), ("reason", reason.label())]), *count as f64);
         }
     }
 }
