@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
 FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
-.PHONY: help up break test lint bench fuzz packages
+.PHONY: help up break test soak lint bench fuzz packages
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -21,8 +21,11 @@ test: ## Every test, the end-to-end ones on the real components too
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace --locked && cargo test --workspace --locked --doc; \
 	else \
-		set -x; cargo test --workspace --locked -- --test-threads=1; \
+		set -x; cargo test --workspace --locked -- --test-threads=1 --skip soak::; \
 	fi
+
+soak: packages ## Faults of quality on the real components, minutes each
+	cargo nextest run --profile soak --workspace --locked
 
 lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 	cargo fmt --all --check

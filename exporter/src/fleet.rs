@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use vvtv_toolkit::render::Labels;
 
 use crate::config::{Config, Host, Stream, StreamsFrom};
 use crate::discovery::Discovered;
@@ -19,7 +20,6 @@ use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView}
 use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
 use crate::probe::queue::{self, QueueSpec, QueueView};
 use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
-use vvtv_toolkit::render::Labels;
 
 /// The latest view of a source.
 pub type View<V> = watch::Receiver<Arc<V>>;
