@@ -90,7 +90,7 @@ pub struct Tried {
     pub state: StepState,
     /// Why.
     pub reason: Option<Reason>,
-    /// If it failed: the last lines of its stderr, on one line. Longer ones than [`SAID_BYTES_MAX`] are cut.
+    /// If it failed: the last lines of its stderr, on one line. Longer ones than `SAID_BYTES_MAX` are cut.
     pub said: Option<String>,
 }
 

@@ -201,7 +201,7 @@ impl Reader {
     }
 
     /// The end of what each step that failed or took too long wrote to stderr in its last such attempt, at most
-    /// [`COMPLAINT_CHARS`].
+    /// `COMPLAINT_CHARS`.
     ///
     /// # Errors
     /// The journal cannot be read.
