@@ -1,11 +1,12 @@
 //! Running programs: started, asked, signalled, ended.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 /// How long anything may take before a test fails.
@@ -102,13 +103,13 @@ impl Running {
     }
 }
 
-/// Another program, ended with the test.
+/// Another program, ended with the test together with the processes that it started.
 pub(crate) struct Started(Child);
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
+        // They may have ended already.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
         let _ = self.0.wait();
     }
 }
@@ -121,11 +122,15 @@ impl Started {
     }
 
     pub(crate) fn program(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn().unwrap())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap(), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap()
     }
 }
 
