@@ -44,6 +44,9 @@ const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
     let config = config::load(&args.config_file, SecretFiles::Demand)?;
+    for (message, _place) in &config.marks.unread_secrets {
+        tracing::warn!("{message}");
+    }
     let books = load_dir(&config.runbooks, &config.site)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
     runtime.block_on(run(args, config, books))
