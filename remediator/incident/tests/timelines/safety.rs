@@ -1,11 +1,13 @@
 //! Situations in which an incident could fall between two stools: nobody acts, or nobody knows, or something acts again.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use crate::world::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
 use vvtv_incident::{
-    Efficacy, EfficacyFloor, EfficacyTable, Event, IncidentId, Mode, Operation, Reason, Recovery, Restore, Runbook,
-    RunbookId, StepId, Timestamp, Verdict,
+    Efficacy, EfficacyFloor, EfficacyTable, Event, HealthTest, IncidentId, Mode, Operation, Reason, Recovery, Restore,
+    Runbook, RunbookId, StepId, Timestamp, Verdict,
 };
 
 fn segment_age() -> Runbook {
@@ -213,6 +215,31 @@ fn a_runbook_that_is_taken_away_leaves_its_incident_to_people() {
     world.run(seconds(60));
     assert!(world.closed.contains(&IncidentId::new(1)), "with its text back it closes:\n{}", world.timeline());
     assert_eq!(world.resolved_pages.len(), world.pages.len());
+}
+
+#[test]
+fn a_reload_in_the_middle_changes_no_timer_unless_another_test_asks_for_health() {
+    let books = || vec![runbook("segment-age", "SegmentAgeHigh", vec![repeatable("restart"), change("inject")])];
+    let timeline = |reloads: &[(u64, Vec<Runbook>)]| {
+        let mut world = World::new(books()).script("inject", heals(1));
+        world.fire("SegmentAgeHigh", "main");
+        for (at, books) in reloads {
+            world.run(seconds(*at).saturating_sub(Duration::from_millis(world.now.millis())));
+            world.fleet.reconfigure(policy(), books.clone(), world.now);
+        }
+        world.run(seconds(45).saturating_sub(Duration::from_millis(world.now.millis())));
+        world.resolve("SegmentAgeHigh", "main");
+        world.run(seconds(100));
+        world.timeline()
+    };
+    let undisturbed = timeline(&[]);
+    // While the first change settles, and while health must hold.
+    assert_eq!(timeline(&[(10, books()), (40, books())]), undisturbed);
+    assert!(undisturbed.contains("52.0s #1 closed stabilised"), "{undisturbed}");
+    let mut others = books();
+    others[0].healthy = HealthTest::new("vector(1)");
+    let disturbed = timeline(&[(40, others)]);
+    assert!(disturbed.contains("70.0s #1 closed stabilised"), "{disturbed}");
 }
 
 #[test]
