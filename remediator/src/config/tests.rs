@@ -90,7 +90,31 @@ limits:
     "respond_within: 5",
     "6:51: `5` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)"
 )]
-#[case("webhook: {url", "slack: {url", "8:10: unknown variant `slack`, expected one of pagerduty, webhook")]
+#[case(
+    "webhook: {url",
+    "pigeon: {url",
+    "8:10: unknown variant `pigeon`, expected one of pagerduty, webhook, slack, opsgenie, alertmanager, email"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: mail.example, from: a@b.example, to: c@d.example}",
+    "8:26: not a mail server: expected HOST:PORT, e.g. mail.example:587"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'mail.example:25', tls: none, from: a@b.example, to: c@d.example}",
+    "8:26: everybody on the way could read the mail: without TLS only a server on this machine"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'localhost:25', tls: none, from: a@b.example, to: \"c@d.example\\nBcc: e@f.example\"}",
+    "8:76: not a mail address: Invalid email user"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'localhost:25', tls: none, from: a@b.example, to: c@d.example, username: me}",
+    "8:99: a login has both `username` and `password_file`"
+)]
 #[case("sqlite:data/remediator.db", "postgres://db", "1:11: not a database: expected sqlite:PATH")]
 #[case("http://127.0.0.1:9090", "127.0.0.1:9090", "3:13: not an address: relative URL without a base")]
 #[case(
