@@ -101,12 +101,12 @@ impl Builder {
     }
 
     fn email(&mut self, email: &file::Email) -> Result<Email, YamlError> {
-        let server = email.server.value.rsplit_once(':').map(|(host, port)| (host.to_owned(), port.parse::<u16>()));
+        let server = email.server.value.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
         let Some((host, Ok(port))) = server.filter(|(host, _)| !host.is_empty()) else {
-            return Err(self
-                .source
-                .error(&email.server, "not a mail server: expected HOST:PORT, e.g. mail.example:587"));
+            let message = "not a mail server: expected HOST:PORT, e.g. mail.example:587";
+            return Err(self.source.error(&email.server, message));
         };
+        let host = host.trim_matches(['[', ']']).to_owned();
         let certificate = email.ca_file.as_ref().map(|path| self.certificate(path)).transpose()?;
         let tls = match email.tls.as_ref().map_or(file::EmailTls::Starttls, |tls| tls.value) {
             file::EmailTls::Starttls => EmailTls::Starttls(certificate),
@@ -144,6 +144,5 @@ impl Builder {
 }
 
 fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

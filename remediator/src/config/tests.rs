@@ -171,3 +171,67 @@ fn secrets_can_be_absent_where_a_file_is_only_checked() {
     let config = build::config(source, SecretFiles::Report).unwrap();
     assert_eq!(config.marks.unread_secrets.len(), 1);
 }
+
+#[test]
+fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("slack", "https://hooks.slack.example/services/T0/B0/x"),
+        ("opsgenie", "opsgenie-key"),
+        ("token", "alertmanager-token"),
+        ("mail", "mail-password"),
+    ] {
+        std::fs::write(dir.path().join(name), format!("{text}\n")).unwrap();
+    }
+    let ca = include_str!("../../../toolkit/tests/fixtures/tls/ca.pem");
+    std::fs::write(dir.path().join("ca.pem"), ca).unwrap();
+    let channels = "
+  slack: {slack: {url_file: slack}}
+  opsgenie: {opsgenie: {api_key_file: opsgenie}}
+  alertmanager: {alertmanager: {url: 'http://127.0.0.1:9093/am', token_file: token}}
+  plain: {email: {server: '[::1]:25', tls: none, from: a@b.example, to: c@d.example}}
+  mail: {email: {server: 'm.example:587', from: a@b.example, to: c@d.example, username: me, password_file: mail, ca_file: ca.pem}}
+";
+    let source = Source::from_text(dir.path().join("remediator.yml"), format!("{}{}", MINIMAL.trim_end(), channels));
+    let config = build::config(source, SecretFiles::Demand).unwrap();
+    let address = |text: &str| text.parse::<lettre::Address>().unwrap();
+    let plain = Email {
+        host: "::1".to_owned(),
+        port: 25,
+        tls: EmailTls::Loopback,
+        login: None,
+        from: address("a@b.example"),
+        to: address("c@d.example"),
+    };
+    let mail = Email {
+        host: "m.example".to_owned(),
+        port: 587,
+        tls: EmailTls::Starttls(Some(ca.to_owned())),
+        login: Some(("me".to_owned(), Secret::new("mail-password"))),
+        ..plain.clone()
+    };
+    let url = |text| Url::parse(text).unwrap();
+    let expected = [
+        (
+            "alertmanager",
+            Channel::Alertmanager {
+                url: url("http://127.0.0.1:9093/am/api/v2/alerts"),
+                token: Some(Secret::new("alertmanager-token")),
+            },
+        ),
+        ("hook", Channel::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
+        ("mail", Channel::Email(mail)),
+        (
+            "opsgenie",
+            Channel::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
+        ),
+        ("plain", Channel::Email(plain)),
+        ("slack", Channel::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
+    ];
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(name, channel)| (ChannelName::new(name), channel)).collect();
+    assert_eq!(config.channels, expected);
+    let printed = "https://hooks.slack.example/services/T0/B0/x opsgenie-key alertmanager-token mail-password";
+    let redacted = crate::redaction::Redaction::of(&config).apply(printed.to_owned());
+    assert_eq!(redacted, "[redacted] [redacted] [redacted] [redacted]");
+}
