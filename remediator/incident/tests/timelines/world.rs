@@ -306,6 +306,20 @@ impl World {
         self.lines.join("\n")
     }
 
+    /// How often a step was started, in all incidents.
+    pub(crate) fn runs_of(&self, step: &str) -> usize {
+        self.runs.iter().filter(|(_, id, _)| id.as_str() == step).count()
+    }
+
+    /// Where an open incident stands.
+    pub(crate) fn phase(&self, incident: u64) -> &'static str {
+        self.fleet.incident(IncidentId::new(incident)).unwrap().phase_name()
+    }
+
+    pub(crate) fn has_closed(&self, incident: u64) -> bool {
+        self.closed.contains(&IncidentId::new(incident))
+    }
+
     pub(crate) fn pages_in_short(&self) -> String {
         let line = |(at, incident, level): &(u64, IncidentId, u8)| format!("{at}s #{incident} L{level}");
         self.pages.iter().map(line).collect::<Vec<_>>().join(", ")
