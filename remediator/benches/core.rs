@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use vvtv_incident::{
-    Alert, AlertName, Event, Fingerprint, Fleet, Kind, LabelName, Mode, OnFailure, Policy, Recovery, Runbook,
-    RunbookId, Saved, Severity, Step, StepId, Timestamp,
+    Alert, AlertName, Event, Fingerprint, Fleet, HealthTest, Kind, LabelName, Mode, OnFailure, Policy, Recovery,
+    Runbook, RunbookId, Saved, Severity, Step, StepId, Timestamp,
 };
 
 fn runbook() -> Runbook {
@@ -23,6 +23,7 @@ fn runbook() -> Runbook {
         alerts: vec![AlertName::new("SegmentAgeHigh")],
         target: LabelName::new("stream"),
         causes: Vec::new(),
+        healthy: HealthTest::new("up"),
         healthy_for: Duration::from_secs(30),
         respond_within: Duration::from_secs(300),
         escalate: None,

@@ -18,7 +18,7 @@ use crate::pager::{Channel, Tries};
 use crate::redaction::Redaction;
 use crate::runbook::{Book, Site, load_dir};
 
-/// What may change. Addresses, the journal and the webhook's token need a restart.
+/// What may change. What [`fixed`] names needs a restart.
 #[derive(Clone, Debug)]
 pub struct Live {
     /// The runbooks.
@@ -68,9 +68,49 @@ impl Live {
     }
 }
 
+/// Keys of the configuration that say something else than they did at the start, and that only a restart puts in force.
+#[must_use]
+pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
+    // Every key stands here, so that a new one is decided about.
+    let Config {
+        listen,
+        external_url,
+        database,
+        prometheus,
+        alertmanager,
+        webhook_token,
+        targets,
+        reconcile,
+        retention,
+        runbooks: _,
+        rules: _,
+        metrics: _,
+        site: _,
+        policy: _,
+        contacts: _,
+        channels: _,
+        maintenance_windows: _,
+        marks: _,
+    } = started;
+    let keys = [
+        ("listen", *listen != read.listen),
+        ("external_url", *external_url != read.external_url),
+        ("database", *database != read.database),
+        ("prometheus", *prometheus != read.prometheus),
+        ("alertmanager", *alertmanager != read.alertmanager),
+        ("webhook.token_file", *webhook_token != read.webhook_token),
+        ("targets", *targets != read.targets),
+        ("reconcile", *reconcile != read.reconcile),
+        ("journal.retention", *retention != read.retention),
+    ];
+    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
 /// Reads the configuration again.
 pub struct Reloader {
     file: PathBuf,
+    /// What the server started with.
+    started: Config,
     inputs: mpsc::Sender<Input>,
     metrics: Metrics,
     /// One at a time, or an older text could come into force after a newer one.
@@ -80,37 +120,45 @@ pub struct Reloader {
 impl Reloader {
     /// A reader of this file. What was read at the start counts as the first good reading.
     #[must_use]
-    pub fn new(file: PathBuf, inputs: mpsc::Sender<Input>, metrics: Metrics) -> Self {
+    pub fn new(file: PathBuf, started: Config, inputs: mpsc::Sender<Input>, metrics: Metrics) -> Self {
         metrics.reloaded(true);
-        Self { file, inputs, metrics, turn: Mutex::new(()) }
+        Self { file, started, inputs, metrics, turn: Mutex::new(()) }
     }
 
     /// Puts what the files say now in force, or keeps everything as it is. The outcome is logged and counted.
     ///
+    /// Gives the changed keys that wait for a restart.
+    ///
     /// # Errors
     /// The configuration or a runbook is wrong.
-    pub async fn reload(&self) -> anyhow::Result<()> {
+    pub async fn reload(&self) -> anyhow::Result<Vec<&'static str>> {
         let _turn = self.turn.lock().await;
         let result = self.read_and_hand_over().await;
         self.metrics.reloaded(result.is_ok());
         match &result {
-            Ok(()) => tracing::info!(file = %self.file.display(), "configuration loaded again"),
+            Ok(waiting) => {
+                tracing::info!(file = %self.file.display(), "configuration loaded again");
+                if !waiting.is_empty() {
+                    tracing::warn!(keys = waiting.join(", "), "changed keys need a restart: their old values stay");
+                }
+            }
             Err(error) => tracing::error!(error = format!("{error:#}"), "configuration not loaded: the old one stays"),
         }
         result
     }
 
-    async fn read_and_hand_over(&self) -> anyhow::Result<()> {
+    async fn read_and_hand_over(&self) -> anyhow::Result<Vec<&'static str>> {
         let file = self.file.clone();
         let read = move || {
             let config = config::load(&file, SecretFiles::Demand)?;
             let books = load_dir(&config.runbooks, &config.site)?;
-            Live::new(&config, books)
+            Ok::<_, anyhow::Error>((Live::new(&config, books)?, config))
         };
-        let live = tokio::task::spawn_blocking(read).await.context("reading the configuration died")??;
+        let (live, config) = tokio::task::spawn_blocking(read).await.context("reading the configuration died")??;
         let (done, in_force) = oneshot::channel();
         let input = Input::Reload { live: Arc::new(live), done };
         self.inputs.send(input).await.ok().context("shutting down")?;
-        in_force.await.context("shutting down")
+        in_force.await.context("shutting down")?;
+        Ok(fixed(&self.started, &config))
     }
 }

@@ -3,13 +3,19 @@
 //! Boundary: who is called and when is the core's decision; that every notice is sent at least once, across restarts too, is the
 //! journal's. The key of a notice does not change when it is sent again, so that the receiver can tell.
 
+mod alertmanager;
+mod email;
+mod opsgenie;
 mod pagerduty;
+mod slack;
+mod text;
 mod webhook;
 
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
 
 use crate::config;
@@ -104,14 +110,14 @@ pub enum PagerError {
         channel: &'static str,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The receiver is busy or broken: it may take the same notice later.
     #[error("{channel} cannot take the notice now: {status}: {explanation}")]
     Busy {
         /// The kind of channel.
         channel: &'static str,
-        /// The HTTP status.
+        /// The status of HTTP or SMTP.
         status: u16,
         /// The beginning of what it answered.
         explanation: String,
@@ -121,7 +127,7 @@ pub enum PagerError {
     Refused {
         /// The kind of channel.
         channel: &'static str,
-        /// The HTTP status.
+        /// The status of HTTP or SMTP.
         status: u16,
         /// The beginning of what it answered.
         explanation: String,
@@ -211,6 +217,10 @@ impl Channel {
         match self.kind {
             config::Channel::Pagerduty { .. } => "PagerDuty",
             config::Channel::Webhook { .. } => "the webhook",
+            config::Channel::Slack { .. } => "Slack",
+            config::Channel::Opsgenie { .. } => "Opsgenie",
+            config::Channel::Alertmanager { .. } => "Alertmanager",
+            config::Channel::Email(_) => "the mail server",
         }
     }
 
@@ -228,11 +238,25 @@ impl Channel {
                 };
                 request.json(&webhook::body(notice))
             }
+            config::Channel::Slack { url } => self.http.post(url.reveal()).json(&slack::message(notice)),
+            config::Channel::Opsgenie { api_key, url } => self
+                .http
+                .post(opsgenie::address(notice, url))
+                .header(reqwest::header::AUTHORIZATION, format!("GenieKey {}", api_key.reveal()))
+                .json(&opsgenie::body(notice)),
+            config::Channel::Alertmanager { url, token } => {
+                let request = self.http.post(url.clone()).json(&alertmanager::alerts(notice, jiff::Timestamp::now()));
+                match token {
+                    Some(token) => request.bearer_auth(token.reveal()),
+                    None => request,
+                }
+            }
+            config::Channel::Email(email) => return email::send(email, notice, self.tries.each).await,
         };
         let channel = self.name();
         let response = request.send().await.map_err(|source| {
             // The address may hold a secret (many webhooks' addresses are one).
-            PagerError::Unreachable { channel, source: source.without_url() }
+            PagerError::Unreachable { channel, source: source.without_url().into() }
         })?;
         let status = response.status();
         if status.is_success() {
@@ -259,6 +283,16 @@ async fn explanation(mut response: reqwest::Response) -> String {
     String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(EXPLANATION_CHARS_MAX).collect()
 }
 
+impl std::fmt::Display for Tried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.title, self.state.as_str())?;
+        if let Some(reason) = self.reason {
+            write!(f, " ({reason})")?;
+        }
+        self.said.as_ref().map_or(Ok(()), |said| write!(f, ": {said}"))
+    }
+}
+
 impl Notice {
     /// The notice with every text within its limit: a label of a megabyte must not keep a page from being taken.
     fn cut(&self) -> Self {
@@ -279,6 +313,14 @@ impl Notice {
             ..self.clone()
         }
     }
+}
+
+/// The key itself, or what stands for it if it is longer than a receiver takes (at least 64 characters).
+fn short_key(key: &str, chars_max: usize) -> String {
+    if key.chars().count() <= chars_max {
+        return key.to_owned();
+    }
+    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The beginning of a text, at most `bytes` long, ending between two characters.

@@ -22,6 +22,10 @@ impl Redaction {
             Channel::Webhook { headers, token, .. } => {
                 headers.values().map(String::as_str).chain(token.as_ref().map(|token| token.reveal())).collect()
             }
+            Channel::Slack { url } => vec![url.reveal()],
+            Channel::Opsgenie { api_key, .. } => vec![api_key.reveal()],
+            Channel::Alertmanager { token, .. } => token.iter().map(|token| token.reveal()).collect(),
+            Channel::Email(email) => email.login.iter().map(|(_, password)| password.reveal()).collect(),
         });
         Self::new(channels.chain(config.webhook_token.as_ref().map(|token| token.reveal())))
     }

@@ -180,7 +180,7 @@ impl House {
             outgoing.send(message);
         }
         let facts = facts(restored.results);
-        let reloader = Arc::new(Reloader::new(file, inputs.clone(), metrics.clone()));
+        let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
             reader: journal.reader(),

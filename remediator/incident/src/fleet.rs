@@ -118,15 +118,18 @@ impl Fleet {
             next_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
-        for incident in saved.incidents {
+        for mut incident in saved.incidents {
+            incident.health = HealthWatch::new(now);
             fleet.take_up(incident, now);
         }
         fleet
     }
 
-    /// Puts new limits and runbooks in force. Open incidents keep what was done and go on by the new text.
+    /// Puts new limits and runbooks in force. Open incidents keep what was done and go on by the new text; what is known of their
+    /// health stays known unless another test asks for it.
     pub fn reconfigure(&mut self, policy: Policy, runbooks: Vec<Runbook>, now: Timestamp) {
         self.policy = policy;
+        let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
         self.census.clear();
@@ -134,7 +137,11 @@ impl Fleet {
         self.by_alert.clear();
         self.sick.clear();
         self.running = RunningChanges::default();
-        for (_, incident) in incidents {
+        for (_, mut incident) in incidents {
+            let [was, is] = [&old, &self.runbooks].map(|books| books.get(&incident.runbook).map(|book| &book.healthy));
+            if was != is {
+                incident.health.forget(now);
+            }
             self.take_up(incident, now);
         }
     }
@@ -146,7 +153,6 @@ impl Fleet {
     }
 
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
-        incident.health = HealthWatch::new(now);
         if !self.runbooks.contains_key(&incident.runbook) {
             // What its changes hold is not known any more, but their target is.
             if incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {

@@ -64,6 +64,11 @@ impl HealthWatch {
         Self { health: Health::Unknown { since: now }, open: None, answered: None, ticket: 0, last_asked: None }
     }
 
+    /// Begins anew: another test asks from now on. Answers to the old one are stale.
+    pub(crate) const fn forget(&mut self, now: Timestamp) {
+        *self = Self { ticket: self.ticket, ..Self::new(now) };
+    }
+
     /// What is known now.
     #[must_use]
     pub const fn health(&self) -> Health {

@@ -62,6 +62,10 @@ name_type!(
     LockName
 );
 name_type!(
+    /// What asks for health, as the shell knows it. The core only sees whether it is another one.
+    HealthTest
+);
+name_type!(
     /// Who did something at the console, by the name that the shell authenticated or was told.
     Person
 );

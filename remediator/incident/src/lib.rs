@@ -41,7 +41,9 @@ pub use escalation::{Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
-pub use ids::{AlertName, Fingerprint, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target};
+pub use ids::{
+    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target,
+};
 pub use incident::Incident;
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::efficacy::EfficacyFloor;
-use crate::ids::{AlertName, LabelName, Level, LockName, RunbookId, StepId};
+use crate::ids::{AlertName, HealthTest, LabelName, Level, LockName, RunbookId, StepId};
 use crate::policy::{Mode, Policy};
 
 /// A runbook's shape: which alerts it answers, its steps in order, and its timers.
@@ -21,6 +21,8 @@ pub struct Runbook {
     pub target: LabelName,
     /// Runbooks whose open incident for the same target is the cause of this one's trouble.
     pub causes: Vec<RunbookId>,
+    /// What asks whether the target is healthy.
+    pub healthy: HealthTest,
     /// How long the target must be healthy without a break before the incident is over.
     pub healthy_for: Duration,
     /// The first level is called after this time of trouble.
@@ -146,6 +148,7 @@ impl Runbook {
             alerts: Vec::new(),
             target: LabelName::new(""),
             causes: Vec::new(),
+            healthy: HealthTest::new(""),
             healthy_for: Duration::ZERO,
             respond_within: Duration::ZERO,
             escalate: None,

@@ -51,8 +51,12 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 fn urls(config: &Config) -> Vec<(String, &Url)> {
     let mut urls =
         vec![("Prometheus".to_owned(), &config.prometheus), ("Alertmanager".to_owned(), &config.alertmanager)];
-    urls.extend(config.channels.iter().map(|(name, channel)| match channel {
-        Channel::Pagerduty { url, .. } | Channel::Webhook { url, .. } => (format!("channel {name}"), url),
+    urls.extend(config.channels.iter().filter_map(|(name, channel)| match channel {
+        Channel::Pagerduty { url, .. }
+        | Channel::Webhook { url, .. }
+        | Channel::Opsgenie { url, .. }
+        | Channel::Alertmanager { url, .. } => Some((format!("channel {name}"), url)),
+        Channel::Slack { .. } | Channel::Email(_) => None,
     }));
     urls
 }

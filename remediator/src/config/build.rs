@@ -9,7 +9,7 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, File};
-use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles};
+use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, channel};
 use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
@@ -17,7 +17,6 @@ use crate::source::{Source, place};
 
 const LISTEN: &str = "127.0.0.1:10048";
 const EXTERNAL_URL: &str = "http://localhost:10048";
-const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 const TARGETS: &str = "count(group by (stream) (vvtv_ingest_up))";
 const RECONCILE: Duration = Duration::from_secs(30);
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -25,12 +24,8 @@ const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
-/// What to do about a routing key that is not there: a new installation has none.
-const ROUTING_KEY: &str = ": PagerDuty's routing key belongs there (of a service's integration `Events API v2`); without PagerDuty, \
-                           use a channel `webhook`; `mode: shadow` calls nobody and starts without";
-
-struct Builder {
-    source: Source,
+pub(super) struct Builder {
+    pub(super) source: Source,
     secrets: SecretFiles,
     unread_secrets: Vec<(String, Spanned<()>)>,
     secret_files: Vec<(std::path::PathBuf, Spanned<()>)>,
@@ -53,7 +48,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
         .collect();
     let webhook_token = match file.webhook.and_then(|webhook| webhook.token_file) {
-        Some(path) => Some(builder.secret(&path, "")?),
+        Some(path) => Some(builder.secret(&path)?),
         None => None,
     };
     let site = builder.site(&file.variables)?;
@@ -63,7 +58,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         contacts: place(&file.contacts),
         runbooks: place(&file.runbooks),
         variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
-        headers: headers(&file.channels),
+        headers: channel::headers(&file.channels),
         unread_secrets: builder.unread_secrets.clone(),
         secret_files: builder.secret_files.clone(),
         rules: file.rules.iter().map(place).collect(),
@@ -120,7 +115,7 @@ fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBu
     }
 }
 
-fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+pub(super) fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
     let url = Url::parse(&text.value).map_err(|error| source.error(text, format!("not an address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(source.error(text, "not an address: expected http://HOST:PORT or https://HOST"));
@@ -129,7 +124,7 @@ fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
 }
 
 /// An address that paths are joined to: with a slash at the end, so that joining keeps its own path.
-fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+pub(super) fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
     let mut url = url(source, text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(source.error(text, "not a base address: it has a query or a fragment"));
@@ -160,17 +155,13 @@ fn window(source: &Source, written: &file::MaintenanceWindow) -> Result<Window, 
         .map_err(|message| source.error(if zone_is_known { &written.cron } else { &written.timezone }, message))
 }
 
-fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, Spanned<()>)> {
-    let webhooks = channels.values().filter_map(|channel| match &channel.value {
-        file::Channel::Webhook(webhook) => Some(&webhook.headers),
-        file::Channel::Pagerduty(_) => None,
-    });
-    webhooks.flatten().map(|(name, value)| (name.clone(), place(value))).collect()
-}
-
 impl Builder {
+    pub(super) fn secret(&mut self, path: &Spanned<String>) -> Result<Secret, YamlError> {
+        self.needed_secret(path, "")
+    }
+
     /// `what` is what belongs into the file, said where there is none.
-    fn secret(&mut self, path: &Spanned<String>, what: &str) -> Result<Secret, YamlError> {
+    pub(super) fn needed_secret(&mut self, path: &Spanned<String>, what: &str) -> Result<Secret, YamlError> {
         let file = self.source.resolve(&path.value);
         match Secret::read(&file).map_err(|message| message + what) {
             Ok(secret) => {
@@ -182,49 +173,6 @@ impl Builder {
                 Ok(Secret::new(""))
             }
             Err(message) => Err(self.source.error(path, message)),
-        }
-    }
-
-    fn channels(
-        &mut self,
-        written: &BTreeMap<String, Spanned<file::Channel>>,
-    ) -> Result<BTreeMap<ChannelName, Channel>, YamlError> {
-        let mut channels = BTreeMap::new();
-        for (name, channel) in written {
-            channels.insert(ChannelName::new(name), self.channel(channel)?);
-        }
-        Ok(channels)
-    }
-
-    fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Channel, YamlError> {
-        match &written.value {
-            file::Channel::Pagerduty(pagerduty) => Ok(Channel::Pagerduty {
-                routing_key: self.secret(&pagerduty.routing_key_file, ROUTING_KEY)?,
-                url: match &pagerduty.url {
-                    Some(text) => url(&self.source, text)?,
-                    None => Url::parse(PAGERDUTY).map_err(|error| self.source.error(written, error.to_string()))?,
-                },
-            }),
-            file::Channel::Webhook(webhook) => {
-                for (name, value) in &webhook.headers {
-                    let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
-                        && reqwest::header::HeaderValue::from_str(&value.value).is_ok();
-                    if !valid {
-                        return Err(self
-                            .source
-                            .error(value, format!("`{name}` with this value is not an HTTP header")));
-                    }
-                }
-                let token = match &webhook.token_file {
-                    Some(path) => Some(self.secret(path, "")?),
-                    None => None,
-                };
-                Ok(Channel::Webhook {
-                    url: url(&self.source, &webhook.url)?,
-                    headers: webhook.headers.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
-                    token,
-                })
-            }
         }
     }
 

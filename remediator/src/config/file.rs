@@ -106,6 +106,56 @@ pub(super) struct Contact {
 pub(super) enum Channel {
     Pagerduty(Pagerduty),
     Webhook(WebhookChannel),
+    Slack(Slack),
+    Opsgenie(Opsgenie),
+    Alertmanager(AlertmanagerChannel),
+    Email(Box<Email>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Slack {
+    pub(super) url_file: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Opsgenie {
+    pub(super) api_key_file: Spanned<String>,
+    #[serde(default)]
+    pub(super) url: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlertmanagerChannel {
+    pub(super) url: Spanned<String>,
+    #[serde(default)]
+    pub(super) token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Email {
+    pub(super) server: Spanned<String>,
+    pub(super) from: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    #[serde(default)]
+    pub(super) tls: Option<Spanned<EmailTls>>,
+    #[serde(default)]
+    pub(super) ca_file: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) username: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) password_file: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum EmailTls {
+    Starttls,
+    Tls,
+    None,
 }
 
 #[derive(Debug, Deserialize)]

@@ -90,7 +90,31 @@ limits:
     "respond_within: 5",
     "6:51: `5` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)"
 )]
-#[case("webhook: {url", "slack: {url", "8:10: unknown variant `slack`, expected one of pagerduty, webhook")]
+#[case(
+    "webhook: {url",
+    "pigeon: {url",
+    "8:10: unknown variant `pigeon`, expected one of pagerduty, webhook, slack, opsgenie, alertmanager, email"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: mail.example, from: a@b.example, to: c@d.example}",
+    "8:26: not a mail server: expected HOST:PORT, e.g. mail.example:587"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'mail.example:25', tls: none, from: a@b.example, to: c@d.example}",
+    "8:26: everybody on the way could read the mail: without TLS only a server on this machine"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'localhost:25', tls: none, from: a@b.example, to: \"c@d.example\\nBcc: e@f.example\"}",
+    "8:76: not a mail address: Invalid email user"
+)]
+#[case(
+    "webhook: {url: 'http://127.0.0.1:9/x'}",
+    "email: {server: 'localhost:25', tls: none, from: a@b.example, to: c@d.example, username: me}",
+    "8:99: a login has both `username` and `password_file`"
+)]
 #[case("sqlite:data/remediator.db", "postgres://db", "1:11: not a database: expected sqlite:PATH")]
 #[case("http://127.0.0.1:9090", "127.0.0.1:9090", "3:13: not an address: relative URL without a base")]
 #[case(
@@ -166,4 +190,68 @@ fn a_new_installation_is_told_about_its_empty_routing_key_and_starts_without_one
     );
     assert_eq!(error.lines().next().unwrap(), expected);
     assert_eq!(read("shadow").unwrap().marks.unread_secrets.len(), 1);
+}
+
+#[test]
+fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("slack", "https://hooks.slack.example/services/T0/B0/x"),
+        ("opsgenie", "opsgenie-key"),
+        ("token", "alertmanager-token"),
+        ("mail", "mail-password"),
+    ] {
+        std::fs::write(dir.path().join(name), format!("{text}\n")).unwrap();
+    }
+    let ca = include_str!("../../../toolkit/tests/fixtures/tls/ca.pem");
+    std::fs::write(dir.path().join("ca.pem"), ca).unwrap();
+    let channels = "
+  slack: {slack: {url_file: slack}}
+  opsgenie: {opsgenie: {api_key_file: opsgenie}}
+  alertmanager: {alertmanager: {url: 'http://127.0.0.1:9093/am', token_file: token}}
+  plain: {email: {server: '[::1]:25', tls: none, from: a@b.example, to: c@d.example}}
+  mail: {email: {server: 'm.example:587', from: a@b.example, to: c@d.example, username: me, password_file: mail, ca_file: ca.pem}}
+";
+    let source = Source::from_text(dir.path().join("remediator.yml"), format!("{}{}", MINIMAL.trim_end(), channels));
+    let config = build::config(source, SecretFiles::Demand).unwrap();
+    let address = |text: &str| text.parse::<lettre::Address>().unwrap();
+    let plain = Email {
+        host: "::1".to_owned(),
+        port: 25,
+        tls: EmailTls::Loopback,
+        login: None,
+        from: address("a@b.example"),
+        to: address("c@d.example"),
+    };
+    let mail = Email {
+        host: "m.example".to_owned(),
+        port: 587,
+        tls: EmailTls::Starttls(Some(ca.to_owned())),
+        login: Some(("me".to_owned(), Secret::new("mail-password"))),
+        ..plain.clone()
+    };
+    let url = |text| Url::parse(text).unwrap();
+    let expected = [
+        (
+            "alertmanager",
+            Channel::Alertmanager {
+                url: url("http://127.0.0.1:9093/am/api/v2/alerts"),
+                token: Some(Secret::new("alertmanager-token")),
+            },
+        ),
+        ("hook", Channel::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
+        ("mail", Channel::Email(mail)),
+        (
+            "opsgenie",
+            Channel::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
+        ),
+        ("plain", Channel::Email(plain)),
+        ("slack", Channel::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
+    ];
+    let expected: BTreeMap<_, _> =
+        expected.into_iter().map(|(name, channel)| (ChannelName::new(name), channel)).collect();
+    assert_eq!(config.channels, expected);
+    let printed = "https://hooks.slack.example/services/T0/B0/x opsgenie-key alertmanager-token mail-password";
+    let redacted = crate::redaction::Redaction::of(&config).apply(printed.to_owned());
+    assert_eq!(redacted, "[redacted] [redacted] [redacted] [redacted]");
 }

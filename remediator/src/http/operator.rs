@@ -93,7 +93,8 @@ pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) 
         return refused.into_response();
     }
     match shared.reloader.reload().await {
-        Ok(()) => StatusCode::OK.into_response(),
+        Ok(waiting) if waiting.is_empty() => StatusCode::OK.into_response(),
+        Ok(waiting) => format!("these changed keys need a restart: {}\n", waiting.join(", ")).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the configuration: {error:#}\n"))
             .into_response(),
     }

@@ -1,10 +1,9 @@
 //! PagerDuty Events API v2: <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>.
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use vvtv_incident::Severity;
 
-use super::{Notice, NoticeKind};
+use super::{Notice, NoticeKind, short_key};
 use crate::config::Secret;
 
 /// The longest `dedup_key`.
@@ -16,12 +15,12 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
         NoticeKind::Resolve => json!({
             "routing_key": routing_key.reveal(),
             "event_action": "resolve",
-            "dedup_key": dedup_key(&notice.key),
+            "dedup_key": short_key(&notice.key, KEY_CHARS_MAX),
         }),
         NoticeKind::Trigger => json!({
             "routing_key": routing_key.reveal(),
             "event_action": "trigger",
-            "dedup_key": dedup_key(&notice.key),
+            "dedup_key": short_key(&notice.key, KEY_CHARS_MAX),
             "client": "vvtv-remediator",
             "client_url": notice.links.incident,
             "links": [
@@ -43,7 +42,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
                     "contact": notice.contact,
                     "reason": notice.reason.as_str(),
                     "explanation": notice.reason.explanation(),
-                    "tried": notice.tried.iter().map(tried).collect::<Vec<_>>(),
+                    "tried": notice.tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 },
             },
         }),
@@ -56,18 +55,4 @@ const fn severity(severity: Severity) -> &'static str {
         Severity::Major => "error",
         Severity::Warning => "warning",
     }
-}
-
-fn tried(step: &super::Tried) -> String {
-    let why = step.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let said = step.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
-    format!("{}: {}{why}{said}", step.title, step.state.as_str())
-}
-
-/// The key itself, or what stands for it if it is too long.
-fn dedup_key(key: &str) -> String {
-    if key.chars().count() <= KEY_CHARS_MAX {
-        return key.to_owned();
-    }
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

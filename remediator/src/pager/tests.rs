@@ -1,3 +1,5 @@
+mod people;
+
 use std::collections::BTreeMap;
 
 use rstest::rstest;

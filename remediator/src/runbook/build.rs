@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, EfficacyFloor, EscalateAt, Kind, LabelName, Level, LockName, OnFailure, Recovery, Restore, Runbook,
-    RunbookId, StepId,
+    AlertName, EfficacyFloor, EscalateAt, HealthTest, Kind, LabelName, Level, LockName, OnFailure, Recovery, Restore,
+    Runbook, RunbookId, StepId,
 };
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
@@ -36,6 +36,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
         alerts: alerts.iter().map(|(alert, _)| alert.clone()).collect(),
         target: LabelName::new(&*file.target.value),
         causes: file.causes.iter().map(|cause| RunbookId::new(&*cause.value)).collect(),
+        healthy: HealthTest::new(&*file.healthy.value),
         healthy_for,
         respond_within,
         escalate,

@@ -2,7 +2,7 @@
 //! becomes of open incidents.
 
 use crate::hostile::Neighbours;
-use crate::program::{Program, firing, wait_for};
+use crate::program::{Program, block_on, firing, wait_for};
 
 const RUNBOOK: &str = "runbooks/demo.yml";
 
@@ -77,4 +77,55 @@ fn open_incidents_follow_new_windows_and_runbooks_and_new_channels_are_used() {
         wait_for("the page", || neighbours.pages().into_iter().next().ok_or_else(|| program.logged().join("\n")));
     assert_eq!((&page["reason"], &page["runbook"]), (&"runbook_gone".into(), &"demo".into()), "{page}");
     assert_eq!(program.written(), ["mended"], "nothing runs without its text");
+}
+
+#[test]
+fn a_page_of_another_site_reloads_nothing() {
+    let program = Program::start();
+    program.rewrite(RUNBOOK, |text| text.replace("title: Demo", "title: Second"));
+    let url = format!("{}/-/reload", program.base);
+    let (status, said) = block_on(async {
+        let request = reqwest::Client::new().post(url).header("origin", "http://evil.example");
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    });
+    let why = "requests from another site are refused (http://evil.example)";
+    assert_eq!((status, said), (403, serde_json::json!({"error": why, "reason": null}).to_string()));
+    assert!(program.get("/runbooks/demo").1.contains("<title>Demo"));
+}
+
+/// Every key that needs a restart with another value, whatever it was.
+const OTHER_PLACES: &str = r#"
+listen: 127.0.0.1:1
+external_url: http://127.0.0.1:2
+database: sqlite:other.db
+prometheus: http://127.0.0.1:3
+alertmanager: http://127.0.0.1:4
+webhook: {token_file: token}
+targets: vector(1)
+reconcile: 5s
+journal: {retention: 8d}
+"#;
+
+#[test]
+fn changed_keys_that_need_a_restart_are_named_and_the_rest_comes_into_force() {
+    let program = Program::start();
+    std::fs::write(program.path("token"), "secret").unwrap();
+    let before = std::fs::read_to_string(program.path("remediator.yml")).unwrap();
+    let (_, people) = before.split_once("contacts:").unwrap();
+    program.rewrite("remediator.yml", |_| format!("{OTHER_PLACES}runbooks: runbooks/\ncontacts:{people}"));
+    program.rewrite(RUNBOOK, |text| text.replace("title: Demo", "title: Second"));
+    let keys = "listen, external_url, database, prometheus, alertmanager, webhook.token_file, targets, reconcile, \
+                journal.retention";
+    assert_eq!(program.asked("/-/reload"), (200, format!("these changed keys need a restart: {keys}\n")));
+    assert!(program.get("/runbooks/demo").1.contains("<title>Second") && good(&program));
+    let in_the_log = format!("keys=\"{keys}\"");
+    wait_for("the warning", || {
+        let log = program.logged();
+        let found = log.iter().any(|line| line.contains("level=warn") && line.contains(&in_the_log));
+        if found { Ok(()) } else { Err(log.join("\n")) }
+    });
+
+    program.rewrite("remediator.yml", |_| before);
+    assert_eq!(program.asked("/-/reload"), (200, String::new()), "what was taken back waits for nothing");
 }

@@ -7,6 +7,10 @@ mod imported;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod mistakes;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod rendered;
+#[cfg(test)]
+mod verbs;

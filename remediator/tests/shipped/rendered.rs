@@ -1,11 +1,13 @@
 //! The shipped runbooks as pages have every action of the original page.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use vvtv_remediator::runbook::page;
 use vvtv_remediator::source::Source;
 
 use crate::installation::shipped;
+use crate::verbs::{program, said};
 
 const PAGE: &str = include_str!("../fixtures/streaming_runbook.md");
 
@@ -108,12 +110,15 @@ fn rendered_runbooks_have_every_action_of_the_original_page() {
 
 #[test]
 fn a_whole_page() {
-    let (_, text) = &rendered()[0];
-    insta::assert_snapshot!(text);
     let (root, config) = shipped();
-    let source = Source::read(&config.runbooks.join("ingest-down.yml")).unwrap();
-    let text = page(&source, None).unwrap().replace(&root.path().display().to_string(), "ROOT");
-    insta::assert_snapshot!("without_a_configuration", text);
+    let printed = |book: &str, more: &[&Path]| {
+        let (code, stdout, stderr) = said(program().arg("render").arg(config.runbooks.join(book)).args(more));
+        assert_eq!((code, stderr), (0, String::new()));
+        stdout.replace(&root.path().display().to_string(), "ROOT")
+    };
+    let with = [Path::new("--config.file"), &root.path().join("remediator.yml")];
+    insta::assert_snapshot!(printed("segment-age.yml", &with));
+    insta::assert_snapshot!("without_a_configuration", printed("ingest-down.yml", &[]));
 }
 
 #[test]

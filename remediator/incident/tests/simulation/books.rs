@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, EscalateAt, Kind, LabelName, Level, LockName, Mode, OnFailure, Recovery, Restore, Runbook, RunbookId,
-    Severity, Step, StepId,
+    AlertName, EscalateAt, HealthTest, Kind, LabelName, Level, LockName, Mode, OnFailure, Recovery, Restore, Runbook,
+    RunbookId, Severity, Step, StepId,
 };
 
 use crate::shell::ALERTS;
@@ -32,6 +32,7 @@ pub(crate) fn books() -> Vec<Runbook> {
         alerts: vec![AlertName::new(alert)],
         target: LabelName::new("stream"),
         causes: causes.iter().map(|cause| RunbookId::new(*cause)).collect(),
+        healthy: HealthTest::new("up"),
         healthy_for: Duration::from_secs(30),
         respond_within: Duration::from_secs(300),
         escalate: Some(EscalateAt { level: Level::new(2), after: Duration::from_secs(600) }),

@@ -2,7 +2,7 @@
 
 use crate::world::{World, change, diagnose, heals, policy, repeatable, runbook, seconds};
 use insta::assert_snapshot;
-use vvtv_incident::{IncidentId, Recovery, Restore, Runbook, RunbookId, Verdict};
+use vvtv_incident::{Recovery, Restore, Runbook, RunbookId, Verdict};
 
 fn drops() -> Runbook {
     let restore =
@@ -41,7 +41,7 @@ fn quality_comes_back_stage_by_stage() {
     974.1s #1 phase restoring monitoring
     974.1s #1 closed monitored
     ");
-    assert!(world.closed.contains(&IncidentId::new(1)));
+    assert!(world.has_closed(1));
 }
 
 /// Encoder drops, its one measure in place, and the alert over: the first stage is taken back at 932 s.
@@ -79,7 +79,7 @@ fn a_stage_that_hurts_is_taken_back_and_the_rest_is_left() {
     1854.0s #1 closed monitored
     ");
     assert!(world.runs.iter().all(|(_, step, _)| step.as_str() != "restore_crf"));
-    assert!(world.closed.contains(&IncidentId::new(1)));
+    assert!(world.has_closed(1));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn while_a_measure_that_was_put_back_settles_its_alert_starts_nothing() {
     world.resolve("EncoderDropsHigh", "main");
     world.run(seconds(1200));
     assert!(!world.timeline().contains("relapse"), "{}", world.timeline());
-    assert!(world.closed.contains(&IncidentId::new(1)));
+    assert!(world.has_closed(1));
 }
 
 #[test]
@@ -169,12 +169,12 @@ fn after_a_relapse_every_stage_is_gone_through_again_as_far_as_it_may_be() {
     let limits = vvtv_incident::Policy { changes_per_hour: 3, ..policy() };
     let mut world = repaired(World::with_policy(vec![book], limits));
     world.run(seconds(60));
-    assert_eq!(world.fleet.incident(IncidentId::new(1)).unwrap().phase_name(), "blocked", "{}", world.timeline());
+    assert_eq!(world.phase(1), "blocked", "{}", world.timeline());
     world.fire("EncoderDropsHigh", "main");
     world.run(seconds(3600));
     world.resolve("EncoderDropsHigh", "main");
     world.run(seconds(4000));
     let runs: Vec<_> = world.runs.iter().map(|(_, step, attempt)| format!("{step} {attempt}")).collect();
     assert_eq!(runs.join(", "), "lower 1, preset 1, crf 1, lower 2, preset 2, crf 2, once 1");
-    assert!(world.closed.contains(&IncidentId::new(1)), "{}", world.timeline());
+    assert!(world.has_closed(1), "{}", world.timeline());
 }

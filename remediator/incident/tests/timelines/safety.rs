@@ -1,19 +1,17 @@
 //! Situations in which an incident could fall between two stools: nobody acts, or nobody knows, or something acts again.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use crate::world::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
 use vvtv_incident::{
-    Efficacy, EfficacyFloor, EfficacyTable, Event, IncidentId, Mode, Operation, Reason, Recovery, Restore, Runbook,
-    RunbookId, StepId, Timestamp, Verdict,
+    Efficacy, EfficacyFloor, EfficacyTable, Event, HealthTest, IncidentId, Mode, Operation, Reason, Recovery, Restore,
+    Runbook, RunbookId, StepId, Timestamp, Verdict,
 };
 
 fn segment_age() -> Runbook {
     runbook("segment-age", "SegmentAgeHigh", vec![diagnose("status"), repeatable("restart")])
-}
-
-fn count(world: &World, step: &str) -> usize {
-    world.runs.iter().filter(|(_, id, _)| id.as_str() == step).count()
 }
 
 #[test]
@@ -46,8 +44,8 @@ fn a_runbook_on_trial_keeps_no_other_from_acting() {
     world.run(seconds(5));
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(5));
-    assert_eq!(count(&world, "restart_nginx"), 0);
-    assert_eq!(count(&world, "restart"), 1, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart_nginx"), 0);
+    assert_eq!(world.runs_of("restart"), 1, "{}", world.timeline());
 }
 
 #[test]
@@ -69,11 +67,11 @@ fn an_approval_is_for_what_the_person_saw() {
     world.health("main", Verdict::Healthy);
     world.operate(1, Operation::Approve(StepId::new("restart")));
     world.run(seconds(10));
-    assert_eq!(count(&world, "restart"), 0, "healthy by then");
+    assert_eq!(world.runs_of("restart"), 0, "healthy by then");
     world.health("main", Verdict::Sick);
     world.run(seconds(30));
-    assert_eq!(count(&world, "restart"), 0, "the approval is spent:\n{}", world.timeline());
-    assert_eq!(world.fleet.incident(IncidentId::new(1)).unwrap().phase_name(), "awaiting_approval");
+    assert_eq!(world.runs_of("restart"), 0, "the approval is spent:\n{}", world.timeline());
+    assert_eq!(world.phase(1), "awaiting_approval");
 }
 
 #[test]
@@ -89,7 +87,7 @@ fn an_outage_while_a_measure_waits_to_be_taken_back_is_repaired() {
     world.run(seconds(5));
     world.resolve("EncoderDropsHigh", "main");
     world.run(seconds(120));
-    assert_eq!(world.fleet.incident(IncidentId::new(1)).unwrap().phase_name(), "blocked", "the budget is spent");
+    assert_eq!(world.phase(1), "blocked", "the budget is spent");
     assert_eq!(world.pages_in_short(), "", "a measure that waits is no trouble");
     world.fire("EncoderDropsHigh", "main");
     world.run(seconds(60));
@@ -142,13 +140,13 @@ fn an_approval_names_its_step_and_is_for_no_other() {
     assert_eq!(world.runs.len(), 0, "{}", world.timeline());
     world.operate(1, approve("restart"));
     world.run(seconds(30));
-    assert_eq!(world.fleet.incident(IncidentId::new(1)).unwrap().phase_name(), "awaiting_approval");
+    assert_eq!(world.phase(1), "awaiting_approval");
     world.operate(1, approve("restart"));
     world.run(seconds(30));
-    assert_eq!((count(&world, "restart"), count(&world, "inject")), (1, 0), "{}", world.timeline());
+    assert_eq!((world.runs_of("restart"), world.runs_of("inject")), (1, 0), "{}", world.timeline());
     world.operate(1, approve("inject"));
     world.run(seconds(5));
-    assert_eq!(count(&world, "inject"), 1, "{}", world.timeline());
+    assert_eq!(world.runs_of("inject"), 1, "{}", world.timeline());
 }
 
 #[test]
@@ -211,8 +209,33 @@ fn a_runbook_that_is_taken_away_leaves_its_incident_to_people() {
     world.health("main", Verdict::Healthy);
     world.resolve("SegmentAgeHigh", "main");
     world.run(seconds(60));
-    assert!(world.closed.contains(&IncidentId::new(1)), "with its text back it closes:\n{}", world.timeline());
+    assert!(world.has_closed(1), "with its text back it closes:\n{}", world.timeline());
     assert_eq!(world.resolved_pages.len(), world.pages.len());
+}
+
+#[test]
+fn a_reload_in_the_middle_changes_no_timer_unless_another_test_asks_for_health() {
+    let books = || vec![runbook("segment-age", "SegmentAgeHigh", vec![repeatable("restart"), change("inject")])];
+    let timeline = |reloads: &[(u64, Vec<Runbook>)]| {
+        let mut world = World::new(books()).script("inject", heals(1));
+        world.fire("SegmentAgeHigh", "main");
+        for (at, books) in reloads {
+            world.run(seconds(*at).saturating_sub(Duration::from_millis(world.now.millis())));
+            world.fleet.reconfigure(policy(), books.clone(), world.now);
+        }
+        world.run(seconds(45).saturating_sub(Duration::from_millis(world.now.millis())));
+        world.resolve("SegmentAgeHigh", "main");
+        world.run(seconds(100));
+        world.timeline()
+    };
+    let undisturbed = timeline(&[]);
+    // While the first change settles, and while health must hold.
+    assert_eq!(timeline(&[(10, books()), (40, books())]), undisturbed);
+    assert!(undisturbed.contains("52.0s #1 closed stabilised"), "{undisturbed}");
+    let mut others = books();
+    others[0].healthy = HealthTest::new("vector(1)");
+    let disturbed = timeline(&[(40, others)]);
+    assert!(disturbed.contains("70.0s #1 closed stabilised"), "{disturbed}");
 }
 
 #[test]
@@ -222,11 +245,11 @@ fn until_the_targets_are_counted_three_sick_ones_are_all_there_are() {
         world.fire("SegmentAgeHigh", stream);
     }
     world.run(seconds(10));
-    assert_eq!(count(&world, "restart"), 0, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart"), 0, "{}", world.timeline());
     assert_eq!(world.pages_in_short(), "1s #3 L1", "one page says systemic");
     world.event(Event::TargetsKnown(100));
     world.run(seconds(60));
-    assert_eq!(count(&world, "restart"), 3, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart"), 3, "{}", world.timeline());
 }
 
 #[test]
@@ -240,7 +263,7 @@ fn a_maintenance_window_holds_everything_back_and_calls_nobody_while_it_is_open(
     assert_eq!(world.fleet.incident(IncidentId::new(1)).unwrap().reason, Reason::Maintenance);
     world.event(Event::Maintenance(false));
     world.run(seconds(60));
-    assert_eq!(count(&world, "restart"), 1, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart"), 1, "{}", world.timeline());
 }
 
 #[test]
@@ -285,7 +308,7 @@ fn one_alert_of_two_that_is_silenced_holds_nothing_back() {
     world.fire("PublisherLost", "main");
     world.event(Event::AlertSuppressed(alert("SegmentAgeHigh", "main")));
     world.run(seconds(20));
-    assert_eq!(count(&world, "restart"), 1, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart"), 1, "{}", world.timeline());
 }
 
 fn helped(helped: u32, runs: u32) -> Event {
@@ -328,6 +351,6 @@ fn a_change_is_not_judged_by_fewer_runs_than_the_limit_nor_at_its_floor() {
         world.event(record);
         world.fire("SegmentAgeHigh", "main");
         world.run(seconds(5));
-        assert_eq!(count(&world, "restart"), 1, "{}", world.timeline());
+        assert_eq!(world.runs_of("restart"), 1, "{}", world.timeline());
     }
 }

@@ -38,7 +38,7 @@ fn a_change_that_helps_ends_the_incident_without_a_page() {
     33.0s #1 closed stabilised
     ");
     assert_eq!(world.pages_in_short(), "");
-    assert!(world.closed.contains(&IncidentId::new(1)));
+    assert!(world.has_closed(1));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn steps_that_do_not_help_call_l1_at_once_and_l2_at_the_timer_and_so_on() {
     world.resolve("SegmentAgeHigh", "main");
     world.run(seconds(60));
     assert_eq!(world.resolved_pages.len(), 6);
-    assert!(world.closed.contains(&IncidentId::new(1)));
+    assert!(world.has_closed(1));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_crash_in_the_middle_of_a_change_verifies_first_and_does_not_repeat_what_wor
     35.0s #1 phase stabilised monitoring
     35.0s #1 closed stabilised
     ");
-    assert_eq!(world.runs.iter().filter(|(_, step, _)| step.as_str() == "restart").count(), 1);
+    assert_eq!(world.runs_of("restart"), 1);
 }
 
 fn unknown_end(step: &str, attempt: u32) -> Event {
@@ -247,7 +247,7 @@ fn a_runbook_s_own_budget_stops_its_changes_and_no_other_s_and_people_are_called
     ");
     assert_eq!(world.pages_in_short(), "5s #2 L1");
     world.run(seconds(3600));
-    let restarts = world.runs.iter().filter(|(_, step, _)| step.as_str() == "restart").count();
+    let restarts = world.runs_of("restart");
     assert_eq!(restarts, 2, "an hour later there is room again:\n{}", world.timeline());
 }
 
@@ -344,8 +344,8 @@ fn a_wobble_within_settle_does_not_try_the_next_change() {
     world.health("main", Verdict::Healthy);
     world.resolve("SegmentAgeHigh", "main");
     world.run(seconds(60));
-    assert_eq!(world.runs.iter().filter(|(_, step, _)| step.as_str() == "inject").count(), 0, "{}", world.timeline());
-    assert!(world.closed.contains(&IncidentId::new(1)), "{}", world.timeline());
+    assert_eq!(world.runs_of("inject"), 0, "{}", world.timeline());
+    assert!(world.has_closed(1), "{}", world.timeline());
     assert_eq!(world.pages_in_short(), "");
 }
 
@@ -361,7 +361,7 @@ fn a_relapse_climbs_the_ladder_again_with_what_may_run_again_until_it_flaps() {
         world.health("main", Verdict::Sick);
     }
     world.run(seconds(20));
-    assert_eq!(world.runs.iter().filter(|(_, step, _)| step.as_str() == "restart").count(), 4, "{}", world.timeline());
+    assert_eq!(world.runs_of("restart"), 4, "{}", world.timeline());
     assert_eq!(world.pages.len(), 1, "{}", world.timeline());
 }
 
@@ -379,7 +379,7 @@ fn duplicates_and_a_refire_within_healthy_for_stay_one_incident() {
     world.resolve("SegmentAgeHigh", "main");
     world.run(seconds(60));
     assert_eq!(world.closed.len(), 1, "{}", world.timeline());
-    assert_eq!(world.runs.iter().filter(|(_, step, _)| step.as_str() == "restart").count(), 1);
+    assert_eq!(world.runs_of("restart"), 1);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening, IncidentId, Kind,
-    LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy, Recovery, Runbook, RunbookId,
-    Saved, Severity, Step, StepId, Target, Timestamp, Verdict,
+    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening, HealthTest,
+    IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy, Recovery,
+    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -59,6 +59,7 @@ pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
         alerts: vec![AlertName::new(alert)],
         target: LabelName::new("stream"),
         causes: Vec::new(),
+        healthy: HealthTest::new("up"),
         healthy_for: seconds(30),
         respond_within: seconds(300),
         escalate: Some(EscalateAt { level: Level::new(2), after: seconds(600) }),
@@ -303,6 +304,20 @@ impl World {
     /// Everything but the noise of pages being delivered.
     pub(crate) fn timeline(&self) -> String {
         self.lines.join("\n")
+    }
+
+    /// How often a step was started, in all incidents.
+    pub(crate) fn runs_of(&self, step: &str) -> usize {
+        self.runs.iter().filter(|(_, id, _)| id.as_str() == step).count()
+    }
+
+    /// Where an open incident stands.
+    pub(crate) fn phase(&self, incident: u64) -> &'static str {
+        self.fleet.incident(IncidentId::new(incident)).unwrap().phase_name()
+    }
+
+    pub(crate) fn has_closed(&self, incident: u64) -> bool {
+        self.closed.contains(&IncidentId::new(incident))
     }
 
     pub(crate) fn pages_in_short(&self) -> String {

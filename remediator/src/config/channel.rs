@@ -1,0 +1,152 @@
+//! The ways to reach people, as they are written in `channels`.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+use vvtv_toolkit::yaml::{Spanned, YamlError};
+
+use super::build::{Builder, base_url, url};
+use super::{Channel, ChannelName, Email, EmailTls, Secret, file};
+use crate::source::place;
+
+const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+const OPSGENIE: &str = "https://api.opsgenie.com/v2/alerts";
+
+/// What to do about a routing key that is not there: a new installation has none.
+const ROUTING_KEY: &str = ": PagerDuty's routing key belongs there (of a service's integration `Events API v2`); without PagerDuty, \
+                           use a channel `webhook`; `mode: shadow` calls nobody and starts without";
+
+/// The places of headers, whose values stand in the file as they are.
+pub(super) fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, Spanned<()>)> {
+    let webhooks = channels.values().filter_map(|channel| match &channel.value {
+        file::Channel::Webhook(webhook) => Some(&webhook.headers),
+        file::Channel::Pagerduty(_)
+        | file::Channel::Slack(_)
+        | file::Channel::Opsgenie(_)
+        | file::Channel::Alertmanager(_)
+        | file::Channel::Email(_) => None,
+    });
+    webhooks.flatten().map(|(name, value)| (name.clone(), place(value))).collect()
+}
+
+impl Builder {
+    pub(super) fn channels(
+        &mut self,
+        written: &BTreeMap<String, Spanned<file::Channel>>,
+    ) -> Result<BTreeMap<ChannelName, Channel>, YamlError> {
+        let mut channels = BTreeMap::new();
+        for (name, channel) in written {
+            channels.insert(ChannelName::new(name), self.channel(channel)?);
+        }
+        Ok(channels)
+    }
+
+    fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Channel, YamlError> {
+        match &written.value {
+            file::Channel::Pagerduty(pagerduty) => Ok(Channel::Pagerduty {
+                routing_key: self.needed_secret(&pagerduty.routing_key_file, ROUTING_KEY)?,
+                url: self.url_or(pagerduty.url.as_ref(), PAGERDUTY, written)?,
+            }),
+            file::Channel::Webhook(webhook) => self.webhook(webhook),
+            file::Channel::Slack(slack) => {
+                let address = self.secret(&slack.url_file)?;
+                // What cannot be read here is reported already.
+                let wrong = !address.reveal().is_empty() && Url::parse(address.reveal()).is_err();
+                if wrong {
+                    return Err(self.source.error(&slack.url_file, "the text of this file is not an address"));
+                }
+                Ok(Channel::Slack { url: address })
+            }
+            file::Channel::Opsgenie(opsgenie) => Ok(Channel::Opsgenie {
+                api_key: self.secret(&opsgenie.api_key_file)?,
+                url: self.url_or(opsgenie.url.as_ref(), OPSGENIE, written)?,
+            }),
+            file::Channel::Alertmanager(alertmanager) => {
+                let base = base_url(&self.source, &alertmanager.url)?;
+                let url = base.join("api/v2/alerts");
+                Ok(Channel::Alertmanager {
+                    url: url.map_err(|error| self.source.error(&alertmanager.url, error.to_string()))?,
+                    token: self.optional_secret(alertmanager.token_file.as_ref())?,
+                })
+            }
+            file::Channel::Email(email) => Ok(Channel::Email(self.email(email)?)),
+        }
+    }
+
+    fn url_or<T>(
+        &self,
+        written: Option<&Spanned<String>>,
+        default: &str,
+        channel: &Spanned<T>,
+    ) -> Result<Url, YamlError> {
+        match written {
+            Some(text) => url(&self.source, text),
+            None => Url::parse(default).map_err(|error| self.source.error(channel, error.to_string())),
+        }
+    }
+
+    fn optional_secret(&mut self, path: Option<&Spanned<String>>) -> Result<Option<Secret>, YamlError> {
+        path.map(|path| self.secret(path)).transpose()
+    }
+
+    fn webhook(&mut self, webhook: &file::WebhookChannel) -> Result<Channel, YamlError> {
+        for (name, value) in &webhook.headers {
+            let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && reqwest::header::HeaderValue::from_str(&value.value).is_ok();
+            if !valid {
+                return Err(self.source.error(value, format!("`{name}` with this value is not an HTTP header")));
+            }
+        }
+        Ok(Channel::Webhook {
+            token: self.optional_secret(webhook.token_file.as_ref())?,
+            url: url(&self.source, &webhook.url)?,
+            headers: webhook.headers.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+        })
+    }
+
+    fn email(&mut self, email: &file::Email) -> Result<Email, YamlError> {
+        let server = email.server.value.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        let Some((host, Ok(port))) = server.filter(|(host, _)| !host.is_empty()) else {
+            let message = "not a mail server: expected HOST:PORT, e.g. mail.example:587";
+            return Err(self.source.error(&email.server, message));
+        };
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let certificate = email.ca_file.as_ref().map(|path| self.certificate(path)).transpose()?;
+        let tls = match email.tls.as_ref().map_or(file::EmailTls::Starttls, |tls| tls.value) {
+            file::EmailTls::Starttls => EmailTls::Starttls(certificate),
+            file::EmailTls::Tls => EmailTls::Implicit(certificate),
+            file::EmailTls::None if is_this_machine(&host) => EmailTls::Loopback,
+            file::EmailTls::None => {
+                let message = "everybody on the way could read the mail: without TLS only a server on this machine";
+                return Err(self.source.error(&email.server, message));
+            }
+        };
+        let login = match (&email.username, &email.password_file) {
+            (Some(name), Some(password)) => Some((name.value.clone(), self.secret(password)?)),
+            (None, None) => None,
+            (Some(only), None) | (None, Some(only)) => {
+                return Err(self.source.error(only, "a login has both `username` and `password_file`"));
+            }
+        };
+        Ok(Email { host, port, tls, login, from: self.address(&email.from)?, to: self.address(&email.to)? })
+    }
+
+    fn address(&self, text: &Spanned<String>) -> Result<lettre::Address, YamlError> {
+        let wrong = |error| self.source.error(text, format!("not a mail address: {error}"));
+        text.value.parse().map_err(|error: lettre::address::AddressError| wrong(error))
+    }
+
+    fn certificate(&self, path: &Spanned<String>) -> Result<String, YamlError> {
+        let file = self.source.resolve(&path.value);
+        let wrong = |error: String| self.source.error(path, format!("{}: {error}", file.display()));
+        let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+        match lettre::transport::smtp::client::Certificate::from_pem(text.as_bytes()) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(wrong(vvtv_toolkit::logging::chain(&error))),
+        }
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

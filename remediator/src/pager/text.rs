@@ -1,0 +1,61 @@
+//! A page as text, for receivers that people read without a form of their own.
+
+use super::{Notice, NoticeKind};
+
+/// On one line: what an alert brings must not look like lines of ours.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The summary, and whether it is over.
+pub(super) fn headline(notice: &Notice) -> String {
+    let over = match notice.kind {
+        NoticeKind::Trigger => "",
+        NoticeKind::Resolve => "Resolved: ",
+    };
+    format!("{over}{}", one_line(&notice.summary))
+}
+
+/// Who is called and about what, a line each.
+pub(super) fn about(notice: &Notice) -> [String; 3] {
+    [
+        format!("Called: {}, {}", notice.level, one_line(&notice.contact)),
+        format!("Why: {}", notice.reason.explanation()),
+        format!("Incident: {} ({}), open since {}", notice.incident.get(), notice.runbook, notice.opened_at),
+    ]
+}
+
+/// What was tried, a line each, as long as all of them are at most so many bytes; then how many are left out.
+pub(super) fn tried(notice: &Notice, bytes_max: usize) -> Vec<String> {
+    let (mut lines, mut bytes) = (Vec::new(), 0);
+    for step in &notice.tried {
+        let line = one_line(&step.to_string());
+        bytes += line.len();
+        if bytes > bytes_max {
+            lines.push(format!("and {} more", notice.tried.len() - lines.len()));
+            break;
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// Everything, as plain text.
+pub(super) fn plain(notice: &Notice, bytes_max: usize) -> String {
+    let links = &notice.links;
+    let mut lines = vec![headline(notice), String::new()];
+    lines.extend(about(notice));
+    lines.push(String::new());
+    lines.extend([
+        format!("Console: {}", links.incident),
+        format!("Diagnostic bundle: {}", links.bundle),
+        format!("Runbook: {}", links.runbook),
+    ]);
+    let tried = tried(notice, bytes_max);
+    if !tried.is_empty() {
+        lines.extend([String::new(), "Tried:".to_owned()]);
+        lines.extend(tried.into_iter().map(|line| format!("- {line}")));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

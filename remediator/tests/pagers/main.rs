@@ -1,0 +1,52 @@
+//! Pages through the real programs that take them: Alertmanager, and an SMTP server.
+
+#[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
+mod mail;
+
+#[cfg(test)]
+mod page {
+    use std::time::Duration;
+
+    use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
+    use vvtv_remediator::pager::{Links, Notice, NoticeKind, Tried, Tries};
+
+    /// Real programs on a busy machine: one try may take long, and there are not many.
+    pub(crate) const TRIES: Tries = Tries {
+        count: 2,
+        first_wait: Duration::from_millis(1),
+        each: Duration::from_secs(15),
+        together: Duration::from_secs(30),
+    };
+
+    /// A page about a target whose name wants to be more than a name.
+    pub(crate) fn notice(kind: NoticeKind, target: &str) -> Notice {
+        Notice {
+            key: "vvtv-incident-7-page-1".to_owned(),
+            kind,
+            severity: Severity::Major,
+            summary: format!("High Segment Age on {target}"),
+            level: Level::new(2),
+            contact: "Streaming Lead".to_owned(),
+            reason: Reason::EscalationTimer,
+            runbook: RunbookId::new("segment-age"),
+            title: "High Segment Age".to_owned(),
+            target: target.to_owned(),
+            incident: IncidentId::new(7),
+            opened_at: "2026-01-02T03:14:00Z".to_owned(),
+            links: Links {
+                incident: "http://h/incidents/7".to_owned(),
+                bundle: "http://h/incidents/7/bundle".to_owned(),
+                runbook: "http://h/runbooks/segment-age".to_owned(),
+            },
+            tried: vec![Tried {
+                step: "restart_encoder".to_owned(),
+                title: "Restart the encoder".to_owned(),
+                state: StepState::Failed,
+                reason: Some(Reason::StepFailed),
+                said: Some("vvtvctl: no publisher".to_owned()),
+            }],
+        }
+    }
+}
