@@ -1,6 +1,7 @@
 //! `remediator.yml`: what an operator writes once per installation. Read whole and checked before anything starts.
 
 mod build;
+mod duties;
 mod file;
 mod secret;
 
@@ -14,6 +15,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use secret::Secret;
 
+use crate::duty::Duty;
 use crate::maintenance::Window;
 use crate::runbook::Site;
 use crate::source::Source;
@@ -53,6 +55,8 @@ pub struct Config {
     pub reconcile: Duration,
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
+    /// What comes round by the calendar.
+    pub maintenance: Vec<Duty>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
     /// Places in the file, for `check`.

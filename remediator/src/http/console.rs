@@ -12,6 +12,7 @@ use futures_util::Stream;
 use vvtv_incident::{IncidentId, Kind, Runbook, Step};
 use vvtv_toolkit::duration::PromDuration;
 
+use super::tasks::Tasks;
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
 use super::{ApiError, Shared};
 use crate::efficacy;
@@ -45,6 +46,7 @@ struct Index {
     frame: Frame,
     open: Vec<IncidentView>,
     closed: Vec<IncidentView>,
+    tasks: Tasks,
 }
 
 #[derive(Template)]
@@ -98,7 +100,8 @@ pub(super) async fn index(State(shared): State<Shared>) -> Result<Response, ApiE
         Ok(rows.iter().map(|row| summary(row, &[])).collect())
     };
     let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
-    Ok(page(&Index { frame: Frame::of(&shared), open, closed }))
+    let tasks = Tasks::read(&shared).await?;
+    Ok(page(&Index { frame: Frame::of(&shared), open, closed, tasks }))
 }
 
 pub(super) async fn incident(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Response, ApiError> {

@@ -24,11 +24,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             "dedup_key": dedup_key(&notice.key),
             "client": "vvtv-remediator",
             "client_url": notice.links.incident,
-            "links": [
-                {"href": notice.links.incident, "text": "Incident"},
-                {"href": notice.links.bundle, "text": "Diagnostic bundle"},
-                {"href": notice.links.runbook, "text": "Runbook"},
-            ],
+            "links": links(notice),
             "payload": {
                 "summary": notice.summary,
                 "source": notice.target,
@@ -38,7 +34,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
                 "group": notice.runbook.as_str(),
                 "class": notice.title,
                 "custom_details": {
-                    "incident": notice.incident.get(),
+                    "incident": notice.subject.incident(),
                     "level": notice.level.to_string(),
                     "contact": notice.contact,
                     "reason": notice.reason.as_str(),
@@ -48,6 +44,17 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             },
         }),
     }
+}
+
+fn links(notice: &Notice) -> Vec<Value> {
+    let links = &notice.links;
+    let page = if notice.subject.incident().is_some() { "Incident" } else { "Task" };
+    let all = [
+        (Some(&links.incident), page),
+        (links.bundle.as_ref(), "Diagnostic bundle"),
+        (links.runbook.as_ref(), "Runbook"),
+    ];
+    all.into_iter().filter_map(|(href, text)| Some(json!({"href": href?, "text": text}))).collect()
 }
 
 const fn severity(severity: Severity) -> &'static str {
