@@ -278,10 +278,10 @@ impl EventLoop {
     }
 
     fn wake_in(&self) -> Duration {
-        let look_at = self.windows.look_at().min(self.duties.look_at());
-        let look_at = self.agenda.next_deadline(self.clock.now()).map_or(look_at, |at| at.min(look_at));
+        let look_at = self.windows.look_at();
         let deadline = self.clock.until(self.fleet.next_deadline().map_or(look_at, |at| at.min(look_at)));
-        if self.journal_failing { deadline.min(COMMIT_RETRY) } else { deadline }
+        // Nobody looks at the agenda while the journal fails.
+        deadline.min(if self.journal_failing { COMMIT_RETRY } else { self.agenda_wakes_in() })
     }
 
     /// One turn: everything that was received, what is due, one transaction, then the effects.

@@ -166,6 +166,7 @@ pub struct Agenda {
     handled: BTreeMap<TaskName, Timestamp>,
     open: BTreeMap<TaskId, Task>,
     last_id: u32,
+    looked_at: Timestamp,
 }
 
 impl Agenda {
@@ -173,7 +174,7 @@ impl Agenda {
     #[must_use]
     pub fn new(saved: SavedAgenda) -> Self {
         let open = saved.open.into_iter().map(|task| (task.id, task)).collect();
-        Self { duties: BTreeMap::new(), handled: saved.handled, open, last_id: saved.last_id }
+        Self { handled: saved.handled, open, last_id: saved.last_id, ..Self::default() }
     }
 
     /// Puts duties in force. The schedule of one that was never seen counts from now. Open tasks go on.
@@ -276,6 +277,7 @@ impl Agenda {
 
     /// What is due, given what else is going on. To be asked in every turn, after everything else.
     pub fn look(&mut self, now: Timestamp, gate: Gate) -> Vec<AgendaCommand> {
+        self.looked_at = now;
         let mut commands = Vec::new();
         for task in self.open.values_mut().filter(|task| task.due_at <= now) {
             match task.state {
@@ -301,10 +303,10 @@ impl Agenda {
         commands
     }
 
-    /// When something will be due that is not yet. What is due and cannot be done waits for something to happen.
+    /// When to look again if nothing happens before. What was due at the last look and could not be done waits for something to happen.
     #[must_use]
-    pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        self.open.values().map(|task| task.due_at).filter(|at| *at > now).min()
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.open.values().map(|task| task.due_at).filter(|at| *at > self.looked_at).min()
     }
 
     /// The task whose programs run.

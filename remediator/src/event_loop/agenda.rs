@@ -1,5 +1,7 @@
 //! The agenda's part of the loop: which scheduled times have come, what else is going on, and the programs of a task that runs.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{
@@ -93,6 +95,12 @@ impl EventLoop {
         let commands = self.agenda.look(now, self.gate());
         self.plan(now, commands);
         self.metrics.tasks.agenda(self.agenda.open(), now);
+    }
+
+    /// How long until the next look.
+    pub(super) fn agenda_wakes_in(&self) -> Duration {
+        let next = self.duties.look_at();
+        self.clock.until(self.agenda.next_deadline().map_or(next, |at| at.min(next)))
     }
 
     fn gate(&self) -> Gate {

@@ -21,6 +21,8 @@ use crate::runbook::Book;
 
 /// Incidents in each list of the first page.
 const ROWS: usize = 50;
+/// Done tasks on the first page.
+const TASKS_DONE: usize = 10;
 
 /// What every page shows around its content.
 struct Frame {
@@ -100,7 +102,7 @@ pub(super) async fn index(State(shared): State<Shared>) -> Result<Response, ApiE
         Ok(rows.iter().map(|row| summary(row, &[])).collect())
     };
     let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
-    let tasks = Tasks::read(&shared).await?;
+    let tasks = Tasks::read(&shared, TASKS_DONE).await?;
     Ok(page(&Index { frame: Frame::of(&shared), open, closed, tasks }))
 }
 

@@ -9,7 +9,7 @@ use super::{ApiError, Shared};
 use crate::clock::rfc3339;
 use crate::journal::TaskRow;
 
-/// Done tasks that are shown.
+/// Done tasks that one answer tells of.
 const DONE: usize = 50;
 
 /// Everything about tasks.
@@ -56,13 +56,13 @@ pub(super) struct DutyView {
 }
 
 pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Tasks>, ApiError> {
-    Ok(Json(Tasks::read(&shared).await?))
+    Ok(Json(Tasks::read(&shared, DONE).await?))
 }
 
 impl Tasks {
-    pub(super) async fn read(shared: &Shared) -> Result<Self, ApiError> {
+    pub(super) async fn read(shared: &Shared, done: usize) -> Result<Self, ApiError> {
         let now = shared.clock.now();
-        let (open, done) = shared.reader.tasks(DONE).await?;
+        let (open, done) = shared.reader.tasks(done).await?;
         let succeeded = shared.reader.succeeded().await?;
         let live = shared.live();
         let duty = |duty: &crate::duty::Duty| DutyView {

@@ -11,8 +11,8 @@ use crate::program::{PATIENCE, Program, firing, wait_for};
 
 /// Comes round every second.
 const EVERY_SECOND: &str = "schedule: '* * * * * *', timezone: UTC, owner: 2";
-/// Comes round when nobody looks.
-const NEW_YEAR: &str = "schedule: '0 0 1 1 *', timezone: UTC, owner: 1";
+/// Is owed by nobody until it is rewound.
+const HOURLY: &str = "schedule: '0 * * * *', timezone: UTC, owner: 1";
 
 fn tasks(program: &Program) -> Value {
     let (status, body) = program.get("/api/v1/tasks");
@@ -225,13 +225,28 @@ fn of_missed_times_only_the_latest_is_caught_up_and_none_before_the_first_start(
 }
 
 #[test]
+fn a_stop_waits_for_the_task_that_runs_and_keeps_its_end() {
+    let neighbours = Neighbours::start(&serde_json::json!([]));
+    let slow = shell("echo begun >> $VVTV_TEST_LOG; timeout 1 tail -f /dev/null; echo ended >> $VVTV_TEST_LOG");
+    let program = with(&neighbours, &[format!("name: checks, {HOURLY}, due_within: 1h, {slow}")]);
+    rewind(&program);
+    let program = program.kill_and_start();
+    wait_for("the step", || match program.written() {
+        lines if lines.contains(&"begun".to_owned()) => Ok(()),
+        lines => Err(format!("{lines:?}")),
+    });
+    let program = program.stop_and_start();
+    let all = tasks(&program);
+    let reasons: Vec<_> = all["recent"].as_array().unwrap().iter().map(|task| &task["reason"]).collect();
+    assert!(!reasons.is_empty() && reasons.iter().all(|reason| *reason == "step_ok"), "{all}");
+}
+
+#[test]
 fn what_ran_at_kill_9_is_a_persons_and_is_not_run_again() {
     let neighbours = Neighbours::start(&serde_json::json!([]));
     let steps = "steps: [{run: [/bin/sh, -c, 'echo begun >> $VVTV_TEST_LOG; tail -f /dev/null'], timeout: 4s}]";
-    let program = with(&neighbours, &[format!("name: checks, {NEW_YEAR}, due_within: 1h, {steps}")]);
+    let program = with(&neighbours, &[format!("name: checks, {HOURLY}, due_within: 1h, {steps}")]);
     rewind(&program);
-    // The latest time of this schedule is older than a day: bring it nearer.
-    program.rewrite("remediator.yml", |config| config.replace("0 0 1 1 *", "0 * * * *"));
     let program = program.kill_and_start();
     wait_for("the step", || match program.written() {
         lines if lines == ["begun"] => Ok(()),
