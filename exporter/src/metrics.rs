@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prometheus::Registry;
-use vvtv_toolkit::render::{Exposition, Format, Labels, Pieces};
+use vvtv_toolkit::render::{Exposition, Format, Labels};
 
 use crate::clock::Now;
 use crate::config::Stream;
@@ -38,41 +38,32 @@ impl Row {
     }
 }
 
-/// Renders everything that is known `now`.
+/// A body with room for the series of so many streams.
 #[must_use]
-pub fn scrape(now: Now, watched: &Watched, registry: &Registry, format: Format) -> Bytes {
-    let rows: Vec<Row> = watched.streams.iter().map(Row::of).collect();
-    let host = watched.host.as_ref().map(|view| Arc::clone(&view.borrow()));
-    render(now, &rows, host.as_deref(), registry, format)
+pub fn body_of(streams: usize, format: Format) -> Exposition {
+    Exposition::with_capacity(format, streams.max(4) * STREAM_BYTES)
 }
 
-/// Renders the same in pieces, which may be waited for: what was known `now` stays as it was.
-pub fn scrape_in_pieces(now: Now, watched: &Watched, registry: &Registry, format: Format, pieces: Pieces) {
+/// Renders everything that is known `now`.
+#[must_use]
+pub fn scrape(now: Now, watched: &Watched, registry: &Registry, out: Exposition) -> Bytes {
     let rows: Vec<Row> = watched.streams.iter().map(Row::of).collect();
     let host = watched.host.as_ref().map(|view| Arc::clone(&view.borrow()));
-    let mut out = Exposition::in_pieces(format, pieces);
-    write(&mut out, now, &rows, host.as_deref(), registry);
-    // All of it was handed on.
-    let _: Bytes = out.finish();
+    render(now, &rows, host.as_deref(), registry, out)
 }
 
 /// Renders given rows.
 #[must_use]
-pub fn render(now: Now, rows: &[Row], host: Option<&HostView>, registry: &Registry, format: Format) -> Bytes {
-    let mut out = Exposition::with_capacity(format, rows.len().max(4) * STREAM_BYTES);
-    write(&mut out, now, rows, host, registry);
-    out.finish()
-}
-
-fn write(out: &mut Exposition, now: Now, rows: &[Row], host: Option<&HostView>, registry: &Registry) {
-    families::segments(out, now, rows);
-    families::encoders(out, now, rows);
-    families::ingests(out, now, rows);
-    families::bitrates(out, now, rows);
-    families::joins(out, now, rows);
-    families::sources(out, rows);
+pub fn render(now: Now, rows: &[Row], host: Option<&HostView>, registry: &Registry, mut out: Exposition) -> Bytes {
+    families::segments(&mut out, now, rows);
+    families::encoders(&mut out, now, rows);
+    families::ingests(&mut out, now, rows);
+    families::bitrates(&mut out, now, rows);
+    families::joins(&mut out, now, rows);
+    families::sources(&mut out, rows);
     if let Some(host) = host {
-        machine::host(out, host);
+        machine::host(&mut out, host);
     }
     out.registry(registry);
+    out.finish()
 }

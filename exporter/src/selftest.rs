@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use prometheus::Registry;
-use vvtv_toolkit::render::Format;
+use vvtv_toolkit::render::{Exposition, Format};
 
 use self::world::{Fault, World};
 use crate::clock::Clock;
@@ -152,7 +152,7 @@ impl Bench {
 
     fn value(&self, series: &str) -> Option<f64> {
         let watched = Arc::clone(&self.watched.borrow());
-        let body = metrics::scrape(self.clock.now(), &watched, &self.registry, Format::Text004);
+        let body = metrics::scrape(self.clock.now(), &watched, &self.registry, Exposition::new(Format::Text004));
         let text = String::from_utf8_lossy(&body);
         text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
     }

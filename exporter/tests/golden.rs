@@ -22,8 +22,8 @@ use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::RtmpView;
 use vvtv_exporter::snapshot::Views;
 use vvtv_exporter::state::Remembered;
-use vvtv_toolkit::render::Format;
 use vvtv_toolkit::render::Labels;
+use vvtv_toolkit::render::{Exposition, Format};
 
 const START: f64 = 1_795_360_000.0;
 
@@ -182,7 +182,7 @@ fn host() -> HostView {
 }
 
 fn golden(format: Format, name: &str) -> String {
-    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), format);
+    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Exposition::new(format));
     let body = String::from_utf8(body.to_vec()).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -196,7 +196,7 @@ fn golden(format: Format, name: &str) -> String {
 #[test]
 fn every_metric_is_documented() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Format::Text004);
+    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Exposition::new(Format::Text004));
     let body = String::from_utf8(body.to_vec()).unwrap();
     let names = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let missing: Vec<_> = names

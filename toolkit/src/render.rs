@@ -3,7 +3,6 @@
 //! Callers prepare their [`Labels`] once and write samples straight into the body, so that a scrape neither builds nor drops a tree
 //! of values. Sources: Prometheus "exposition formats"; OpenMetrics 1.0.0.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -197,29 +196,35 @@ impl Exposition {
 
     /// Writes a sample of the current family.
     pub fn sample(&mut self, labels: &Labels, value: f64) {
-        if labels.0.is_none() || !self.header.is_empty() {
-            self.suffixed("", labels, None, value);
-            return;
-        }
-        // The same text in as few pieces as can be: a scrape of ten thousand streams has two hundred thousand samples.
-        let labels = labels.text();
-        self.out.reserve(self.opening.len() + labels.len() + LINE_END_MAX);
-        self.out.push_str(&self.opening);
-        self.out.push_str(labels);
-        let digit = DIGITS.get(value as usize).filter(|_| value >= 0.0 && value.fract() == 0.0);
-        if let Some(digit) = digit {
-            self.out.push_str(digit);
-        } else {
-            self.out.push_str("} ");
-            push_value(&mut self.out, value);
-            self.out.push('\n');
-        }
+        self.sample_with(labels, &Labels::NONE, value);
     }
 
-    /// Writes a sample with one more label, a constant of the caller's: thousands of prepared texts that differ in it alone would be
-    /// fetched from memory again and again.
-    pub fn sample_with(&mut self, labels: &Labels, more: (&'static str, &'static str), value: f64) {
-        self.suffixed("", labels, Some(more), value);
+    /// Writes a sample with more labels, the same ones for many samples: thousands of prepared texts that differ in them alone would
+    /// be fetched from memory again and again.
+    pub fn sample_with(&mut self, labels: &Labels, more: &Labels, value: f64) {
+        self.out.push_str(&self.header);
+        self.header.clear();
+        let (labels, more) = (labels.text(), more.text());
+        if labels.is_empty() && more.is_empty() {
+            self.out.push_str(&self.name);
+            self.out.push(' ');
+        } else {
+            // In as few pieces as can be: a scrape of ten thousand streams has two hundred thousand samples.
+            self.out.reserve(self.opening.len() + labels.len() + more.len() + LINE_END_MAX);
+            self.out.push_str(&self.opening);
+            self.out.push_str(labels);
+            if !more.is_empty() {
+                self.out.push_str(if labels.is_empty() { "" } else { "," });
+                self.out.push_str(more);
+            }
+            if let Some(digit) = DIGITS.get(value as usize).filter(|_| value >= 0.0 && value.fract() == 0.0) {
+                self.out.push_str(digit);
+                return;
+            }
+            self.out.push_str("} ");
+        }
+        push_value(&mut self.out, value);
+        self.out.push('\n');
     }
 
     fn suffixed(&mut self, suffix: &str, labels: &Labels, extra: Option<(&str, &str)>, value: f64) {
@@ -329,13 +334,13 @@ fn push_value(out: &mut String, value: f64) {
     } else if value.is_infinite() {
         out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
     } else {
-        // Whole numbers take a fraction of a fraction's time. Writing to a String cannot fail.
+        // Both buffers write the shortest text that reads back as the same number, many times faster than the standard library.
         let whole = value as i64;
-        let _: std::fmt::Result = if whole as f64 == value && whole.abs() < 1 << 53 {
-            write!(out, "{whole}")
+        if whole as f64 == value && whole.abs() < 1 << 53 {
+            out.push_str(itoa::Buffer::new().format(whole));
         } else {
-            write!(out, "{value}")
-        };
+            out.push_str(zmij::Buffer::new().format_finite(value));
+        }
     }
 }
 

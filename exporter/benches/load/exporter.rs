@@ -1,54 +1,35 @@
 //! The program under test, as a process of its own.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use procfs::WithCurrentSystemInfo as _;
 use tempfile::NamedTempFile;
 
-/// A running exporter; it ends with its owner.
-pub(crate) struct Exporter {
-    child: Child,
-    client: reqwest::Client,
-    pub(crate) url: String,
-    _config: NamedTempFile,
-}
+use crate::listening::Listening;
 
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A running exporter, and who asks it.
+pub(crate) struct Exporter {
+    program: Listening,
+    client: reqwest::Client,
+    _config: NamedTempFile,
 }
 
 impl Exporter {
     pub(crate) fn start(config: &str) -> Self {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vvtv-exporter"))
-            .arg(format!("--config.file={}", file.path().display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the exporter ended before it listened");
-            if let Some((_, address)) = line.trim().split_once("msg=listening address=") {
-                break address.to_owned();
-            }
-        };
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        let program = Listening::start(&mut Command::new(env!("CARGO_BIN_EXE_vvtv-exporter")), file.path());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, client, url: format!("http://{address}"), _config: file }
+        Self { program, client, _config: file }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.program.address)
     }
 
     fn stat(&self) -> procfs::process::Stat {
-        procfs::process::Process::new(self.child.id().try_into().unwrap()).unwrap().stat().unwrap()
+        procfs::process::Process::new(self.program.child.id().try_into().unwrap()).unwrap().stat().unwrap()
     }
 
     /// Processor time that it has used.
@@ -64,7 +45,7 @@ impl Exporter {
     /// Gets a path; returns the body and how long it took.
     pub(crate) async fn get(&self, path: &str) -> (String, Duration) {
         let started = Instant::now();
-        let body = self.client.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap();
+        let body = self.client.get(self.url(path)).send().await.unwrap().text().await.unwrap();
         (body, started.elapsed())
     }
 
@@ -77,7 +58,7 @@ impl Exporter {
         while Instant::now() < until {
             ticks.tick().await;
             let started = Instant::now();
-            let mut response = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap();
+            let mut response = self.client.get(self.url("/metrics")).send().await.unwrap();
             last.clear();
             while let Some(chunk) = response.chunk().await.unwrap() {
                 last.extend_from_slice(&chunk);

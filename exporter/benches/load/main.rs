@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails by panicking")]
 
 mod exporter;
+#[path = "../../tests/program/listening.rs"]
+mod listening;
 mod origin;
 mod report;
 mod scenarios;

@@ -4,9 +4,9 @@ use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
 use super::Row;
 use crate::clock::Now;
-use crate::config::{Location, Stream};
-use crate::health::{Failure, Health};
-use crate::probe::hls::VariantView;
+use crate::config::{Location, Stream, Thresholds};
+use crate::health::Failure;
+use crate::probe::hls::{Check, VariantView};
 use crate::snapshot::{IngestState, Source, Stage, fault_stage, ingest_state};
 use crate::window::loss::{Loss, Totals};
 
@@ -59,7 +59,7 @@ struct Variant<'a> {
     view: &'a VariantView,
 }
 
-const fn freshness_families<'a>() -> [Family<Variant<'a>>; 8] {
+const fn variant_families<'a>() -> [Family<Variant<'a>>; 13] {
     [
         gauge(
             "vvtv_segment_age_seconds",
@@ -95,11 +95,6 @@ const fn freshness_families<'a>() -> [Family<Variant<'a>>; 8] {
             "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.",
             |variant| Some(variant.now.unix_seconds - variant.view.media.as_ref()?.program_end_unix_seconds()?),
         ),
-    ]
-}
-
-const fn request_families<'a>() -> [Family<Variant<'a>>; 5] {
-    [
         gauge(
             "vvtv_playlist_http_status",
             "HTTP status of the last answer to the request for the playlist; 0 without an answer.",
@@ -128,20 +123,19 @@ const fn request_families<'a>() -> [Family<Variant<'a>>; 5] {
 }
 
 pub(super) fn segments(out: &mut Exposition, now: Now, rows: &[Row]) {
-    let variants = || {
-        rows.iter().flat_map(move |row| {
-            let views = row.views.hls.iter().flat_map(|hls| &hls.variants);
-            views.map(move |view| (&view.labels, Variant { now, config: &row.config, view }))
-        })
-    };
-    write(out, &freshness_families(), variants());
-    write(out, &request_families(), variants());
+    let mut broken: Vec<(&VariantView, Check, u64)> = Vec::new();
+    let variants = rows.iter().flat_map(|row| {
+        let views = row.views.hls.iter().flat_map(|hls| &hls.variants);
+        views.map(|view| (&view.labels, Variant { now, config: &row.config, view }))
+    });
+    let noted = variants.inspect(|(_, variant)| {
+        broken.extend(variant.view.violations.iter().map(|(check, count)| (variant.view, *check, *count)));
+    });
+    write(out, &variant_families(), noted);
     let violations = "New playlists that broke a rule of RFC 8216, by rule.";
     out.family("vvtv_playlist_violations_total", violations, Kind::Counter);
-    for (labels, variant) in variants() {
-        for (check, count) in variant.view.violations.iter() {
-            out.sample(&labels.with(&[("check", check.label())]), *count as f64);
-        }
+    for (view, check, count) in broken {
+        out.sample_with(&view.labels, &Labels::new(&[("check", check.label())]), count as f64);
     }
 }
 
@@ -206,9 +200,10 @@ pub(super) fn ingests(out: &mut Exposition, now: Now, rows: &[Row]) {
         out.sample(&row.labels, flag(*state == IngestState::Ok));
     }
     out.family("vvtv_ingest_state", "1 for the state that the ingest is in.", Kind::Gauge);
+    let each = IngestState::ALL.map(|state| (state, Labels::new(&[("state", state.label())])));
     for (row, state) in &states {
-        for each in IngestState::ALL {
-            out.sample_with(&row.labels, ("state", each.label()), flag(each == *state));
+        for (possible, label) in &each {
+            out.sample_with(&row.labels, label, flag(possible == state));
         }
     }
     let mismatches = "Statistics pages of another worker process, which could not tell of the publisher.";
@@ -245,10 +240,12 @@ pub(super) fn bitrates(out: &mut Exposition, now: Now, rows: &[Row]) {
     }
     let rate = "Bitrate of the last interval, by the source that counted the bytes.";
     out.family("vvtv_stream_bitrate_bytes_per_second", rate, Kind::Gauge);
+    let [of_stat, of_progress] =
+        [Source::NginxStat, Source::Progress].map(|source| Labels::new(&[("source", source.label())]));
     for (row, stat, progress) in &measured {
-        for (source, bitrate) in [(Source::NginxStat, stat), (Source::Progress, progress)] {
+        for (source, bitrate) in [(&of_stat, stat), (&of_progress, progress)] {
             if let Some(bitrate) = bitrate {
-                out.sample_with(&row.labels, ("source", source.label()), bitrate.bytes_per_second);
+                out.sample_with(&row.labels, source, bitrate.bytes_per_second);
             }
         }
     }
@@ -256,19 +253,30 @@ pub(super) fn bitrates(out: &mut Exposition, now: Now, rows: &[Row]) {
 
 pub(super) fn joins(out: &mut Exposition, now: Now, rows: &[Row]) {
     let stage = "1 for the first broken link of encoder, ingest, packager and delivery, or for none.";
+    let found: Vec<(&Row, Stage, Thresholds)> =
+        rows.iter().map(|row| (row, fault_stage(now, &row.config, &row.views), row.config.thresholds)).collect();
     out.family("vvtv_fault_stage", stage, Kind::Gauge);
-    for row in rows {
-        let found = fault_stage(now, &row.config, &row.views);
-        for each in Stage::ALL {
-            out.sample_with(&row.labels, ("stage", each.label()), flag(each == found));
+    let each = Stage::ALL.map(|stage| (stage, Labels::new(&[("stage", stage.label())])));
+    for (row, stage, _) in &found {
+        for (possible, label) in &each {
+            out.sample_with(&row.labels, label, flag(possible == stage));
         }
     }
-    out.family("vvtv_alert_threshold", "What the alert of a signal compares with, in the signal's unit.", Kind::Gauge);
-    for row in rows {
-        let of = row.config.thresholds;
-        out.sample_with(&row.labels, ("signal", "segment_age"), of.segment_age_seconds);
-        out.sample_with(&row.labels, ("signal", "encoder_drops"), of.encoder_drops_ratio);
-        out.sample_with(&row.labels, ("signal", "bitrate_variance"), of.bitrate_variance_ratio);
+    let threshold = "What the alert of a signal that is measured compares with, in the signal's unit.";
+    out.family("vvtv_alert_threshold", threshold, Kind::Gauge);
+    let [age, drops, variance] =
+        ["segment_age", "encoder_drops", "bitrate_variance"].map(|signal| Labels::new(&[("signal", signal)]));
+    for (row, _, of) in &found {
+        let views = &row.views;
+        if views.hls.is_some() {
+            out.sample_with(&row.labels, &age, of.segment_age_seconds);
+        }
+        if views.progress.is_some() {
+            out.sample_with(&row.labels, &drops, of.encoder_drops_ratio);
+        }
+        if views.progress.is_some() || views.stat.is_some() {
+            out.sample_with(&row.labels, &variance, of.bitrate_variance_ratio);
+        }
     }
     out.family("vvtv_queue_buffer_seconds", "Seconds of playable content ahead in the playout queue.", Kind::Gauge);
     for row in rows {
@@ -278,35 +286,36 @@ pub(super) fn joins(out: &mut Exposition, now: Now, rows: &[Row]) {
     }
 }
 
-const SOURCES: [Family<Health>; 3] = [
-    gauge("vvtv_source_up", "1 if the last attempt to read the source succeeded.", |health| Some(flag(health.up()))),
-    gauge(
-        "vvtv_source_last_success_timestamp_seconds",
-        "Unix time at which the source was last read; 0 if never.",
-        |health| Some(health.last_success.map_or(0.0, |at| at.unix_seconds)),
-    ),
-    gauge("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source.", |health| {
-        Some(health.duration.as_secs_f64())
-    }),
-];
-
 pub(super) fn sources(out: &mut Exposition, rows: &[Row]) {
-    let each = || {
-        rows.iter().flat_map(|row| row.views.healths().map(|(source, health)| (&row.labels, source.label(), health)))
-    };
-    for family in &SOURCES {
-        out.family(family.name, family.help, family.kind);
-        for (labels, source, health) in each() {
-            if let Some(value) = (family.value)(health) {
-                out.sample_with(labels, ("source", source), value);
+    let sources = Source::ALL.map(|source| (source, Labels::new(&[("source", source.label())])));
+    let label = |wanted| sources.iter().find_map(|(source, label)| (*source == wanted).then_some(label));
+    let mut failed: Vec<(&Labels, Source, Failure, u64)> = Vec::new();
+    let mut read = Vec::new();
+    for row in rows {
+        for (source, health) in row.views.healths() {
+            let last_success = health.last_success.map_or(0.0, |at| at.unix_seconds);
+            read.push((&row.labels, label(source), [flag(health.up()), last_success, health.duration.as_secs_f64()]));
+            let failures = health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0);
+            failed.extend(failures.map(|(count, reason)| (&row.labels, source, reason, *count)));
+        }
+    }
+    let families = [
+        ("vvtv_source_up", "1 if the last attempt to read the source succeeded."),
+        ("vvtv_source_last_success_timestamp_seconds", "Unix time at which the source was last read; 0 if never."),
+        ("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source."),
+    ];
+    for (index, (name, help)) in families.into_iter().enumerate() {
+        out.family(name, help, Kind::Gauge);
+        for (labels, source, values) in &read {
+            if let (Some(source), Some(value)) = (source, values.get(index)) {
+                out.sample_with(labels, source, *value);
             }
         }
     }
     let failures = "Failed attempts to read the source, by reason.";
     out.family("vvtv_probe_failures_total", failures, Kind::Counter);
-    for (labels, source, health) in each() {
-        for (count, reason) in health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0) {
-            out.sample(&labels.with(&[("source", source), ("reason", reason.label())]), *count as f64);
-        }
+    for (labels, source, reason, count) in failed {
+        let more = Labels::new(&[("source", source.label()), ("reason", reason.label())]);
+        out.sample_with(labels, &more, count as f64);
     }
 }

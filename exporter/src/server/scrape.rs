@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use vvtv_toolkit::render::Format;
+use vvtv_toolkit::render::{Exposition, Format};
 
 use super::Site;
 use crate::metrics;
@@ -35,8 +35,10 @@ pub(super) async fn scrape(State(site): State<Site>, headers: HeaderMap) -> Resp
     let content_type = [(header::CONTENT_TYPE, format.content_type())];
     let watched = Arc::clone(&site.0.watched.borrow());
     let now = site.0.tools.clock.now();
-    if watched.streams.len() <= SMALL_STREAMS_MAX {
-        return (content_type, metrics::scrape(now, &watched, &site.0.registry, format)).into_response();
+    let streams = watched.streams.len();
+    if streams <= SMALL_STREAMS_MAX {
+        let body = metrics::body_of(streams, format);
+        return (content_type, metrics::scrape(now, &watched, &site.0.registry, body)).into_response();
     }
     let Ok(permit) = Arc::clone(&site.0.large_scrapes).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, format!("{LARGE_MAX} scrapes go on already\n")).into_response();
@@ -46,7 +48,8 @@ pub(super) async fn scrape(State(site): State<Site>, headers: HeaderMap) -> Resp
     tokio::task::spawn_blocking(move || {
         let _held = permit;
         let pieces = Box::new(move |piece| outlet.send(piece));
-        metrics::scrape_in_pieces(now, &watched, &site.0.registry, format, pieces);
+        // All of it was handed on.
+        let _: Bytes = metrics::scrape(now, &watched, &site.0.registry, Exposition::in_pieces(format, pieces));
     });
     (content_type, Body::new(body)).into_response()
 }

@@ -181,6 +181,6 @@ async fn every_hostile_server_is_counted_with_its_reason_and_nothing_is_forgotte
     let durations: Vec<_> = samples(&scrape, "vvtv_probe_duration_seconds").collect();
     let limit = (TIMEOUT + Duration::from_secs(2)).as_secs_f64();
     assert!(durations.len() == CASES.len() && durations.iter().all(|(_, seconds)| *seconds < limit), "{durations:?}");
-    let memory = memory_kib(running.child.id());
+    let memory = memory_kib(running.program.child.id());
     assert!(memory < MEMORY_KIB_MAX, "the exporter has used {memory} KiB");
 }

@@ -37,7 +37,7 @@ async fn a_large_scrape_is_whole() {
 async fn a_scraper_that_hangs_up_in_the_middle_harms_nobody() {
     let running = Running::start(&many(), &[]);
     for _ in 0..40 {
-        let mut scraper = TcpStream::connect(&running.address).unwrap();
+        let mut scraper = TcpStream::connect(&running.program.address).unwrap();
         scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let mut beginning = [0; 1024];
         let _: usize = scraper.read(&mut beginning).unwrap();

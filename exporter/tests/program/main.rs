@@ -5,6 +5,7 @@
 mod dash;
 mod hostile;
 mod large;
+mod listening;
 mod nginx;
 mod running;
 
@@ -100,7 +101,7 @@ async fn a_reload_takes_a_good_file_and_refuses_a_broken_one() {
 
     let second = "  - {name: second, playlist: /does/not/exist.m3u8}\ninterval:";
     std::fs::write(&running.config, dead_stream(port).replace("interval:", second)).unwrap();
-    let hangup = Command::new("kill").args(["-HUP", &running.child.id().to_string()]).status().unwrap();
+    let hangup = Command::new("kill").args(["-HUP", &running.program.child.id().to_string()]).status().unwrap();
     assert!(hangup.success());
     let body = running.wait_for("vvtv_exporter_config_last_reload_successful 1").await;
     assert!(body.contains("vvtv_segment_age_seconds{stream=\"second\",variant=\"media\"} "), "{body}");
@@ -129,7 +130,7 @@ async fn the_other_endpoints() {
 async fn openmetrics_by_accept() {
     let running = Running::start(&dead_stream(free_udp_port()), &[]);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = client.get(format!("http://{}/metrics", running.address));
+    let request = client.get(format!("http://{}/metrics", running.program.address));
     let answer = request.header("accept", "application/openmetrics-text;version=1.0.0").send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(answer.text().await.unwrap().ends_with("\n# EOF\n"));
@@ -196,7 +197,7 @@ async fn sockets_of_systemd_are_listened_on_instead_of_addresses() {
     command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", EXPORTER]);
     command.stdin(Stdio::from(OwnedFd::from(socket)));
     let running = Running::start_by(command, &dead_stream(free_udp_port()), &["--web.systemd-socket"]);
-    assert_eq!(running.address, address);
+    assert_eq!(running.program.address, address);
     assert_eq!(running.get("/-/healthy").await.0, 200);
     let (code, said) = refused(&["--web.systemd-socket"]);
     let expected = "vvtv-exporter: systemd passes no listening TCP socket (--web.systemd-socket)\n";

@@ -1,6 +1,5 @@
 //! Running programs: started, asked, signalled, ended.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,24 +8,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
+use crate::listening::Listening;
+
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
 
 pub(crate) struct Running {
-    pub(crate) child: Child,
-    pub(crate) address: String,
+    pub(crate) program: Listening,
     pub(crate) config: PathBuf,
     _directory: TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Running {
@@ -39,25 +31,8 @@ impl Running {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("exporter.yml");
         std::fs::write(&path, config).unwrap();
-        let mut child = command
-            .arg(format!("--config.file={}", path.display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-            if let Some((_, address)) = line.trim().split_once("msg=listening address=") {
-                break address.to_owned();
-            }
-        };
-        // The rest of the log must not fill the pipe.
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { child, address, config: path, _directory: directory }
+        let program = Listening::start(command.args(flags), &path);
+        Self { program, config: path, _directory: directory }
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -66,17 +41,17 @@ impl Running {
 
     pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> (u16, String) {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let answer = client.request(method, format!("http://{}{path}", self.address)).send().await.unwrap();
+        let answer = client.request(method, format!("http://{}{path}", self.program.address)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Ends it as systemd would.
     pub(crate) async fn terminate(&mut self) {
-        let terminated = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let terminated = Command::new("kill").args(["-TERM", &self.program.child.id().to_string()]).status().unwrap();
         assert!(terminated.success());
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
-            match self.child.try_wait().unwrap() {
+            match self.program.child.try_wait().unwrap() {
                 Some(status) => break status,
                 None => tokio::task::yield_now().await,
             }
