@@ -1,5 +1,6 @@
 //! Conditions of steps, three-valued: what cannot be decided is an error, and an error is never a yes.
 
+mod outage;
 mod prometheus;
 
 use std::future::Future;

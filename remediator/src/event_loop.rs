@@ -134,7 +134,7 @@ pub struct EventLoop {
     facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
     undelivered: BTreeMap<(IncidentId, u32), BTreeSet<String>>,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
     tasks: TaskTracker,
@@ -171,7 +171,7 @@ pub struct Parts {
     /// Steps that an earlier run left behind, and how to end each.
     pub orphans: BTreeMap<RunKey, CancellationToken>,
     /// Everything that effects need.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
     /// Where it counts.
     pub metrics: Metrics,
     /// What it is told.
@@ -317,9 +317,10 @@ impl EventLoop {
         self.books = by_id(&live);
         self.contacts.clone_from(&live.contacts);
         self.windows.change(live.windows.clone());
-        self.surroundings.site = live.site.clone();
-        self.surroundings.redaction = live.redaction.clone();
-        self.surroundings.outgoing.change(live.channels.clone());
+        let around = Arc::make_mut(&mut self.surroundings);
+        around.site = live.site.clone();
+        around.redaction = live.redaction.clone();
+        around.outgoing.change(live.channels.clone());
         self.duties = live.duties.clone();
         self.live.send_replace(live);
         self.look_at_windows(now);

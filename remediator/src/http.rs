@@ -8,6 +8,7 @@ mod tasks;
 mod view;
 mod webhook;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,7 +30,6 @@ use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 
 /// What handlers need.
-#[derive(Clone)]
 pub struct Shared {
     /// The way to the event loop.
     pub inputs: mpsc::Sender<Input>,
@@ -40,15 +40,15 @@ pub struct Shared {
     /// Reads them again.
     pub reloader: Arc<Reloader>,
     /// The token that Alertmanager must show, if one is configured.
-    pub webhook_token: Option<Arc<Secret>>,
+    pub webhook_token: Option<Secret>,
     /// Where steps leave files for the bundle.
-    pub attachments: Arc<std::path::Path>,
+    pub attachments: PathBuf,
     /// Wakes the reconciler, when a delivery says that it left alerts out.
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
     /// The host name under which people reach the console.
-    pub console: Arc<str>,
+    pub console: String,
     /// The clock.
     pub clock: Clock,
     /// Changes with every commit.
@@ -99,10 +99,10 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", post(operator::reload))
         .layer(CatchPanicLayer::new())
-        .with_state(shared)
+        .with_state(Arc::new(shared))
 }
 
-async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(accept);
     let mut exposition = Exposition::new(format);
@@ -110,7 +110,7 @@ async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoR
     ([(header::CONTENT_TYPE, format.content_type())], exposition.finish())
 }
 
-async fn ready(State(shared): State<Shared>) -> Response {
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     if shared.metrics.journal_up.get() == 1 && shared.reader.newest().await.is_ok() {
         "vvtv-remediator is ready.\n".into_response()
     } else {

@@ -45,6 +45,9 @@ const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
     let config = config::load(&args.config_file, SecretFiles::Demand)?;
+    for (message, _place) in &config.marks.unread_secrets {
+        tracing::warn!("{message}");
+    }
     let books = load_dir(&config.runbooks, &config.site)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
     runtime.block_on(run(args, config, books))
@@ -185,11 +188,11 @@ impl House {
             reader: journal.reader(),
             live: shown,
             reloader,
-            webhook_token: config.webhook_token.map(Arc::new),
-            attachments: attachments.into(),
+            webhook_token: config.webhook_token,
+            attachments,
             reconcile,
             metrics: metrics.clone(),
-            console: config.external_url.host_str().unwrap_or_default().into(),
+            console: config.external_url.host_str().unwrap_or_default().to_owned(),
             clock,
             changes: changed,
             stop: stop.clone(),
@@ -204,7 +207,7 @@ impl House {
             undelivered,
             unheard,
             orphans,
-            surroundings,
+            surroundings: Arc::new(surroundings),
             metrics,
             inputs: queue,
             changes,

@@ -23,8 +23,8 @@ const SHIPPED: [(&str, &str); 9] = [
 ];
 
 /// Directories below the root that exist before any part starts.
-const DIRECTORIES: [&str; 8] =
-    ["bin", "broadcast/hls", "configs/nginx", "data", "logs", "run", "secrets", "storage/ready"];
+const DIRECTORIES: [&str; 9] =
+    ["bin", "broadcast/hls", "configs/nginx", "data", "logs", "run", "secrets", "storage/emergency", "storage/ready"];
 
 type Change = dyn Fn(&mut Value) -> anyhow::Result<()> + Send + Sync;
 
@@ -182,7 +182,7 @@ mod tests {
         let root = written(&[]).unwrap();
         let files = yaml(root.path(), "configs/prometheus.yml").pointer("/rule_files").cloned().unwrap();
         let at = |name: &str| format!("{}/alert-rules/{name}", root.path().display());
-        assert_eq!(files, json!([at("streaming.yml"), at("meta.yml")]));
+        assert_eq!(files, json!([at("streaming.yml"), at("slo.yml"), at("meta.yml")]));
     }
 
     #[test]

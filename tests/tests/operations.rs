@@ -25,7 +25,10 @@ fn succeeds(program: &str, arguments: &[&str]) {
 
 #[test]
 fn promtool_accepts_the_rules() {
-    succeeds("promtool", &["check", "rules", "alert-rules/streaming.yml", "alert-rules/meta.yml"]);
+    succeeds(
+        "promtool",
+        &["check", "rules", "alert-rules/streaming.yml", "alert-rules/slo.yml", "alert-rules/meta.yml"],
+    );
 }
 
 #[rstest]
@@ -35,6 +38,8 @@ fn promtool_accepts_the_rules() {
 #[case("ingest-down")]
 #[case("bitrate-variance")]
 #[case("meta")]
+#[case("slo")]
+#[case("slo-slow")]
 fn the_rules_pass_their_unit_tests(#[case] name: &str) {
     succeeds("promtool", &["test", "rules", &format!("alert-rules/tests/{name}.yml")]);
 }
@@ -43,7 +48,16 @@ fn the_rules_pass_their_unit_tests(#[case] name: &str) {
 fn every_file_of_rule_tests_is_run() {
     let files: Vec<String> =
         tracked(".yml").into_iter().filter(|file| file.starts_with("alert-rules/tests/")).collect();
-    let expected = ["bitrate-variance", "encoder-drops", "ingest-down", "meta", "publisher-lost", "segment-age"];
+    let expected = [
+        "bitrate-variance",
+        "encoder-drops",
+        "ingest-down",
+        "meta",
+        "publisher-lost",
+        "segment-age",
+        "slo-slow",
+        "slo",
+    ];
     assert_eq!(files, expected.map(|name| format!("alert-rules/tests/{name}.yml")));
 }
 

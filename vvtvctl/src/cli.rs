@@ -140,17 +140,23 @@ pub(crate) enum Streaming {
     },
     /// The newest lines of the encoder's or NGINX's log
     #[command(after_help = "Example:\n  vvtvctl streaming logs --errors --lines 100")]
-    Logs {
-        /// Only lines that tell of an error
-        #[arg(long)]
-        errors: bool,
-        /// NGINX's error log
-        #[arg(long)]
-        nginx: bool,
-        /// How many lines
-        #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        lines: u32,
-    },
+    Logs(Logs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Only lines that tell of an error
+    #[arg(long)]
+    pub(crate) errors: bool,
+    /// NGINX's error log
+    #[arg(long)]
+    pub(crate) nginx: bool,
+    /// NGINX-RTMP's log of connections: who published and who played
+    #[arg(long, conflicts_with_all = ["errors", "nginx"])]
+    pub(crate) rtmp: bool,
+    /// How many lines
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) lines: u32,
 }
 
 #[derive(Debug, Args)]

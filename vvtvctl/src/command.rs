@@ -63,6 +63,6 @@ async fn streaming(context: &Context, command: Streaming) -> Result<Verdict, Fai
         Streaming::TestIngest { timeout } => test_ingest::run(context, timeout).await,
         Streaming::Health => health::run(context).await,
         Streaming::Metrics { live } => metrics::run(context, live).await,
-        Streaming::Logs { errors, nginx, lines } => logs::run(context, errors, nginx, lines),
+        Streaming::Logs(options) => logs::run(context, &options),
     }
 }

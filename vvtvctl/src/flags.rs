@@ -11,7 +11,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, bail};
 
 use crate::layout::Layout;
-use crate::settings::EncoderSettings;
+use crate::settings::{EncoderReport, EncoderSettings, Kbps, RateControl};
 
 /// Larger files are no flags.
 const BYTES_MAX: u64 = 64 << 10;
@@ -76,6 +76,33 @@ impl Flags {
         self.0.get(&key).map(String::as_str)
     }
 
+    /// The flags that are set, by name.
+    pub(crate) fn named(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(key, value)| (key.name().to_owned(), value.clone())).collect()
+    }
+
+    /// Flags that are set and change nothing, or less than they say, under the settings in force.
+    pub(crate) fn without_effect(&self, settings: &EncoderReport) -> Vec<String> {
+        let EncoderReport { rate_control, buffer_size_kbps, .. } = settings;
+        let mut warnings = Vec::new();
+        if let Some(crf) = self.get(Key::Crf)
+            && *rate_control != RateControl::Crf.to_string()
+        {
+            warnings.push(format!(
+                "encoder.crf={crf} has no effect: it counts with rate control crf, and {rate_control} is in force"
+            ));
+        }
+        if let Some(Ok(size)) = self.get(Key::BufferSize).map(str::parse::<Kbps>)
+            && *rate_control == RateControl::Cbr.to_string()
+            && size.get() > *buffer_size_kbps
+        {
+            warnings.push(format!(
+                "encoder.buffer_size={size} counts as {buffer_size_kbps}k: under cbr the buffer is at most one second of the bitrate"
+            ));
+        }
+        warnings
+    }
+
     /// The settings in force: `base` with every flag that is set laid over it.
     ///
     /// # Errors
@@ -120,8 +147,7 @@ impl Flags {
     }
 
     fn render(&self) -> anyhow::Result<String> {
-        let raw: BTreeMap<&str, &str> = self.0.iter().map(|(key, value)| (key.name(), value.as_str())).collect();
-        Ok(serde_json::to_string_pretty(&raw)? + "\n")
+        Ok(serde_json::to_string_pretty(&self.named())? + "\n")
     }
 }
 
@@ -133,7 +159,7 @@ pub(crate) fn check(key: Key, value: &str) -> anyhow::Result<()> {
     let mut any = EncoderSettings {
         preset: crate::settings::Preset::Medium,
         crf: 23,
-        rate_control: crate::settings::RateControl::Cbr,
+        rate_control: RateControl::Cbr,
         bitrate: "1000k".parse().map_err(anyhow::Error::msg)?,
         buffer_size: None,
     };
@@ -207,6 +233,28 @@ mod tests {
         assert_eq!(Flags::load(&layout.flags()).unwrap().get(Key::Preset), Some("slow"));
         change(&layout, &[(Key::Preset, None)]).unwrap();
         assert_eq!(Flags::load(&layout.flags()).unwrap(), Flags::default());
+    }
+
+    #[test]
+    fn a_flag_that_the_rate_control_ignores_is_told() {
+        let told = |flags: &str, rate_control: &str, buffer_size_kbps| {
+            let (preset, crf, bitrate_kbps) = ("fast".to_owned(), 23, 3000);
+            let rate_control = rate_control.to_owned();
+            let report = EncoderReport { preset, crf, rate_control, bitrate_kbps, buffer_size_kbps };
+            Flags::parse(flags).unwrap().without_effect(&report)
+        };
+        let crf = r#"{"encoder.crf": "28"}"#;
+        let no_effect =
+            |of| format!("encoder.crf=28 has no effect: it counts with rate control crf, and {of} is in force");
+        assert_eq!(told(crf, "cbr", 3000), [no_effect("cbr")]);
+        assert_eq!(told(crf, "vbr", 6000), [no_effect("vbr")]);
+        assert_eq!(told(crf, "crf", 6000), Vec::<String>::new());
+        let buffer = r#"{"encoder.buffer_size": "4000k", "encoder.preset": "fast"}"#;
+        let less =
+            "encoder.buffer_size=4000k counts as 3000k: under cbr the buffer is at most one second of the bitrate";
+        assert_eq!(told(buffer, "cbr", 3000), [less]);
+        assert_eq!(told(buffer, "cbr", 4000), Vec::<String>::new());
+        assert_eq!(told(buffer, "vbr", 4000), Vec::<String>::new());
     }
 
     #[test]

@@ -39,7 +39,10 @@ fn flags_are_set_listed_and_unset_without_a_daemon() {
     encoder.crf: (not set) -> 30
     the next start of the encoder applies it
     ");
-    insta::assert_snapshot!(err, @"vvtvctl: saved, not applied: the playout daemon does not answer at ROOT/run/playout.sock: No such file or directory (os error 2)");
+    insta::assert_snapshot!(err, @r"
+    vvtvctl: warning: encoder.crf=30 has no effect: it counts with rate control crf, and cbr is in force
+    vvtvctl: saved, not applied: the playout daemon does not answer at ROOT/run/playout.sock: No such file or directory (os error 2)
+    ");
     let (_, out, err) = root.run("flags set encoder.preset=slow --no-apply --format json");
     insta::assert_snapshot!(out, @r#"
     {
@@ -53,10 +56,14 @@ fn flags_are_set_listed_and_unset_without_a_daemon() {
           "new": "slow"
         }
       ],
-      "applied": "next_start"
+      "applied": "next_start",
+      "warnings": [
+        "preset slow needs more CPU than fast",
+        "encoder.crf=30 has no effect: it counts with rate control crf, and cbr is in force"
+      ]
     }
     "#);
-    assert_eq!(err, "vvtvctl: note: preset slow needs more CPU than fast\n");
+    assert!(err.starts_with("vvtvctl: warning: preset slow needs more CPU than fast\n"), "{err}");
     assert_eq!(root.run("flags get encoder.preset"), (0, "slow\n".to_owned(), String::new()));
     insta::assert_snapshot!(root.run("flags list").1);
     root.run("flags unset encoder.preset encoder.crf --no-apply");

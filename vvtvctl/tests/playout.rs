@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod operations;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -205,10 +207,18 @@ fn several_flags_are_one_restart_and_unchanged_ones_none() {
     let lab = Lab::publishing();
     let set = lab.ctl(&["flags", "set", "encoder.preset=superfast", "encoder.crf=30"]);
     assert_eq!((set.code, &set.json["applied"]), (0, &"restarted".into()), "{set:?}");
-    assert_eq!(lab.status()["restarts"], 1);
+    let crf = "encoder.crf=30 has no effect: it counts with rate control crf, and cbr is in force";
+    assert_eq!((&set.json["warnings"], set.stderr.contains(crf)), (&serde_json::json!([crf]), true), "{set:?}");
+    let status = lab.status();
+    let flags = serde_json::json!({"encoder.crf": "30", "encoder.preset": "superfast"});
+    assert_eq!(
+        (&status["restarts"], &status["warnings"], &status["flags"]),
+        (&1.into(), &[crf].as_slice().into(), &flags)
+    );
     let again = lab.ctl(&["flags", "set", "encoder.preset=superfast"]);
     let expected = serde_json::json!({"key": "encoder.preset", "old": "superfast", "new": "superfast",
-        "changes": [{"key": "encoder.preset", "old": "superfast", "new": "superfast"}], "applied": "no_effect"});
+        "changes": [{"key": "encoder.preset", "old": "superfast", "new": "superfast"}], "applied": "no_effect",
+        "warnings": [crf]});
     assert_eq!(again.json, expected);
     let later = lab.ctl(&["flags", "unset", "encoder.preset", "--no-apply"]);
     assert_eq!((later.code, &later.json["applied"], &later.json["new"]), (0, &"next_start".into(), &Value::Null));

@@ -1,12 +1,14 @@
 //! Questions to Prometheus: instant queries whose answer is 1, 0, or not known.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use url::Url;
 use vvtv_incident::{Target, Verdict};
 
+use super::outage::Outage;
 use crate::promql::Query;
 
 /// The largest answer that is read. A question for one number has a short answer.
@@ -24,6 +26,9 @@ pub enum PromError {
         #[source]
         source: reqwest::Error,
     },
+    /// It could not be reached a moment ago.
+    #[error("Prometheus could not be reached a moment ago")]
+    Resting,
     /// The answer is larger than a number needs.
     #[error("Prometheus answered with more than {BODY_MAX} bytes")]
     TooLarge,
@@ -55,6 +60,7 @@ pub struct PromClient {
     http: reqwest::Client,
     query_url: Url,
     timeout: Duration,
+    outage: Arc<Outage>,
 }
 
 #[derive(Deserialize)]
@@ -87,16 +93,20 @@ impl PromClient {
     /// The TLS roots cannot be loaded, or `base` cannot be a base.
     pub fn new(base: &Url, timeout: Duration) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, query_url: base.join("api/v1/query")?, timeout })
+        Ok(Self { http, query_url: base.join("api/v1/query")?, timeout, outage: Arc::new(Outage::none()) })
     }
 
-    /// Whether the target is healthy. An error is [`Verdict::Unknown`], and logged.
+    /// Whether the target is healthy. An error is [`Verdict::Unknown`], and logged; that nobody answers, only from time to time.
     pub async fn health(&self, healthy: &Query, target: &Target) -> Verdict {
         match self.verdict(healthy, target).await {
             Ok(verdict) => verdict,
             Err(error) => {
-                let error = super::chain(&error);
-                tracing::warn!(target = target.as_str(), error, "health cannot be told");
+                let unreachable = matches!(error, PromError::Unreachable { .. } | PromError::Resting);
+                let unsaid = if unreachable { self.outage.complains(Instant::now()) } else { Some(0) };
+                if let Some(unsaid) = unsaid {
+                    let error = super::chain(&error);
+                    tracing::warn!(target = target.as_str(), error, unsaid, "health cannot be told");
+                }
                 Verdict::Unknown
             }
         }
@@ -136,6 +146,20 @@ impl PromClient {
     }
 
     async fn values(&self, query: &str) -> Result<Vec<f64>, PromError> {
+        if self.outage.rests(Instant::now()) {
+            return Err(PromError::Resting);
+        }
+        let values = self.ask(query).await;
+        match &values {
+            Err(PromError::Unreachable { source, .. }) if source.is_connect() => self.outage.failed(Instant::now()),
+            Err(PromError::Unreachable { .. }) => {}
+            Ok(_) | Err(_) if self.outage.answered() => tracing::info!("Prometheus answers again"),
+            Ok(_) | Err(_) => {}
+        }
+        values
+    }
+
+    async fn ask(&self, query: &str) -> Result<Vec<f64>, PromError> {
         let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
         let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
         let response = self.http.post(self.query_url.clone()).form(&form).send().await.map_err(unreachable)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Policy};
+use vvtv_incident::{Level, Mode, Policy};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
@@ -27,6 +27,10 @@ const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
+/// What to do about a routing key that is not there: a new installation has none.
+const ROUTING_KEY: &str = ": PagerDuty's routing key belongs there (of a service's integration `Events API v2`); without PagerDuty, \
+                           use a channel `webhook`; `mode: shadow` calls nobody and starts without";
+
 struct Builder {
     source: Source,
     secrets: SecretFiles,
@@ -37,7 +41,12 @@ struct Builder {
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
     let file: File = source.parse()?;
     let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
+    if file.mode == Mode::Shadow {
+        // Nobody is called: a new installation can watch before it has the means to call.
+        builder.secrets = SecretFiles::Report;
+    }
     let channels = builder.channels(&file.channels)?;
+    builder.secrets = secrets;
     let contacts = builder.contacts(&file.contacts, &channels)?;
     let mut policy = builder.policy(file.limits.unwrap_or_default())?;
     policy.mode = file.mode;
@@ -46,7 +55,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
         .collect();
     let webhook_token = match file.webhook.and_then(|webhook| webhook.token_file) {
-        Some(path) => Some(builder.secret(&path)?),
+        Some(path) => Some(builder.secret(&path, "")?),
         None => None,
     };
     let site = builder.site(&file.variables)?;
@@ -171,9 +180,10 @@ fn headers(channels: &BTreeMap<String, Spanned<file::Channel>>) -> Vec<(String, 
 }
 
 impl Builder {
-    fn secret(&mut self, path: &Spanned<String>) -> Result<Secret, YamlError> {
+    /// `what` is what belongs into the file, said where there is none.
+    fn secret(&mut self, path: &Spanned<String>, what: &str) -> Result<Secret, YamlError> {
         let file = self.source.resolve(&path.value);
-        match Secret::read(&file) {
+        match Secret::read(&file).map_err(|message| message + what) {
             Ok(secret) => {
                 self.secret_files.push((file, place(path)));
                 Ok(secret)
@@ -200,7 +210,7 @@ impl Builder {
     fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Channel, YamlError> {
         match &written.value {
             file::Channel::Pagerduty(pagerduty) => Ok(Channel::Pagerduty {
-                routing_key: self.secret(&pagerduty.routing_key_file)?,
+                routing_key: self.secret(&pagerduty.routing_key_file, ROUTING_KEY)?,
                 url: match &pagerduty.url {
                     Some(text) => url(&self.source, text)?,
                     None => Url::parse(PAGERDUTY).map_err(|error| self.source.error(written, error.to_string()))?,
@@ -217,7 +227,7 @@ impl Builder {
                     }
                 }
                 let token = match &webhook.token_file {
-                    Some(path) => Some(self.secret(path)?),
+                    Some(path) => Some(self.secret(path, "")?),
                     None => None,
                 };
                 Ok(Channel::Webhook {

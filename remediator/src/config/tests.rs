@@ -224,3 +224,23 @@ fn names_of_maintenance_are_unique_and_their_number_is_limited() {
     let long = message(&[DUTY.replace("{run: [ls, {var: where}], timeout: 5m}", &steps)]);
     assert_eq!(long, "/etc/vvtv/remediator.yml:11:89: more than 20 steps");
 }
+
+#[test]
+fn a_new_installation_is_told_about_its_empty_routing_key_and_starts_without_one_in_shadow() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), "").unwrap();
+    let read = |mode: &str| {
+        let channel = "hook: {pagerduty: {routing_key_file: key}}";
+        let text = MINIMAL.replace("hook: {webhook: {url: 'http://127.0.0.1:9/x'}}", channel);
+        let source = Source::from_text(dir.path().join("remediator.yml"), format!("mode: {mode}\n{text}"));
+        build::config(source, SecretFiles::Demand).map_err(|error| error.to_string())
+    };
+    let error = read("act").unwrap_err();
+    let root = dir.path().display();
+    let expected = format!(
+        "{root}/remediator.yml:9:40: the secret in {root}/key is empty: PagerDuty's routing key belongs there (of a service's \
+         integration `Events API v2`); without PagerDuty, use a channel `webhook`; `mode: shadow` calls nobody and starts without"
+    );
+    assert_eq!(error.lines().next().unwrap(), expected);
+    assert_eq!(read("shadow").unwrap().marks.unread_secrets.len(), 1);
+}

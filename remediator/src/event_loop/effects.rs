@@ -107,7 +107,7 @@ impl EventLoop {
 
     fn ask_health(&self, incident: IncidentId, ticket: u64) {
         let Some((state, book)) = self.state_and_book(incident) else { return };
-        let (book, target, around) = (book.clone(), state.target.clone(), self.surroundings.clone());
+        let (book, target, around) = (book.clone(), state.target.clone(), Arc::clone(&self.surroundings));
         self.tasks.spawn(async move {
             let verdict = match tokio::time::timeout(QUESTION_WAITS, around.permits.questions.acquire()).await {
                 Ok(_permit) => around.prometheus.health(&book.healthy, &target).await,
@@ -120,7 +120,7 @@ impl EventLoop {
     fn ask_condition(&self, incident: IncidentId, step: StepId, ticket: u64) {
         let Some((state, book)) = self.state_and_book(incident) else { return };
         let facts = self.facts(state, book);
-        let (book, around) = (book.clone(), self.surroundings.clone());
+        let (book, around) = (book.clone(), Arc::clone(&self.surroundings));
         self.tasks.spawn(async move {
             let answer = match (
                 around.permits.questions.acquire().await,
@@ -143,7 +143,7 @@ impl EventLoop {
         let kill = CancellationToken::new();
         let launch = self.launch(&key);
         let change = self.is_change(&key);
-        let (around, told, stop) = (self.surroundings.clone(), key.clone(), kill.clone());
+        let (around, told, stop) = (Arc::clone(&self.surroundings), key.clone(), kill.clone());
         self.tasks.spawn(async move {
             // Changes are bounded by the core; a crowd of diagnoses must not hold them back.
             let permit = if change { None } else { around.permits.processes.acquire().await.ok() };

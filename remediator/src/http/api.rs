@@ -1,5 +1,7 @@
 //! `GET /api/v1/incidents`, `GET /api/v1/incidents/ID` and `GET /api/v1/maintenance`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
@@ -38,7 +40,10 @@ pub(super) struct List {
     next_before: Option<u64>,
 }
 
-pub(super) async fn list(State(shared): State<Shared>, Query(query): Query<ListQuery>) -> Result<Json<List>, ApiError> {
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List>, ApiError> {
     let which = match query.state {
         StateFilter::Open => ClosedIn::Open,
         StateFilter::Closed => ClosedIn::Closed,
@@ -53,7 +58,7 @@ pub(super) async fn list(State(shared): State<Shared>, Query(query): Query<ListQ
 }
 
 pub(super) async fn incident(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Path(id): Path<u64>,
 ) -> Result<Json<IncidentView>, ApiError> {
     let view = whole(&shared.reader, IncidentId::new(id)).await?;
@@ -73,7 +78,7 @@ struct WindowView {
     opens_at: Option<String>,
 }
 
-pub(super) async fn maintenance(State(shared): State<Shared>) -> Json<Maintenance> {
+pub(super) async fn maintenance(State(shared): State<Arc<Shared>>) -> Json<Maintenance> {
     let now = shared.clock.now();
     let window = |window: &crate::maintenance::Window| WindowView {
         name: window.name.clone(),
@@ -97,7 +102,10 @@ pub(super) struct Output {
     stderr: String,
 }
 
-pub(super) async fn output(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Json<Vec<Output>>, ApiError> {
+pub(super) async fn output(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<u64>,
+) -> Result<Json<Vec<Output>>, ApiError> {
     let runs = shared.reader.runs(IncidentId::new(id)).await?;
     let outputs = runs.into_iter().map(|run| Output {
         step: run.step,

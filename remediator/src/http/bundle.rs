@@ -1,6 +1,7 @@
 //! An incident's diagnostic bundle: what is known of it, what its steps wrote, and the files that they left.
 
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -16,7 +17,7 @@ use crate::journal::RunRow;
 /// Attached files beyond this size in sum are left out, and a note says so.
 const ATTACHMENT_BYTES_MAX: u64 = 64 << 20;
 
-pub(super) async fn bundle(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+pub(super) async fn bundle(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
     let incident = IncidentId::new(id);
     let view = whole(&shared.reader, incident).await?;
     let view = view.ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))?;

@@ -1,6 +1,7 @@
 //! The console: pages for people, complete without JavaScript, followed live with it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -96,7 +97,7 @@ const OPERATIONS: [(&str, &str); 4] = [
     ("abort", "Abort: end this incident"),
 ];
 
-pub(super) async fn index(State(shared): State<Shared>) -> Result<Response, ApiError> {
+pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
     let list = async |which| -> Result<Vec<IncidentView>, ApiError> {
         let rows = shared.reader.list(Listing { which, before: None, limit: ROWS }).await?;
         Ok(rows.iter().map(|row| summary(row, &[])).collect())
@@ -106,7 +107,7 @@ pub(super) async fn index(State(shared): State<Shared>) -> Result<Response, ApiE
     Ok(page(&Index { frame: Frame::of(&shared), open, closed, tasks }))
 }
 
-pub(super) async fn incident(State(shared): State<Shared>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
     let id = IncidentId::new(id);
     let missing = || ApiError::NotFound(format!("there is no incident {id}"));
     let it = whole(&shared.reader, id).await?.ok_or_else(missing)?;
@@ -118,7 +119,7 @@ pub(super) async fn incident(State(shared): State<Shared>, Path(id): Path<u64>) 
     Ok(page(&IncidentPage { frame: Frame::of(&shared), it, runs, next_call, operations: OPERATIONS }))
 }
 
-pub(super) async fn runbook(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn runbook(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let live = shared.live();
     let book = live.books.iter().find(|book| book.plan.id.as_str() == id);
     let book = book.ok_or_else(|| ApiError::NotFound(format!("there is no runbook {id:?}")))?;
@@ -191,10 +192,11 @@ pub(super) async fn asset(Path(file): Path<String>) -> Response {
 }
 
 /// Says `changed` whenever something was committed; ends when the server stops.
-pub(super) async fn events(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = futures_util::stream::unfold((shared.changes, shared.stop), |(mut changes, stop)| async move {
-        let changed = stop.run_until_cancelled(changes.changed()).await;
-        matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("")), (changes, stop)))
-    });
+pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let stream =
+        futures_util::stream::unfold((shared.changes.clone(), shared.stop.clone()), |(mut changes, stop)| async move {
+            let changed = stop.run_until_cancelled(changes.changed()).await;
+            matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("")), (changes, stop)))
+        });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }

@@ -2,6 +2,8 @@
 //!
 //! JSON for programs; forms for the console, which answers with a redirect and so works without JavaScript.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -51,7 +53,7 @@ struct Done {
 }
 
 pub(super) async fn on_incident(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Path((id, operation)): Path<(u64, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -74,7 +76,7 @@ pub(super) async fn on_incident(
 }
 
 pub(super) async fn on_all(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Path(operation): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -90,7 +92,7 @@ pub(super) async fn on_all(
 
 /// Says that a task is done.
 pub(super) async fn on_task(
-    State(shared): State<Shared>,
+    State(shared): State<Arc<Shared>>,
     Path(id): Path<u32>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -102,7 +104,7 @@ pub(super) async fn on_task(
 }
 
 /// Reads the configuration again, as SIGHUP does.
-pub(super) async fn reload(State(shared): State<Shared>, request: Request) -> Response {
+pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     if let Err(refused) = read(request, &shared.console).await {
         return refused.into_response();
     }

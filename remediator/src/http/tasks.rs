@@ -1,5 +1,7 @@
 //! `GET /api/v1/tasks`: what comes round by the calendar, what of it is open, and what was done last.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -55,7 +57,7 @@ pub(super) struct DutyView {
     pub(super) last_success_at: Option<String>,
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Tasks>, ApiError> {
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Tasks>, ApiError> {
     Ok(Json(Tasks::read(&shared, DONE).await?))
 }
 

@@ -3,6 +3,7 @@
 //! Alertmanager retries 5xx and nothing else; it ignores `Retry-After`. A receiver that hangs is sent the same again, so the answer
 //! never waits for anything but the commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -21,7 +22,7 @@ use crate::webhook::{BODY_BYTES_MAX, parse};
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
 const COMMIT_WITHIN: Duration = Duration::from_secs(8);
 
-pub(super) async fn alertmanager(State(shared): State<Shared>, request: Request) -> Response {
+pub(super) async fn alertmanager(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (status, message) = answer(&shared, request).await;
     shared.metrics.webhooks.with_label_values(&[status.as_str()]).inc();
     if status.is_success() {

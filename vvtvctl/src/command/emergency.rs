@@ -74,7 +74,10 @@ pub(super) async fn run(context: &Context, options: &Emergency) -> Result<Verdic
         buffer_seconds: queue.summary(Timestamp::now())?.buffer_seconds,
     };
     render::result(context.format, &injected, || {
-        let made = if generated { " (a test picture: the emergency directory is empty)" } else { "" };
+        let made = match generated {
+            true => format!(" (a test picture: nothing can be played in {})", directory.display()),
+            false => String::new(),
+        };
         let ids: Vec<String> = injected.ids.iter().map(|id| format!("#{id}")).collect();
         format!("injected {}{made}, {} ahead", ids.join(" "), seconds(Some(injected.buffer_seconds)))
     })?;

@@ -41,6 +41,7 @@ struct Answer<'a> {
     new: Option<Option<&'a str>>,
     changes: &'a [Change],
     applied: Applied,
+    warnings: Vec<String>,
 }
 
 /// One flag in `get` and `list`.
@@ -100,7 +101,7 @@ fn assignment(text: &str) -> anyhow::Result<(Key, Option<String>)> {
 
 fn change(context: &Context, wanted: &[(Key, Option<String>)], no_apply: bool) -> Result<Verdict, Failure> {
     let changes = flags::change(&context.layout, wanted)?;
-    settings_note(&changes);
+    let warnings = warnings(context, &changes);
     let applied = if no_apply { Applied::NextStart } else { apply(context)? };
     let only = if let [only] = changes.as_slice() { Some(only) } else { None };
     let answer = Answer {
@@ -109,6 +110,7 @@ fn change(context: &Context, wanted: &[(Key, Option<String>)], no_apply: bool) -
         new: only.map(|change| change.new.as_deref()),
         changes: &changes,
         applied,
+        warnings,
     };
     render::result(context.format, &answer, || {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
@@ -143,13 +145,24 @@ fn apply(context: &Context) -> Result<Applied, Failure> {
     }
 }
 
-/// Tells when a change does the opposite of what people expect of preset names.
-pub(super) fn settings_note(changes: &[Change]) {
-    let presets = changes.iter().find(|change| change.key == Key::Preset.name());
-    let Some(Change { old: Some(old), new: Some(new), .. }) = presets else { return };
-    if let (Ok(old), Ok(new)) = (old.parse::<Preset>(), new.parse::<Preset>())
-        && new > old
+/// What people should know of a change, also told on standard error: it needs more CPU, or it has no effect.
+pub(super) fn warnings(context: &Context, changes: &[Change]) -> Vec<String> {
+    let mut warnings: Vec<String> = heavier_preset(changes).into_iter().collect();
+    // A configuration or flags that cannot be read are told where they are needed.
+    if let (Ok(config), Ok(flags)) = (context.config(), Flags::load(&context.layout.flags()))
+        && let Ok(settings) = flags.over(&config.encoder)
     {
-        render::complain(&format!("note: preset {new} needs more CPU than {old}"));
+        warnings.extend(flags.without_effect(&settings.report()));
     }
+    for warning in &warnings {
+        render::complain(&format!("warning: {warning}"));
+    }
+    warnings
+}
+
+/// Preset names do not tell which one is heavier.
+fn heavier_preset(changes: &[Change]) -> Option<String> {
+    let change = changes.iter().find(|change| change.key == Key::Preset.name())?;
+    let (old, new): (Preset, Preset) = (change.old.as_ref()?.parse().ok()?, change.new.as_ref()?.parse().ok()?);
+    (new > old).then(|| format!("preset {new} needs more CPU than {old}"))
 }

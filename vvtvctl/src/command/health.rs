@@ -117,16 +117,20 @@ async fn signals(client: &reqwest::Client, config: &Config) -> Vec<Check> {
         // The stream lives without the exporter; the other links have been looked at directly.
         Err(error) => return vec![Check { name: "exporter", mark: Mark::Unknown, detail: format!("{error:#}") }],
     };
-    let judged = [
-        ("segment age", signals.segment_age_seconds, "segment_age"),
-        ("encoder drops", signals.encoder_drops_ratio, "encoder_drops"),
-        ("bitrate variance", signals.bitrate_variance_ratio, "bitrate_variance"),
+    type Show = fn(f64) -> String;
+    let judged: [(&'static str, Option<f64>, &str, Show); 3] = [
+        ("segment age", signals.segment_age_seconds, "segment_age", metrics::age),
+        ("encoder drops", signals.encoder_drops_ratio, "encoder_drops", metrics::share),
+        ("bitrate variance", signals.bitrate_variance_ratio, "bitrate_variance", metrics::share),
     ];
-    let check = |(name, value, signal): (&'static str, Option<f64>, &str)| {
+    let check = |(name, value, signal, show): (&'static str, Option<f64>, &str, Show)| {
         let limit = signals.thresholds.get(signal).copied();
         let (mark, detail) = match (value, limit) {
-            (Some(value), Some(limit)) if value > limit => (Mark::Bad, format!("{value:.4}, limit {limit}")),
-            (Some(value), _) => (Mark::Ok, format!("{value:.4}")),
+            (Some(value), Some(limit)) => {
+                let mark = if value > limit { Mark::Bad } else { Mark::Ok };
+                (mark, format!("{}, limit {}", show(value), show(limit)))
+            }
+            (Some(value), None) => (Mark::Ok, show(value)),
             (None, _) => (Mark::Unknown, "the exporter has no value".to_owned()),
         };
         Check { name, mark, detail }

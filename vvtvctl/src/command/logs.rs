@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::context::Context;
+use crate::cli::{Format, Logs};
 use crate::failure::{Failure, Verdict};
 use crate::playout::journal;
 use crate::render;
@@ -16,17 +17,22 @@ use crate::render;
 /// Only the end of a file is read.
 const TAIL_BYTES: u64 = 4 << 20;
 
+/// Marks of a line that tells of an error.
+const NGINX_ERRORS: [&str; 4] = ["[error]", "[crit]", "[alert]", "[emerg]"];
+
 #[derive(Serialize)]
 struct Lines {
     lines: Vec<String>,
 }
 
-pub(super) fn run(context: &Context, errors: bool, nginx: bool, lines: u32) -> Result<Verdict, Failure> {
-    let path = if nginx { context.layout.nginx_error_log() } else { context.layout.streaming_log() };
-    let wanted = |line: &str| {
-        let marks: &[&str] = if nginx { &["[error]", "[crit]", "[alert]", "[emerg]"] } else { &[" ERROR "] };
-        !errors || marks.iter().any(|mark| line.contains(mark))
+pub(super) fn run(context: &Context, options: &Logs) -> Result<Verdict, Failure> {
+    let Logs { errors, nginx, rtmp, lines } = *options;
+    let (path, marks): (_, &[&str]) = match (nginx, rtmp) {
+        (true, _) => (context.layout.nginx_error_log(), &NGINX_ERRORS),
+        (false, true) => (context.layout.rtmp_access_log(), &[]),
+        (false, false) => (context.layout.streaming_log(), &[" ERROR "]),
     };
+    let wanted = |line: &str| !errors || marks.iter().any(|mark| line.contains(mark));
     let mut newest = VecDeque::new();
     // Just after the file turned over, most lines are in the old one.
     let files = [journal::old(&path), path.clone()];
@@ -39,6 +45,11 @@ pub(super) fn run(context: &Context, errors: bool, nginx: bool, lines: u32) -> R
         }
     }
     let found = Lines { lines: newest.into() };
+    if found.lines.is_empty() && context.format == Format::Text {
+        let kind = if errors { "errors" } else { "lines" };
+        render::complain(&format!("no {kind} in {}", path.display()));
+        return Ok(Verdict::Good);
+    }
     render::result(context.format, &found, || found.lines.join("\n"))?;
     Ok(Verdict::Good)
 }

@@ -147,12 +147,20 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// A segment's age, for people.
+pub(super) fn age(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}
+
+/// A ratio, for people.
+pub(super) fn share(ratio: f64) -> String {
+    format!("{:.2} %", ratio * 100.0)
+}
+
 fn board(signals: &Signals) -> String {
     let mut text = format!("stream {}\n", signals.stream);
     let limit = |signal: &str| signals.thresholds.get(signal).copied();
-    let percent = |value: f64| format!("{:.2} %", value * 100.0);
-    let seconds = |value: f64| format!("{value:.1} s");
-    let mut line = |name: &str, value: Option<f64>, limit: Option<f64>, show: &dyn Fn(f64) -> String| {
+    let mut line = |name: &str, value: Option<f64>, limit: Option<f64>, show: fn(f64) -> String| {
         let mark = match (value, limit) {
             (Some(value), Some(limit)) if value > limit => "ALERT",
             (Some(_), _) => "ok",
@@ -162,9 +170,9 @@ fn board(signals: &Signals) -> String {
         let limit = limit.map_or_else(String::new, |limit| format!("limit {}", show(limit)));
         let _ = writeln!(text, "  {name:<17} {mark:<8} {shown:<12} {limit}");
     };
-    line("segment age", signals.segment_age_seconds, limit("segment_age"), &seconds);
-    line("encoder drops", signals.encoder_drops_ratio, limit("encoder_drops"), &percent);
-    line("bitrate variance", signals.bitrate_variance_ratio, limit("bitrate_variance"), &percent);
+    line("segment age", signals.segment_age_seconds, limit("segment_age"), age);
+    line("encoder drops", signals.encoder_drops_ratio, limit("encoder_drops"), share);
+    line("bitrate variance", signals.bitrate_variance_ratio, limit("bitrate_variance"), share);
     let yes = |value: Option<bool>, good: &str, bad: &str| match value {
         Some(true) => format!("ok       {good}"),
         Some(false) => format!("ALERT    {bad}"),

@@ -1,14 +1,25 @@
 //! `streaming restart-encoder`: without stopping NGINX; done when the new encoder publishes.
 
+use serde::Serialize;
+
 use super::context::Context;
-use super::flags::settings_note;
+use super::flags::warnings;
 use super::status::mismatch;
 use crate::cli::RestartEncoder;
 use crate::client;
 use crate::failure::{Failure, Verdict};
-use crate::flags::{self, Key};
+use crate::flags::{self, Change, Key};
 use crate::protocol::{NotPublished, Reply, Request, Restarted};
 use crate::render;
+
+/// The daemon's answer, and the flags that were changed for it.
+#[derive(Serialize)]
+struct Shown<T> {
+    #[serde(flatten)]
+    answer: T,
+    changes: Vec<Change>,
+    warnings: Vec<String>,
+}
 
 pub(super) fn run(context: &Context, options: &RestartEncoder) -> Result<Verdict, Failure> {
     let wanted: Vec<(Key, Option<String>)> =
@@ -19,20 +30,33 @@ pub(super) fn run(context: &Context, options: &RestartEncoder) -> Result<Verdict
     for (key, value) in &wanted {
         flags::check(*key, value.as_deref().unwrap_or_default()).map_err(Failure::Usage)?;
     }
+    let (mut changes, mut told) = (Vec::new(), Vec::new());
     if !wanted.is_empty() {
         // A daemon that is not there must not leave changed flags behind a failed command.
         client::ask(&context.layout, &Request::Status)?;
-        let changes = flags::change(&context.layout, &wanted)?;
-        settings_note(&changes);
+        changes = flags::change(&context.layout, &wanted)?;
+        told = warnings(context, &changes);
     }
     let reply = client::ask(&context.layout, &Request::Restart { only_if_changed: false })?;
-    if let Reply::Restarted(restarted) = &reply {
-        render::result(context.format, restarted, || text(restarted))?;
+    if let Reply::Restarted(answer) = reply {
+        let shown = Shown { answer, changes, warnings: told };
+        render::result(context.format, &shown, || text(&shown.answer) + &kept(&shown.changes))?;
         return Ok(Verdict::Good);
     }
-    let Reply::NotPublished(failed) = reply else { return Err(mismatch()) };
-    render::result(context.format, &failed, || not_published(&failed))?;
+    let Reply::NotPublished(answer) = reply else { return Err(mismatch()) };
+    let shown = Shown { answer, changes, warnings: told };
+    render::result(context.format, &shown, || format!("{}{}", not_published(&shown.answer), kept(&shown.changes)))?;
     Ok(Verdict::Unhealthy)
+}
+
+/// The options outlive this restart: how to take them back is said with them.
+fn kept(changes: &[Change]) -> String {
+    let before = |change: &Change| change.old.clone().unwrap_or_else(|| "not set".to_owned());
+    let line = |change: &Change| {
+        let Change { key, new, .. } = change;
+        format!("\nkept as flag {key}={} (before: {})", new.as_deref().unwrap_or_default(), before(change))
+    };
+    changes.iter().map(line).collect()
 }
 
 fn text(restarted: &Restarted) -> String {

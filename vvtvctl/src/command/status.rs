@@ -1,5 +1,6 @@
 //! `streaming status`, `stats` and `config`: what the daemon says of itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::context::Context;
 use crate::client;
 use crate::failure::{Failure, Verdict};
+use crate::flags::Flags;
 use crate::nginx;
 use crate::protocol::{ConfigReport, Reply, Request, Stats, Status};
 use crate::queue::{Queue, Summary};
@@ -21,6 +23,14 @@ const DISK_WITHIN: Duration = Duration::from_millis(500);
 struct NoDaemon {
     state: &'static str,
     reason: String,
+}
+
+/// The daemon's status, and the flags that are set: a measure that somebody took and may have forgotten.
+#[derive(Serialize)]
+struct Running {
+    #[serde(flatten)]
+    status: Status,
+    flags: BTreeMap<String, String>,
 }
 
 /// The answer, and what can be seen without the daemon.
@@ -37,12 +47,16 @@ pub(super) fn mismatch() -> Failure {
     Failure::Unhealthy(anyhow::anyhow!("the daemon's answer does not fit the question: is it of another version?"))
 }
 
-/// Asks for the status.
+/// Asks for the status, and adds what is to be said of the flags: one without an effect restarts nothing, so that the daemon does
+/// not learn of it.
 ///
 /// # Errors
 /// As [`client::ask`].
 pub(super) fn ask_status(context: &Context) -> Result<Status, Failure> {
-    let Reply::Status(status) = client::ask(&context.layout, &Request::Status)? else { return Err(mismatch()) };
+    let Reply::Status(mut status) = client::ask(&context.layout, &Request::Status)? else { return Err(mismatch()) };
+    if let Ok(flags) = Flags::load(&context.layout.flags()) {
+        status.warnings.extend(flags.without_effect(&status.encoder));
+    }
     Ok(*status)
 }
 
@@ -58,10 +72,17 @@ pub(super) fn status(context: &Context) -> Result<Verdict, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let shown = Shown { answer: status, broadcast_available_ratio };
+    // Flags that cannot be read are among the warnings.
+    let flags = Flags::load(&context.layout.flags()).map(|flags| flags.named()).unwrap_or_default();
+    let shown = Shown { answer: Running { status, flags }, broadcast_available_ratio };
     render::result(context.format, &shown, || {
+        let Running { status, flags } = &shown.answer;
+        let mut rows = status_rows(status);
         let disk = broadcast_available_ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0));
-        format!("{}{}", status_text(&shown.answer), render::pairs(&[("disk free   ", disk)]))
+        rows.push(("disk free", disk));
+        rows.extend(flags.iter().map(|(key, value)| ("flag set", format!("{key}={value}"))));
+        rows.extend(status.warnings.iter().map(|warning| ("warning", warning.clone())));
+        render::pairs(&rows)
     })?;
     Ok(Verdict::Good)
 }
@@ -74,7 +95,7 @@ fn available(directory: PathBuf) -> Option<f64> {
     (space.f_blocks > 0).then(|| space.f_bavail as f64 / space.f_blocks as f64)
 }
 
-fn status_text(status: &Status) -> String {
+fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
     let state = match &status.reason {
         Some(reason) => format!("{} ({reason})", status.state),
         None => status.state.to_string(),
@@ -101,16 +122,20 @@ fn status_text(status: &Status) -> String {
         (
             "encoder",
             format!(
-                "{} {} {}k buffer {}k crf {}",
-                encoder.preset, encoder.rate_control, encoder.bitrate_kbps, encoder.buffer_size_kbps, encoder.crf
+                "{} {} {}k buffer {}k crf {}{}",
+                encoder.preset,
+                encoder.rate_control,
+                encoder.bitrate_kbps,
+                encoder.buffer_size_kbps,
+                encoder.crf,
+                if encoder.rate_control == "crf" { "" } else { " (not used)" }
             ),
         ),
     ];
     if let Some(next) = status.next_start_seconds {
         rows.push(("next start", format!("in {}", seconds(Some(next)))));
     }
-    rows.extend(status.warnings.iter().map(|warning| ("warning", warning.clone())));
-    render::pairs(&rows)
+    rows
 }
 
 /// Everything that `stats --detailed` shows beyond the daemon's own numbers.

@@ -4,7 +4,7 @@ use super::daemon::Daemon;
 use super::encoder;
 use super::machine::Phase;
 use super::process;
-use crate::flags::{Flags, KEYS};
+use crate::flags::Flags;
 use crate::protocol::{ConfigReport, ItemReport, Reply, Stats, Status};
 
 impl Daemon {
@@ -87,8 +87,6 @@ impl Daemon {
             Ok(read) => read,
             Err(error) => return Reply::Refused { reason: format!("{error:#}") },
         };
-        let flags =
-            KEYS.iter().filter_map(|(key, name, _)| Some(((*name).to_owned(), flags.get(*key)?.to_owned()))).collect();
         // The port is another one at each start.
         let progress = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let mut ffmpeg = vec![self.config.ffmpeg.clone()];
@@ -97,7 +95,7 @@ impl Daemon {
         Reply::Config(Box::new(ConfigReport {
             running: self.encoder.as_ref().map(|encoder| encoder.settings.report()),
             next: next.report(),
-            flags,
+            flags: flags.named(),
             publish: self.config.publish.url.to_string(),
             video: format!("{}x{} at {} fps", video.width, video.height, video.fps),
             ffmpeg,

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) struct Lab {
     pub(crate) root: tempfile::TempDir,
     pub(crate) rtmp_port: u16,
-    http_port: u16,
+    pub(crate) http_port: u16,
     nginx: Option<Child>,
     daemon: Option<Child>,
     /// What the daemon forwards of ffmpeg's progress.
@@ -151,7 +151,7 @@ impl Lab {
         format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nworker_processes 1;\n\
              pid {root}/run/nginx.pid;\nerror_log {root}/logs/nginx_error.log;\nevents {{ worker_connections 256; }}\n\
-             rtmp {{ server {{ listen 127.0.0.1:{rtmp}; application live {{ live on; hls on; hls_path {root}/broadcast/hls; \
+             rtmp {{ access_log {root}/logs/rtmp_access.log; server {{ listen 127.0.0.1:{rtmp}; application live {{ live on; hls on; hls_path {root}/broadcast/hls; \
              hls_fragment 2s; hls_playlist_length 12s; }} }} }}\n\
              http {{ access_log {root}/logs/nginx_access.log;\n{temporary}\
              server {{ listen 127.0.0.1:{http}; location /hls {{ root {root}/broadcast; }} \

@@ -26,6 +26,19 @@ const BODY_MAX: usize = 8 << 20;
 /// Files listed of the segment directory.
 const LISTING_MAX: usize = 5_000;
 
+/// What the service manager wrote down about our services.
+const JOURNAL: [&str; 9] = [
+    "journalctl",
+    "--no-pager",
+    "--since=-10min",
+    "--lines=5000",
+    "-unginx-rtmp",
+    "-uvvtv-playout",
+    "-uvvtv-exporter",
+    "-uvvtv-remediator",
+    "--quiet",
+];
+
 /// One part of the bundle, not fetched yet.
 pub(super) struct Source {
     pub(super) name: &'static str,
@@ -72,14 +85,20 @@ fn daemon(layout: &Layout) -> Vec<Source> {
 
 fn files(layout: &Layout) -> Vec<Source> {
     let text = |name, keep, path: PathBuf| source(name, keep, blocking(move || logs::tail(&path)));
-    let (hls, queue) = (layout.hls(), layout.queue());
+    let (hls, queue, flags) = (layout.hls(), layout.queue(), layout.flags());
     vec![
         text("streaming.log", Keep::Tail, layout.streaming_log()),
         text("nginx_error.log", Keep::Tail, layout.nginx_error_log()),
         text("nginx_access.log", Keep::Tail, layout.nginx_access_log()),
         text("nginx.conf", Keep::Head, layout.nginx_config()),
         text("playout.yml", Keep::Head, layout.config()),
-        text("flags.json", Keep::Head, layout.flags()),
+        text("rtmp_access.log", Keep::Tail, layout.rtmp_access_log()),
+        // Where nobody ever set a flag there is no file: nothing is missing.
+        source(
+            "flags.json",
+            Keep::Head,
+            blocking(move || if flags.exists() { logs::tail(&flags) } else { Ok("{}\n".to_owned()) }),
+        ),
         source("segments.txt", Keep::Head, blocking(move || listing(&hls))),
         source(
             "queue.json",
@@ -113,7 +132,8 @@ fn host(layout: &Layout) -> Vec<Source> {
         run("version-ffmpeg.txt", &["ffmpeg", "-version"]),
         run("version-nginx.txt", &["nginx", "-V"]),
         run("version-system.txt", &["uname", "-a"]),
-        read("network.txt", "/proc/net/dev"),
+        run("system-messages.txt", &JOURNAL),
+        source("network.txt", Keep::Head, network()),
         read("pressure-cpu.txt", "/proc/pressure/cpu"),
         read("pressure-io.txt", "/proc/pressure/io"),
         read("pressure-memory.txt", "/proc/pressure/memory"),
@@ -147,6 +167,14 @@ fn servers(config: &Config) -> Vec<Source> {
     argv.push(config.nginx.playlist.to_string());
     sources.push(source("playlist-streams.json", Keep::Head, command(argv)));
     sources
+}
+
+/// The interfaces' counters twice, a second apart: the difference is the throughput.
+async fn network() -> anyhow::Result<String> {
+    let read = || blocking(|| logs::tail(Path::new("/proc/net/dev")));
+    let first = read().await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(format!("{first}\none second later:\n{}", read().await?))
 }
 
 /// Runs something that may hang on a disk or a socket; when its time is up it is left behind.

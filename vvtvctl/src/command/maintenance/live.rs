@@ -30,11 +30,19 @@ pub(super) fn review_preset(context: &Context) -> Result<Finding, Failure> {
         evidence("preset", shown.preset.clone(), None),
         evidence("rate control", format!("{} {}k", shown.rate_control, shown.bitrate_kbps), None),
         evidence("CPU", stats.cpu_ratio.map_or_else(|| "unknown".to_owned(), |cpu| format!("{cpu:.2} cores")), None),
-        evidence("speed", speed.map_or_else(|| "unknown".to_owned(), |speed| format!("{speed:.2}x")), Some("0.99x")),
+        evidence(
+            "speed",
+            speed.map_or_else(|| "unknown".to_owned(), |speed| format!("{speed:.2}x")),
+            Some("at least 0.99x"),
+        ),
         evidence("flags still set", set, Some("none")),
     ];
     let Some(speed) = speed else {
-        return Ok(Finding { mark: Mark::Unknown, summary: "no encoder runs".to_owned(), evidence: seen });
+        let summary = match config.running {
+            Some(_) => "the encoder has just started: its speed is not known yet",
+            None => "no encoder runs",
+        };
+        return Ok(Finding { mark: Mark::Unknown, summary: summary.to_owned(), evidence: seen });
     };
     let summary = match (flags.is_empty(), speed >= SPEED_MIN) {
         (true, true) => "the encoder keeps up, and no temporary measure is left",

@@ -20,6 +20,7 @@ enum Unit {
     Seconds,
     Share,
     Gibibytes,
+    Days,
 }
 
 /// A number and what it must be.
@@ -34,6 +35,8 @@ struct Look {
 enum Wanted {
     Below(f64),
     AtLeast(f64),
+    /// To be known with the others; nothing is wanted of it.
+    Any,
 }
 
 /// Asks Prometheus; without an answer to one of its numbers a question has none.
@@ -54,6 +57,7 @@ fn judge(found: &[(Look, Option<f64>)]) -> Finding {
     let good = |(look, value): &&(Look, Option<f64>)| match (value, look.wanted) {
         (Some(value), Wanted::Below(limit)) => *value < limit,
         (Some(value), Wanted::AtLeast(limit)) => *value >= limit,
+        (Some(_), Wanted::Any) => true,
         (None, _) => false,
     };
     let evidence: Vec<Evidence> = found.iter().map(|(look, value)| look.evidence(*value)).collect();
@@ -68,12 +72,13 @@ fn judge(found: &[(Look, Option<f64>)]) -> Finding {
 
 impl Look {
     fn evidence(&self, value: Option<f64>) -> Evidence {
-        let (limit, word) = match self.wanted {
-            Wanted::Below(limit) => (limit, "below"),
-            Wanted::AtLeast(limit) => (limit, "at least"),
+        let limit = match self.wanted {
+            Wanted::Below(limit) => Some(format!("below {}", self.unit.show(limit))),
+            Wanted::AtLeast(limit) => Some(format!("at least {}", self.unit.show(limit))),
+            Wanted::Any => None,
         };
         let value = value.map_or_else(|| "unknown".to_owned(), |value| self.unit.show(value));
-        evidence(self.what, value, Some(&format!("{word} {}", self.unit.show(limit))))
+        evidence(self.what, value, limit.as_deref())
     }
 }
 
@@ -82,6 +87,7 @@ impl Unit {
         match self {
             Self::Seconds => format!("{value:.1} s"),
             Self::Share => format!("{:.3} %", value * 100.0),
+            Self::Days => format!("{value:.1}"),
             Self::Gibibytes => format!("{:.1} GiB", value / f64::from(1 << 30)),
         }
     }
@@ -118,14 +124,21 @@ fn looks(stream: &str, question: Question) -> Vec<Look> {
             vec![below("variation of the bitrate in 95 % of the last day", query, Unit::Share, 0.25)]
         }
         Question::Slo => {
-            let fresh = format!("(max({}) < bool 10)", of("vvtv_segment_age_seconds"));
             let share = |inner: &str| format!("avg_over_time({inner}[30d:1m])");
+            // What alert-rules/slo.yml recorded, which its alerts go by; reckoned here where those rules are not in use.
+            let met = |slo: &str, inner: &str| {
+                format!("min(vvtv:slo_met:avg30d{{stream=\"{stream}\",slo=\"{slo}\"}}) or {}", share(inner))
+            };
+            let fresh = format!("(max({}) < bool 10)", of("vvtv_segment_age_seconds"));
             let up = format!("min({})", of("vvtv_ingest_up"));
             let smooth = format!("(max({}) <= bool 0.005)", of("vvtv_encoder_drops_ratio"));
+            let days = format!("count_over_time({up}[30d:5m]) / 288 or vector(0)");
             vec![
-                at_least("time with fresh segments, 30 days", share(&fresh), Unit::Share, 0.999),
-                at_least("time with a working ingest, 30 days", share(&up), Unit::Share, 0.999),
+                at_least("time with fresh segments, 30 days", met("segment_freshness", &fresh), Unit::Share, 0.999),
+                at_least("time with a working ingest, 30 days", met("availability", &up), Unit::Share, 0.999),
                 at_least("time without lost frames, 30 days", share(&smooth), Unit::Share, 0.99),
+                // A month is not judged by its first hour.
+                look("days measured, of the 30", days, Unit::Days, Wanted::Any),
             ]
         }
         Question::Capacity => {
@@ -133,12 +146,13 @@ fn looks(stream: &str, question: Question) -> Vec<Look> {
             let memory = "min(min_over_time(vvtv_host_memory_available_bytes[7d]) / vvtv_host_memory_bytes)".to_owned();
             let disk = "vvtv_broadcast_filesystem_available_bytes";
             let left = format!("min({disk} / vvtv_broadcast_filesystem_size_bytes)");
-            let soon = format!("min(predict_linear({disk}[7d], 30 * 86400))");
+            // A month is not told from less than a day.
+            let soon = format!("clamp_min(min(predict_linear({disk}[7d], 30 * 86400) and {disk} offset 1d), 0)");
             vec![
                 below("CPU use in 95 % of the last week", busy, Unit::Share, 0.8),
                 at_least("least memory available in the last week", memory, Unit::Share, 0.1),
                 at_least("disk available for segments", left, Unit::Share, 0.2),
-                at_least("disk available in 30 days, as it goes", soon, Unit::Gibibytes, 1.0),
+                at_least("disk available in 30 days, as it goes", soon, Unit::Gibibytes, f64::from(1 << 30)),
             ]
         }
     }

@@ -1,0 +1,62 @@
+//! A new installation, step by step as the README has it.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use vvtv_tests::ask::Ask;
+use vvtv_tests::programs;
+use vvtv_tests::service::Service;
+use vvtv_tests::{Ports, Seen, Site, wait_for};
+
+/// Lays an installation out below `root`, as the README says.
+fn layout(root: &Path) -> Output {
+    let repository = programs::repository();
+    let mut command = Command::new(repository.join("deploy/layout"));
+    command.arg(repository).env("VVTV_ROOT", root).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_new_installation_is_told_what_it_needs_and_starts_in_shadow_without_it() -> anyhow::Result<()> {
+    let root = tempfile::tempdir()?;
+    let (key, file) = (root.path().join("secrets/pagerduty_routing_key"), root.path().join("configs/remediator.yml"));
+    let said = layout(root.path());
+    assert!(said.status.success(), "{said:?}");
+    let told = String::from_utf8(said.stderr)?;
+    assert!(told.contains(&format!("belongs into {}", key.display())), "{told}");
+
+    // The test's own port; nothing else of what was laid out is changed.
+    let ports = Ports::free()?;
+    let shipped = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, shipped.replace("127.0.0.1:10048", &format!("127.0.0.1:{}", ports.remediator)))?;
+    let programs = programs::own_directory()?;
+    let site = Site { owner: 0, root: root.path().to_owned(), programs, ports };
+    let remediator = || site.command(&programs::own("vvtv-remediator")?);
+    let refused = remediator()?.arg("serve").arg("--config.file").arg(&file).output()?;
+    let error = String::from_utf8(refused.stderr)?;
+    let expected = format!("the secret in {} is empty: PagerDuty's routing key belongs there", key.display());
+    assert!(!refused.status.success() && error.contains(&expected), "{error}");
+
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text.replace("mode: act", "mode: shadow"))?;
+    let mut command = remediator()?;
+    command.arg("serve").arg("--config.file").arg(&file);
+    let mut service = Service::start("vvtv-remediator", command, root.path())?;
+    let ask = Ask::new(&site)?;
+    wait_for("the remediator without a key", Duration::from_secs(20), || async {
+        Seen::from_result(ask.text(ports.remediator, "/-/healthy").await)
+    })
+    .await?;
+    service.check_running()?;
+    service.stop()?;
+
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef\n")?;
+    std::fs::write(&file, text)?;
+    let checked = remediator()?.arg("check").arg("--config.file").arg(&file).output()?;
+    let report = format!("{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    assert!(checked.status.success(), "{report}");
+    let again = layout(root.path());
+    assert!(again.status.success() && again.stderr.is_empty(), "{again:?}");
+    Ok(())
+}
