@@ -193,12 +193,17 @@ impl Ran {
     }
 }
 
+/// On one thread at one go: each step waits for it.
 async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
-    use tokio::io::AsyncWriteExt as _;
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let json = serde_json::to_vec(facts)?;
-    let mut file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file).await?;
-    file.write_all(&json).await?;
-    file.flush().await
+    let file = file.to_owned();
+    let write = move || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(&json)
+    };
+    tokio::task::spawn_blocking(write).await?
 }
 
 async fn run_group(
