@@ -73,6 +73,12 @@ impl Report {
         self.add(Weight::Warning, source.error(at, message).to_string());
     }
 
+    fn endless<T>(&mut self, source: &Source, at: &Spanned<T>, found: Vec<endless::Trouble>) {
+        for trouble in found {
+            self.add(trouble.weight, source.error(at, trouble.message).to_string());
+        }
+    }
+
     fn add(&mut self, weight: Weight, text: String) {
         let finding = Finding { weight, text };
         if !self.findings.contains(&finding) {
@@ -106,6 +112,8 @@ pub fn check(config_file: &Path) -> Report {
         }
     };
     secrets::check(&config, &mut report);
+    programs::check_duties(&config, &mut report);
+    check_duties(&config, &mut report);
     let rules = Rules::read(&config, &mut report);
     let metrics = Metrics::read(&config, &rules.records, &mut report);
     for platform in [Platform::Linux, Platform::Macos] {
@@ -173,12 +181,15 @@ fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) 
             }
             Command::Shell(text) => endless::shell(text),
         };
-        for trouble in found {
-            match trouble.weight {
-                Weight::Error => report.error_at(source, mark, trouble.message),
-                Weight::Warning => report.warning_at(source, mark, trouble.message),
-            }
-        }
+        report.endless(source, mark, found);
+    }
+}
+
+/// What a machine runs by the calendar must end, too.
+fn check_duties(config: &Config, report: &mut Report) {
+    for chore in config.maintenance.iter().flat_map(|duty| &*duty.chores) {
+        let words: Vec<&str> = chore.argv.iter().map(String::as_str).collect();
+        report.endless(&config.marks.source, &chore.mark, endless::command(&words));
     }
 }
 

@@ -213,6 +213,37 @@ pub enum ClientVerb {
     Pause(OnAll),
     /// Let new actions run again.
     Resume(OnAll),
+    /// Maintenance: what is to be done, and saying that it is.
+    #[command(subcommand)]
+    Tasks(TasksVerb),
+}
+
+/// Verbs of `tasks`.
+#[derive(Subcommand)]
+pub enum TasksVerb {
+    /// List the tasks that are open and the last ones that were done.
+    List {
+        /// Where the server is.
+        #[command(flatten)]
+        server: Server,
+        /// Print the server's JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a task is done.
+    Done {
+        /// The task's number.
+        task: u32,
+        /// Who you are, for the timeline.
+        #[arg(long, env = "USER", default_value = "somebody")]
+        by: String,
+        /// What was done.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Where the server is.
+        #[command(flatten)]
+        server: Server,
+    },
 }
 
 /// Where the server is.

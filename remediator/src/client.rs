@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use url::Url;
 
-use crate::cli::ClientVerb;
+use crate::cli::{ClientVerb, TasksVerb};
 
 #[derive(Deserialize)]
 struct List {
@@ -20,6 +20,25 @@ struct Row {
     reason: String,
     opened_at: String,
     level: Option<u8>,
+}
+
+#[derive(Deserialize)]
+struct Tasks {
+    open: Vec<TaskRow>,
+    recent: Vec<TaskRow>,
+}
+
+#[derive(Deserialize)]
+struct TaskRow {
+    id: u32,
+    name: String,
+    title: String,
+    owner: u8,
+    state: String,
+    reason: String,
+    due_at: String,
+    done_at: Option<String>,
+    failure: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +72,11 @@ async fn run(verb: ClientVerb) -> anyhow::Result<()> {
         }
         ClientVerb::Abort(on) => post(&on.server.url, &format!("incidents/{}/abort", on.incident), &on.by).await,
         ClientVerb::Pause(on) => post(&on.server.url, "pause", &on.by).await,
+        ClientVerb::Tasks(TasksVerb::List { server, json }) => tasks(&server.url, json).await,
+        ClientVerb::Tasks(TasksVerb::Done { task, by, note, server }) => {
+            let said = serde_json::json!({ "by": by, "note": note });
+            tell(&server.url, &format!("tasks/{task}/done"), &said).await
+        }
         ClientVerb::Resume(on) => post(&on.server.url, "resume", &on.by).await,
     }
 }
@@ -77,6 +101,23 @@ async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> 
             "{:>5}  {:<16} {:<20} {:<18} {:<22} {level:<4} {}",
             row.id, row.target, row.runbook, row.phase, row.reason, row.opened_at
         );
+    }
+    Ok(())
+}
+
+async fn tasks(server: &Url, json: bool) -> anyhow::Result<()> {
+    let body = answer(reqwest::Client::new().get(address(server, "tasks")?), server).await?;
+    if json {
+        println!("{body}");
+        return Ok(());
+    }
+    let list: Tasks = serde_json::from_str(&body).context("cannot read the server's answer")?;
+    println!("{:>5}  {:<20} {:<8} {:<5} {:<16} {:<24}  TASK", "ID", "NAME", "STATE", "OWNER", "REASON", "DUE OR DONE");
+    for row in list.open.iter().chain(&list.recent) {
+        let owner = format!("L{}", row.owner);
+        let at = row.done_at.as_deref().unwrap_or(&row.due_at);
+        let what = row.failure.as_ref().map_or_else(|| row.title.clone(), |why| format!("{}: {why}", row.title));
+        println!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod channel;
+mod duties;
 mod file;
 mod secret;
 
@@ -15,6 +16,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use secret::Secret;
 
+use crate::duty::Duty;
 use crate::maintenance::Window;
 use crate::runbook::Site;
 use crate::source::Source;
@@ -54,6 +56,8 @@ pub struct Config {
     pub reconcile: Duration,
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
+    /// What comes round by the calendar.
+    pub maintenance: Vec<Duty>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
     /// Places in the file, for `check`.

@@ -98,7 +98,7 @@ impl Outgoing {
             // It stays in the journal as unsent, and the next start takes it up.
             tracing::error!(
                 channel = message.key.channel,
-                incident = message.key.incident.get(),
+                about = %message.key.subject,
                 "no room for a message"
             );
         }
@@ -166,7 +166,7 @@ impl Worker {
                 channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
             }
             // Retention has forgotten it: nobody waits for this message any more.
-            Err(NoticeError::NoIncident(_)) => {
+            Err(NoticeError::Forgotten(_)) => {
                 let at = self.desk.clock.now();
                 return self.report(attempt.message.key, Delivery::Moot { at }).await;
             }
@@ -179,7 +179,7 @@ impl Worker {
                 self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await;
             }
             Err(error) => {
-                tracing::warn!(channel = key.channel, incident = key.incident.get(), error, "message not delivered");
+                tracing::warn!(channel = key.channel, about = %key.subject, error, "message not delivered");
                 self.report(key, Delivery::Failed { error }).await;
                 self.waiting.push_back(Attempt {
                     not_before: tokio::time::Instant::now() + attempt.wait,

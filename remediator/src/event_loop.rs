@@ -3,6 +3,7 @@
 //! Invariant: nothing takes effect, and nobody is answered, before the transaction that explains it is on disk. When the journal
 //! cannot be written, effects wait, deliveries are refused with 503, and the same transaction is tried again.
 
+mod agenda;
 mod effects;
 mod turn;
 
@@ -13,19 +14,21 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Timestamp};
+use vvtv_incident::{Agenda, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Timestamp};
 
+pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
+use crate::duty::Duties;
 use crate::executor::{Identity, Output};
 use crate::facts::{Said, StepFact};
 use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
 use crate::live::Live;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
-use crate::outbox::MessageKey;
+use crate::outbox::{MessageKey, Subject};
 use crate::runbook::Book;
 use crate::webhook::AlertUpdate;
 
@@ -103,6 +106,8 @@ pub enum Input {
         /// What became of it.
         delivery: Delivery,
     },
+    /// Something about a task of the agenda.
+    Task(TaskInput),
 }
 
 /// What was decided on a person's request.
@@ -140,6 +145,8 @@ pub struct EventLoop {
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
     windows: Windows,
+    agenda: Agenda,
+    duties: Duties,
     live: watch::Sender<Arc<Live>>,
 }
 
@@ -147,6 +154,8 @@ pub struct EventLoop {
 pub struct Parts {
     /// The core.
     pub fleet: Fleet,
+    /// The core of the tasks.
+    pub agenda: Agenda,
     /// The journal.
     pub journal: Journal,
     /// The clock.
@@ -181,7 +190,9 @@ impl EventLoop {
         }
         let mut undelivered: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for key in parts.undelivered {
-            undelivered.entry((key.incident, key.page)).or_default().insert(key.channel);
+            if let Subject::Incident { incident, page } = key.subject {
+                undelivered.entry((incident, page)).or_default().insert(key.channel);
+            }
         }
         let live = parts.live.borrow().clone();
         Self {
@@ -204,12 +215,15 @@ impl EventLoop {
             changes: parts.changes,
             unheard: parts.unheard,
             windows: live.windows.clone(),
+            agenda: parts.agenda,
+            duties: live.duties.clone(),
             live: parts.live,
         }
     }
 
     /// Runs until `stop`, then lets running steps end for a while.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.configure_agenda(self.clock.now());
         let mut received: Vec<Input> = self.unheard.drain(..).map(Input::Event).collect();
         self.turn(&mut received).await;
         loop {
@@ -232,7 +246,7 @@ impl EventLoop {
     /// Takes the ends of running steps down for a while; what runs longer is found again by the next start.
     async fn drain(&mut self, mut received: Vec<Input>) {
         let deadline = tokio::time::Instant::now() + DRAIN;
-        while !self.running.is_empty() {
+        while !self.running.is_empty() || self.agenda.running().is_some() {
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => break,
                 _ = self.inputs.recv_many(&mut received, BATCH_MAX) => {}
@@ -254,6 +268,7 @@ impl EventLoop {
             Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
             Input::Delivered { key, delivery } => self.pending.batch.deliveries.push((key, delivery)),
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
+            Input::Task(input) => self.note_task(self.clock.now(), input),
             Input::Alerts { .. }
             | Input::Reconciled { .. }
             | Input::Event(_)
@@ -265,7 +280,8 @@ impl EventLoop {
     fn wake_in(&self) -> Duration {
         let look_at = self.windows.look_at();
         let deadline = self.clock.until(self.fleet.next_deadline().map_or(look_at, |at| at.min(look_at)));
-        if self.journal_failing { deadline.min(COMMIT_RETRY) } else { deadline }
+        // Nobody looks at the agenda while the journal fails.
+        deadline.min(if self.journal_failing { COMMIT_RETRY } else { self.agenda_wakes_in() })
     }
 
     /// One turn: everything that was received, what is due, one transaction, then the effects.
@@ -279,6 +295,7 @@ impl EventLoop {
         if self.fleet.next_deadline().is_some_and(|at| at <= now) {
             self.apply(now, Event::Tick);
         }
+        self.look_at_agenda(now);
         self.commit().await;
         self.show();
     }
@@ -304,8 +321,10 @@ impl EventLoop {
         around.site = live.site.clone();
         around.redaction = live.redaction.clone();
         around.outgoing.change(live.channels.clone());
+        self.duties = live.duties.clone();
         self.live.send_replace(live);
         self.look_at_windows(now);
+        self.configure_agenda(now);
     }
 
     async fn commit(&mut self) {

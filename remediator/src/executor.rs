@@ -8,6 +8,7 @@ mod group;
 mod orphan;
 mod proc;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, Timestamp};
+use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
 
 use capture::lock;
 
@@ -36,20 +37,46 @@ const TELL: Duration = Duration::from_secs(1);
 /// One step to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
-    /// For which incident.
-    pub incident: IncidentId,
-    /// Of which runbook.
-    pub runbook: RunbookId,
-    /// Which step.
-    pub step: StepId,
-    /// Which attempt, from 1.
-    pub attempt: u32,
+    /// What it is part of.
+    pub job: Job,
     /// The program and its arguments.
     pub argv: Vec<String>,
     /// The longest it may run.
     pub timeout: Duration,
     /// What is known so far: for the environment, and whole in the file named by `VVTV_FACTS`.
     pub facts: Facts,
+}
+
+/// What a launch is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// An incident.
+    Step {
+        /// Which.
+        incident: IncidentId,
+        /// Of which runbook.
+        runbook: RunbookId,
+        /// Which step.
+        step: StepId,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A task of the agenda.
+    Task {
+        /// Which.
+        task: TaskId,
+        /// Of which duty.
+        name: TaskName,
+    },
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { incident, step, attempt, .. } => write!(f, "{incident}-{step}-{attempt}"),
+            Self::Task { task, .. } => write!(f, "task-{task}"),
+        }
+    }
 }
 
 /// A step that ran.
@@ -111,7 +138,7 @@ impl Executor {
         kill: CancellationToken,
     ) -> Finished {
         let started_at = (self.clock)();
-        let file = self.spool.join(format!("{}-{}-{}.json", launch.incident, launch.step, launch.attempt));
+        let file = self.spool.join(format!("{}.json", launch.job));
         let ran = match write_facts(&file, &launch.facts).await {
             Ok(()) => run_group(&launch, &file, (spawned, output), &kill).await,
             Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", file.display())),

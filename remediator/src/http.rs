@@ -4,6 +4,7 @@ mod api;
 mod bundle;
 mod console;
 mod operator;
+mod tasks;
 mod view;
 mod webhook;
 
@@ -90,6 +91,8 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route("/api/v1/incidents/{id}/output", get(api::output))
         .route("/api/v1/incidents/{id}/{operation}", post(operator::on_incident))
         .route("/api/v1/maintenance", get(api::maintenance))
+        .route("/api/v1/tasks", get(tasks::list))
+        .route("/api/v1/tasks/{id}/done", post(operator::on_task))
         .route("/api/v1/{operation}", post(operator::on_all))
         .route(telemetry_path, get(metrics))
         .route("/-/healthy", get(|| async { "vvtv-remediator is healthy.\n" }))

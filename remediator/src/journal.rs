@@ -3,6 +3,7 @@
 //! One thread writes, one transaction per [`Batch`], WAL with `synchronous=FULL`: when [`Journal::commit`] returns, the batch is on
 //! disk. Readers open the file on their own and never block the writer.
 
+mod agenda;
 mod audit;
 mod history;
 mod load;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
+pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
 pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify as verify_audit};
 pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
@@ -84,6 +86,15 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// A stored task cannot be understood.
+    #[error("the journal's state of task {task} cannot be read")]
+    Task {
+        /// Which task.
+        task: u32,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The writing thread has ended.
     #[error("the journal is closed")]
     Closed,
@@ -110,6 +121,8 @@ pub struct Batch {
     pub deliveries: Vec<(MessageKey, Delivery)>,
     /// A change of the global pause.
     pub pause: Option<PauseChange>,
+    /// What changed of the agenda.
+    pub agenda: AgendaBatch,
 }
 
 /// One attempt of one step.
@@ -171,7 +184,8 @@ impl Batch {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { incidents, timeline, intents, spawned, outputs, results, messages, deliveries, pause } = self;
+        let Self { incidents, timeline, intents, spawned, outputs, results, messages, deliveries, pause, agenda } =
+            self;
         incidents.is_empty()
             && timeline.is_empty()
             && intents.is_empty()
@@ -181,6 +195,7 @@ impl Batch {
             && messages.is_empty()
             && deliveries.is_empty()
             && pause.is_none()
+            && agenda.is_empty()
     }
 }
 

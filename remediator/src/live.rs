@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use vvtv_incident::{Policy, Runbook};
 
 use crate::config::{self, ChannelName, Config, Contact, SecretFiles};
+use crate::duty::Duties;
 use crate::event_loop::Input;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
@@ -31,6 +32,8 @@ pub struct Live {
     pub channels: BTreeMap<String, Channel>,
     /// Planned times in which nothing is done.
     pub windows: Windows,
+    /// What comes round by the calendar.
+    pub duties: Duties,
     /// What runbooks may use of this installation.
     pub site: Site,
     /// What must not be written down.
@@ -56,6 +59,7 @@ impl Live {
             contacts: config.contacts.clone(),
             channels: config.channels.iter().map(channel).collect::<anyhow::Result<_>>()?,
             windows: Windows::new(config.maintenance_windows.clone()),
+            duties: Duties::new(config.maintenance.clone()),
             site: config.site.clone(),
             redaction: Redaction::of(config),
         })
@@ -90,6 +94,7 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         contacts: _,
         channels: _,
         maintenance_windows: _,
+        maintenance: _,
         marks: _,
     } = started;
     let keys = [

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use croner::Cron;
-use jiff::tz::TimeZone;
 use vvtv_incident::Timestamp;
+
+use crate::schedule::Schedule;
 
 /// The longest that a window may last.
 pub const LASTS_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -20,42 +20,22 @@ pub struct Window {
     pub name: String,
     /// How long it lasts.
     pub lasts: Duration,
-    cron: Cron,
-    zone: TimeZone,
+    /// When it opens.
+    pub schedule: Schedule,
 }
 
 impl Window {
-    /// A window that opens by a cron expression in a time zone's local time.
-    ///
-    /// # Errors
-    /// Either cannot be read.
-    pub fn new(name: String, cron: &str, lasts: Duration, zone: &str) -> Result<Self, String> {
-        let cron = cron.parse::<Cron>().map_err(|error| format!("`{cron}` is not a cron expression: {error}"))?;
-        let zone = TimeZone::get(zone).map_err(|error| error.to_string())?;
-        Ok(Self { name, lasts, cron, zone })
-    }
-
     /// Until when it is open, if it is.
     #[must_use]
     pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let opened = self.cron.find_previous_occurrence(&self.local(now)?, true).ok()?;
-        Some(instant(&opened)? + self.lasts).filter(|until| *until > now)
+        Some(self.schedule.latest(now)? + self.lasts).filter(|until| *until > now)
     }
 
     /// When it opens next.
     #[must_use]
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        instant(&self.cron.find_next_occurrence(&self.local(now)?, false).ok()?)
+        self.schedule.next(now)
     }
-
-    fn local(&self, now: Timestamp) -> Option<jiff::Zoned> {
-        let now = jiff::Timestamp::from_millisecond(i64::try_from(now.millis()).ok()?).ok()?;
-        Some(now.to_zoned(self.zone.clone()))
-    }
-}
-
-fn instant(at: &jiff::Zoned) -> Option<Timestamp> {
-    u64::try_from(at.timestamp().as_millisecond()).ok().map(Timestamp::from_millis)
 }
 
 /// All windows, and whether one of them was open when it was last looked.
@@ -103,6 +83,12 @@ impl Windows {
         (was_open != is_open).then_some(is_open)
     }
 
+    /// Whether one was open at the last look.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// When to look again.
     #[must_use]
     pub const fn look_at(&self) -> Timestamp {
@@ -120,7 +106,8 @@ mod tests {
     }
 
     fn window(cron: &str, minutes: u64, zone: &str) -> Window {
-        Window::new(cron.to_owned(), cron, Duration::from_secs(60 * minutes), zone).unwrap()
+        let lasts = Duration::from_secs(60 * minutes);
+        Window { name: cron.to_owned(), lasts, schedule: Schedule::new(cron, zone).unwrap() }
     }
 
     /// Every opening and closing that looks at the announced times find, on a virtual clock.

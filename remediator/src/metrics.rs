@@ -1,5 +1,7 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
@@ -8,6 +10,7 @@ use prometheus::{
 };
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
+pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
 
 /// The metrics, registered once and handed on.
@@ -55,6 +58,8 @@ pub struct Metrics {
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
     pub webhook_at: IntGauge,
+    /// What became of maintenance.
+    pub tasks: TaskMetrics,
     /// Whether the last reading of the configuration was good.
     pub reload_ok: IntGauge,
     /// Unix time of the last good reading of the configuration.
@@ -115,6 +120,7 @@ impl Metrics {
                 "last_webhook_timestamp_seconds",
                 "Unix time of the last webhook delivery that was taken.",
             )?,
+            tasks: TaskMetrics::register(&registry)?,
             reload_ok: gauge(
                 "config_last_reload_successful",
                 "Whether the configuration was good when it was last read.",
@@ -127,7 +133,7 @@ impl Metrics {
         };
         metrics.register()?;
         metrics.journal_up.set(1);
-        for table in ["incident", "timeline"] {
+        for table in ["incident", "task", "timeline"] {
             metrics.forgotten.with_label_values(&[table]);
         }
         for result in ["ok", "error"] {

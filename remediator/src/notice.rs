@@ -6,9 +6,9 @@ use url::Url;
 use vvtv_incident::{Incident, StepState};
 
 use crate::clock::rfc3339;
-use crate::journal::{JournalError, Reader};
+use crate::journal::{JournalError, Reader, TaskRow};
 use crate::live::Watched;
-use crate::outbox::{Message, MessageKind};
+use crate::outbox::{Message, MessageKind, Subject};
 use crate::pager::{Links, Notice, NoticeKind, Tried};
 
 /// So many lines of a failed step's stderr are told.
@@ -25,11 +25,11 @@ pub struct Addresses {
 #[derive(Debug, thiserror::Error)]
 pub enum NoticeError {
     /// The journal cannot be read.
-    #[error("cannot read the incident of a message")]
+    #[error("cannot read what a message is about")]
     Journal(#[from] JournalError),
-    /// The journal does not have the incident.
-    #[error("the journal has no incident {0}")]
-    NoIncident(u64),
+    /// The journal does not have it.
+    #[error("the journal has no {0}")]
+    Forgotten(Subject),
 }
 
 impl Addresses {
@@ -43,12 +43,55 @@ impl Addresses {
 /// The notice of a message.
 ///
 /// # Errors
-/// The incident cannot be read.
+/// What it is about cannot be read.
 pub async fn notice_for(message: &Message, reader: &Reader, addresses: &Addresses) -> Result<Notice, NoticeError> {
-    let id = message.key.incident;
-    let row = reader.incident(id).await?.ok_or(NoticeError::NoIncident(id.get()))?;
-    let complaints = reader.complaints(id).await?;
-    Ok(write(message, &row.incident, &complaints, addresses))
+    let forgotten = || NoticeError::Forgotten(message.key.subject);
+    match message.key.subject {
+        Subject::Incident { incident, .. } => {
+            let row = reader.incident(incident).await?.ok_or_else(forgotten)?;
+            let complaints = reader.complaints(incident).await?;
+            Ok(write(message, &row.incident, &complaints, addresses))
+        }
+        Subject::Task(task) => {
+            let row = reader.task(task).await?.ok_or_else(forgotten)?;
+            Ok(overdue(message, &row, addresses))
+        }
+    }
+}
+
+fn overdue(message: &Message, row: &TaskRow, addresses: &Addresses) -> Notice {
+    let task = &row.task;
+    let title = format!("Maintenance: {}", task.title);
+    let tried = task.failure.as_deref().map(|why| Tried {
+        step: task.name.to_string(),
+        title: task.title.to_string(),
+        state: StepState::Failed,
+        reason: None,
+        said: Some(last_lines(&row.output).map_or_else(|| why.to_owned(), |said| format!("{why} | {said}"))),
+    });
+    Notice {
+        key: format!("vvtv-{}", message.key.subject),
+        kind: kind(message),
+        severity: vvtv_incident::Severity::Warning,
+        summary: format!("{title}: {}", message.reason.explanation()),
+        level: message.level,
+        contact: message.contact.clone(),
+        reason: message.reason,
+        runbook: vvtv_incident::RunbookId::new("maintenance"),
+        title,
+        target: task.name.to_string(),
+        subject: message.key.subject,
+        opened_at: rfc3339(task.scheduled_at),
+        links: Links { incident: format!("{}/#task-{}", addresses.base, task.id), bundle: None, runbook: None },
+        tried: tried.into_iter().collect(),
+    }
+}
+
+const fn kind(message: &Message) -> NoticeKind {
+    match message.key.kind {
+        MessageKind::Trigger => NoticeKind::Trigger,
+        MessageKind::Resolve => NoticeKind::Resolve,
+    }
 }
 
 fn write(
@@ -74,11 +117,8 @@ fn write(
     });
     Notice {
         // One alert a page: a level that is called again must ring again, and an old resolve must not end a new call.
-        key: format!("vvtv-incident-{id}-page-{}", message.key.page),
-        kind: match message.key.kind {
-            MessageKind::Trigger => NoticeKind::Trigger,
-            MessageKind::Resolve => NoticeKind::Resolve,
-        },
+        key: format!("vvtv-{}", message.key.subject),
+        kind: kind(message),
         severity,
         summary: format!("{title} on {}: {}", incident.target, message.reason.explanation()),
         level: message.level,
@@ -87,12 +127,12 @@ fn write(
         runbook: incident.runbook.clone(),
         title,
         target: incident.target.to_string(),
-        incident: id,
+        subject: message.key.subject,
         opened_at: rfc3339(incident.opened_at),
         links: Links {
             incident: format!("{base}/incidents/{id}"),
-            bundle: format!("{base}/incidents/{id}/bundle"),
-            runbook: format!("{base}/runbooks/{}", incident.runbook),
+            bundle: Some(format!("{base}/incidents/{id}/bundle")),
+            runbook: Some(format!("{base}/runbooks/{}", incident.runbook)),
         },
         tried: tried.collect(),
     }

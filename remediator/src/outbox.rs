@@ -1,8 +1,9 @@
 //! Messages to people: written with the decision that they belong to, sent afterwards, at least once.
 
+use std::fmt;
 use std::str::FromStr;
 
-use vvtv_incident::{IncidentId, Level, Reason, Timestamp};
+use vvtv_incident::{IncidentId, Level, Reason, TaskId, Timestamp};
 
 /// One message on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +23,73 @@ pub struct Message {
 /// What a message is known by. Sending it again uses the same key, so that receivers can tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageKey {
-    /// The incident that pages.
-    pub incident: IncidentId,
-    /// The page's number within the incident.
-    pub page: u32,
+    /// What it is about.
+    pub subject: Subject,
     /// Whether it calls or takes the call back.
     pub kind: MessageKind,
     /// The channel's name.
     pub channel: String,
+}
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A page of an incident.
+    Incident {
+        /// The incident that pages.
+        incident: IncidentId,
+        /// The page's number within the incident.
+        page: u32,
+    },
+    /// A task that is overdue.
+    Task(TaskId),
+}
+
+impl Subject {
+    /// The incident's number.
+    #[must_use]
+    pub const fn incident(self) -> Option<u64> {
+        match self {
+            Self::Incident { incident, .. } => Some(incident.get()),
+            Self::Task(_) => None,
+        }
+    }
+
+    /// The task's number.
+    #[must_use]
+    pub const fn task(self) -> Option<u32> {
+        match self {
+            Self::Incident { .. } => None,
+            Self::Task(task) => Some(task.get()),
+        }
+    }
+
+    /// As the journal's columns `incident_id` and `page` have it. Incidents count from 1: those of incident 0 are tasks.
+    #[must_use]
+    pub fn columns(self) -> (i64, u32) {
+        match self {
+            Self::Incident { incident, page } => (i64::try_from(incident.get()).unwrap_or(i64::MAX), page),
+            Self::Task(task) => (0, task.get()),
+        }
+    }
+
+    /// The inverse of [`Self::columns`].
+    #[must_use]
+    pub fn from_columns(incident: i64, page: u32) -> Self {
+        match u64::try_from(incident) {
+            Ok(0) | Err(_) => Self::Task(TaskId::new(page)),
+            Ok(incident) => Self::Incident { incident: IncidentId::new(incident), page },
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incident { incident, page } => write!(f, "incident-{incident}-page-{page}"),
+            Self::Task(task) => write!(f, "task-{task}"),
+        }
+    }
 }
 
 /// Whether a message calls or takes the call back.

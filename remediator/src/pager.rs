@@ -16,9 +16,10 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
+use vvtv_incident::{Level, Reason, RunbookId, Severity, StepState};
 
 use crate::config;
+use crate::outbox::Subject;
 
 /// The longest summary, in bytes: PagerDuty's limit.
 pub const SUMMARY_BYTES_MAX: usize = 1024;
@@ -48,15 +49,15 @@ pub struct Notice {
     pub contact: String,
     /// Why they are called.
     pub reason: Reason,
-    /// The runbook at work.
+    /// The runbook at work; `maintenance` for a task.
     pub runbook: RunbookId,
     /// Its name for people.
     pub title: String,
-    /// What it works on.
+    /// What it works on; the name of a task.
     pub target: String,
-    /// The incident's number.
-    pub incident: IncidentId,
-    /// When the incident was opened, RFC 3339.
+    /// What it is about.
+    pub subject: Subject,
+    /// When the incident was opened, or the task was scheduled, RFC 3339.
     pub opened_at: String,
     /// Where to read on.
     pub links: Links,
@@ -77,12 +78,12 @@ pub enum NoticeKind {
 /// Addresses in the console.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Links {
-    /// The incident's page.
+    /// The page of the incident or task.
     pub incident: String,
-    /// The diagnostic bundle.
-    pub bundle: String,
+    /// The incident's diagnostic bundle.
+    pub bundle: Option<String>,
     /// The runbook's page.
-    pub runbook: String,
+    pub runbook: Option<String>,
 }
 
 /// A step that was tried or left out.

@@ -8,16 +8,17 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Incident, Outcome};
+use vvtv_incident::{Event, Incident, Outcome, TaskState};
 
 use crate::alertmanager::Alertmanager;
 use crate::clock::Clock;
 use crate::condition::PromClient;
+use crate::duty::Duties;
 use crate::efficacy;
-use crate::event_loop::Input;
+use crate::event_loop::{Input, TaskInput};
 use crate::executor::{Identity, Orphan, settle};
 use crate::failpoint::{Point, reached};
-use crate::journal::{OpenRun, Reader, RunKey, RunResult};
+use crate::journal::{OpenRun, Reader, RestoredAgenda, RunKey, RunResult};
 use crate::live::Watched;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
@@ -124,19 +125,7 @@ pub fn find_orphans(
         let wait = clock.until(run.intent_at + timeout + GRACE);
         let inputs = inputs.clone();
         tasks.spawn(async move {
-            let how = match &run.process {
-                None => {
-                    // It may have been started and killed us before we could write its pid down: nobody acts beside it.
-                    let _killed = tokio::time::timeout(wait, kill.cancelled()).await;
-                    "its process was never seen"
-                }
-                Some(mark) => match settle_or_kill(mark, wait, &kill).await {
-                    Orphan::Gone => "its process was gone",
-                    Orphan::Ended => "its process ended unseen",
-                    Orphan::Killed => "its process outlived its time and was killed",
-                    Orphan::Stuck => "its process cannot be killed",
-                },
-            };
+            let how = settled(run.process.as_ref(), wait, &kill).await;
             tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, how, "outcome unknown after a restart");
             let result = RunResult {
                 finished_at: clock.now(),
@@ -150,6 +139,44 @@ pub fn find_orphans(
         });
     }
     kills
+}
+
+/// Tasks whose programs ran when an earlier run ended: the same.
+pub fn settle_tasks(
+    restored: &RestoredAgenda,
+    duties: &Duties,
+    (inputs, clock): (&mpsc::Sender<Input>, Clock),
+    tasks: &TaskTracker,
+) {
+    for task in &restored.saved.open {
+        let TaskState::Running { since } = task.state else { continue };
+        let chores = duties.get(&task.name).map(|duty| &*duty.chores).unwrap_or_default();
+        let longest: Duration = chores.iter().map(|chore| chore.timeout).sum();
+        let wait = clock.until(since + longest + GRACE);
+        let (id, process, inputs) = (task.id, restored.processes.get(&task.id).cloned(), inputs.clone());
+        tasks.spawn(async move {
+            let how = settled(process.as_ref(), wait, &CancellationToken::new()).await;
+            tracing::warn!(task = id.get(), how, "outcome unknown after a restart");
+            let output = Some(format!("the remediator was restarted while this ran: {how}\n"));
+            reached(Point::OrphanSettled);
+            drop(inputs.send(Input::Task(TaskInput::Ended { task: id, outcome: Outcome::Unknown, output })).await);
+        });
+    }
+}
+
+/// Waits for a process that was left behind, or ends it: what became of it.
+async fn settled(process: Option<&Identity>, wait: Duration, kill: &CancellationToken) -> &'static str {
+    let Some(mark) = process else {
+        // It may have been started and killed us before we could write its pid down: nobody acts beside it.
+        let _killed = tokio::time::timeout(wait, kill.cancelled()).await;
+        return "its process was never seen";
+    };
+    match settle_or_kill(mark, wait, kill).await {
+        Orphan::Gone => "its process was gone",
+        Orphan::Ended => "its process ended unseen",
+        Orphan::Killed => "its process outlived its time and was killed",
+        Orphan::Stuck => "its process cannot be killed",
+    }
 }
 
 async fn settle_or_kill(mark: &Identity, wait: Duration, kill: &CancellationToken) -> Orphan {

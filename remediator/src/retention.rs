@@ -55,6 +55,7 @@ impl Retention {
                     self.metrics.forgotten.with_label_values(&[table]).inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
                 };
                 count("incident", forgotten.incidents.len());
+                count("task", forgotten.tasks);
                 count("timeline", forgotten.rows);
                 for incident in forgotten.incidents {
                     let left = self.attachments.join(incident.to_string());

@@ -4,6 +4,7 @@
 
 mod argument;
 mod build;
+mod chore;
 mod display;
 mod file;
 mod library;
@@ -20,6 +21,7 @@ use vvtv_incident::{AlertName, StepId};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use argument::{Argument, Variable, VariableText};
+pub use chore::{Chore, Written as WrittenChore, chores};
 pub use library::{LibraryError, load_dir};
 pub use page::page;
 pub use schema::schema;

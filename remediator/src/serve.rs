@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Fleet, Outcome, StepState};
+use vvtv_incident::{Agenda, Event, Fleet, Outcome, StepState};
 use vvtv_toolkit::serve::Limits;
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -20,16 +20,17 @@ use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::config::{self, Config, SecretFiles};
 use crate::delivery::{Desk, Outgoing};
+use crate::duty::Duties;
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
 use crate::http::{Shared, router};
-use crate::journal::{Journal, PastRun, Restored, RunKey};
+use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
-use crate::outbox::{MessageKey, MessageKind};
+use crate::outbox::{MessageKey, MessageKind, Subject};
 use crate::reconcile::{self, Reconciler};
 use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
@@ -176,6 +177,7 @@ impl House {
             (&inputs, clock),
             &tasks,
         );
+        let agenda = take_up(restored.agenda, &live.duties, &desk, &tasks, &metrics);
         for message in restored.messages {
             outgoing.send(message);
         }
@@ -197,6 +199,7 @@ impl House {
         };
         let event_loop = EventLoop::new(Parts {
             fleet: Fleet::new(config.policy, live.plans(), restored.saved, clock.now()),
+            agenda,
             journal,
             clock,
             live: showing,
@@ -243,8 +246,20 @@ fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
 /// Calls that are still to be sent, of pages that no channel has taken.
 fn undelivered(restored: &Restored) -> Vec<MessageKey> {
     let keys = restored.messages.iter().map(|message| &message.key);
-    let untaken = keys.filter(|key| !restored.delivered.contains(&(key.incident, key.page)));
+    let untaken = keys.filter(|key| match key.subject {
+        Subject::Incident { incident, page } => !restored.delivered.contains(&(incident, page)),
+        Subject::Task(_) => false,
+    });
     untaken.filter(|key| key.kind == MessageKind::Trigger).cloned().collect()
+}
+
+/// The tasks that an earlier run left, and when each duty was last done.
+fn take_up(restored: RestoredAgenda, duties: &Duties, desk: &Desk, tasks: &TaskTracker, metrics: &Metrics) -> Agenda {
+    for (name, at) in restored.succeeded.iter().filter(|(name, _)| duties.get(name).is_some()) {
+        metrics.tasks.succeeded(name, *at);
+    }
+    reconcile::settle_tasks(&restored, duties, (&desk.inputs, desk.clock), tasks);
+    Agenda::new(restored.saved)
 }
 
 /// Under which steps leave files, a directory per incident.

@@ -112,6 +112,8 @@ pub enum Happening {
     PageDelivered,
     /// A page was taken back.
     PageResolved,
+    /// A task of the agenda went on.
+    Task,
     /// A person did something.
     Operator,
     /// The incident is over.
@@ -135,6 +137,7 @@ impl Happening {
             Self::Paged => "paged",
             Self::PageDelivered => "page_delivered",
             Self::PageResolved => "page_resolved",
+            Self::Task => "task",
             Self::Operator => "operator",
             Self::Closed => "closed",
         }

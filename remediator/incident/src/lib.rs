@@ -12,6 +12,7 @@
 //! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
 //! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
 
+mod agenda;
 mod alerts;
 mod align;
 mod budget;
@@ -34,6 +35,7 @@ mod state;
 mod step;
 mod time;
 
+pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
 pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
@@ -43,6 +45,7 @@ pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{
     AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target,
+    TaskId, TaskName,
 };
 pub use incident::Incident;
 pub use policy::{Contact, Mode, Policy};

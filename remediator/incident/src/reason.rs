@@ -158,6 +158,22 @@ reasons! {
     Noted = "noted",
     /// All new actions may run again.
     Resumed = "resumed",
+    /// The schedule's time has come.
+    Scheduled = "scheduled",
+    /// The schedule's time passed more than a day ago while nobody looked, so it is left out.
+    Missed = "missed",
+    /// The task of the time before is not done yet, so this time opens no other.
+    StillOpen = "still_open",
+    /// Something else went on for as long as the task could wait, so it is a person's.
+    TaskBlocked = "blocked",
+    /// The task was not done by the time that it was due.
+    Overdue = "overdue",
+    /// A person did the task.
+    Done = "done",
+    /// There is no such task, or it is done.
+    UnknownTask = "unknown_task",
+    /// The task's programs are running.
+    TaskRunning = "task_running",
     /// The program was started again.
     Restarted = "restarted",
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{Report, shell};
+use crate::config::Config;
 use crate::runbook::{Book, Command};
 
 /// What `/bin/sh` does itself.
@@ -32,6 +33,18 @@ pub(super) fn check(book: &Book, report: &mut Report) {
                 continue;
             }
             report.warning_at(&book.marks.source, mark, format!("`{program}` is not on this machine's PATH"));
+        }
+    }
+}
+
+/// The same of what comes round by the calendar.
+pub(super) fn check_duties(config: &Config, report: &mut Report) {
+    let mut told = BTreeSet::new();
+    for chore in config.maintenance.iter().flat_map(|duty| &*duty.chores) {
+        let Some(program) = chore.argv.first().filter(|program| !is_there(program)) else { continue };
+        if told.insert(program.clone()) {
+            let message = format!("`{program}` is not on this machine's PATH");
+            report.warning_at(&config.marks.source, &chore.mark, message);
         }
     }
 }

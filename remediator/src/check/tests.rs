@@ -152,3 +152,17 @@ fn steps_that_no_incident_reaches_are_errors() {
     site.write("runbooks/a.yml", &format!("{RUNBOOK}{steps}"));
     insta::assert_snapshot!(site.report());
 }
+
+#[test]
+fn what_comes_round_by_the_calendar_is_looked_at_too() {
+    let site = Site::new();
+    let duty = |name: &str, run: &str| {
+        format!(
+            "  - {{name: {name}, schedule: 0 7 * * *, timezone: UTC, owner: 1, due_within: 8h, steps: [{{run: [{run}]}}]}}\n"
+        )
+    };
+    let duties =
+        [duty("a", "no-such-program"), duty("b", "no-such-program, x"), duty("c", "tail, -f, /x"), duty("d", "ls")];
+    site.write("config.yml", &format!("{CONFIG}maintenance:\n{}", duties.concat()));
+    insta::assert_snapshot!(site.report());
+}

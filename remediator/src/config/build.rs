@@ -8,11 +8,13 @@ use vvtv_incident::{Level, Mode, Policy};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+use super::duties;
 use super::file::{self, File};
 use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, channel};
 use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
+use crate::schedule::Schedule;
 use crate::source::{Source, place};
 
 const LISTEN: &str = "127.0.0.1:10048";
@@ -52,6 +54,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         None => None,
     };
     let site = builder.site(&file.variables)?;
+    let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
     let marks = Marks {
         source: source.clone(),
@@ -87,6 +90,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
             None => RECONCILE,
         },
         maintenance_windows: file.maintenance_windows.iter().map(|it| window(source, it)).collect::<Result<_, _>>()?,
+        maintenance,
         retention: match &file.journal.retention {
             Some(text) if text.value.get() < RETENTION_MIN => {
                 return Err(source.error(text, "must be at least 7d: aborted incidents are looked up for that long"));
@@ -136,7 +140,7 @@ pub(super) fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, Y
     Ok(url)
 }
 
-fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<Duration, YamlError> {
+pub(super) fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<Duration, YamlError> {
     let duration = text.value.get();
     if duration.is_zero() {
         return Err(source.error(text, "must be longer than zero"));
@@ -149,10 +153,17 @@ fn window(source: &Source, written: &file::MaintenanceWindow) -> Result<Window, 
     if lasts > LASTS_MAX {
         return Err(source.error(&written.lasts, "longer than a day: pause the remediator instead"));
     }
-    let (name, zone) = (written.name.value.clone(), &written.timezone.value);
-    let zone_is_known = jiff::tz::TimeZone::get(zone).is_ok();
-    Window::new(name, &written.cron.value, lasts, zone)
-        .map_err(|message| source.error(if zone_is_known { &written.cron } else { &written.timezone }, message))
+    Ok(Window {
+        name: written.name.value.clone(),
+        lasts,
+        schedule: schedule(source, &written.cron, &written.timezone)?,
+    })
+}
+
+pub(super) fn schedule(source: &Source, cron: &Spanned<String>, zone: &Spanned<String>) -> Result<Schedule, YamlError> {
+    let zone_is_known = jiff::tz::TimeZone::get(&zone.value).is_ok();
+    Schedule::new(&cron.value, &zone.value)
+        .map_err(|message| source.error(if zone_is_known { cron } else { zone }, message))
 }
 
 impl Builder {

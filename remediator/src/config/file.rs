@@ -8,7 +8,7 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
 use crate::platform::ByPlatform;
-use crate::runbook::VariableText;
+use crate::runbook::{VariableText, WrittenChore};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +43,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) maintenance_windows: Vec<MaintenanceWindow>,
     #[serde(default)]
+    pub(super) maintenance: Vec<Duty>,
+    #[serde(default)]
     pub(super) journal: Journal,
 }
 
@@ -53,6 +55,20 @@ pub(super) struct MaintenanceWindow {
     pub(super) cron: Spanned<String>,
     pub(super) lasts: Spanned<PromDuration>,
     pub(super) timezone: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Duty {
+    pub(super) name: Spanned<String>,
+    pub(super) schedule: Spanned<String>,
+    pub(super) timezone: Spanned<String>,
+    pub(super) owner: Spanned<u8>,
+    pub(super) due_within: Spanned<PromDuration>,
+    #[serde(default)]
+    pub(super) steps: Option<Spanned<Vec<WrittenChore>>>,
+    #[serde(default)]
+    pub(super) person: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

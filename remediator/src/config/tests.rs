@@ -120,7 +120,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, journal"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, maintenance, journal"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
@@ -170,6 +170,83 @@ fn secrets_can_be_absent_where_a_file_is_only_checked() {
     let source = Source::from_text("/etc/vvtv/remediator.yml".into(), text);
     let config = build::config(source, SecretFiles::Report).unwrap();
     assert_eq!(config.marks.unread_secrets.len(), 1);
+}
+
+const DUTY: &str = "{name: checks, schedule: 0 7 * * *, timezone: UTC, owner: 1, due_within: 8h, steps: [{run: [ls, {var: where}], timeout: 5m}]}";
+
+fn read_duties(duties: &str) -> Result<Config, String> {
+    read(&format!("{MINIMAL}variables: {{where: [-l, /tmp]}}\nmaintenance:\n  - {duties}\n"))
+}
+
+#[test]
+fn a_machine_s_steps_and_a_person_s_task_are_read() {
+    let person = "{name: review, schedule: 0 9 1 * *, timezone: UTC, owner: 1, due_within: 7d, person: Update it}";
+    let config = read_duties(&format!("{DUTY}\n  - {person}")).unwrap();
+    let shown: Vec<_> = config
+        .maintenance
+        .iter()
+        .map(|duty| {
+            let chores = duty.chores.iter().map(|chore| format!("{} in {:?}", chore.argv.join(" "), chore.timeout));
+            format!("{} ({:?}): {} {:?}", duty.plan.name, duty.plan.doer, duty.plan.title, chores.collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(shown, ["checks (Machine): checks [\"ls -l /tmp in 300s\"]", "review (Person): Update it []"]);
+}
+
+#[rstest]
+#[case("name: checks", "name: Daily Checks", "11:12: not a name: expected a-z, 0-9 and -, at most 64 of them")]
+#[case(
+    "0 7 * * *",
+    "0 25 * * *",
+    "11:30: `0 25 * * *` is not a cron expression: Component error: Number out of bounds."
+)]
+#[case("timezone: UTC", "timezone: Mars", "11:51: failed to find time zone `Mars` in time zone database")]
+#[case("owner: 1", "owner: 2", "11:63: no contact has level 2: they go from 1 to 1")]
+#[case("due_within: 8h", "due_within: 0s", "11:78: must be longer than zero")]
+#[case("due_within: 8h", "due_within: 2y", "11:78: longer than a year: nobody would ever be called")]
+#[case("steps: [{run: [ls, {var: where}], timeout: 5m}]", "steps: []", "11:89: a machine needs steps")]
+#[case("timeout: 5m", "timeout: 2h", "11:125: longer than an hour: an action of a runbook must end")]
+#[case("[ls, {var: where}]", "[]", "11:96: nothing to run: expected [PROGRAM, ARGUMENT, …]")]
+#[case("{var: where}", "{var: there}", "11:101: no variable `there` in the configuration's `variables`")]
+#[case(
+    "{var: where}",
+    "'{{ target }}'",
+    "11:96: there is no incident to fill in a template: write the text, or {var: NAME}"
+)]
+#[case("steps: [", "person: Look, steps: [", "11:90: either `steps` for a machine or `person`, not both")]
+#[case(
+    ", steps: [{run: [ls, {var: where}], timeout: 5m}]",
+    "",
+    "11:12: who does it? `steps: [{run: [PROGRAM, ARGUMENT, …]}]`, or `person: TEXT`"
+)]
+#[case(
+    "steps: [{run: [ls, {var: where}], timeout: 5m}]",
+    "person: ' '",
+    "11:90: what is the person to do? At most 200 characters"
+)]
+fn what_is_wrong_with_maintenance_is_said_in_its_place(
+    #[case] right: &str,
+    #[case] wrong: &str,
+    #[case] expected: &str,
+) {
+    assert!(DUTY.contains(right), "{right}");
+    let error = read_duties(&DUTY.replacen(right, wrong, 1)).unwrap_err();
+    assert_eq!(error.lines().next().unwrap(), format!("/etc/vvtv/remediator.yml:{expected}"));
+}
+
+#[test]
+fn names_of_maintenance_are_unique_and_their_number_is_limited() {
+    let message = |duties: &[String]| {
+        let error = read_duties(&duties.join("\n  - ")).unwrap_err();
+        error.lines().next().unwrap().to_owned()
+    };
+    let twice = message(&[DUTY.to_owned(), DUTY.to_owned()]);
+    assert_eq!(twice, "/etc/vvtv/remediator.yml:12:12: another entry has this name");
+    let many: Vec<_> = (0..101).map(|number| DUTY.replace("name: checks", &format!("name: c{number}"))).collect();
+    assert_eq!(message(&many), "/etc/vvtv/remediator.yml:111:12: more than 100 entries");
+    let steps = vec!["{run: [ls]}"; 21].join(", ");
+    let long = message(&[DUTY.replace("{run: [ls, {var: where}], timeout: 5m}", &steps)]);
+    assert_eq!(long, "/etc/vvtv/remediator.yml:11:89: more than 20 steps");
 }
 
 #[test]

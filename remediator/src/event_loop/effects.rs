@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, Timestamp, Verdict};
+use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, TaskId, Timestamp, Verdict};
 
 use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
-use crate::executor::{self, Captured, Executor, Finished, Launch};
+use crate::executor::{self, Captured, Executor, Finished, Job, Launch};
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
 use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
@@ -40,6 +40,7 @@ pub(super) enum Effect {
     Run { key: RunKey, decided_at: Timestamp },
     Kill(RunKey),
     Send(Message),
+    RunTask(TaskId),
 }
 
 /// Everything that effects need and the loop does not own.
@@ -82,7 +83,7 @@ impl Surroundings {
         }
     }
 
-    async fn tell(&self, input: Input) {
+    pub(super) async fn tell(&self, input: Input) {
         // The loop has ended; what is lost here is asked or found again at the next start.
         drop(self.inputs.send(input).await);
     }
@@ -100,6 +101,7 @@ impl EventLoop {
                 }
             }
             Effect::Send(message) => self.surroundings.outgoing.send(message),
+            Effect::RunTask(task) => self.run_task(task),
         }
     }
 
@@ -175,10 +177,12 @@ impl EventLoop {
         std::fs::create_dir_all(&attachments)
             .map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
         Ok(Launch {
-            incident: key.incident,
-            runbook: state.runbook.clone(),
-            step: key.step.clone(),
-            attempt: key.attempt,
+            job: Job::Step {
+                incident: key.incident,
+                runbook: state.runbook.clone(),
+                step: key.step.clone(),
+                attempt: key.attempt,
+            },
             argv: spec.argv(&facts, &self.surroundings.site)?,
             timeout: spec.timeout,
             facts,

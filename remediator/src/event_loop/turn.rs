@@ -9,7 +9,7 @@ use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
 use crate::facts::StepFact;
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
-use crate::outbox::{Message, MessageKey, MessageKind};
+use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::webhook::AlertUpdate;
 
 /// A turn that is not yet durable.
@@ -20,11 +20,11 @@ pub(super) struct Turn {
     pub(super) changed: BTreeSet<IncidentId>,
     pub(super) effects: Vec<Effect>,
     deliveries: Vec<oneshot::Sender<Result<(), Unavailable>>>,
-    operators: Vec<(Asked, Vec<Entry>)>,
+    pub(super) operators: Vec<(Asked, Vec<Entry>)>,
 }
 
 /// Where an operator waits for what was decided.
-type Asked = oneshot::Sender<Result<Decided, Unavailable>>;
+pub(super) type Asked = oneshot::Sender<Result<Decided, Unavailable>>;
 
 impl Turn {
     /// Answers everyone: it is durable.
@@ -95,6 +95,7 @@ impl EventLoop {
                 self.apply(now, event);
             }
             Input::Delivered { key, delivery } => self.delivered(now, key, delivery),
+            Input::Task(input) => self.task(now, input),
         }
     }
 
@@ -147,8 +148,8 @@ impl EventLoop {
             Delivery::Failed { .. } => ("failed", false),
         };
         self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
-        let (incident, page) = (key.incident, key.page);
         self.pending.batch.deliveries.push((key.clone(), delivery));
+        let Subject::Incident { incident, page } = key.subject else { return };
         if key.kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
             return;
         }
@@ -194,7 +195,7 @@ impl EventLoop {
         }
     }
 
-    fn record(&mut self, now: Timestamp, entry: Entry) {
+    pub(super) fn record(&mut self, now: Timestamp, entry: Entry) {
         self.metrics.decided(&entry);
         let incident = entry.incident.map(IncidentId::get);
         let (event, reason, detail) = (entry.event.as_str(), entry.reason.as_str(), entry.detail.as_str());
@@ -242,9 +243,14 @@ impl EventLoop {
     }
 
     fn messages(&self, incident: IncidentId, page: u32, level: Level, kind: MessageKind) -> Vec<(MessageKey, String)> {
+        let subject = Subject::Incident { incident, page };
+        let key = |(channel, contact)| (MessageKey { subject, kind, channel }, contact);
+        self.ways_to(level).into_iter().map(key).collect()
+    }
+
+    /// The channels on which a level is reached, each with the contact's name.
+    pub(super) fn ways_to(&self, level: Level) -> Vec<(String, String)> {
         let Some(contact) = self.contacts.iter().find(|contact| contact.level == level) else { return Vec::new() };
-        let key =
-            |channel: &crate::config::ChannelName| MessageKey { incident, page, kind, channel: channel.to_string() };
-        contact.notify.iter().map(|channel| (key(channel), contact.name.clone())).collect()
+        contact.notify.iter().map(|channel| (channel.to_string(), contact.name.clone())).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::Launch;
+use super::{Job, Launch};
 
 /// Variables that are handed on as they are, besides `VVTV_*`.
 const HANDED_ON: [&str; 3] = ["HOME", "LANG", "TZ"];
@@ -17,7 +17,7 @@ const LABELS_MAX: usize = 64;
 /// The environment of one step.
 ///
 /// `VVTV_TARGET`, `VVTV_ALERT`, `VVTV_INCIDENT`, `VVTV_RUNBOOK`, `VVTV_STEP`, `VVTV_ATTEMPT`, `VVTV_LABEL_<name>` for each label,
-/// and `VVTV_FACTS`, the path of a JSON file with everything. A label that no environment can hold (a NUL, an odd name, too long)
+/// and `VVTV_FACTS`, the path of a JSON file with everything. A task's has `VVTV_TASK` (its number), `VVTV_TASK_NAME` and `VVTV_FACTS`. A label that no environment can hold (a NUL, an odd name, too long)
 /// is left out and is in that file.
 ///
 /// # Errors
@@ -30,15 +30,18 @@ pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsStrin
         .filter(|(name, _)| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("VVTV_")));
     let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), search_path())];
     environment.extend(inherited);
-    let own = [
-        ("VVTV_TARGET", launch.facts.target.clone()),
-        ("VVTV_ALERT", without_nul(&launch.facts.alert.name).unwrap_or_default().to_owned()),
-        ("VVTV_INCIDENT", launch.incident.to_string()),
-        ("VVTV_RUNBOOK", launch.runbook.to_string()),
-        ("VVTV_STEP", launch.step.to_string()),
-        ("VVTV_ATTEMPT", launch.attempt.to_string()),
-    ];
-    environment.extend(own.map(|(name, value)| (name.into(), value.into())));
+    let own = match &launch.job {
+        Job::Step { incident, runbook, step, attempt } => vec![
+            ("VVTV_TARGET", launch.facts.target.clone()),
+            ("VVTV_ALERT", without_nul(&launch.facts.alert.name).unwrap_or_default().to_owned()),
+            ("VVTV_INCIDENT", incident.to_string()),
+            ("VVTV_RUNBOOK", runbook.to_string()),
+            ("VVTV_STEP", step.to_string()),
+            ("VVTV_ATTEMPT", attempt.to_string()),
+        ],
+        Job::Task { task, name } => vec![("VVTV_TASK", task.to_string()), ("VVTV_TASK_NAME", name.to_string())],
+    };
+    environment.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
     environment.push(("VVTV_FACTS".into(), facts.into()));
     let labels = launch.facts.alert.labels.iter().filter(|(name, value)| is_label_name(name) && fits(value));
     environment

@@ -22,10 +22,12 @@ impl Bench {
 
     fn argv(&self, argv: &[&str]) -> Launch {
         Launch {
-            incident: IncidentId::new(7),
-            runbook: RunbookId::new("segment-age"),
-            step: StepId::new("a_step"),
-            attempt: 2,
+            job: Job::Step {
+                incident: IncidentId::new(7),
+                runbook: RunbookId::new("segment-age"),
+                step: StepId::new("a_step"),
+                attempt: 2,
+            },
             argv: argv.iter().map(|&text| text.to_owned()).collect(),
             timeout: Duration::from_secs(20),
             facts: Facts { target: "main".to_owned(), ..Facts::default() },

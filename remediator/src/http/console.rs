@@ -13,6 +13,7 @@ use futures_util::Stream;
 use vvtv_incident::{IncidentId, Kind, Runbook, Step};
 use vvtv_toolkit::duration::PromDuration;
 
+use super::tasks::Tasks;
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
 use super::{ApiError, Shared};
 use crate::efficacy;
@@ -21,6 +22,8 @@ use crate::runbook::Book;
 
 /// Incidents in each list of the first page.
 const ROWS: usize = 50;
+/// Done tasks on the first page.
+const TASKS_DONE: usize = 10;
 
 /// What every page shows around its content.
 struct Frame {
@@ -46,6 +49,7 @@ struct Index {
     frame: Frame,
     open: Vec<IncidentView>,
     closed: Vec<IncidentView>,
+    tasks: Tasks,
 }
 
 #[derive(Template)]
@@ -99,7 +103,8 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response,
         Ok(rows.iter().map(|row| summary(row, &[])).collect())
     };
     let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
-    Ok(page(&Index { frame: Frame::of(&shared), open, closed }))
+    let tasks = Tasks::read(&shared, TASKS_DONE).await?;
+    Ok(page(&Index { frame: Frame::of(&shared), open, closed, tasks }))
 }
 
 pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {

@@ -1,4 +1,4 @@
-//! What people do: ack, hold, release, approve, abort, note on one incident; pause and resume on all.
+//! What people do: ack, hold, release, approve, abort, note on one incident; pause and resume on all; closing a task.
 //!
 //! JSON for programs; forms for the console, which answers with a redirect and so works without JavaScript.
 
@@ -12,10 +12,10 @@ use base64::Engine as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId};
+use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId, TaskId};
 
 use super::{ApiError, Shared};
-use crate::event_loop::{Decided, Input};
+use crate::event_loop::{Decided, Input, TaskInput, Unavailable};
 use crate::failpoint::{Point, reached};
 
 /// The largest body of an operator's request.
@@ -41,6 +41,9 @@ struct Said {
     /// A note's text.
     #[serde(default)]
     text: String,
+    /// What is said of a task that is done.
+    #[serde(default)]
+    note: String,
 }
 
 #[derive(Serialize)]
@@ -87,6 +90,19 @@ pub(super) async fn on_all(
     respond(&decided, form, "/")
 }
 
+/// Says that a task is done.
+pub(super) async fn on_task(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<u32>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (by, said, form) = read(request, &shared.console).await?;
+    let note = said.note.trim().chars().take(TEXT_MAX).collect();
+    let (done, answer) = oneshot::channel();
+    let input = Input::Task(TaskInput::Done { task: TaskId::new(id), by, note, done });
+    respond(&tell(&shared, input, answer).await?, form, "/#tasks")
+}
+
 /// Reads the configuration again, as SIGHUP does.
 pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     if let Err(refused) = read(request, &shared.console).await {
@@ -100,12 +116,16 @@ pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) 
     }
 }
 
+/// What the event loop says to a person.
+type Answer = Result<Decided, Unavailable>;
+
 async fn ask(shared: &Shared, event: Event) -> Result<Decided, ApiError> {
     let (done, answer) = oneshot::channel();
-    shared
-        .inputs
-        .try_send(Input::Operator { event, done })
-        .map_err(|_| ApiError::Unavailable("too much is waiting".to_owned()))?;
+    tell(shared, Input::Operator { event, done }, answer).await
+}
+
+async fn tell(shared: &Shared, input: Input, answer: oneshot::Receiver<Answer>) -> Result<Decided, ApiError> {
+    shared.inputs.try_send(input).map_err(|_| ApiError::Unavailable("too much is waiting".to_owned()))?;
     match answer.await {
         Ok(Ok(decided)) => {
             reached(Point::OperatorCommitted);
@@ -118,12 +138,13 @@ async fn ask(shared: &Shared, event: Event) -> Result<Decided, ApiError> {
 
 fn respond(decided: &Decided, form: bool, page: &str) -> Result<Response, ApiError> {
     let mut entries = decided.entries.iter();
-    let entry = entries.find(|entry| matches!(entry.event, Happening::Operator | Happening::Ignored));
+    let entry = entries.find(|entry| matches!(entry.event, Happening::Operator | Happening::Task | Happening::Ignored));
     let Some(entry) = entry else { return Err(ApiError::Unavailable("nothing was decided".to_owned())) };
     match (entry.event, entry.reason) {
         (Happening::Ignored, Reason::UnknownIncident) => {
             Err(ApiError::NotFound("there is no such open incident".to_owned()))
         }
+        (Happening::Ignored, Reason::UnknownTask) => Err(ApiError::NotFound("there is no such open task".to_owned())),
         (Happening::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
         (_, reason) if !decided.durable => {
             let explanation = format!("{} {LATER}", reason.explanation());

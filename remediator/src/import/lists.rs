@@ -36,9 +36,12 @@ pub(super) fn maintenance(lists: &[Checklist], out: &mut Writer<'_>) {
         out.decide(4, list.line, &list.name, "at what time, as a cron expression, and in which time zone?");
         out.line(4, "schedule: \"\"");
         out.line(4, "timezone: \"\"");
+        out.decide(4, list.line, &list.name, "which contact level has what the machine cannot do, and for how long?");
+        out.line(4, "owner: 0");
+        out.line(4, "due_within: \"\"");
         out.line(4, "steps:");
         for (line, item) in &list.items {
-            out.decide(6, *line, &list.name, "a machine needs a command for it; without one it stays a person's task");
+            out.decide(6, *line, &list.name, "a machine needs a command for it; a person's task is an entry of its own, with `person: TEXT` for `steps`");
             out.line(6, &format!("- {{title: {}, run: []}}", scalar(item)));
         }
     }

@@ -8,10 +8,11 @@ use vvtv_incident::{
     Fingerprint, Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp,
 };
 
+use super::agenda::{self, RestoredAgenda};
 use super::write::PAUSE;
 use super::{JournalError, RunKey};
 use crate::executor::{Identity, Output};
-use crate::outbox::{Message, MessageKey, MessageKind};
+use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 
 /// Aborted incidents older than this are forgotten.
 const ABORTED_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
@@ -31,6 +32,8 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// Pages that at least one channel has taken.
     pub delivered: BTreeSet<(IncidentId, u32)>,
+    /// What it left of the agenda.
+    pub agenda: RestoredAgenda,
     /// The newest time in the journal: the clock must not go on from before it.
     pub newest: Timestamp,
 }
@@ -86,6 +89,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         results: results(connection).map_err(query)?,
         messages: messages(connection).map_err(query)?,
         delivered: delivered(connection).map_err(query)?,
+        agenda: agenda::load(connection)?,
         newest: timestamp(newest),
     })
 }
@@ -206,8 +210,7 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
             let reason: String = row.get(6)?;
             Ok(Message {
                 key: MessageKey {
-                    incident: incident_id(row.get(0)?),
-                    page: row.get(1)?,
+                    subject: Subject::from_columns(row.get(0)?, row.get(1)?),
                     kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
                     channel: row.get(3)?,
                 },

@@ -1,6 +1,6 @@
 //! Forgetting: closed incidents that are old enough, a bounded number in one transaction, so that commits never wait for long.
 //!
-//! An incident goes with its steps' output and its messages. Timeline rows go from the chain's beginning only, up to the first that
+//! An incident goes with its steps' output and its messages, a task with its output and its messages. Timeline rows go from the chain's beginning only, up to the first that
 //! is young or belongs to an incident that is kept; the anchor stands for them. The newest incident and the newest row stay always:
 //! numbers are never used twice, and the clock never goes on from before what was written.
 
@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{IncidentId, Timestamp};
 
 use super::JournalError;
+use super::agenda;
 use super::audit::{self, Head};
 use super::load::incident_id;
 use super::write::millis;
@@ -24,6 +25,8 @@ const PAGES_MAX: u32 = 1000;
 pub struct Forgotten {
     /// Closed incidents.
     pub incidents: Vec<IncidentId>,
+    /// Done tasks.
+    pub tasks: usize,
     /// Rows of the timeline.
     pub rows: usize,
     /// There may be more.
@@ -35,17 +38,18 @@ pub(super) fn forget(connection: &mut Connection, before: Timestamp) -> Result<F
     let failed = |source| JournalError::Query { doing: "forget what is old", source };
     let transaction = connection.transaction().map_err(failed)?;
     let incidents = incidents(&transaction, before).map_err(failed)?;
+    let tasks = agenda::forget(&transaction, before).map_err(failed)?;
     let rows = rows(&transaction, before).map_err(failed)?;
-    let more = incidents.len() == INCIDENTS_MAX || rows == ROWS_MAX;
+    let more = incidents.len() == INCIDENTS_MAX || tasks == agenda::FORGET_MAX || rows == ROWS_MAX;
     transaction.commit().map_err(failed)?;
-    if rows > 0 || !incidents.is_empty() {
+    if rows > 0 || tasks > 0 || !incidents.is_empty() {
         let pragma = format!("PRAGMA incremental_vacuum({PAGES_MAX})");
         // It frees a page with every row that it gives.
         let mut statement = connection.prepare(&pragma).map_err(failed)?;
         let mut pages = statement.query([]).map_err(failed)?;
         while pages.next().map_err(failed)?.is_some() {}
     }
-    Ok(Forgotten { incidents, rows, more })
+    Ok(Forgotten { incidents, tasks, rows, more })
 }
 
 fn incidents(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<Vec<IncidentId>> {

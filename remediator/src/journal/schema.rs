@@ -79,6 +79,26 @@ CREATE INDEX timeline_at ON timeline (at);
 ALTER TABLE timeline ADD COLUMN hash TEXT NOT NULL DEFAULT '';
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 ",
+    // A task's messages are in `message`: its number is their page, and their incident is 0, which no incident is.
+    "
+CREATE TABLE duty (
+    name TEXT PRIMARY KEY,
+    handled_at INTEGER NOT NULL,
+    succeeded_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    scheduled_at INTEGER NOT NULL,
+    done_at INTEGER,
+    state TEXT NOT NULL,
+    process TEXT,
+    output TEXT,
+    UNIQUE (name, scheduled_at)
+) STRICT;
+CREATE INDEX task_open ON task (id) WHERE done_at IS NULL;
+CREATE INDEX task_done ON task (done_at) WHERE done_at IS NOT NULL;
+",
 ];
 
 /// Opens the file and brings it to the present version.

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{Happening, Incident, Phase};
 
+use super::agenda;
 use super::audit::{self, Head, Link};
 use super::{Batch, Delivery, JournalError, PauseChange};
 use crate::failpoint::{Point, reached};
@@ -36,6 +37,7 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
     let head = put_timeline(&transaction, head, batch)?;
     put_runs(&transaction, batch)?;
     put_messages(&transaction, batch)?;
+    agenda::put(&transaction, &batch.agenda)?;
     match &batch.pause {
         None => {}
         Some(PauseChange::Paused(pause)) => {
@@ -53,7 +55,7 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
     Ok(head)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
@@ -184,14 +186,15 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
 fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     for message in &batch.messages {
         let key = &message.key;
+        let (incident, page) = key.subject.columns();
         transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
             )?
             .execute(params![
-                number(key.incident),
-                key.page,
+                incident,
+                page,
                 key.kind.as_str(),
                 key.channel,
                 message.contact,
@@ -201,6 +204,7 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
             ])?;
     }
     for (key, delivery) in &batch.deliveries {
+        let (incident, page) = key.subject.columns();
         let (state, failed, sent_at, error) = match delivery {
             Delivery::Sent { at } => ("sent", 0, Some(millis(*at)), None),
             Delivery::Moot { at } => ("moot", 0, Some(millis(*at)), None),
@@ -211,16 +215,7 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
                 "UPDATE message SET state = ?5, failures = failures + ?6, sent_at = ?7, error = ?8
                  WHERE incident_id = ?1 AND page = ?2 AND kind = ?3 AND channel = ?4",
             )?
-            .execute(params![
-                number(key.incident),
-                key.page,
-                key.kind.as_str(),
-                key.channel,
-                state,
-                failed,
-                sent_at,
-                error
-            ])?;
+            .execute(params![incident, page, key.kind.as_str(), key.channel, state, failed, sent_at, error])?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) fn alerts(notice: &Notice, now: Timestamp) -> Value {
             "description": text::plain(notice, TRIED_BYTES_MAX),
             "severity": notice.severity.as_str(),
             "reason": notice.reason.as_str(),
-            "runbook_url": notice.links.runbook,
+            "runbook_url": notice.links.runbook.as_deref().unwrap_or_default(),
         },
         "startsAt": notice.opened_at,
         "endsAt": ends_at.to_string(),

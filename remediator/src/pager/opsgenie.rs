@@ -5,6 +5,7 @@ use url::Url;
 use vvtv_incident::Severity;
 
 use super::{Notice, NoticeKind, cut, short_key, text};
+use crate::outbox::Subject;
 
 /// The longest texts that it takes, in characters.
 const MESSAGE_MAX: usize = 130;
@@ -37,16 +38,26 @@ pub(super) fn body(notice: &Notice) -> Value {
             "source": source,
             "priority": priority(notice.severity),
             "tags": [notice.severity.as_str(), notice.level.to_string()],
-            "details": {
-                "incident": notice.incident.to_string(),
-                "runbook": notice.runbook.as_str(),
-                "contact": notice.contact,
-                "reason": notice.reason.as_str(),
-                "console": notice.links.incident,
-                "bundle": notice.links.bundle,
-            },
+            "details": details(notice),
         }),
     }
+}
+
+/// Its values are texts.
+fn details(notice: &Notice) -> serde_json::Map<String, Value> {
+    let number = match notice.subject {
+        Subject::Incident { incident, .. } => ("incident", incident.to_string()),
+        Subject::Task(task) => ("task", task.get().to_string()),
+    };
+    let known = [
+        number,
+        ("runbook", notice.runbook.to_string()),
+        ("contact", notice.contact.clone()),
+        ("reason", notice.reason.as_str().to_owned()),
+        ("console", notice.links.incident.clone()),
+    ];
+    let bundle = notice.links.bundle.clone().map(|address| ("bundle", address));
+    known.into_iter().chain(bundle).map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 const fn priority(severity: Severity) -> &'static str {

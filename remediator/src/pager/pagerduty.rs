@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vvtv_incident::Severity;
 
-use super::{Notice, NoticeKind, short_key};
+use super::{Notice, NoticeKind, short_key, text};
 use crate::config::Secret;
 
 /// The longest `dedup_key`.
@@ -23,11 +23,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             "dedup_key": short_key(&notice.key, KEY_CHARS_MAX),
             "client": "vvtv-remediator",
             "client_url": notice.links.incident,
-            "links": [
-                {"href": notice.links.incident, "text": "Incident"},
-                {"href": notice.links.bundle, "text": "Diagnostic bundle"},
-                {"href": notice.links.runbook, "text": "Runbook"},
-            ],
+            "links": links(notice),
             "payload": {
                 "summary": notice.summary,
                 "source": notice.target,
@@ -37,7 +33,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
                 "group": notice.runbook.as_str(),
                 "class": notice.title,
                 "custom_details": {
-                    "incident": notice.incident.get(),
+                    "incident": notice.subject.incident(),
                     "level": notice.level.to_string(),
                     "contact": notice.contact,
                     "reason": notice.reason.as_str(),
@@ -47,6 +43,10 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             },
         }),
     }
+}
+
+fn links(notice: &Notice) -> Vec<Value> {
+    text::links(notice).into_iter().map(|(name, address)| json!({"href": address, "text": name})).collect()
 }
 
 const fn severity(severity: Severity) -> &'static str {

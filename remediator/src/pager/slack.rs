@@ -13,11 +13,7 @@ const TRIED_BYTES_MAX: usize = 2_000;
 /// The body of one message.
 pub(super) fn message(notice: &Notice) -> Value {
     let link = |address: &str, name: &str| format!("<{}|{name}>", escaped(address).replace('|', "%7C"));
-    let links = [
-        link(&notice.links.incident, "Incident"),
-        link(&notice.links.bundle, "Diagnostic bundle"),
-        link(&notice.links.runbook, "Runbook"),
-    ];
+    let links: Vec<String> = text::links(notice).into_iter().map(|(name, address)| link(address, name)).collect();
     let mut lines = vec![escaped(&text::headline(notice))];
     lines.extend(text::about(notice).iter().map(|line| escaped(line)));
     lines.push(links.join(" "));

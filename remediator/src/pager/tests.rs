@@ -30,12 +30,12 @@ fn notice(kind: NoticeKind) -> Notice {
         runbook: RunbookId::new("segment-age"),
         title: "High Segment Age".to_owned(),
         target: "main".to_owned(),
-        incident: IncidentId::new(7),
+        subject: Subject::Incident { incident: vvtv_incident::IncidentId::new(7), page: 1 },
         opened_at: "2026-01-02T03:14:00Z".to_owned(),
         links: Links {
             incident: "http://h/incidents/7".to_owned(),
-            bundle: "http://h/incidents/7/bundle".to_owned(),
-            runbook: "http://h/runbooks/segment-age".to_owned(),
+            bundle: Some("http://h/incidents/7/bundle".to_owned()),
+            runbook: Some("http://h/runbooks/segment-age".to_owned()),
         },
         tried: vec![Tried {
             step: "restart_encoder".to_owned(),
@@ -133,6 +133,7 @@ async fn a_webhook_gets_everything_with_its_headers() {
         "title": "High Segment Age",
         "target": "main",
         "incident": 7,
+        "task": null,
         "opened_at": "2026-01-02T03:14:00Z",
         "links": {
             "incident": "http://h/incidents/7",

@@ -1,6 +1,7 @@
 //! A page as text, for receivers that people read without a form of their own.
 
 use super::{Notice, NoticeKind};
+use crate::outbox::Subject;
 
 /// On one line: what an alert brings must not look like lines of ours.
 pub(super) fn one_line(text: &str) -> String {
@@ -21,8 +22,31 @@ pub(super) fn about(notice: &Notice) -> [String; 3] {
     [
         format!("Called: {}, {}", notice.level, one_line(&notice.contact)),
         format!("Why: {}", notice.reason.explanation()),
-        format!("Incident: {} ({}), open since {}", notice.incident.get(), notice.runbook, notice.opened_at),
+        subject(notice),
     ]
+}
+
+fn subject(notice: &Notice) -> String {
+    match notice.subject {
+        Subject::Incident { incident, .. } => {
+            format!("Incident: {incident} ({}), open since {}", notice.runbook, notice.opened_at)
+        }
+        Subject::Task(task) => {
+            format!("Task: {} ({}), due by the calendar on {}", task.get(), one_line(&notice.target), notice.opened_at)
+        }
+    }
+}
+
+/// Where to read on: what it is, and its address.
+pub(super) fn links(notice: &Notice) -> Vec<(&'static str, &str)> {
+    let links = &notice.links;
+    let page = match notice.subject {
+        Subject::Incident { .. } => "Incident",
+        Subject::Task(_) => "Task",
+    };
+    let more = [("Diagnostic bundle", links.bundle.as_deref()), ("Runbook", links.runbook.as_deref())];
+    let more = more.into_iter().filter_map(|(name, address)| Some((name, address?)));
+    std::iter::once((page, links.incident.as_str())).chain(more).collect()
 }
 
 /// What was tried, a line each, as long as all of them are at most so many bytes; then how many are left out.
@@ -42,15 +66,10 @@ pub(super) fn tried(notice: &Notice, bytes_max: usize) -> Vec<String> {
 
 /// Everything, as plain text.
 pub(super) fn plain(notice: &Notice, bytes_max: usize) -> String {
-    let links = &notice.links;
     let mut lines = vec![headline(notice), String::new()];
     lines.extend(about(notice));
     lines.push(String::new());
-    lines.extend([
-        format!("Console: {}", links.incident),
-        format!("Diagnostic bundle: {}", links.bundle),
-        format!("Runbook: {}", links.runbook),
-    ]);
+    lines.extend(links(notice).into_iter().map(|(name, address)| format!("{name}: {address}")));
     let tried = tried(notice, bytes_max);
     if !tried.is_empty() {
         lines.extend([String::new(), "Tried:".to_owned()]);

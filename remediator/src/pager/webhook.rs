@@ -7,11 +7,14 @@
 //! ```json
 //! {"version": 1, "key": "…", "kind": "trigger", "severity": "critical", "summary": "…", "level": 2, "contact": "Streaming Lead",
 //!  "reason": "escalation_timer", "explanation": "…", "runbook": "segment-age", "title": "High Segment Age", "target": "main",
-//!  "incident": 7, "opened_at": "2026-01-02T03:14:00Z",
+//!  "incident": 7, "task": null, "opened_at": "2026-01-02T03:14:00Z",
 //!  "links": {"incident": "http…", "bundle": "http…", "runbook": "http…"},
 //!  "tried": [{"step": "restart_encoder", "title": "…", "state": "failed", "reason": "step_failed",
 //!             "said": "the last lines of its stderr, if it failed, else null"}]}
 //! ```
+//!
+//! A task of `maintenance` that is overdue has its number in `task`, `"runbook": "maintenance"`, its name as `target`, and null for
+//! `incident` and for the links to a bundle and a runbook.
 
 use serde_json::{Value, json};
 
@@ -31,7 +34,8 @@ pub(super) fn body(notice: &Notice) -> Value {
         "runbook": notice.runbook.as_str(),
         "title": notice.title,
         "target": notice.target,
-        "incident": notice.incident.get(),
+        "incident": notice.subject.incident(),
+        "task": notice.subject.task(),
         "opened_at": notice.opened_at,
         "links": notice.links,
         "tried": notice.tried.iter().map(tried).collect::<Vec<_>>(),

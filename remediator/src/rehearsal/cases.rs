@@ -238,9 +238,12 @@ const fn is_shown(line: &Line) -> bool {
         | Happening::PageResolved
         | Happening::Operator
         | Happening::Closed => true,
-        Happening::Alert | Happening::Ignored | Happening::Health | Happening::Phase | Happening::PageDelivered => {
-            false
-        }
+        Happening::Alert
+        | Happening::Ignored
+        | Happening::Health
+        | Happening::Phase
+        | Happening::PageDelivered
+        | Happening::Task => false,
     }
 }
 

@@ -102,6 +102,7 @@ fn say(line: &Line, book: &Book, config: &Config) -> Option<String> {
         | Happening::Health
         | Happening::PageDelivered
         | Happening::PageResolved
+        | Happening::Task
         | Happening::Operator
         | Happening::Closed => None,
     }

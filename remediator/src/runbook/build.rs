@@ -80,7 +80,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    const fn new(source: Source, site: &'a Site) -> Self {
+    pub(super) const fn new(source: Source, site: &'a Site) -> Self {
         Self {
             source,
             site,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vvtv_incident::StepId;
+use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
 use super::argument::{Argument, Piece, template_start};
@@ -11,6 +12,7 @@ use super::file::{self, StepKind, When};
 use super::{Command, StepSpec, is_identifier};
 use crate::condition::Condition;
 use crate::expression::{self, Reads};
+use crate::platform::ByPlatform;
 use crate::promql::Query;
 use crate::source::place;
 
@@ -30,10 +32,7 @@ impl Builder<'_> {
         if self.specs.contains_key(&id) {
             self.wrong(&written.id, "another step has this id");
         }
-        let timeout = self.time(written.timeout.as_ref(), TIMEOUT);
-        if let Some(mark) = written.timeout.as_ref().filter(|_| timeout > TIMEOUT_MAX) {
-            self.wrong(mark, "longer than an hour: an action of a runbook must end");
-        }
+        let timeout = self.timeout(written.timeout.as_ref());
         if let Some(attempts) = written.attempts.as_ref().filter(|attempts| attempts.value == 0) {
             self.wrong(attempts, "must be at least 1");
         }
@@ -63,22 +62,34 @@ impl Builder<'_> {
         Some(vvtv_incident::Step { id, kind: plan_kind, conditional, timeout, attempts, efficacy_floor })
     }
 
+    /// How long a step may take.
+    pub(super) fn timeout(&mut self, written: Option<&Spanned<PromDuration>>) -> Duration {
+        let timeout = self.time(written, TIMEOUT);
+        if let Some(mark) = written.filter(|_| timeout > TIMEOUT_MAX) {
+            self.wrong(mark, "longer than an hour: an action of a runbook must end");
+        }
+        timeout
+    }
+
+    /// A program and its arguments.
+    pub(super) fn run(&mut self, id: &StepId, run: &Spanned<ByPlatform<Vec<Spanned<Piece>>>>) -> Command {
+        self.commands.insert(id.clone(), place(run));
+        let pieces = run.value.get(self.site.platform);
+        let arguments: Vec<_> = pieces.iter().flat_map(|piece| self.arguments(piece)).collect();
+        match arguments.first() {
+            Some(Argument::Literal(program)) if !program.is_empty() => {}
+            Some(Argument::Literal(_)) => self.wrong(run, "the program's name is empty"),
+            Some(Argument::Template(_)) => self.wrong(run, "data may not choose the program: write its name"),
+            // Every element was refused, which is noted already.
+            None if !pieces.is_empty() => {}
+            None => self.wrong(run, "nothing to run: expected [PROGRAM, ARGUMENT, …]"),
+        }
+        Command::Run(arguments)
+    }
+
     fn command(&mut self, id: &StepId, written: &file::Step) -> Option<Command> {
         match (&written.run, &written.shell) {
-            (Some(run), None) => {
-                self.commands.insert(id.clone(), place(run));
-                let pieces = run.value.get(self.site.platform);
-                let arguments: Vec<_> = pieces.iter().flat_map(|piece| self.arguments(piece)).collect();
-                match arguments.first() {
-                    Some(Argument::Literal(program)) if !program.is_empty() => {}
-                    Some(Argument::Literal(_)) => self.wrong(run, "the program's name is empty"),
-                    Some(Argument::Template(_)) => self.wrong(run, "data may not choose the program: write its name"),
-                    // Every element was refused, which is noted already.
-                    None if !pieces.is_empty() => {}
-                    None => self.wrong(run, "nothing to run: expected [PROGRAM, ARGUMENT, …]"),
-                }
-                Some(Command::Run(arguments))
-            }
+            (Some(run), None) => Some(self.run(id, run)),
             (None, Some(shell)) => {
                 self.commands.insert(id.clone(), place(shell));
                 let text = shell.value.get(self.site.platform);

@@ -111,7 +111,7 @@ fn a_call_and_its_end_arrive_whole_and_belong_together() {
     Why: The runbook's escalation timer ran out.
     Incident: 7 (segment-age), open since 2026-01-02T03:14:00Z
 
-    Console: http://h/incidents/7
+    Incident: http://h/incidents/7
     Diagnostic bundle: http://h/incidents/7/bundle
     Runbook: http://h/runbooks/segment-age
 

@@ -10,6 +10,7 @@ mod page {
     use std::time::Duration;
 
     use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
+    use vvtv_remediator::outbox::Subject;
     use vvtv_remediator::pager::{Links, Notice, NoticeKind, Tried, Tries};
 
     /// Real programs on a busy machine: one try may take long, and there are not many.
@@ -33,12 +34,12 @@ mod page {
             runbook: RunbookId::new("segment-age"),
             title: "High Segment Age".to_owned(),
             target: target.to_owned(),
-            incident: IncidentId::new(7),
+            subject: Subject::Incident { incident: IncidentId::new(7), page: 1 },
             opened_at: "2026-01-02T03:14:00Z".to_owned(),
             links: Links {
                 incident: "http://h/incidents/7".to_owned(),
-                bundle: "http://h/incidents/7/bundle".to_owned(),
-                runbook: "http://h/runbooks/segment-age".to_owned(),
+                bundle: Some("http://h/incidents/7/bundle".to_owned()),
+                runbook: Some("http://h/runbooks/segment-age".to_owned()),
             },
             tried: vec![Tried {
                 step: "restart_encoder".to_owned(),

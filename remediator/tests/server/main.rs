@@ -11,6 +11,8 @@ mod durability;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod maintenance;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod reload;

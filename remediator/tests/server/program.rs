@@ -106,11 +106,15 @@ impl Program {
     }
 
     /// Kill -9, and a new start on the same files.
-    pub(crate) fn kill_and_start(mut self) -> Self {
+    pub(crate) fn kill_and_start(self) -> Self {
+        Self::start_in(self.killed())
+    }
+
+    /// Kill -9; its files stay.
+    pub(crate) fn killed(mut self) -> TempDir {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        Self::start_in(dir)
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
 
     /// SIGTERM, its end, and a new start on the same files.

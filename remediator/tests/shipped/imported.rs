@@ -122,3 +122,27 @@ fn the_shipped_contacts_are_the_page_s_with_a_way_to_reach_them() {
     }
     assert_eq!(page["contacts"], ours);
 }
+
+#[test]
+fn the_shipped_maintenance_is_the_page_s_lists_and_what_people_have_of_them() {
+    let import = imported();
+    let page: Value = yaml::parse("maintenance.yml", &import.files[5].1).unwrap();
+    let ours = shipped("deploy/remediator.yml")["maintenance"].clone();
+    let (people, machines): (Vec<&Value>, Vec<&Value>) =
+        ours.as_array().unwrap().iter().partition(|entry| entry.get("person").is_some());
+    let names = |entries: &[&Value]| entries.iter().map(|entry| entry["name"].clone()).collect::<Vec<_>>();
+    let lists: Vec<&Value> = page["maintenance"].as_array().unwrap().iter().collect();
+    assert_eq!(names(&machines), names(&lists), "a machine goes through every list");
+    for (machine, how) in machines.iter().zip(["daily", "weekly", "monthly"]) {
+        let run = serde_json::json!(["vvtvctl", "ops", "maintenance", "run", how, "--format", "json"]);
+        assert_eq!(machine["steps"][0]["run"], run);
+    }
+    let items: Vec<&Value> =
+        lists.iter().flat_map(|list| list["steps"].as_array().unwrap()).map(|step| &step["title"]).collect();
+    let texts: Vec<&Value> = people.iter().map(|entry| &entry["person"]).collect();
+    assert_eq!(texts, ["Test failover procedures", "Update runbook procedures", "Disaster recovery test"]);
+    assert!(texts.iter().all(|text| items.contains(text)), "{texts:?} of {items:?}");
+    // Every key of an entry is one that the import writes, but for whose it is.
+    let keys = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(machines[0]), keys(lists[0]));
+}

@@ -29,6 +29,7 @@ fn closed_incidents_go_with_all_they_have_and_the_chain_still_holds() {
     let forgotten = forget(&mut connection, now).unwrap();
     let expected = Forgotten {
         incidents: vec![incident_id(1), incident_id(2), incident_id(3)],
+        tasks: 0,
         rows: usize::try_from(first_kept - 1).unwrap(),
         more: false,
     };
@@ -105,4 +106,22 @@ fn one_transaction_forgets_a_bounded_number_and_the_file_shrinks() {
     assert_eq!(sizes, [10, 10, 4]);
     let left = count(&connection, "SELECT page_count FROM pragma_page_count");
     assert!(left < pages / 4, "{left} of {pages} pages are left");
+}
+
+#[test]
+fn done_tasks_go_with_their_messages_and_the_newest_and_open_ones_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut connection = journal(dir.path());
+    let now = after_all(&connection);
+    connection
+        .execute_batch(
+            "INSERT INTO task (id, name, scheduled_at, done_at, state) VALUES
+                 (1, 'a', 1, 10, '{}'), (2, 'a', 2, NULL, '{}'), (3, 'a', 3, 30, '{}'), (4, 'a', 4, 40, '{}');
+             INSERT INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state) VALUES
+                 (0, 1, 'trigger', 'c', 'p', 1, 'overdue', 1, 'sent'), (0, 2, 'trigger', 'c', 'p', 1, 'overdue', 1, 'sent')",
+        )
+        .unwrap();
+    assert_eq!(forget(&mut connection, now).unwrap().tasks, 2);
+    assert_eq!(count(&connection, "SELECT sum(id * id) FROM task"), 2 * 2 + 4 * 4);
+    assert_eq!(count(&connection, "SELECT sum(page) FROM message WHERE incident_id = 0"), 2);
 }

@@ -57,7 +57,7 @@ Called: L2, Streaming Lead
 Why: The runbook's escalation timer ran out.
 Incident: 7 (segment-age), open since 2026-01-02T03:14:00Z
 
-Console: http://h/incidents/7
+Incident: http://h/incidents/7
 Diagnostic bundle: http://h/incidents/7/bundle
 Runbook: http://h/runbooks/segment-age
 

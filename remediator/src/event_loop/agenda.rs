@@ -1,0 +1,205 @@
+//! The agenda's part of the loop: which scheduled times have come, what else is going on, and the programs of a task that runs.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vvtv_incident::{
+    AgendaCommand, Entry, Gate, Happening, Level, Mode, Outcome, Person, Reason, Task, TaskId, TaskName,
+};
+use vvtv_incident::{TaskState, Timestamp};
+
+use super::effects::{Effect, Surroundings};
+use super::turn::Asked;
+use super::{EventLoop, Input};
+use crate::executor::{Identity, Job, Launch};
+use crate::facts::{Facts, HostFacts};
+use crate::failpoint::{Point, reached};
+use crate::outbox::{Message, MessageKey, MessageKind, Subject};
+use crate::runbook::Chore;
+
+/// What the loop is told of tasks.
+#[derive(Debug)]
+pub enum TaskInput {
+    /// A process exists.
+    Spawned {
+        /// For which task.
+        task: TaskId,
+        /// How it is known again.
+        mark: Identity,
+    },
+    /// A task's programs are over.
+    Ended {
+        /// Which.
+        task: TaskId,
+        /// How.
+        outcome: Outcome,
+        /// What they have written, if that is known.
+        output: Option<String>,
+    },
+    /// A person says that a task is done; answered as [`Input::Operator`] is.
+    Done {
+        /// Which.
+        task: TaskId,
+        /// Who.
+        by: Person,
+        /// What they say.
+        note: String,
+        /// Where the answer goes.
+        done: Asked,
+    },
+}
+
+impl EventLoop {
+    pub(super) fn task(&mut self, now: Timestamp, input: TaskInput) {
+        match input {
+            TaskInput::Done { done, .. } if self.journal_failing => drop(done.send(Err(super::Unavailable))),
+            TaskInput::Done { task, by, note, done } => {
+                let commands = self.agenda.close(now, task, by, &note);
+                let entries = self.plan(now, commands);
+                self.pending.operators.push((done, entries));
+            }
+            TaskInput::Spawned { .. } | TaskInput::Ended { .. } => self.note_task(now, input),
+        }
+    }
+
+    /// Takes down how a task's programs go on.
+    pub(super) fn note_task(&mut self, now: Timestamp, input: TaskInput) {
+        match input {
+            TaskInput::Spawned { task, mark } => self.pending.batch.agenda.spawned.push((task, mark)),
+            TaskInput::Ended { task, outcome, output } => {
+                self.pending.batch.agenda.outputs.extend(output.map(|output| (task, output)));
+                let commands = self.agenda.finished(now, task, &outcome);
+                self.plan(now, commands);
+            }
+            TaskInput::Done { .. } => {}
+        }
+    }
+
+    /// Puts what the configuration says in force.
+    pub(super) fn configure_agenda(&mut self, now: Timestamp) {
+        let commands = self.agenda.configure(now, self.duties.all().iter().map(|duty| duty.plan.clone()));
+        self.metrics.tasks.duties(self.duties.all().iter().map(|duty| &duty.plan.name));
+        self.plan(now, commands);
+    }
+
+    /// Everything that is due. While the journal fails, nothing new is begun.
+    pub(super) fn look_at_agenda(&mut self, now: Timestamp) {
+        if self.journal_failing {
+            return;
+        }
+        for (name, at) in self.duties.look(now) {
+            let commands = self.agenda.scheduled(now, &name, at);
+            self.plan(now, commands);
+        }
+        let commands = self.agenda.look(now, self.gate());
+        self.plan(now, commands);
+        self.metrics.tasks.agenda(self.agenda.open(), now);
+    }
+
+    /// How long until the next look.
+    pub(super) fn agenda_wakes_in(&self) -> Duration {
+        let next = self.duties.look_at();
+        self.clock.until(self.agenda.next_deadline().map_or(next, |at| at.min(next)))
+    }
+
+    fn gate(&self) -> Gate {
+        if self.live.borrow().policy.mode == Mode::Shadow {
+            Gate::Shadow
+        } else if self.fleet.pause().is_some() || self.windows.is_open() || self.fleet.incidents().next().is_some() {
+            Gate::Held
+        } else {
+            Gate::Free
+        }
+    }
+
+    /// Notes everything that follows; gives the decisions.
+    fn plan(&mut self, now: Timestamp, commands: Vec<AgendaCommand>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for command in commands {
+            match command {
+                AgendaCommand::Record { name, entry } => {
+                    if entry.event == Happening::Task {
+                        self.metrics.tasks.decided(&name, entry.reason);
+                    }
+                    entries.push(entry.clone());
+                    self.record(now, entry);
+                }
+                AgendaCommand::Keep(task) => {
+                    self.note_success(&task);
+                    self.pending.batch.agenda.tasks.push(task);
+                }
+                AgendaCommand::Handled(name, at) => self.pending.batch.agenda.handled.push((name, at)),
+                AgendaCommand::Run(task) => self.pending.effects.push(Effect::RunTask(task)),
+                AgendaCommand::Page(task, owner) => self.tell_owner(now, task, owner, MessageKind::Trigger),
+                AgendaCommand::ResolvePage(task, owner) => self.tell_owner(now, task, owner, MessageKind::Resolve),
+            }
+        }
+        entries
+    }
+
+    fn note_success(&self, task: &Task) {
+        if let TaskState::Done { at, .. } = task.state {
+            self.metrics.tasks.succeeded(&task.name, at);
+        }
+    }
+
+    /// The ladder may have become shorter since the task was opened: then it is its last person's.
+    fn tell_owner(&mut self, now: Timestamp, task: TaskId, owner: Level, kind: MessageKind) {
+        let last = self.contacts.last().map_or(owner, |contact| contact.level);
+        let level = owner.min(last);
+        for (channel, contact) in self.ways_to(level) {
+            let key = MessageKey { subject: Subject::Task(task), kind, channel };
+            let message = Message { key, contact, level, reason: Reason::Overdue, due_at: now };
+            self.pending.batch.messages.push(message.clone());
+            self.pending.effects.push(Effect::Send(message));
+        }
+    }
+
+    pub(super) fn run_task(&self, id: TaskId) {
+        let Some(task) = self.agenda.task(id) else { return };
+        let chores = self.duties.get(&task.name).map(|duty| duty.chores.clone()).unwrap_or_default();
+        let (name, around) = (task.name.clone(), self.surroundings.clone());
+        self.tasks.spawn(async move {
+            let (outcome, output) = run_all(&around, id, &name, &chores).await;
+            reached(Point::StepEnded);
+            around.tell(Input::Task(TaskInput::Ended { task: id, outcome, output: Some(output) })).await;
+        });
+    }
+}
+
+/// Runs a task's steps in their order, up to the first that does not end well.
+async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[Chore]) -> (Outcome, String) {
+    let mut written = String::new();
+    if chores.is_empty() {
+        return (Outcome::Failed("the configuration has no steps for it any more".to_owned()), written);
+    }
+    for chore in chores {
+        let launch = Launch {
+            job: Job::Task { task: id, name: name.clone() },
+            argv: chore.argv.clone(),
+            timeout: chore.timeout,
+            facts: Facts { host: HostFacts { platform: around.site.platform.as_str().to_owned() }, ..Facts::default() },
+        };
+        reached(Point::StepIntended);
+        let (spawned, identity) = oneshot::channel();
+        // Nobody watches it while it runs.
+        let (output, _) = mpsc::channel(1);
+        let running = around.executor.run(launch, spawned, output, CancellationToken::new());
+        let telling = async {
+            if let Ok(mark) = identity.await {
+                reached(Point::StepSpawned);
+                around.tell(Input::Task(TaskInput::Spawned { task: id, mark })).await;
+            }
+        };
+        let (finished, ()) = tokio::join!(running, telling);
+        let text = format!("$ {}\n{}{}", chore.argv.join(" "), finished.stdout.text(), finished.stderr.text());
+        written.push_str(&around.redaction.apply(text));
+        match finished.outcome {
+            Outcome::Ok => {}
+            Outcome::Failed(why) => return (Outcome::Failed(format!("{}: {why}", chore.title)), written),
+            ended @ (Outcome::Timeout | Outcome::Unknown) => return (ended, written),
+        }
+    }
+    (Outcome::Ok, written)
+}
