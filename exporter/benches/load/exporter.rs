@@ -7,6 +7,7 @@ use procfs::WithCurrentSystemInfo as _;
 use tempfile::NamedTempFile;
 
 use crate::listening::Listening;
+use crate::scraper::Scraper;
 
 /// A running exporter, and who asks it.
 pub(crate) struct Exporter {
@@ -51,21 +52,22 @@ impl Exporter {
 
     /// Scrapes once in `every` until `seconds` have passed; the durations in milliseconds to the body's last byte, and the last body.
     pub(crate) async fn scrapes(&self, seconds: u64, every: Duration) -> (Vec<f64>, String) {
-        let mut ticks = tokio::time::interval(every);
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut durations = Vec::new();
-        let mut last = Vec::new();
-        while Instant::now() < until {
-            ticks.tick().await;
-            let started = Instant::now();
-            let mut response = self.client.get(self.url("/metrics")).send().await.unwrap();
-            last.clear();
-            while let Some(chunk) = response.chunk().await.unwrap() {
-                last.extend_from_slice(&chunk);
+        let address = self.program.address.clone();
+        let scraping = move || {
+            let mut scraper = Scraper::connect(&address);
+            let mut durations = Vec::new();
+            let mut next = Instant::now();
+            let until = next + Duration::from_secs(seconds);
+            while next < until {
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                let started = Instant::now();
+                scraper.scrape();
+                durations.push(started.elapsed().as_secs_f64() * 1000.0);
+                next = (next + every).max(Instant::now());
             }
-            durations.push(started.elapsed().as_secs_f64() * 1000.0);
-        }
-        (durations, String::from_utf8(last).unwrap())
+            (durations, scraper.body())
+        };
+        tokio::task::spawn_blocking(scraping).await.unwrap()
     }
 }
 

@@ -11,6 +11,7 @@ mod listening;
 mod origin;
 mod report;
 mod scenarios;
+mod scraper;
 
 use std::process::ExitCode;
 

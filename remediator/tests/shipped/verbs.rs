@@ -43,7 +43,7 @@ fn check_exits_with_1_once_something_is_wrong() {
     let expected = "\
 error: ROOT/runbooks/ingest-down.yml:8:11: unknown variant `awful`, expected one of warning, major, critical
 ";
-    assert!(stdout.replace(&root.path().display().to_string(), "ROOT").starts_with(expected), "{stdout}");
+    assert!(stdout.replace(&root.path().display().to_string(), "ROOT").contains(expected), "{stdout}");
 }
 
 #[test]
