@@ -52,22 +52,22 @@ impl Exporter {
 
     /// Scrapes once in `every` until `seconds` have passed; the durations in milliseconds to the body's last byte, and the last body.
     pub(crate) async fn scrapes(&self, seconds: u64, every: Duration) -> (Vec<f64>, String) {
-        let address = self.program.address.clone();
-        let scraping = move || {
-            let mut scraper = Scraper::connect(&address);
-            let mut durations = Vec::new();
-            let mut next = Instant::now();
-            let until = next + Duration::from_secs(seconds);
-            while next < until {
-                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        let mut scraper = Scraper::connect(&self.program.address);
+        let mut ticks = tokio::time::interval(every);
+        let until = Instant::now() + Duration::from_secs(seconds);
+        let mut durations = Vec::new();
+        while Instant::now() < until {
+            ticks.tick().await;
+            let scraping = move || {
                 let started = Instant::now();
                 scraper.scrape();
-                durations.push(started.elapsed().as_secs_f64() * 1000.0);
-                next = (next + every).max(Instant::now());
-            }
-            (durations, scraper.body())
-        };
-        tokio::task::spawn_blocking(scraping).await.unwrap()
+                (scraper, started.elapsed())
+            };
+            let (back, took) = tokio::task::spawn_blocking(scraping).await.unwrap();
+            scraper = back;
+            durations.push(took.as_secs_f64() * 1000.0);
+        }
+        (durations, scraper.body())
     }
 }
 
