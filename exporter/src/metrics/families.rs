@@ -5,7 +5,7 @@ use vvtv_toolkit::render::{Exposition, Kind, Labels};
 use super::Row;
 use crate::clock::Now;
 use crate::config::{Location, Stream, Thresholds};
-use crate::health::Failure;
+use crate::health::{Failure, Health};
 use crate::probe::hls::{Check, VariantView};
 use crate::snapshot::{IngestState, Source, Stage, fault_stage, ingest_state};
 use crate::window::loss::{Loss, Totals};
@@ -30,28 +30,28 @@ const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> Opt
     Family { name, help, kind: Kind::Counter, value }
 }
 
-/// Writes families that have a sample of every subject.
+/// Writes families that have a sample of every subject, which comes with its labels and with those that it shares with many.
 ///
 /// All values are found in one pass, because what is known of ten thousand streams lies scattered in memory: to visit it once for
 /// each family takes several times as long. Those of a family then lie side by side.
 fn write<'a, T, const N: usize>(
     out: &mut Exposition,
     families: &[Family<T>; N],
-    subjects: impl Iterator<Item = (&'a Labels, T)>,
+    subjects: impl Iterator<Item = (&'a Labels, &'a Labels, T)>,
 ) {
-    let mut all_labels: Vec<&Labels> = Vec::new();
+    let mut all_labels: Vec<(&Labels, &Labels)> = Vec::new();
     let mut columns: [Vec<Option<f64>>; N] = [const { Vec::new() }; N];
-    for (labels, subject) in subjects {
-        all_labels.push(labels);
+    for (labels, more, subject) in subjects {
+        all_labels.push((labels, more));
         for (column, family) in columns.iter_mut().zip(families) {
             column.push((family.value)(&subject));
         }
     }
     for (family, column) in families.iter().zip(&columns) {
         out.family(family.name, family.help, family.kind);
-        for (labels, value) in all_labels.iter().zip(column) {
+        for ((labels, more), value) in all_labels.iter().zip(column) {
             if let Some(value) = value {
-                out.sample(labels, *value);
+                out.sample_with(labels, more, *value);
             }
         }
     }
@@ -129,11 +129,12 @@ const fn variant_families<'a>() -> [Family<Variant<'a>>; 13] {
 
 pub(super) fn segments(out: &mut Exposition, now: Now, rows: &[Row]) {
     let mut broken: Vec<(&VariantView, Check, u64)> = Vec::new();
+    let none = Labels::NONE;
     let variants = rows.iter().flat_map(|row| {
         let views = row.views.hls.iter().flat_map(|hls| &hls.variants);
-        views.map(|view| (&view.labels, Variant { now, config: &row.config, view }))
+        views.map(|view| (&view.labels, &none, Variant { now, config: &row.config, view }))
     });
-    let noted = variants.inspect(|(_, variant)| {
+    let noted = variants.inspect(|(_, _, variant)| {
         broken.extend(variant.view.violations.iter().map(|(check, count)| (variant.view, *check, *count)));
     });
     write(out, &variant_families(), noted);
@@ -183,10 +184,11 @@ const ENCODERS: [Family<Encoder>; 8] = [
 ];
 
 pub(super) fn encoders(out: &mut Exposition, now: Now, rows: &[Row]) {
+    let none = Labels::NONE;
     let encoders = rows.iter().filter_map(|row| {
         let encoder = &row.views.progress.as_ref()?.encoder;
         let loss = encoder.loss(now, row.config.expected_drops_ratio);
-        Some((&row.labels, Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() }))
+        Some((&row.labels, &none, Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() }))
     });
     write(out, &ENCODERS, encoders);
 }
@@ -291,32 +293,35 @@ pub(super) fn joins(out: &mut Exposition, now: Now, rows: &[Row]) {
     }
 }
 
+const fn source_families<'a>() -> [Family<&'a Health>; 3] {
+    [
+        gauge("vvtv_source_up", "1 if the last attempt to read the source succeeded.", |health| {
+            Some(flag(health.up()))
+        }),
+        gauge(
+            "vvtv_source_last_success_timestamp_seconds",
+            "Unix time at which the source was last read; 0 if never.",
+            |health| Some(health.last_success.map_or(0.0, |at| at.unix_seconds)),
+        ),
+        gauge("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source.", |health| {
+            Some(health.duration.as_secs_f64())
+        }),
+    ]
+}
+
 pub(super) fn sources(out: &mut Exposition, rows: &[Row]) {
-    let sources = Source::ALL.map(|source| (source, Labels::new(&[("source", source.label())])));
-    let label = |wanted| sources.iter().find_map(|(source, label)| (*source == wanted).then_some(label));
+    let labels = Source::ALL.map(|source| (source, Labels::new(&[("source", source.label())])));
+    let label_of = &|wanted| labels.iter().find_map(|(source, label)| (*source == wanted).then_some(label));
     let mut failed: Vec<(&Labels, Source, Failure, u64)> = Vec::new();
-    let mut read = Vec::new();
-    for row in rows {
-        for (source, health) in row.views.healths() {
-            let last_success = health.last_success.map_or(0.0, |at| at.unix_seconds);
-            read.push((&row.labels, label(source), [flag(health.up()), last_success, health.duration.as_secs_f64()]));
-            let failures = health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0);
-            failed.extend(failures.map(|(count, reason)| (&row.labels, source, reason, *count)));
-        }
-    }
-    let families = [
-        ("vvtv_source_up", "1 if the last attempt to read the source succeeded."),
-        ("vvtv_source_last_success_timestamp_seconds", "Unix time at which the source was last read; 0 if never."),
-        ("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source."),
-    ];
-    for (index, (name, help)) in families.into_iter().enumerate() {
-        out.family(name, help, Kind::Gauge);
-        for (labels, source, values) in &read {
-            if let (Some(source), Some(value)) = (source, values.get(index)) {
-                out.sample_with(labels, source, *value);
-            }
-        }
-    }
+    let healths = rows.iter().flat_map(|row| {
+        row.views.healths().filter_map(move |(source, health)| Some((&row.labels, source, label_of(source)?, health)))
+    });
+    let noted = healths.map(|(labels, source, label, health)| {
+        let failures = health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0);
+        failed.extend(failures.map(|(count, reason)| (labels, source, reason, *count)));
+        (labels, label, health)
+    });
+    write(out, &source_families(), noted);
     let failures = "Failed attempts to read the source, by reason.";
     out.family("vvtv_probe_failures_total", failures, Kind::Counter);
     for (labels, source, reason, count) in failed {
