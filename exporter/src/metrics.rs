@@ -2,6 +2,7 @@
 
 mod families;
 mod machine;
+mod table;
 
 use std::sync::Arc;
 
@@ -11,31 +12,47 @@ use vvtv_toolkit::render::{Exposition, Format, Labels};
 
 use crate::clock::Now;
 use crate::config::Stream;
-use crate::fleet::{Watched, WatchedStream};
+use crate::fleet::Watched;
 use crate::probe::host::HostView;
 use crate::snapshot::Views;
 
 /// Room for the series of a stream; room that is not used costs nothing.
 const STREAM_BYTES: usize = 4 << 10;
 
-/// A stream as it is written.
-#[derive(Debug)]
-pub struct Row {
-    config: Arc<Stream>,
-    labels: Labels,
-    views: Views,
+/// Everything that is known of streams at one moment.
+#[derive(Default)]
+pub struct Tables {
+    segments: families::Segments,
+    encoders: families::Encoders,
+    ingests: families::Ingests,
+    bitrates: families::Bitrates,
+    joins: families::Joins,
+    sources: families::Sources,
 }
 
-impl Row {
-    /// A stream with the views that shall be written.
-    #[must_use]
-    pub const fn new(config: Arc<Stream>, labels: Labels, views: Views) -> Self {
-        Self { config, labels, views }
+impl Tables {
+    /// Adds a stream by its configuration, its `stream` label, and the views that shall be written.
+    pub fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
+        self.segments.push(now, config, views);
+        self.encoders.push(now, config, labels, views);
+        self.ingests.push(now, config, labels, views);
+        self.bitrates.push(now, config, labels, views);
+        self.joins.push(now, config, labels, views);
+        self.sources.push(labels, views);
     }
 
-    fn of(stream: &WatchedStream) -> Self {
-        Self::new(Arc::clone(&stream.config), stream.labels.clone(), Views::of(stream))
+    fn write(&self, out: &mut Exposition) {
+        self.segments.write(out);
+        self.encoders.write(out);
+        self.ingests.write(out);
+        self.bitrates.write(out);
+        self.joins.write(out);
+        self.sources.write(out);
     }
+}
+
+const fn flag(value: bool) -> f64 {
+    if value { 1.0 } else { 0.0 }
 }
 
 /// A body with room for the series of so many streams.
@@ -47,20 +64,18 @@ pub fn body_of(streams: usize, format: Format) -> Exposition {
 /// Renders everything that is known `now`.
 #[must_use]
 pub fn scrape(now: Now, watched: &Watched, registry: &Registry, out: Exposition) -> Bytes {
-    let rows: Vec<Row> = watched.streams.iter().map(Row::of).collect();
+    let mut tables = Tables::default();
+    for stream in &watched.streams {
+        tables.push(now, &stream.config, &stream.labels, &Views::of(stream));
+    }
     let host = watched.host.as_ref().map(|view| Arc::clone(&view.borrow()));
-    render(now, &rows, host.as_deref(), registry, out)
+    render(&tables, host.as_deref(), registry, out)
 }
 
-/// Renders given rows.
+/// Renders what was collected.
 #[must_use]
-pub fn render(now: Now, rows: &[Row], host: Option<&HostView>, registry: &Registry, mut out: Exposition) -> Bytes {
-    families::segments(&mut out, now, rows);
-    families::encoders(&mut out, now, rows);
-    families::ingests(&mut out, now, rows);
-    families::bitrates(&mut out, now, rows);
-    families::joins(&mut out, now, rows);
-    families::sources(&mut out, rows);
+pub fn render(tables: &Tables, host: Option<&HostView>, registry: &Registry, mut out: Exposition) -> Bytes {
+    tables.write(&mut out);
     if let Some(host) = host {
         machine::host(&mut out, host);
     }

@@ -13,7 +13,7 @@ use prometheus::Registry;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
-use vvtv_exporter::metrics::{Row, render};
+use vvtv_exporter::metrics::{Tables, render};
 use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
@@ -84,11 +84,7 @@ fn progress_view(stream: &Stream, name: &str) -> ProgressView {
     ProgressView { health: health(at(seconds), [Ok(())]), encoder }
 }
 
-fn row(stream: &Arc<Stream>, views: Views) -> Row {
-    Row::new(Arc::clone(stream), Labels::new(&[("stream", &stream.name)]), views)
-}
-
-fn rows() -> Vec<Row> {
+fn streams() -> Tables {
     let stream = |name: &str, queue: &str| {
         format!(
             "  - {{name: '{name}', playlist: 'http://a/{name}.m3u8', ingest: 'rtmp://a/live/main', \
@@ -142,7 +138,11 @@ fn rows() -> Vec<Row> {
         progress: Some(Arc::new(silent)),
         queue: None,
     };
-    vec![row(main, healthy), row(frozen, stopped), row(never, nothing)]
+    let mut tables = Tables::default();
+    for (stream, views) in [(main, healthy), (frozen, stopped), (never, nothing)] {
+        tables.push(at(30.5), stream, &Labels::new(&[("stream", &stream.name)]), &views);
+    }
+    tables
 }
 
 fn host() -> HostView {
@@ -182,7 +182,7 @@ fn host() -> HostView {
 }
 
 fn golden(format: Format, name: &str) -> String {
-    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Exposition::new(format));
+    let body = render(&streams(), Some(&host()), &Registry::new(), Exposition::new(format));
     let body = String::from_utf8(body.to_vec()).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -196,7 +196,7 @@ fn golden(format: Format, name: &str) -> String {
 #[test]
 fn every_metric_is_documented() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let body = render(at(30.5), &rows(), Some(&host()), &Registry::new(), Exposition::new(Format::Text004));
+    let body = render(&streams(), Some(&host()), &Registry::new(), Exposition::new(Format::Text004));
     let body = String::from_utf8(body.to_vec()).unwrap();
     let names = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let missing: Vec<_> = names

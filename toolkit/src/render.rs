@@ -3,11 +3,16 @@
 //! Callers prepare their [`Labels`] once and write samples straight into the body, so that a scrape neither builds nor drops a tree
 //! of values. Sources: Prometheus "exposition formats"; OpenMetrics 1.0.0.
 
-use std::sync::Arc;
+mod labels;
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use prometheus::Registry;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
+
+use self::labels::push_escaped;
+pub use self::labels::{LabelList, Labels, LabelsRef};
 
 /// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,41 +78,6 @@ impl Format {
     }
 }
 
-/// A prepared set of labels: escaped once, written many times; clones share the text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Option<Arc<str>>);
-
-impl Labels {
-    /// No labels.
-    pub const NONE: Self = Self(None);
-
-    /// Prepares labels in the given order. Names are the caller's constants, values may hold anything.
-    #[must_use]
-    pub fn new(pairs: &[(&str, &str)]) -> Self {
-        Self::NONE.with(pairs)
-    }
-
-    /// These labels and more.
-    #[must_use]
-    pub fn with(&self, pairs: &[(&str, &str)]) -> Self {
-        let mut text = self.text().to_owned();
-        for (name, value) in pairs {
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(name);
-            text.push_str("=\"");
-            push_escaped(&mut text, value, true);
-            text.push('"');
-        }
-        Self(Some(text.into()))
-    }
-
-    fn text(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
 /// How a line of a flag or of a small count ends.
 const DIGITS: [&str; 10] = ["} 0\n", "} 1\n", "} 2\n", "} 3\n", "} 4\n", "} 5\n", "} 6\n", "} 7\n", "} 8\n", "} 9\n"];
 
@@ -117,8 +87,11 @@ const LINE_END_MAX: usize = 32;
 /// Takes the pieces of a body while it is written. An empty piece says that the body is whole: without it, it is not.
 pub type Pieces = Box<dyn FnMut(Bytes) + Send>;
 
-/// A piece is handed on at the first family after so many bytes.
-const PIECE_BYTES: usize = 256 << 10;
+/// A piece is handed on at the first sample after so many bytes.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// Room for the sample that makes a piece large enough.
+const PIECE_ROOM: usize = PIECE_BYTES + (4 << 10);
 
 /// A body being written. Families must not be repeated; a family without samples leaves no trace.
 pub struct Exposition {
@@ -129,6 +102,10 @@ pub struct Exposition {
     /// The name and a brace.
     opening: String,
     pieces: Option<Pieces>,
+    /// At so many bytes a piece is handed on.
+    piece_bytes: usize,
+    /// Pieces on their way; the room of those that were sent is used again, since fresh memory costs more than what is written to it.
+    under_way: VecDeque<Bytes>,
 }
 
 impl Exposition {
@@ -148,21 +125,19 @@ impl Exposition {
             name: String::new(),
             opening: String::new(),
             pieces: None,
+            piece_bytes: usize::MAX,
+            under_way: VecDeque::new(),
         }
     }
 
     /// A body that is handed on in pieces, so that a large one is neither held whole nor waited for.
     #[must_use]
     pub fn in_pieces(format: Format, pieces: Pieces) -> Self {
-        Self { pieces: Some(pieces), ..Self::with_capacity(format, 2 * PIECE_BYTES) }
+        Self { pieces: Some(pieces), piece_bytes: PIECE_BYTES, ..Self::with_capacity(format, PIECE_ROOM) }
     }
 
     /// Begins a family. `name` is the name as queries write it, with a counter's `_total`.
     pub fn family(&mut self, name: &str, help: &str, kind: Kind) {
-        if let Some(pieces) = self.pieces.as_mut().filter(|_| self.out.len() >= PIECE_BYTES) {
-            let room = String::with_capacity(self.out.len() + self.out.len() / 4);
-            pieces(Bytes::from(std::mem::replace(&mut self.out, room)));
-        }
         let family = match (self.format, kind) {
             (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
             _ => name,
@@ -194,17 +169,37 @@ impl Exposition {
         }
     }
 
+    /// Hands on what was written.
+    #[cold]
+    fn hand_on(&mut self) {
+        let Some(pieces) = &mut self.pieces else { return };
+        let sent = self.under_way.pop_front_if(|piece| piece.is_unique());
+        let mut room = sent.map_or_else(|| Vec::with_capacity(PIECE_ROOM), Vec::from);
+        room.clear();
+        let room = String::from_utf8(room).unwrap_or_default();
+        let piece = Bytes::from(std::mem::replace(&mut self.out, room));
+        self.under_way.push_back(piece.clone());
+        pieces(piece);
+    }
+
     /// Writes a sample of the current family.
-    pub fn sample(&mut self, labels: &Labels, value: f64) {
+    pub fn sample<'a>(&mut self, labels: impl Into<LabelsRef<'a>>, value: f64) {
         self.sample_with(labels, &Labels::NONE, value);
     }
 
-    /// Writes a sample with more labels, the same ones for many samples: thousands of prepared texts that differ in them alone would
-    /// be fetched from memory again and again.
-    pub fn sample_with(&mut self, labels: &Labels, more: &Labels, value: f64) {
+    /// Writes a sample with more labels, the same ones for many samples.
+    pub fn sample_with<'a, 'b>(
+        &mut self,
+        labels: impl Into<LabelsRef<'a>>,
+        more: impl Into<LabelsRef<'b>>,
+        value: f64,
+    ) {
+        if self.out.len() >= self.piece_bytes {
+            self.hand_on();
+        }
         self.out.push_str(&self.header);
         self.header.clear();
-        let (labels, more) = (labels.text(), more.text());
+        let (LabelsRef(labels), LabelsRef(more)) = (labels.into(), more.into());
         if labels.is_empty() && more.is_empty() {
             self.out.push_str(&self.name);
             self.out.push(' ');
@@ -313,18 +308,6 @@ impl Exposition {
         }
         pieces(Bytes::new());
         Bytes::new()
-    }
-}
-
-/// Escapes as both formats do; HELP texts of text 0.0.4 keep their quotes.
-fn push_escaped(out: &mut String, text: &str, quotes: bool) {
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '"' if quotes => out.push_str("\\\""),
-            c => out.push(c),
-        }
     }
 }
 
@@ -465,23 +448,43 @@ mod tests {
         }
     }
 
+    fn write(mut out: Exposition) -> Bytes {
+        for family in 0..3 {
+            out.family(&format!("family_{family}"), "Family.", Kind::Gauge);
+            for n in 0..20_000 {
+                out.sample(&Labels::new(&[("n", &n.to_string())]), f64::from(n));
+            }
+        }
+        out.finish()
+    }
+
     #[test]
     fn pieces_make_up_the_whole_and_an_empty_one_ends_it() {
-        let write = |mut out: Exposition| {
-            for family in 0..3 {
-                out.family(&format!("family_{family}"), "Family.", Kind::Gauge);
-                for n in 0..20_000 {
-                    out.sample(&Labels::new(&[("n", &n.to_string())]), f64::from(n));
-                }
-            }
-            out.finish()
-        };
         let whole = write(Exposition::new(Format::OpenMetrics));
         let (sender, pieces) = std::sync::mpsc::channel();
         let send = Box::new(move |piece| sender.send(piece).unwrap());
         assert_eq!(write(Exposition::in_pieces(Format::OpenMetrics, send)), Bytes::new());
         let pieces: Vec<Bytes> = pieces.iter().collect();
         assert_eq!(pieces.concat(), whole);
-        assert_eq!(pieces.iter().map(Bytes::is_empty).collect::<Vec<_>>(), [false, false, false, true]);
+        let (ends, sizes): (Vec<_>, Vec<_>) = pieces.iter().map(|piece| (piece.is_empty(), piece.len())).unzip();
+        assert_eq!(ends, [vec![false; 12], vec![true]].concat());
+        assert!(sizes[..11].iter().all(|size| (PIECE_BYTES..PIECE_ROOM).contains(size)), "{sizes:?}");
+    }
+
+    #[test]
+    fn the_room_of_a_piece_that_was_sent_is_used_again() {
+        let (sender, places) = std::sync::mpsc::channel();
+        let mut waiting = VecDeque::new();
+        let send = Box::new(move |piece: Bytes| {
+            sender.send(piece.as_ptr() as usize).unwrap();
+            waiting.push_back(piece);
+            while waiting.len() > 2 {
+                waiting.pop_front();
+            }
+        });
+        write(Exposition::in_pieces(Format::Text004, send));
+        let places: Vec<usize> = places.iter().collect();
+        let different: std::collections::HashSet<&usize> = places[..12].iter().collect();
+        assert!(different.len() <= 4, "{places:?}");
     }
 }
