@@ -53,7 +53,7 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
             let _ =
                 variant.freshness.observe(at(*seconds), media.newest.as_ref().unwrap(), Some(Duration::from_secs(1)));
             variant.buffer.observe(at(*seconds), &media);
-            variant.media = Some(Arc::new(media.clone()));
+            variant.listed = media.listed();
             variant.segment_available = Some(true);
             variant.http_status = Some(200);
             variant.request_duration = Duration::from_millis(2);

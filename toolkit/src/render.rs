@@ -212,7 +212,7 @@ impl Exposition {
                 self.out.push_str(if labels.is_empty() { "" } else { "," });
                 self.out.push_str(more);
             }
-            if let Some(digit) = DIGITS.get(value as usize).filter(|_| value >= 0.0 && value.fract() == 0.0) {
+            if let Some(digit) = DIGITS.get(value as usize).filter(|_| (value as usize) as f64 == value) {
                 self.out.push_str(digit);
                 return;
             }

@@ -34,16 +34,16 @@ const VARIANTS: [VariantFamily; 13] = [
     gauge(
         "vvtv_playlist_target_duration_seconds",
         "EXT-X-TARGETDURATION of the last playlist that could be read.",
-        |variant| Some(variant.view.media.as_ref()?.target_duration_seconds? as f64),
+        |variant| Some(variant.view.listed.target_duration_seconds? as f64),
     ),
     gauge("vvtv_playlist_segments", "Segments listed by the last playlist that could be read.", |variant| {
-        Some(variant.view.media.as_ref().map_or(0.0, |media| media.segments as f64))
+        Some(variant.view.listed.segments as f64)
     }),
     counter("vvtv_playlist_sequence_resets_total", "Times that the media sequence went back.", |variant| {
         Some(variant.view.freshness.sequence_resets() as f64)
     }),
     gauge("vvtv_stream_ended", "1 if the playlist says that no segments will follow (EXT-X-ENDLIST).", |variant| {
-        Some(flag(variant.view.media.as_ref().is_some_and(|media| media.ended)))
+        Some(flag(variant.view.listed.ended))
     }),
     gauge(
         "vvtv_player_buffer_seconds",
@@ -53,7 +53,7 @@ const VARIANTS: [VariantFamily; 13] = [
     gauge(
         "vvtv_playlist_program_date_time_lag_seconds",
         "Seconds from the end of the listed media, as EXT-X-PROGRAM-DATE-TIME tells it, to the present.",
-        |variant| Some(variant.now.unix_seconds - variant.view.media.as_ref()?.program_end_unix_seconds()?),
+        |variant| Some(variant.now.unix_seconds - variant.view.listed.program_end_unix_seconds?),
     ),
     gauge(
         "vvtv_playlist_http_status",
@@ -97,7 +97,7 @@ impl Segments {
             let variant = Variant { now, config, view };
             let values = VARIANTS.each_ref().map(|family| (family.value)(&variant));
             self.variants.push(&view.labels, &Labels::NONE, values);
-            for (check, count) in view.violations.iter() {
+            for (check, count) in &view.violations {
                 let check = Labels::new(&[("check", check.label())]);
                 self.violations.push(&view.labels, &check, [Some(*count as f64)]);
             }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -45,13 +46,17 @@ pub(super) async fn scrape(State(site): State<Site>, headers: HeaderMap) -> Resp
     };
     let (sender, body) = Channel::new(WAITING_MAX);
     let mut outlet = Outlet { runtime: Handle::current(), sender: Some(sender) };
-    tokio::task::spawn_blocking(move || {
+    let write = move || {
         let _held = permit;
         let pieces = Box::new(move |piece| outlet.send(piece));
         // All of it was handed on.
         let _: Bytes = metrics::scrape(now, &watched, &site.0.registry, Exposition::in_pieces(format, pieces));
-    });
-    (content_type, Body::new(body)).into_response()
+    };
+    // Of its own: those of the runtime may all wait for files on a filesystem that hangs, which the scrape has to tell.
+    match thread::Builder::new().name("scrape".to_owned()).spawn(write) {
+        Ok(_) => (content_type, Body::new(body)).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("start a thread: {error}\n")).into_response(),
+    }
 }
 
 /// The way out of a body. A body that is not whole must not look as if it were: series would be missing without a word.
@@ -66,7 +71,7 @@ impl Outlet {
         if piece.is_empty() {
             return;
         }
-        let sent = self.runtime.block_on(timeout(PIECE_TIMEOUT, sender.send_data(piece)));
+        let sent = self.runtime.block_on(async { timeout(PIECE_TIMEOUT, sender.send_data(piece)).await });
         // One that hung up or takes too long gets no more.
         match sent {
             Ok(Ok(())) => self.sender = Some(sender),

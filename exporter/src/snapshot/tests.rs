@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{Config, Expect};
 use crate::health::ProbeError;
-use crate::probe::hls::{Identity, Media};
+use crate::probe::hls::Identity;
 use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
 use crate::probe::progress::{Block, Encoder, ProgressTiming};
 use crate::state::Remembered;
@@ -138,7 +138,7 @@ fn an_event_that_has_ended_is_not_late_and_a_live_channel_is() {
     let mut stream = stream().as_ref().clone();
     let mut views = Chain { segments_until: 15, ..Chain::default() }.views(&stream);
     let mut hls = views.hls.as_deref().unwrap().clone();
-    hls.variants[0].media = Some(Arc::new(Media { ended: true, ..Media::default() }));
+    hls.variants[0].listed.ended = true;
     views.hls = Some(Arc::new(hls));
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
     stream.expect = Expect::Event;

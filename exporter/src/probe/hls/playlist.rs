@@ -117,7 +117,31 @@ pub struct Identity {
     pub part: Option<String>,
 }
 
+/// What is told of a playlist at every scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Listed {
+    /// `EXT-X-TARGETDURATION`, seconds.
+    pub target_duration_seconds: Option<u64>,
+    /// Segments listed.
+    pub segments: usize,
+    /// `EXT-X-ENDLIST` stands there.
+    pub ended: bool,
+    /// The wall-clock time at which the listed media ends, as far as `EXT-X-PROGRAM-DATE-TIME` tells it.
+    pub program_end_unix_seconds: Option<f64>,
+}
+
 impl Media {
+    /// What is told of it at every scrape.
+    #[must_use]
+    pub fn listed(&self) -> Listed {
+        Listed {
+            target_duration_seconds: self.target_duration_seconds,
+            segments: self.segments,
+            ended: self.ended,
+            program_end_unix_seconds: self.program_end_unix_seconds(),
+        }
+    }
+
     /// The wall-clock time at which the listed media ends, as far as `EXT-X-PROGRAM-DATE-TIME` tells it.
     #[must_use]
     pub fn program_end_unix_seconds(&self) -> Option<f64> {

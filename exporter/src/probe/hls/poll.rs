@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::{SmallVec, smallvec};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -49,8 +50,8 @@ pub struct HlsSpec {
 pub struct HlsView {
     /// Of all requests of a poll together.
     pub health: Health,
-    /// At least one, also before anything was seen.
-    pub variants: Vec<VariantView>,
+    /// At least one, also before anything was seen. Most streams have one, which then lies where the scrape looks anyway.
+    pub variants: SmallVec<[VariantView; 1]>,
 }
 
 impl HlsView {
@@ -58,7 +59,7 @@ impl HlsView {
     #[must_use]
     pub fn starting(stream: &str, now: Now, remembered: &Remembered) -> Self {
         let only = Variant::new(stream, ONLY_VARIANT, now, remembered);
-        Self { health: Health::default(), variants: vec![only.view] }
+        Self { health: Health::default(), variants: smallvec![only.view] }
     }
 }
 
@@ -283,7 +284,7 @@ impl Poller {
     /// Variants are judged beside one another whenever one of them has a new playlist, and those alone that have one.
     fn compare_variants(&mut self) {
         let medias: Vec<Option<Arc<Media>>> =
-            self.variants.iter().map(|variant| variant.view.media.clone().filter(|_| variant.video)).collect();
+            self.variants.iter().map(|variant| variant.media.clone().filter(|_| variant.video)).collect();
         for (index, variant) in self.variants.iter_mut().enumerate().filter(|(_, variant)| variant.video) {
             let Some(Some(media)) = medias.get(index).filter(|_| std::mem::take(&mut variant.changed)) else {
                 continue;

@@ -13,7 +13,7 @@ use vvtv_toolkit::render::Labels;
 use super::buffer::PlayerBuffer;
 use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness};
-use super::playlist::{Media, Playlist};
+use super::playlist::{Listed, Media, Playlist};
 use super::poll::HlsSpec;
 use crate::clock::Now;
 use crate::config::{Expect, Location};
@@ -26,7 +26,8 @@ use crate::state::Remembered;
 /// Segments whose bitrate is remembered, to tell the highest.
 const RATES: usize = 16;
 
-/// What is known of one variant. Copied at every poll, so what seldom changes is shared.
+/// What is known of one variant. Copied at every poll, so what seldom changes is shared; read at every scrape, so that numbers lie
+/// here, not behind pointers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantView {
     /// The `variant` label.
@@ -35,12 +36,12 @@ pub struct VariantView {
     pub labels: Labels,
     /// Its age.
     pub freshness: Freshness,
-    /// The last playlist that could be read; none before the first.
-    pub media: Option<Arc<Media>>,
+    /// Of the last playlist that could be read.
+    pub listed: Listed,
     /// A virtual viewer's.
     pub buffer: PlayerBuffer,
     /// How often each rule was broken, by rules that were broken at all.
-    pub violations: Arc<BTreeMap<Check, u64>>,
+    pub violations: BTreeMap<Check, u64>,
     /// HTTP status of the last answer to the request for its playlist; none without an answer, or from a file.
     pub http_status: Option<u16>,
     /// How long that request took.
@@ -57,8 +58,7 @@ impl VariantView {
     /// Since the newest segment changed; nothing is late once an event has ended.
     #[must_use]
     pub fn age(&self, now: Now, expect: Expect) -> Duration {
-        let ended = self.media.as_ref().is_some_and(|media| media.ended);
-        if ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
+        if self.listed.ended && expect == Expect::Event { Duration::ZERO } else { self.freshness.age(now) }
     }
 
     /// The highest bitrate of the last segments, bytes per second; none before a server told a segment's length.
@@ -87,6 +87,8 @@ pub(super) struct Variant {
     pub(super) changed: bool,
     /// Digest of the last body: an unchanged one is not parsed again.
     digest: Option<u64>,
+    /// The last playlist that could be read; none before the first.
+    pub(super) media: Option<Arc<Media>>,
     pub(super) view: VariantView,
 }
 
@@ -96,16 +98,16 @@ impl Variant {
             name: Arc::from(name),
             labels: Labels::new(&[("stream", stream), ("variant", name)]),
             freshness: remembered.freshness(stream, name, now),
-            media: None,
+            listed: Listed::default(),
             buffer: PlayerBuffer::default(),
-            violations: Arc::default(),
+            violations: BTreeMap::new(),
             http_status: None,
             request_duration: Duration::ZERO,
             segment_available: None,
             declared_bits_per_second: None,
             segment_rates: [0.0; RATES],
         };
-        Self { location: None, video: false, changed: false, digest: None, view }
+        Self { location: None, video: false, changed: false, digest: None, media: None, view }
     }
 
     /// Notes that the request for the manifest which lists it was answered.
@@ -126,12 +128,8 @@ impl Variant {
     }
 
     pub(super) fn count(&mut self, broken: Vec<Check>) {
-        if broken.is_empty() {
-            return;
-        }
-        let counts = Arc::make_mut(&mut self.view.violations);
         for check in broken {
-            *counts.entry(check).or_default() += 1;
+            *self.view.violations.entry(check).or_default() += 1;
         }
     }
 
@@ -152,9 +150,14 @@ impl Variant {
         self.look(spec, tools, document, &media, false).await?;
         self.digest = Some(digest(document));
         self.changed = true;
-        self.count(violations(self.view.media.as_deref(), &media));
-        self.view.media = Some(Arc::new(media));
+        self.count(violations(self.media.as_deref(), &media));
+        self.keep(media);
         Ok(())
+    }
+
+    fn keep(&mut self, media: Media) {
+        self.view.listed = media.listed();
+        self.media = Some(Arc::new(media));
     }
 
     /// Takes what a manifest lists, or what is due by the clock: of that the newest segment may be late, and the one before it may not.
@@ -174,7 +177,7 @@ impl Variant {
             looked = self.look(spec, tools, document, &due, by_clock).await;
         }
         looked?;
-        self.view.media = Some(Arc::new(due));
+        self.keep(due);
         Ok(())
     }
 
