@@ -20,7 +20,9 @@ use crate::clock::Clock;
 use crate::config::{Config, StreamsFrom};
 use crate::discovery::Discovered;
 use crate::fetch::{Fetcher, shown};
+use crate::files::Files;
 use crate::fleet::Fleet;
+use crate::health::{Failure, ProbeError};
 use crate::probe::{Pace, Tools};
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
@@ -34,6 +36,9 @@ const FIRST_ROUND: Duration = Duration::from_secs(1);
 
 /// How often ages are kept.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long that may take: signals wait for it.
+const SAVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often servers are looked at for new publishers; their pages are read by the probes.
 const DISCOVER_EVERY: Duration = Duration::from_secs(1);
@@ -105,8 +110,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
     let app = server::router(site);
     let control = tokio::spawn(
-        Control { args, fleet, clock: tools.clock, own, stop: stop.clone(), saved: Remembered::default() }
-            .run(signals, requests),
+        Control {
+            args,
+            fleet,
+            clock: tools.clock,
+            own,
+            files: tools.fetcher.files().clone(),
+            stop: stop.clone(),
+            saved: Remembered::default(),
+        }
+        .run(signals, requests),
     );
     let served = serve::run(listeners, app, web, limits, stop.clone()).await;
     stop.cancel();
@@ -154,6 +167,7 @@ struct Control {
     fleet: Fleet,
     clock: Clock,
     own: OwnMetrics,
+    files: Files,
     stop: CancellationToken,
     /// What the state file holds.
     saved: Remembered,
@@ -197,10 +211,13 @@ impl Control {
         if known == self.saved {
             return;
         }
-        let saved = tokio::task::spawn_blocking(move || known.save(&path).map(|()| known)).await;
-        match saved {
-            Ok(Ok(known)) => self.saved = known,
-            Ok(Err(error)) => error!("ages are not kept: {}", chain(&error)),
+        let file = path.clone();
+        let save = move || match known.save(&file) {
+            Ok(()) => Ok(known),
+            Err(error) => Err(ProbeError::new(Failure::Io, chain(&error))),
+        };
+        match self.files.look(&path, SAVE_LIMIT, save).await {
+            Ok(known) => self.saved = known,
             Err(error) => error!("ages are not kept: {error}"),
         }
     }

@@ -4,6 +4,7 @@ mod client;
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -12,7 +13,6 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Method, StatusCode};
-use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::logging::chain;
@@ -20,6 +20,7 @@ use vvtv_toolkit::logging::chain;
 use self::client::{Client, SendError};
 
 use crate::config::Location;
+use crate::files::Files;
 use crate::health::{Failure, ProbeError};
 
 /// The largest document: a playlist of 5,000 segments with parts is below it.
@@ -44,6 +45,7 @@ pub struct Document {
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: Client,
+    files: Files,
 }
 
 impl Fetcher {
@@ -52,7 +54,7 @@ impl Fetcher {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { client: Client::new()? })
+        Ok(Self { client: Client::new()?, files: Files::default() })
     }
 
     /// Reads a whole document within `limit`.
@@ -63,7 +65,13 @@ impl Fetcher {
         let read = async {
             match location {
                 Location::Http(url) => self.http(url).await,
-                Location::File(path) => file(path).await,
+                Location::File(path) => {
+                    let look = {
+                        let path = path.clone();
+                        move || file(&path)
+                    };
+                    self.files.look(path, limit, look).await
+                }
             }
         };
         let started = Instant::now();
@@ -77,6 +85,12 @@ impl Fetcher {
         read
     }
 
+    /// For files that are read otherwise than as a whole.
+    #[must_use]
+    pub const fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// The length of a document that is there and not empty, without reading it; none where the server does not tell.
     ///
     /// # Errors
@@ -85,10 +99,13 @@ impl Fetcher {
         let look = async {
             match location {
                 Location::Http(url) => self.head(url).await,
-                Location::File(path) => match tokio::fs::metadata(path).await {
-                    Ok(metadata) => Ok(Some(metadata.len())),
-                    Err(error) => Err(file_error(path, &error)),
-                },
+                Location::File(path) => {
+                    let look = {
+                        let path = path.clone();
+                        move || length(&path)
+                    };
+                    self.files.look(path, limit, look).await
+                }
             }
         };
         let length = timeout(limit, look).await.unwrap_or_else(|_| {
@@ -234,12 +251,17 @@ fn content_age(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(age.saturating_add(cached)))
 }
 
-async fn file(path: &Path) -> Result<Document, ProbeError> {
+fn length(path: &Path) -> Result<Option<u64>, ProbeError> {
+    let metadata = std::fs::metadata(path).map_err(|error| file_error(path, &error))?;
+    Ok(Some(metadata.len()))
+}
+
+fn file(path: &Path) -> Result<Document, ProbeError> {
     let failed = |error: std::io::Error| file_error(path, &error);
-    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let metadata = file.metadata().await.map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     let mut body = Vec::new();
-    let read = (&mut file).take(BYTES_MAX as u64 + 1).read_to_end(&mut body).await.map_err(failed)?;
+    let read = file.take(BYTES_MAX as u64 + 1).read_to_end(&mut body).map_err(failed)?;
     if read > BYTES_MAX {
         return Err(ProbeError::new(Failure::TooLarge, format!("{} has more than {BYTES_MAX} bytes", path.display())));
     }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod discovery;
 pub mod fetch;
+pub mod files;
 pub mod fleet;
 pub mod health;
 pub mod metrics;

@@ -5,6 +5,7 @@ mod linux;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sysinfo::System;
 use tokio::sync::watch;
@@ -108,6 +109,9 @@ pub struct Io {
     pub written_bytes: f64,
 }
 
+/// How long the filesystem may take to tell its size.
+const FILESYSTEM_LIMIT: Duration = Duration::from_secs(1);
+
 /// Looks until stopped.
 pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, stop: CancellationToken) {
     let mut health = Health::default();
@@ -115,6 +119,9 @@ pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, s
     let mut ticks = tools.pace.every(spec.interval);
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
+        let path = spec.broadcast.clone();
+        let look = tools.fetcher.files().look(&spec.broadcast, FILESYSTEM_LIMIT, move || filesystem(&path));
+        let Some(filesystem) = stop.run_until_cancelled(look).await else { return };
         let Some(mut moved) = looker.take() else { return };
         let look = tokio::task::spawn_blocking(move || {
             let seen = moved.look();
@@ -122,7 +129,8 @@ pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, s
         });
         let Some(Ok((returned, (mut seen, outcome)))) = stop.run_until_cancelled(look).await else { return };
         looker = Some(returned);
-        record(&mut health, "host", "host", started, tools.clock.now(), outcome);
+        let filesystem = filesystem.map(|filesystem| seen.filesystem = Some(filesystem));
+        record(&mut health, "host", "host", started, tools.clock.now(), filesystem.and(outcome));
         seen.health = health.clone();
         if view.send(Arc::new(seen)).is_err() {
             return;
@@ -131,7 +139,6 @@ pub async fn run(spec: Host, tools: Tools, view: watch::Sender<Arc<HostView>>, s
 }
 
 struct Looker {
-    spec: Host,
     system: Option<System>,
     #[cfg(target_os = "linux")]
     processes: linux::Processes,
@@ -141,16 +148,14 @@ impl Looker {
     fn new(spec: Host) -> Self {
         Self {
             #[cfg(target_os = "linux")]
-            processes: linux::Processes::new(spec.processes.clone()),
-            spec,
+            processes: linux::Processes::new(spec.processes),
             system: System::new().ok(),
         }
     }
 
-    /// Looks at everything; the first thing that fails is the outcome, and what can be seen is seen all the same.
+    /// Looks at everything but the filesystem, which may hang; the first thing that fails is the outcome, and what can be seen is seen all the same.
     fn look(&mut self) -> (HostView, Result<(), ProbeError>) {
         let mut seen = HostView { machine: self.machine(), ..HostView::default() };
-        let filesystem = filesystem(&self.spec.broadcast).map(|filesystem| seen.filesystem = Some(filesystem));
         #[cfg(target_os = "linux")]
         let processes = self.processes.look().map(|processes| seen.processes = processes);
         #[cfg(not(target_os = "linux"))]
@@ -160,7 +165,7 @@ impl Looker {
             seen.pressure_seconds = linux::pressure();
             seen.own = linux::own();
         }
-        (seen, filesystem.and(processes))
+        (seen, processes)
     }
 
     fn machine(&mut self) -> Option<Machine> {

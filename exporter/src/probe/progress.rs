@@ -6,7 +6,7 @@ mod observe;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
@@ -104,17 +104,16 @@ impl Receiver {
     }
 
     async fn file(mut self, path: PathBuf, stop: &CancellationToken) {
-        let mut follower = Follower::new(path.clone());
+        let follower = Arc::new(Mutex::new(Follower::new(path.clone())));
         let mut ticks = self.tools.pace.every(self.spec.timing.interval);
         let mut blocks = Blocks::default();
         while next_tick(&mut ticks, stop).await {
-            let read = tokio::task::spawn_blocking(move || {
-                let read = follower.read();
-                (follower, read)
-            });
-            let Ok((returned, read)) = read.await else { return };
-            follower = returned;
-            match read {
+            let reader = Arc::clone(&follower);
+            let look = move || {
+                let mut follower = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                follower.read().map_err(|error| follower.failed(&error))
+            };
+            match self.tools.fetcher.files().look(&path, self.spec.timing.timeout, look).await {
                 Ok(appended) => {
                     if appended.restarted {
                         blocks = Blocks::default();
@@ -125,11 +124,7 @@ impl Receiver {
                         self.silent();
                     }
                 }
-                Err(error) => {
-                    let missing = error.kind() == std::io::ErrorKind::NotFound;
-                    let reason = if missing { Failure::Missing } else { Failure::Io };
-                    self.attempt(Err(ProbeError::new(reason, format!("follow {}: {error}", path.display()))));
-                }
+                Err(error) => self.attempt(Err(error)),
             }
         }
     }

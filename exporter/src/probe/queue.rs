@@ -31,6 +31,9 @@ pub struct QueueView {
     pub buffer_seconds: f64,
 }
 
+/// More than a lock may take, the filesystem hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
+
 /// Everything queued, and what remains of the item that plays. Times are RFC 3339 or SQLite's own texts, or seconds since 1970.
 const BUFFER: &str = "
     SELECT coalesce(sum(max(0, CASE status
@@ -48,11 +51,12 @@ pub async fn run(spec: QueueSpec, tools: Tools, view: watch::Sender<Arc<QueueVie
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
         let (path, timeout) = (spec.path.clone(), spec.timeout);
-        let read = tokio::task::spawn_blocking(move || buffer_seconds(&path, timeout, started.unix_seconds));
+        // A lock of somebody else is waited for inside, and told as such.
+        let limit = timeout + HANGS_AFTER;
+        let look = move || buffer_seconds(&path, timeout, started.unix_seconds);
+        let read = tools.fetcher.files().look(&spec.path, limit, look);
         let Some(read) = stop.run_until_cancelled(read).await else { return };
-        let outcome =
-            read.unwrap_or_else(|_| Err(ProbeError::new(Failure::Io, format!("read {who}: the reader died"))));
-        let outcome = outcome.map(|seconds| seen.buffer_seconds = seconds);
+        let outcome = read.map(|seconds| seen.buffer_seconds = seconds);
         record(&mut seen.health, &who, "queue", started, tools.clock.now(), outcome);
         if view.send(Arc::new(seen.clone())).is_err() {
             return;

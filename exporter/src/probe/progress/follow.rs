@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use crate::health::{Failure, ProbeError};
+
 /// Bytes read at once; what is left comes with the next look.
 const READ_MAX: u64 = 1 << 20;
 
@@ -58,6 +60,12 @@ impl Follower {
         let read = file.take(READ_MAX).read_to_end(&mut bytes)?;
         self.at = Some(Position { inode, offset: offset + read as u64 });
         Ok(Appended { bytes, restarted })
+    }
+
+    /// An error of reading as that of the source.
+    pub(super) fn failed(&self, error: &io::Error) -> ProbeError {
+        let reason = if error.kind() == io::ErrorKind::NotFound { Failure::Missing } else { Failure::Io };
+        ProbeError::new(reason, format!("follow {}: {error}", self.path.display()))
     }
 }
 
