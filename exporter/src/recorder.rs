@@ -7,8 +7,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Now;
 
-/// Observations kept for each stream and source.
+/// Observations kept of each stream and source.
 const KEPT: usize = 60;
+
+/// Of all streams together: where so many are watched, fewer are kept of each.
+const KEPT_OF_ALL: usize = 60_000;
+
+/// Kept of each however many there are.
+const KEPT_MIN: usize = 6;
 
 /// Characters kept of one observation.
 const TEXT_MAX: usize = 512;
@@ -33,8 +39,14 @@ pub struct Recorder {
     queue: mpsc::Sender<Request>,
 }
 
+/// As it is kept: thousands of streams have dozens each.
+struct Seen {
+    at: Now,
+    text: Box<str>,
+}
+
 enum Request {
-    File { stream: String, entry: Entry },
+    File { stream: String, source: &'static str, seen: Seen },
     Read { stream: String, answer: oneshot::Sender<Vec<Entry>> },
     Keep { streams: BTreeSet<String> },
 }
@@ -50,10 +62,10 @@ impl Recorder {
 
     /// Files an observation, unless too many wait.
     pub fn record(&self, stream: &str, source: &'static str, now: Now, seen: &str) {
-        let seen = seen.chars().take(TEXT_MAX).collect();
-        let entry = Entry { at: rfc3339(now), source, seen };
+        let text = seen.get(..seen.floor_char_boundary(TEXT_MAX)).unwrap_or(seen);
+        let seen = Seen { at: now, text: text.into() };
         // A full queue loses this observation; the metrics do not depend on it.
-        let _: Result<(), _> = self.queue.try_send(Request::File { stream: stream.to_owned(), entry });
+        let _: Result<(), _> = self.queue.try_send(Request::File { stream: stream.to_owned(), source, seen });
     }
 
     /// Everything on file for a stream, oldest first within each source.
@@ -74,24 +86,28 @@ impl Recorder {
 }
 
 async fn file(mut requests: mpsc::Receiver<Request>) {
-    let mut files: BTreeMap<String, BTreeMap<&'static str, VecDeque<Entry>>> = BTreeMap::new();
+    let mut files: BTreeMap<String, BTreeMap<&'static str, VecDeque<Seen>>> = BTreeMap::new();
     while let Some(request) = requests.recv().await {
         match request {
-            Request::File { stream, entry } => {
-                let ring = files.entry(stream).or_default().entry(entry.source).or_default();
-                if ring.len() == KEPT {
-                    ring.pop_front();
-                }
-                ring.push_back(entry);
+            Request::File { stream, source, seen } => {
+                let kept = (KEPT_OF_ALL / files.len().max(1)).clamp(KEPT_MIN, KEPT);
+                let ring = files.entry(stream).or_default().entry(source).or_default();
+                ring.drain(..(ring.len() + 1).saturating_sub(kept));
+                ring.push_back(seen);
             }
             Request::Read { stream, answer } => {
-                let entries = files.get(&stream).map(|rings| rings.values().flatten().cloned().collect());
+                let rings = files.get(&stream).into_iter().flatten();
+                let entries = rings.flat_map(|(source, ring)| ring.iter().map(|seen| entry(source, seen))).collect();
                 // The asker may have hung up.
-                let _: Result<(), _> = answer.send(entries.unwrap_or_default());
+                let _: Result<(), _> = answer.send(entries);
             }
             Request::Keep { streams } => files.retain(|stream, _| streams.contains(stream)),
         }
     }
+}
+
+fn entry(source: &'static str, seen: &Seen) -> Entry {
+    Entry { at: rfc3339(seen.at), source, seen: seen.text.to_string() }
 }
 
 /// A wall-clock time for people.
@@ -123,5 +139,24 @@ mod tests {
         assert_eq!(entries[KEPT].seen.len(), TEXT_MAX);
         recorder.keep_only(BTreeSet::from(["other".to_owned()])).await;
         assert_eq!(recorder.read("main").await, []);
+    }
+
+    #[tokio::test]
+    async fn of_many_streams_it_keeps_less_of_each() {
+        const STREAMS: usize = 4000;
+        let recorder = Recorder::start();
+        for n in 0..KEPT {
+            for stream in 0..STREAMS {
+                let name = format!("s{stream}");
+                recorder.record(&name, "hls", Now { mono: Duration::ZERO, unix_seconds: 0.0 }, &n.to_string());
+                if stream % (WAITING / 2) == 0 {
+                    // An answer says that everything before it is on file.
+                    recorder.read(&name).await;
+                }
+            }
+        }
+        let kept: Vec<String> = recorder.read("s0").await.into_iter().map(|entry| entry.seen).collect();
+        let last = KEPT - KEPT_OF_ALL / STREAMS..KEPT;
+        assert_eq!(kept, last.map(|n| n.to_string()).collect::<Vec<_>>());
     }
 }
