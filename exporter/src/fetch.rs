@@ -35,6 +35,8 @@ pub struct Document {
     pub age: Option<Duration>,
     /// The address after redirects.
     pub location: Location,
+    /// Its address or its `Content-Type` tells that it is a playlist, as RFC 8216 §4 wants it; files need not.
+    pub identifiable: bool,
     /// The HTTP status; none of a file.
     pub http_status: Option<u16>,
     /// How long it took.
@@ -137,6 +139,7 @@ impl Fetcher {
             return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
         }
         let age = content_age(response.headers());
+        let identifiable = is_playlist_path(location.path()) || is_playlist_type(response.headers());
         let body = body(response.into_body()).await.map_err(|error| match error {
             Body::TooLarge => {
                 ProbeError::new(Failure::TooLarge, format!("GET {}: more than {BYTES_MAX} bytes", redacted(url)))
@@ -144,7 +147,7 @@ impl Fetcher {
             Body::Broken(error) => failed("GET", url, &error),
         })?;
         let location = Location::Http(location);
-        Ok(Document { body, age, location, http_status: Some(status.as_u16()), took: Duration::ZERO })
+        Ok(Document { body, age, location, identifiable, http_status: Some(status.as_u16()), took: Duration::ZERO })
     }
 }
 
@@ -251,6 +254,17 @@ fn content_age(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(age.saturating_add(cached)))
 }
 
+fn is_playlist_path(path: &str) -> bool {
+    let extension = Path::new(path).extension().unwrap_or_default();
+    ["m3u8", "m3u"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+fn is_playlist_type(headers: &HeaderMap) -> bool {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = text.split(';').next().unwrap_or_default().trim();
+    ["application/vnd.apple.mpegurl", "audio/mpegurl"].iter().any(|known| media_type.eq_ignore_ascii_case(known))
+}
+
 fn length(path: &Path) -> Result<Option<u64>, ProbeError> {
     let metadata = std::fs::metadata(path).map_err(|error| file_error(path, &error))?;
     Ok(Some(metadata.len()))
@@ -270,7 +284,7 @@ fn file(path: &Path) -> Result<Document, ProbeError> {
         Some(std::time::SystemTime::now().duration_since(UNIX_EPOCH).ok()?.saturating_sub(modified))
     });
     let location = Location::File(path.to_owned());
-    Ok(Document { body: Bytes::from(body), age, location, http_status: None, took: Duration::ZERO })
+    Ok(Document { body: Bytes::from(body), age, location, identifiable: true, http_status: None, took: Duration::ZERO })
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> ProbeError {
@@ -300,6 +314,23 @@ mod tests {
             headers.insert(*name, header::HeaderValue::from_static(value));
         }
         assert_eq!(content_age(&headers), expected.map(Duration::from_secs));
+    }
+
+    #[rstest]
+    #[case("/live/main.m3u8", None, true)]
+    #[case("/live/MAIN.M3U", None, true)]
+    #[case("/live/main", Some("Application/vnd.apple.mpegURL; charset=utf-8"), true)]
+    #[case("/live/main", Some("audio/mpegurl"), true)]
+    #[case("/live/main", Some("application/x-mpegurl"), false)]
+    #[case("/live.m3u8/main", Some("text/plain"), false)]
+    #[case("/live/main", None, false)]
+    fn a_path_or_a_type_tells_a_playlist(
+        #[case] path: &str,
+        #[case] media_type: Option<&'static str>,
+        #[case] is: bool,
+    ) {
+        let typed = media_type.map(|text| (header::CONTENT_TYPE, header::HeaderValue::from_static(text)));
+        assert_eq!(is_playlist_path(path) || is_playlist_type(&typed.into_iter().collect()), is);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Tables {
 impl Tables {
     /// Adds a stream by its configuration, its `stream` label, and the views that shall be written.
     pub fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        self.segments.push(now, config, views);
+        self.segments.push(now, config, labels, views);
         self.encoders.push(now, config, labels, views);
         self.ingests.push(now, config, labels, views);
         self.bitrates.push(now, config, labels, views);

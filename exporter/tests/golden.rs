@@ -14,7 +14,7 @@ use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
+use vvtv_exporter::probe::hls::{self, Check, HlsView, Playlist};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
@@ -60,6 +60,9 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
             variant.declared_bits_per_second = Some(1_000_000);
             variant.measured(230_000, media.recent.last().unwrap().seconds);
         }
+    }
+    if stream == "main" {
+        view.master_violations.insert(Check::CodecsMissing, 2);
     }
     HlsView { health, ..view }
 }

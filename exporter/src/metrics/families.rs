@@ -82,7 +82,7 @@ const VARIANTS: [VariantFamily; 13] = [
 ];
 
 const VIOLATIONS: [Family<()>; 1] =
-    [counter("vvtv_playlist_violations_total", "New playlists that broke a rule of RFC 8216, by rule.", ())];
+    [counter("vvtv_playlist_violations_total", "New playlists that broke a rule of HLS, by rule.", ())];
 
 /// Playlists.
 #[derive(Default)]
@@ -92,7 +92,11 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, views: &Views) {
+    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
+        for (check, count) in views.hls.iter().flat_map(|hls| &hls.master_violations) {
+            let more = Labels::new(&[("variant", ""), ("check", check.label())]);
+            self.violations.push(labels, &more, [Some(*count as f64)]);
+        }
         for view in views.hls.iter().flat_map(|hls| &hls.variants) {
             let variant = Variant { now, config, view };
             let values = VARIANTS.each_ref().map(|family| (family.value)(&variant));

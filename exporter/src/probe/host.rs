@@ -153,7 +153,8 @@ impl Looker {
         }
     }
 
-    /// Looks at everything but the filesystem, which may hang; the first thing that fails is the outcome, and what can be seen is seen all the same.
+    /// Looks at everything but the filesystem, which may hang. The first thing that fails is the outcome, and what can be seen is seen
+    /// all the same.
     fn look(&mut self) -> (HostView, Result<(), ProbeError>) {
         let mut seen = HostView { machine: self.machine(), ..HostView::default() };
         #[cfg(target_os = "linux")]

@@ -5,11 +5,13 @@ use std::time::Duration;
 use rstest::rstest;
 use vvtv_exporter::config::Location;
 use vvtv_exporter::health::Failure;
-use vvtv_exporter::probe::hls::{HlsView, VariantView};
+use vvtv_exporter::probe::hls::{Check, HlsView, VariantView};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::Watching;
+use tokio::time::timeout;
+
+use super::{PATIENCE, Watching};
 
 const ONE_SEGMENT: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n";
 
@@ -69,6 +71,37 @@ async fn what_is_answered_is_told(
     let view = polled_once(&format!("{}/live", server.uri())).await;
     assert_eq!(facts(&view), expected, "{view:?}");
     assert!(view.variants.iter().all(|variant| variant.request_duration > Duration::ZERO));
+}
+
+#[tokio::test]
+async fn what_a_master_breaks_is_counted_once_for_each_new_one() {
+    let server = MockServer::start().await;
+    let master = |bandwidth: u32| {
+        let body = format!(
+            "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:AVERAGE-BANDWIDTH=9,BANDWIDTH={bandwidth}\nv.m3u8\n"
+        );
+        Mock::given(method("GET")).and(path("/live")).respond_with(answers(200, &body))
+    };
+    Mock::given(path("/v.m3u8")).respond_with(answers(200, ONE_SEGMENT)).mount(&server).await;
+    let first = master(900_000).mount_as_scoped(&server).await;
+    let mut watching = Watching::start(Location::Http(format!("{}/live", server.uri()).parse().unwrap()));
+    let counts =
+        |view: &HlsView| view.master_violations.iter().map(|(check, count)| (*check, *count)).collect::<Vec<_>>();
+    let asked_again = async {
+        while first.received_requests().await.len() < 3 {
+            watching.view.changed().await.unwrap();
+        }
+    };
+    timeout(PATIENCE, asked_again).await.expect("the master is read again");
+    let expected = [(Check::NotIdentifiable, 1), (Check::CodecsMissing, 1), (Check::CellularVariantMissing, 1)];
+    assert_eq!(counts(&watching.wait_for(|_| true).await), expected);
+    drop(first);
+    master(100_000).mount(&server).await;
+    let changed = watching.wait_for(|view| view.master_violations[&Check::CodecsMissing] > 1).await;
+    let expected = [(Check::NotIdentifiable, 2), (Check::CodecsMissing, 2), (Check::CellularVariantMissing, 1)];
+    assert_eq!(counts(&changed), expected);
+    assert!(changed.variants.iter().all(|variant| !variant.violations.contains_key(&Check::NotIdentifiable)));
+    watching.end().await;
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
-//! Does a media playlist keep the rules: by itself, against the one before it, and beside the other variants? Pure.
+//! Does a media playlist keep the rules: by itself, against the one before it, and beside the other variants? Does a master? Pure.
 //!
 //! The list is closed, because each check is a label value. A rule that a playlist breaks is counted once for each new playlist that
 //! breaks it.
 
-use super::playlist::{Media, Segment};
+use super::playlist::{MasterPlaylist, Media, Mutability, Segment};
 
 /// Dates of consecutive segments may differ from their durations by this much.
 const DATE_TOLERANCE_SECONDS: f64 = 1.0;
 
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $label:literal,)+) => {
-        /// A rule of the standard.
+        /// A rule of the standard, or of authors.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Check {
             $($(#[doc = $doc])+ $variant,)+
@@ -48,6 +48,10 @@ checks! {
     VersionTooLow = "version_too_low",
     /// `EXT-X-KEY` without `URI` (§4.3.2.4).
     KeyWithoutUri = "key_without_uri",
+    /// `EXT-X-KEY` of method `NONE` with other attributes (§4.3.2.4).
+    KeyNoneWithAttributes = "key_none_with_attributes",
+    /// `EXT-X-MAP` under an `AES-128` key without `IV` (rfc8216bis §4.4.4.5).
+    MapKeyWithoutIv = "map_key_without_iv",
     /// `EXT-X-GAP`: a segment that cannot be played (rfc8216bis §4.4.4.7).
     GapListed = "gap_listed",
     /// The media sequence went back (§6.2.2).
@@ -64,10 +68,18 @@ checks! {
     DiscontinuitySequence = "discontinuity_sequence",
     /// Less than three target durations remain after segments were removed (§6.2.2).
     RemovedTooEarly = "removed_too_early",
+    /// `EXT-X-VERSION` changed (§6.2.1).
+    VersionChanged = "version_changed",
+    /// A playlist of `EXT-X-PLAYLIST-TYPE:EVENT` lost segments, or one of `VOD` changed, or the type did (§4.3.3.5).
+    PlaylistTypeBroken = "playlist_type_broken",
     /// `EXT-X-ENDLIST` was taken back, or segments followed it (§4.3.3.4).
     ChangedAfterEnd = "changed_after_end",
     /// Dates of consecutive segments do not fit their durations, and no discontinuity says why (§4.3.2.6, §6.2.1).
     DateJump = "date_jump",
+    /// `EXT-X-DATERANGE` that ends before it begins, lasts less than nothing, or has `END-ON-NEXT` without `CLASS` or with an end (§4.3.2.7).
+    BadDateRange = "bad_date_range",
+    /// `EXT-X-DATERANGE` in a playlist without `EXT-X-PROGRAM-DATE-TIME` (§4.3.2.7).
+    DateRangeWithoutDate = "date_range_without_date",
     /// A SCTE-35 cue out after a cue out, or in after in (§4.3.2.7.1; `EXT-X-CUE-OUT` and `-IN` likewise).
     CueWithoutPartner = "cue_without_partner",
     /// Variants have different target durations (§6.2.4).
@@ -76,8 +88,24 @@ checks! {
     VariantsDiscontinuitySequence = "variants_discontinuity_sequence",
     /// A variant's media ends more than one and a half target durations before another's, by their dates or numbers (§6.2.4).
     VariantsDrift = "variants_drift",
+    /// Variants have different `EXT-X-PLAYLIST-TYPE`s (§6.2.4).
+    VariantsPlaylistType = "variants_playlist_type",
     /// A variant has ended and another goes on (§4.3.3.4, §6.2.4).
     VariantsEnd = "variants_end",
+    /// Neither the path ends in `.m3u8` or `.m3u`, nor does `Content-Type` tell that it is a playlist (§4).
+    NotIdentifiable = "not_identifiable",
+    /// A variant names a group of renditions that no `EXT-X-MEDIA` defines (§4.3.4.2).
+    RenditionGroupMissing = "rendition_group_missing",
+    /// Two renditions of a group have one `NAME`, or are both the default (§4.3.4.1.1).
+    RenditionsAlike = "renditions_alike",
+    /// A variant without `CODECS` (§4.3.4.2).
+    CodecsMissing = "codecs_missing",
+    /// A variant without `AVERAGE-BANDWIDTH` (Apple's HLS Authoring Specification).
+    AverageBandwidthMissing = "average_bandwidth_missing",
+    /// A master without `EXT-X-INDEPENDENT-SEGMENTS` (Apple's HLS Authoring Specification).
+    IndependentSegmentsMissing = "independent_segments_missing",
+    /// No variant for mobile networks, of 192 kb/s or less (Apple's HLS Authoring Specification).
+    CellularVariantMissing = "cellular_variant_missing",
 }
 
 /// The rules that `media` breaks, given the playlist before it; each at most once, in the order of [`Check::ALL`].
@@ -88,6 +116,7 @@ pub fn violations(before: Option<&Media>, media: &Media) -> Vec<Check> {
     Check::ALL.iter().copied().filter(|check| alone(check) || after(check)).collect()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other rules are about other playlists, before it or beside it")]
 fn broken_alone(check: Check, media: &Media) -> bool {
     let tally = media.tally;
     match check {
@@ -101,21 +130,13 @@ fn broken_alone(check: Check, media: &Media) -> bool {
         Check::VersionTooLow => tally.version_needed > media.version,
         Check::CueWithoutPartner => tally.cues_without_partner > 0,
         Check::KeyWithoutUri => tally.keys_without_uri > 0,
+        Check::KeyNoneWithAttributes => tally.none_keys_with_attributes > 0,
+        Check::MapKeyWithoutIv => tally.maps_without_iv > 0,
+        Check::BadDateRange => tally.bad_date_ranges > 0,
+        Check::DateRangeWithoutDate => tally.date_ranges > 0 && tally.dates == 0,
         Check::GapListed => tally.gaps > 0,
         Check::DateJump => media.recent.windows(2).any(date_jumps),
-        Check::TargetDurationChanged
-        | Check::MediaSequenceRegress
-        | Check::MediaSequenceGap
-        | Check::PlaylistShrinks
-        | Check::SegmentChanged
-        | Check::SegmentDurationChanged
-        | Check::DiscontinuitySequence
-        | Check::RemovedTooEarly
-        | Check::ChangedAfterEnd
-        | Check::VariantsTargetDuration
-        | Check::VariantsDiscontinuitySequence
-        | Check::VariantsDrift
-        | Check::VariantsEnd => false,
+        _ => false,
     }
 }
 
@@ -125,6 +146,7 @@ fn date_jumps(pair: &[Segment]) -> bool {
     !second.discontinuous && (from + first.seconds - to).abs() > DATE_TOLERANCE_SECONDS
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other rules are about the playlist by itself or beside others")]
 fn broken_after(check: Check, before: &Media, media: &Media) -> bool {
     let end = |media: &Media| media.media_sequence.saturating_add(media.segments as u64);
     let regressed = media.media_sequence < before.media_sequence;
@@ -148,21 +170,17 @@ fn broken_after(check: Check, before: &Media, media: &Media) -> bool {
             let least = 3.0 * media.target_duration_seconds.unwrap_or(0) as f64;
             removed && !media.ended && media.listed_seconds + f64::EPSILON < least
         }
+        Check::VersionChanged => media.version != before.version,
+        Check::PlaylistTypeBroken => {
+            media.mutability != before.mutability
+                || match media.mutability {
+                    Mutability::Sliding => false,
+                    Mutability::Event => removed || end(media) < end(before),
+                    Mutability::Vod => removed || regressed || end(media) != end(before),
+                }
+        }
         Check::ChangedAfterEnd => before.ended && (!media.ended || end(media) != end(before)),
-        Check::BadTag
-        | Check::MixedPlaylist
-        | Check::TargetDurationMissing
-        | Check::TargetDurationExceeded
-        | Check::DurationMissing
-        | Check::VersionTooLow
-        | Check::KeyWithoutUri
-        | Check::GapListed
-        | Check::DateJump
-        | Check::CueWithoutPartner
-        | Check::VariantsTargetDuration
-        | Check::VariantsDiscontinuitySequence
-        | Check::VariantsDrift
-        | Check::VariantsEnd => false,
+        _ => false,
     }
 }
 
@@ -200,10 +218,31 @@ pub fn violations_across(media: &Media, others: &[&Media]) -> Vec<Check> {
     if others.iter().any(|other| is_behind(media, other)) {
         found.push(Check::VariantsDrift);
     }
+    if others.iter().any(|other| other.mutability != media.mutability) {
+        found.push(Check::VariantsPlaylistType);
+    }
     if media.ended && others.iter().any(|other| !other.ended) {
         found.push(Check::VariantsEnd);
     }
     found
+}
+
+/// The most that a variant for mobile networks may need, bits per second.
+const CELLULAR_BITS_PER_SECOND_MAX: u64 = 192_000;
+
+/// The rules that a master playlist breaks, those of authors included.
+#[must_use]
+pub fn violations_of_master(master: &MasterPlaylist) -> Vec<Check> {
+    let has_cellular = master.least_bits_per_second.is_none_or(|least| least <= CELLULAR_BITS_PER_SECOND_MAX);
+    let rules = [
+        (master.groups_undefined > 0, Check::RenditionGroupMissing),
+        (master.renditions_alike > 0, Check::RenditionsAlike),
+        (master.variants_without_codecs > 0, Check::CodecsMissing),
+        (master.variants_without_average > 0, Check::AverageBandwidthMissing),
+        (!master.independent_segments, Check::IndependentSegmentsMissing),
+        (!has_cellular, Check::CellularVariantMissing),
+    ];
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, check)| check).collect()
 }
 
 /// Dates tell it best. Without them numbers do, as long as they are near: variants may count from different beginnings.

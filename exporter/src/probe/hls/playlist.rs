@@ -18,12 +18,31 @@ pub const RECENT_MAX: usize = 64;
 /// A playlist.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Playlist {
-    /// A master playlist: what it names, in its order, each URI once.
-    Master(Vec<Named>),
+    /// A master playlist.
+    Master(MasterPlaylist),
     /// A media playlist.
     Media(Media),
     /// A manifest of MPEG-DASH, where a playlist was asked for.
     Presentation(Presentation),
+}
+
+/// What matters of a master playlist.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MasterPlaylist {
+    /// What it names, in its order, each URI once.
+    pub named: Vec<Named>,
+    /// `EXT-X-INDEPENDENT-SEGMENTS` stands there.
+    pub independent_segments: bool,
+    /// The least `BANDWIDTH` of a variant.
+    pub least_bits_per_second: Option<u64>,
+    /// Variants without `CODECS`.
+    pub variants_without_codecs: usize,
+    /// Variants without `AVERAGE-BANDWIDTH`.
+    pub variants_without_average: usize,
+    /// Renditions of a group with the name of another, or by default beside another.
+    pub renditions_alike: usize,
+    /// Groups that a variant names and no `EXT-X-MEDIA` defines.
+    pub groups_undefined: usize,
 }
 
 /// A variant, or a rendition of its own (a separate audio track can freeze alone), that a master names.
@@ -33,6 +52,18 @@ pub struct Named {
     pub uri: String,
     /// `BANDWIDTH` of a variant: no segment should need more (RFC 8216 §4.3.4.2).
     pub bits_per_second: Option<u64>,
+}
+
+/// `EXT-X-PLAYLIST-TYPE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mutability {
+    /// The tag is absent: segments come and go.
+    #[default]
+    Sliding,
+    /// `EVENT`: segments come.
+    Event,
+    /// `VOD`: nothing changes.
+    Vod,
 }
 
 /// What matters of a media playlist.
@@ -54,6 +85,8 @@ pub struct Media {
     pub discontinuity_sequence: u64,
     /// `EXT-X-VERSION`, 1 when absent (RFC 8216 §4.3.1.2).
     pub version: u64,
+    /// `EXT-X-PLAYLIST-TYPE`.
+    pub mutability: Mutability,
     /// `EXT-X-ENDLIST` stands there.
     pub ended: bool,
     /// The last segments, oldest first, at most [`RECENT_MAX`].
@@ -75,6 +108,16 @@ pub struct Tally {
     pub gaps: usize,
     /// `EXT-X-KEY` with a method and without a URI.
     pub keys_without_uri: usize,
+    /// `EXT-X-KEY` with method `NONE` and further attributes.
+    pub none_keys_with_attributes: usize,
+    /// `EXT-X-MAP` under a key of method `AES-128` that has no `IV`.
+    pub maps_without_iv: usize,
+    /// `EXT-X-DATERANGE`.
+    pub date_ranges: usize,
+    /// `EXT-X-DATERANGE` whose attributes contradict one another.
+    pub bad_date_ranges: usize,
+    /// `EXT-X-PROGRAM-DATE-TIME`.
+    pub dates: usize,
     /// Tags that only a master playlist may have.
     pub master_tags: usize,
     /// SCTE-35 cues out that follow one another without a cue in between, or in without out.

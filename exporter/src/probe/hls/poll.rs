@@ -1,5 +1,6 @@
 //! Polling a stream's playlists: the configured one, and the variants that a master names.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::conformance::violations_across;
-use super::playlist::{Media, Named, Playlist, parse};
-use super::variant::{Variant, VariantView, resolve};
+use super::conformance::{Check, violations_across, violations_of_master};
+use super::playlist::{MasterPlaylist, Media, Named, Playlist, parse};
+use super::variant::{Variant, VariantView, count, digest, not_identifiable, resolve};
 use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::Document;
@@ -52,6 +53,8 @@ pub struct HlsView {
     pub health: Health,
     /// At least one, also before anything was seen. Most streams have one, which then lies where the scrape looks anyway.
     pub variants: SmallVec<[VariantView; 1]>,
+    /// How often each rule was broken by the master playlist itself.
+    pub master_violations: BTreeMap<Check, u64>,
 }
 
 impl HlsView {
@@ -59,7 +62,7 @@ impl HlsView {
     #[must_use]
     pub fn starting(stream: &str, now: Now, remembered: &Remembered) -> Self {
         let only = Variant::new(stream, ONLY_VARIANT, now, remembered);
-        Self { health: Health::default(), variants: smallvec![only.view] }
+        Self { health: Health::default(), variants: smallvec![only.view], master_violations: BTreeMap::new() }
     }
 }
 
@@ -96,12 +99,14 @@ struct Poller {
     tools: Tools,
     health: Health,
     master: Option<Master>,
+    master_violations: BTreeMap<Check, u64>,
     variants: Vec<Variant>,
 }
 
 /// A master playlist that was read.
 struct Master {
     polls_until_reread: u32,
+    digest: u64,
     /// It named more variants than are watched.
     truncated: bool,
 }
@@ -110,12 +115,20 @@ impl Poller {
     fn new(spec: HlsSpec, tools: Tools) -> Self {
         let started = tools.clock.now();
         let variants = vec![Variant::new(&spec.stream, ONLY_VARIANT, started, &tools.remembered)];
-        Self { spec, started, tools, health: Health::default(), master: None, variants }
+        Self {
+            spec,
+            started,
+            tools,
+            health: Health::default(),
+            master: None,
+            master_violations: BTreeMap::new(),
+            variants,
+        }
     }
 
     fn view(&self) -> HlsView {
         let variants = self.variants.iter().map(|variant| variant.view.clone()).collect();
-        HlsView { health: self.health.clone(), variants }
+        HlsView { health: self.health.clone(), variants, master_violations: self.master_violations.clone() }
     }
 
     async fn poll(&mut self) {
@@ -157,7 +170,7 @@ impl Poller {
             return Ok(());
         }
         let playlist = match read_playlist(&document).await? {
-            Playlist::Master(named) => return self.adopt_master(&named, &document.location, now),
+            Playlist::Master(master) => return self.adopt_master(&master, &document, now),
             Playlist::Presentation(presentation) => return self.take_presentation(&presentation, &document).await,
             media @ Playlist::Media(_) => media,
         };
@@ -213,10 +226,11 @@ impl Poller {
         self.gather(takes).await.and(outcome)
     }
 
-    fn adopt_master(&mut self, named: &[Named], base: &Location, now: Now) -> Result<(), ProbeError> {
+    fn adopt_master(&mut self, master: &MasterPlaylist, document: &Document, now: Now) -> Result<(), ProbeError> {
+        let (named, digest) = (&master.named, digest(document));
         let mut variants = Vec::new();
         for Named { uri, bits_per_second } in named.iter().take(VARIANTS_MAX) {
-            let location = resolve(base, uri)?;
+            let location = resolve(&document.location, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
             let mut variant = self.variant(&name, now);
             variant.location = Some(location);
@@ -233,7 +247,11 @@ impl Poller {
                 "only the first {VARIANTS_MAX} variants are watched"
             );
         }
-        self.master = Some(Master { polls_until_reread: MASTER_EVERY, truncated: named.len() > VARIANTS_MAX });
+        if self.master.as_ref().is_none_or(|known| known.digest != digest) {
+            count(&mut self.master_violations, violations_of_master(master));
+            count(&mut self.master_violations, not_identifiable(document));
+        }
+        self.master = Some(Master { polls_until_reread: MASTER_EVERY, digest, truncated: named.len() > VARIANTS_MAX });
         self.variants = variants;
         Ok(())
     }

@@ -128,9 +128,7 @@ impl Variant {
     }
 
     pub(super) fn count(&mut self, broken: Vec<Check>) {
-        for check in broken {
-            *self.view.violations.entry(check).or_default() += 1;
-        }
+        count(&mut self.view.violations, broken);
     }
 
     /// Takes a playlist that was read.
@@ -151,6 +149,7 @@ impl Variant {
         self.digest = Some(digest(document));
         self.changed = true;
         self.count(violations(self.media.as_deref(), &media));
+        self.count(not_identifiable(document));
         self.keep(media);
         Ok(())
     }
@@ -239,7 +238,19 @@ impl Variant {
     }
 }
 
-fn digest(document: &Document) -> u64 {
+/// Counts the rules that a new playlist broke.
+pub(super) fn count(violations: &mut BTreeMap<Check, u64>, broken: Vec<Check>) {
+    for check in broken {
+        *violations.entry(check).or_default() += 1;
+    }
+}
+
+/// The rule about what a playlist comes as.
+pub(super) fn not_identifiable(document: &Document) -> Vec<Check> {
+    if document.identifiable { Vec::new() } else { vec![Check::NotIdentifiable] }
+}
+
+pub(super) fn digest(document: &Document) -> u64 {
     let mut hasher = DefaultHasher::new();
     document.body.hash(&mut hasher);
     hasher.finish()

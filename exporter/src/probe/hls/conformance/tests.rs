@@ -11,6 +11,13 @@ fn media(body: &str) -> Media {
     }
 }
 
+fn master(body: &str) -> MasterPlaylist {
+    match parse(format!("#EXTM3U\n{body}").as_bytes()) {
+        Ok(Playlist::Master(master)) => master,
+        other => panic!("expected a master playlist, got {other:?}"),
+    }
+}
+
 /// Version 3, target duration 2, from `first` to `last`, each two seconds long.
 fn plain(first: u64, last: u64) -> String {
     let segments: String = (first..=last).map(|n| format!("#EXTINF:2.000,\n{n}.ts\n")).collect();
@@ -22,7 +29,12 @@ fn labels(found: &[Check]) -> Vec<&'static str> {
 }
 
 const HEAD: &str = "#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n";
+const HEAD6: &str = "#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n";
 const DATED: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00.000+0000\n#EXTINF:2,\na.ts\n";
+
+fn range(attributes: &str) -> String {
+    format!("{HEAD}{DATED}#EXT-X-DATERANGE:ID=\"1\",START-DATE=\"2026-11-22T15:00:00Z\"{attributes}\n")
+}
 
 #[rstest]
 #[case::good(plain(5, 10), &[])]
@@ -37,6 +49,21 @@ const DATED: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00.000+0000\n#EXT
 #[case::no_duration(format!("{HEAD}#EXTINF:2,\na.ts\nb.ts\n"), &["duration_missing"])]
 #[case::old_version("#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\na.ts\n".to_owned(), &["version_too_low"])]
 #[case::no_key(format!("{HEAD}#EXT-X-KEY:METHOD=AES-128\n#EXTINF:2,\na.ts\n"), &["key_without_uri"])]
+#[case::no_method_with_uri(
+    format!("{HEAD}#EXT-X-KEY:METHOD=NONE,URI=\"k\"\n#EXTINF:2,\na.ts\n"), &["key_none_with_attributes"])]
+#[case::good_map_key(
+    format!("{HEAD6}#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x0\n#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:2,\na.mp4\n"), &[])]
+#[case::good_map_before_its_key(
+    format!("{HEAD6}#EXT-X-MAP:URI=\"i.mp4\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2,\na.mp4\n"), &[])]
+#[case::map_key_without_iv(
+    format!("{HEAD6}#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:2,\na.mp4\n"), &["map_key_without_iv"])]
+#[case::good_range(range(",END-DATE=\"2026-11-22T15:00:30Z\",DURATION=30"), &[])]
+#[case::good_range_until_the_next(range(",CLASS=\"break\",END-ON-NEXT=YES"), &[])]
+#[case::range_backwards(range(",END-DATE=\"2026-11-22T14:00:00Z\""), &["bad_date_range"])]
+#[case::range_of_less_than_nothing(range(",DURATION=-1"), &["bad_date_range"])]
+#[case::range_until_the_next_of_no_class(range(",END-ON-NEXT=YES"), &["bad_date_range"])]
+#[case::range_with_two_ends(range(",CLASS=\"break\",END-ON-NEXT=YES,DURATION=30"), &["bad_date_range"])]
+#[case::range_without_date(range("").replace(DATED, "#EXTINF:2,\na.ts\n"), &["date_range_without_date"])]
 #[case::gap(format!("{HEAD}#EXTINF:2,\na.ts\n#EXT-X-GAP\n#EXTINF:2,\nb.ts\n"), &["gap_listed"])]
 #[case::dates(format!("{HEAD}{DATED}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &["date_jump"])]
 #[case::good_break(
@@ -44,7 +71,7 @@ const DATED: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00.000+0000\n#EXT
 #[case::break_in_a_break(
     format!("{HEAD}#EXT-X-CUE-OUT:30\n#EXTINF:2,\na.ts\n#EXT-X-CUE-OUT:30\n#EXTINF:2,\nb.ts\n"), &["cue_without_partner"])]
 #[case::scte35_twice_in(
-    format!("{HEAD}#EXT-X-DATERANGE:ID=\"1\",START-DATE=\"2026-11-22T15:00:00Z\",SCTE35-IN=0xFC\n#EXTINF:2,\na.ts\n\
+    format!("{HEAD}#EXT-X-DATERANGE:ID=\"1\",START-DATE=\"2026-11-22T15:00:00Z\",SCTE35-IN=0xFC\n{DATED}\
              #EXT-X-DATERANGE:ID=\"2\",START-DATE=\"2026-11-22T15:00:02Z\",SCTE35-IN=0xFC\n#EXTINF:2,\nb.ts\n"), &["cue_without_partner"])]
 #[case::map_in_version_3(format!("{HEAD}#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:2,\na.mp4\n"), &["version_too_low"])]
 #[case::byte_range_in_version_3(format!("{HEAD}#EXT-X-BYTERANGE:9@0\n#EXTINF:2,\na.ts\n"), &["version_too_low"])]
@@ -54,6 +81,10 @@ const DATED: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00.000+0000\n#EXT
     format!("{HEAD}{DATED}#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &[])]
 fn a_playlist_by_itself(#[case] body: String, #[case] expected: &[&str]) {
     assert_eq!(labels(&violations(None, &media(&body))), expected, "{body}");
+}
+
+fn typed(kind: &str, first: u64, last: u64) -> String {
+    format!("#EXT-X-PLAYLIST-TYPE:{kind}\n{}", plain(first, last))
 }
 
 fn with_discontinuity(first: u64, last: u64, before: u64) -> String {
@@ -75,6 +106,11 @@ fn with_discontinuity(first: u64, last: u64, before: u64) -> String {
     with_discontinuity(5, 10, 5), format!("#EXT-X-DISCONTINUITY-SEQUENCE:1\n{}", plain(6, 11)), &[])]
 #[case::discontinuity_stays(with_discontinuity(5, 10, 8), with_discontinuity(6, 11, 8), &[])]
 #[case::too_early(plain(5, 7), plain(6, 7), &["removed_too_early"])]
+#[case::version(plain(5, 10), plain(6, 11).replace("VERSION:3", "VERSION:4"), &["version_changed"])]
+#[case::event_grows(typed("EVENT", 5, 10), typed("EVENT", 5, 11), &[])]
+#[case::event_slides(typed("EVENT", 5, 10), typed("EVENT", 6, 11), &["playlist_type_broken"])]
+#[case::recording_grows(typed("VOD", 5, 10), typed("VOD", 5, 11), &["playlist_type_broken"])]
+#[case::type_changes(typed("EVENT", 5, 10), plain(5, 10), &["playlist_type_broken"])]
 #[case::after_end(plain(5, 10) + "#EXT-X-ENDLIST\n", plain(6, 11), &["changed_after_end"])]
 fn a_playlist_after_another(#[case] before: String, #[case] after: String, #[case] expected: &[&str]) {
     let before = media(&before);
@@ -89,6 +125,7 @@ fn a_playlist_after_another(#[case] before: String, #[case] after: String, #[cas
 #[case::counts_from_another_beginning(plain(900, 905), &[])]
 #[case::behind(plain(3, 8), &[])]
 #[case::shorter_target(plain(5, 10).replace("DURATION:2", "DURATION:1"), &["variants_target_duration"])]
+#[case::another_type(typed("EVENT", 5, 10), &["variants_playlist_type"])]
 #[case::counts_a_discontinuity(
     format!("#EXT-X-DISCONTINUITY-SEQUENCE:1\n{}", plain(5, 10)), &["variants_discontinuity_sequence"])]
 fn a_playlist_beside_another_variants(#[case] other: String, #[case] expected: &[&str]) {
@@ -110,6 +147,27 @@ fn an_end_that_the_others_do_not_share() {
     let (ended, live) = (media(&(plain(5, 10) + "#EXT-X-ENDLIST\n")), media(&plain(5, 10)));
     assert_eq!(labels(&violations_across(&ended, &[&live])), ["variants_end"]);
     assert_eq!(violations_across(&ended, &[&ended]), []);
+}
+
+const VARIANTS: &str = "#EXT-X-INDEPENDENT-SEGMENTS\n\
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",DEFAULT=YES,URI=\"en.m3u8\"\n\
+    #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"de\",URI=\"de.m3u8\"\n\
+    #EXT-X-STREAM-INF:BANDWIDTH=192000,AVERAGE-BANDWIDTH=150000,CODECS=\"mp4a.40.2\",AUDIO=\"a\"\nlow.m3u8\n\
+    #EXT-X-STREAM-INF:BANDWIDTH=900000,AVERAGE-BANDWIDTH=800000,CODECS=\"avc1.4d401e,mp4a.40.2\",AUDIO=\"a\"\nmid.m3u8\n";
+
+#[rstest]
+#[case::good("", "", &[])]
+#[case::no_such_group("CODECS=\"mp4a.40.2\",AUDIO=\"a\"", "CODECS=\"mp4a.40.2\",AUDIO=\"b\"", &["rendition_group_missing"])]
+#[case::group_of_another_type("mp4a.40.2\",AUDIO=\"a\"\nmid", "mp4a.40.2\",VIDEO=\"a\"\nmid", &["rendition_group_missing"])]
+#[case::one_name_twice("NAME=\"de\"", "NAME=\"en\"", &["renditions_alike"])]
+#[case::two_defaults("NAME=\"de\"", "NAME=\"de\",DEFAULT=YES", &["renditions_alike"])]
+#[case::no_codecs(",CODECS=\"mp4a.40.2\"", "", &["codecs_missing"])]
+#[case::no_average(",AVERAGE-BANDWIDTH=150000", "", &["average_bandwidth_missing"])]
+#[case::dependent_segments("#EXT-X-INDEPENDENT-SEGMENTS\n", "", &["independent_segments_missing"])]
+#[case::nothing_for_mobile_networks("BANDWIDTH=192000", "BANDWIDTH=192001", &["cellular_variant_missing"])]
+fn a_master_playlist(#[case] what: &str, #[case] becomes: &str, #[case] expected: &[&str]) {
+    let body = VARIANTS.replacen(what, becomes, 1);
+    assert_eq!(labels(&violations_of_master(&master(&body))), expected, "{body}");
 }
 
 #[test]

@@ -1,24 +1,27 @@
 //! A playlist being read, line by line.
 
 use quick_m3u8::HlsLine;
-use quick_m3u8::tag::hls::{EnumeratedString, Method, Tag};
-use quick_m3u8::tag::{KnownTag, UnknownTag};
+use quick_m3u8::tag::hls::{Daterange, EnumeratedString, Key, Method, Tag};
+use quick_m3u8::tag::{HlsPlaylistType, KnownTag, UnknownTag};
 
-use super::{Identity, Media, Named, Playlist, RECENT_MAX, Segment};
+use super::{Identity, Media, Mutability, Playlist, RECENT_MAX, Segment};
 
-/// Different variants that are read from a master playlist.
-const VARIANTS_READ: usize = 256;
+mod master;
+
+use self::master::ReadingMaster;
 
 #[derive(Default)]
 pub(super) struct Reading {
     media: Media,
-    variants: Vec<Named>,
+    master: ReadingMaster,
     entries: usize,
     next_is: Next,
     next: NextSegment,
     discontinuities: u64,
     part: Option<String>,
     break_is_open: Option<bool>,
+    /// The key in force is of method `AES-128` and has no `IV`.
+    key_lacks_iv: bool,
 }
 
 /// What the next URI line is.
@@ -72,7 +75,10 @@ impl Reading {
         }
         let line = std::str::from_utf8(tag.as_bytes()).unwrap_or_default();
         match line.split_once(':').and_then(|(_, date)| unix_seconds(date.trim())) {
-            Some(seconds) => self.next.program_unix_seconds = Some(seconds),
+            Some(seconds) => {
+                self.media.tally.dates += 1;
+                self.next.program_unix_seconds = Some(seconds);
+            }
             None => self.bad_line(),
         }
     }
@@ -90,11 +96,29 @@ impl Reading {
         }
     }
 
-    fn named(&mut self, uri: &str, bits_per_second: Option<u64>) {
-        // Far more than are watched: enough to tell that there are too many, without comparing each with all.
-        let room = self.variants.len() < VARIANTS_READ && !uri.is_empty();
-        if room && self.variants.iter().all(|known| known.uri != uri) {
-            self.variants.push(Named { uri: uri.to_owned(), bits_per_second });
+    fn key(&mut self, key: &Key<'_>) {
+        let method = key.method();
+        let encrypted = method != EnumeratedString::Known(Method::None);
+        let attributes = [key.uri(), key.iv(), key.keyformatversions()];
+        let tally = &mut self.media.tally;
+        tally.keys_without_uri += usize::from(encrypted && key.uri().is_none());
+        tally.none_keys_with_attributes += usize::from(!encrypted && attributes.iter().any(Option::is_some));
+        self.key_lacks_iv = method == EnumeratedString::Known(Method::Aes128) && key.iv().is_none();
+        if key.keyformatversions().is_some() {
+            self.needs_version(5);
+        } else if key.iv().is_some() {
+            self.needs_version(2);
+        }
+    }
+
+    fn date_range(&mut self, range: &Daterange<'_>) {
+        let tally = &mut self.media.tally;
+        tally.date_ranges += 1;
+        tally.bad_date_ranges += usize::from(contradicts_itself(range));
+        if range.scte35_out().is_some() {
+            self.cue(true);
+        } else if range.scte35_in().is_some() {
+            self.cue(false);
         }
     }
 
@@ -120,31 +144,28 @@ impl Reading {
                 self.entries += 1;
                 self.part = Some(tag.uri().to_owned());
             }
-            Tag::Key(tag) => {
-                let encrypted = tag.method() != EnumeratedString::Known(Method::None);
-                media.tally.keys_without_uri += usize::from(encrypted && tag.uri().is_none());
-                if tag.keyformatversions().is_some() {
-                    self.needs_version(5);
-                } else if tag.iv().is_some() {
-                    self.needs_version(2);
-                }
-            }
+            Tag::Key(tag) => self.key(tag),
             Tag::Byterange(_) => self.needs_version(4),
-            Tag::Map(_) => self.needs_version(6),
-            Tag::Daterange(tag) => {
-                if tag.scte35_out().is_some() {
-                    self.cue(true);
-                } else if tag.scte35_in().is_some() {
-                    self.cue(false);
-                }
+            Tag::Map(_) => {
+                media.tally.maps_without_iv += usize::from(self.key_lacks_iv);
+                self.needs_version(6);
             }
+            Tag::Daterange(tag) => self.date_range(tag),
+            Tag::PlaylistType(tag) => {
+                media.mutability = match tag.playlist_type() {
+                    HlsPlaylistType::Event => Mutability::Event,
+                    HlsPlaylistType::Vod => Mutability::Vod,
+                };
+            }
+            Tag::IndependentSegments(_) => self.master.independent_segments(),
             Tag::StreamInf(tag) => {
                 media.tally.master_tags += 1;
+                self.master.variant(tag);
                 self.next_is = Next::Variant { bits_per_second: tag.bandwidth() };
             }
             Tag::Media(tag) => {
                 media.tally.master_tags += 1;
-                self.named(tag.uri().unwrap_or_default(), None);
+                self.master.rendition(tag);
             }
             Tag::IFrameStreamInf(_) | Tag::SessionData(_) | Tag::SessionKey(_) => {
                 media.tally.master_tags += 1;
@@ -157,7 +178,7 @@ impl Reading {
         self.entries += 1;
         match std::mem::take(&mut self.next_is) {
             Next::Nothing => self.media.tally.uris_without_duration += usize::from(!uri.is_empty()),
-            Next::Variant { bits_per_second } => self.named(uri, Some(bits_per_second)),
+            Next::Variant { bits_per_second } => self.master.named(uri, Some(bits_per_second)),
             Next::Segment { seconds } => self.segment(uri, seconds),
         }
     }
@@ -186,8 +207,8 @@ impl Reading {
     }
 
     pub(super) fn finish(mut self) -> Playlist {
-        if !self.variants.is_empty() && self.media.segments == 0 {
-            return Playlist::Master(self.variants);
+        if self.master.names_something() && self.media.segments == 0 {
+            return Playlist::Master(self.master.finish());
         }
         self.media.version = self.media.version.max(1);
         if let Some(newest) = &mut self.media.newest {
@@ -198,6 +219,17 @@ impl Reading {
         }
         Playlist::Media(self.media)
     }
+}
+
+/// It ends before it begins, lasts less than nothing, or lasts until the next of its class and has no class, or an end of its own.
+fn contradicts_itself(range: &Daterange<'_>) -> bool {
+    let ends = range.end_date();
+    let seconds = |date: String| unix_seconds(&date);
+    let [start, end] = [range.start_date(), ends].map(|date| seconds(date?.to_string()));
+    let backwards = matches!((start, end), (Some(start), Some(end)) if end < start);
+    let negative = [range.duration(), range.planned_duration()].into_iter().flatten().any(|seconds| seconds < 0.0);
+    let on_next = range.end_on_next() && (range.class().is_none() || range.duration().is_some() || ends.is_some());
+    backwards || negative || on_next
 }
 
 /// ISO 8601 with an offset, in the strict form of RFC 8216 and in ffmpeg's (`+0000`).
