@@ -58,7 +58,7 @@ fn a_killed_encoder_stays_dead_until_it_is_restarted() {
     let lab = Lab::publishing();
     let killed = lab.published();
     signal(killed, Signal::KILL);
-    let status = lab.wait_state("dead");
+    let status = lab.wait_dead();
     assert_eq!(status["reason"], "ffmpeg was killed by signal 9");
     assert!(status["next_start_seconds"].as_f64().unwrap() > 20.0, "{status:#}");
     let restarted =
@@ -230,7 +230,7 @@ fn several_flags_are_one_restart_and_unchanged_ones_none() {
 fn the_encoder_comes_back_with_the_server() {
     let mut lab = Lab::publishing();
     lab.stop_nginx();
-    let status = lab.wait_state("dead");
+    let status = lab.wait_dead();
     assert!(status["reason"].as_str().unwrap().starts_with("ffmpeg ended with exit code"), "{status:#}");
     // Let the pauses grow, so that the return cannot be mere luck.
     lab.wait_status("a long pause", |status| status["next_start_seconds"].as_f64() > Some(7.5));

@@ -455,6 +455,7 @@ impl Daemon {
                     format!("nothing was sent for {:.1} s", self.now().saturating_sub(at).as_secs_f64())
                 }
             }),
+            (Phase::Alive(_), State::Dead) => Some("the process has ended, how is not known yet".to_owned()),
             (_, State::Starting) => Some("the encoder is being started".to_owned()),
             _ => None,
         }

@@ -258,6 +258,14 @@ impl Lab {
         self.wait_status(state, |status| status["state"] == state)
     }
 
+    /// Waits until the encoder is dead, and the daemon knows how it ended, which it does not at once.
+    pub(crate) fn wait_dead(&self) -> Value {
+        self.wait_status("dead, and how", |status| {
+            assert!(status["state"] != "dead" || status["reason"].is_string(), "{status:#}");
+            status["state"] == "dead" && status["next_start_seconds"].is_number()
+        })
+    }
+
     pub(crate) fn wait_status(&self, what: &str, good: impl Fn(&Value) -> bool) -> Value {
         wait_for(what, 20, || {
             let status = self.status();
