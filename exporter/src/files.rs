@@ -16,7 +16,7 @@ const AT_ONCE: usize = 256;
 /// Threads that may hang, and with them the runtime's: those of files that hang are lost until the filesystem comes back, one a path.
 pub const THREADS_MAX: usize = 2048;
 
-/// Looks at files on threads of their own. Each hangs at most once at a time, whoever asks for it.
+/// Looks at files on threads of their own. A file that hangs is not looked at again until it comes back, whoever asks for it.
 #[derive(Clone, Debug)]
 pub struct Files {
     places: Arc<Semaphore>,
