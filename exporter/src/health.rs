@@ -31,11 +31,13 @@ pub enum Failure {
     Io,
     /// Nothing arrived for longer than it should take.
     Silent,
+    /// A list that lists nothing, a master that names nothing.
+    Empty,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Timeout,
         Self::Refused,
         Self::Unreachable,
@@ -48,6 +50,7 @@ impl Failure {
         Self::Rejected,
         Self::Io,
         Self::Silent,
+        Self::Empty,
     ];
 
     /// The label value.
@@ -66,6 +69,7 @@ impl Failure {
             Self::Rejected => "rejected",
             Self::Io => "io",
             Self::Silent => "silent",
+            Self::Empty => "empty",
         }
     }
 }
@@ -174,7 +178,7 @@ mod tests {
             edges.push(health.record(now, Duration::ZERO, outcome));
         }
         assert_eq!(edges, [Edge::Failed, Edge::Same, Edge::Failed, Edge::Recovered, Edge::Same, Edge::Failed]);
-        assert_eq!(health.failures, [3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(health.failures, [3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(health.failure(), Some(Failure::Timeout));
         assert_eq!(health.last_success, Some(now));
     }

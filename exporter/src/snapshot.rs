@@ -103,11 +103,26 @@ pub enum IngestState {
     NoPublisher,
     /// The server lists a publisher whose bytes stand still.
     Stalled,
+    /// The server answers, and wants a name and a password.
+    AuthRequired,
+    /// The server answers, and sends publishers elsewhere.
+    Redirected,
+    /// The server answers, and what it lists cannot tell of the publisher.
+    Unknown,
 }
 
 impl IngestState {
     /// Every state.
-    pub const ALL: [Self; 5] = [Self::Ok, Self::ServerDown, Self::ServerHung, Self::NoPublisher, Self::Stalled];
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::ServerDown,
+        Self::ServerHung,
+        Self::NoPublisher,
+        Self::Stalled,
+        Self::AuthRequired,
+        Self::Redirected,
+        Self::Unknown,
+    ];
 
     /// The label value.
     #[must_use]
@@ -118,13 +133,16 @@ impl IngestState {
             Self::ServerHung => "server_hung",
             Self::NoPublisher => "no_publisher",
             Self::Stalled => "stalled",
+            Self::AuthRequired => "auth_required",
+            Self::Redirected => "redirected",
+            Self::Unknown => "unknown",
         }
     }
 
     /// The server responds.
     #[must_use]
     pub const fn is_up(self) -> bool {
-        matches!(self, Self::Ok | Self::NoPublisher | Self::Stalled)
+        !matches!(self, Self::ServerDown | Self::ServerHung)
     }
 }
 
@@ -207,7 +225,7 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
             let sends = heard.is_some_and(|heard| heard.saturating_sub(arrived) > stream.timing.stalled_after);
             return if sends { Stage::Ingest } else { Stage::Encoder };
         }
-        Some(IngestState::Ok) | None => {}
+        Some(IngestState::Ok | IngestState::AuthRequired | IngestState::Redirected | IngestState::Unknown) | None => {}
     }
     if encoder.is_some_and(|encoder| {
         encoder.loss(now, stream.expected_drops_ratio).ratio > stream.thresholds.encoder_drops_ratio

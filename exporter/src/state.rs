@@ -46,7 +46,7 @@ struct Entry {
     sequence: u64,
     uri: String,
     discontinuity: u64,
-    part: Option<String>,
+    parts: u32,
     last_advance_unix_seconds: f64,
 }
 
@@ -107,8 +107,8 @@ impl Remembered {
             return Err(StateError::Version { path: path.to_owned(), version: file.version });
         }
         let variants = file.variants.into_iter().map(|entry| {
-            let Entry { stream, variant, sequence, uri, discontinuity, part, last_advance_unix_seconds } = entry;
-            let newest = Identity { sequence, uri, discontinuity, part };
+            let Entry { stream, variant, sequence, uri, discontinuity, parts, last_advance_unix_seconds } = entry;
+            let newest = Identity { sequence, discontinuity, parts, uri, range: None };
             ((stream, variant), Advance { newest, unix_seconds: last_advance_unix_seconds })
         });
         Ok(Self { variants: variants.collect() })
@@ -143,7 +143,7 @@ impl Remembered {
             sequence: advance.newest.sequence,
             uri: advance.newest.uri.clone(),
             discontinuity: advance.newest.discontinuity,
-            part: advance.newest.part.clone(),
+            parts: advance.newest.parts,
             last_advance_unix_seconds: advance.unix_seconds,
         });
         let bytes = serde_json::to_vec(&File { version: VERSION, variants: variants.collect() })
@@ -172,7 +172,7 @@ mod tests {
     use std::time::Duration;
 
     fn remembered() -> Remembered {
-        let newest = Identity { sequence: 8, uri: "main-8.ts".to_owned(), discontinuity: 1, part: None };
+        let newest = Identity { sequence: 8, discontinuity: 1, parts: 0, uri: "main-8.ts".to_owned(), range: None };
         let advance = Advance { newest, unix_seconds: 1000.5 };
         Remembered { variants: BTreeMap::from([(("main".to_owned(), "media".to_owned()), advance)]) }
     }

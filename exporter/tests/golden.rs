@@ -19,7 +19,7 @@ use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, 
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
-use vvtv_exporter::probe::rtmp::RtmpView;
+use vvtv_exporter::probe::rtmp::{Answer, RtmpView};
 use vvtv_exporter::snapshot::Views;
 use vvtv_exporter::state::Remembered;
 use vvtv_toolkit::render::Labels;
@@ -98,7 +98,7 @@ fn streams() -> Tables {
         ["streams:\n".to_owned(), stream("main", ", queue: /q"), stream("frozen", ""), stream("näver", "")].concat();
     let config = Config::parse("golden.yml", &text).unwrap();
     let [main, frozen, never] = config.streams.as_slice() else { unreachable!("three streams") };
-    let up = || Some(Arc::new(RtmpView { health: health(at(30.0), [Ok(())]) }));
+    let up = || Some(Arc::new(RtmpView { health: health(at(30.0), [Ok(())]), answer: Some(Answer::Accepted) }));
 
     let healthy = Views {
         hls: Some(Arc::new(hls_view("main", "playlist-media-live.m3u8", &[29.5], health(at(30.0), [Ok(())])))),
@@ -133,7 +133,7 @@ fn streams() -> Tables {
             health: refused(),
             ..HlsView::starting(&never.name, at(0.0), &Remembered::default())
         })),
-        rtmp: Some(Arc::new(RtmpView { health: refused() })),
+        rtmp: Some(Arc::new(RtmpView { health: refused(), answer: None })),
         stat: Some(Arc::new(StatView {
             health: refused(),
             publishers: Publishers::new(StatTiming::from(never.timing)),

@@ -38,11 +38,24 @@ pub struct RtmpSpec {
     pub timeout: Duration,
 }
 
+/// How a server that is up answers `connect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Come in.
+    Accepted,
+    /// Not without a name and a password.
+    AuthRequired,
+    /// Go elsewhere.
+    Redirected,
+}
+
 /// What is known of an application.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RtmpView {
-    /// Of the probe.
+    /// Of the probe; up while the server answers, whatever it answers.
     pub health: Health,
+    /// The last answer.
+    pub answer: Option<Answer>,
 }
 
 /// Probes until stopped.
@@ -53,8 +66,9 @@ pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
         let Some(outcome) = stop.run_until_cancelled(handshake(&spec.endpoint, spec.timeout)).await else { return };
-        record(&mut health, &url, "rtmp", started, tools.clock.now(), outcome);
-        if view.send(Arc::new(RtmpView { health: health.clone() })).is_err() {
+        let answer = outcome.as_ref().ok().copied();
+        record(&mut health, &url, "rtmp", started, tools.clock.now(), outcome.map(|_| ()));
+        if view.send(Arc::new(RtmpView { health: health.clone(), answer })).is_err() {
             return;
         }
     }
@@ -65,7 +79,7 @@ pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>
 /// # Errors
 /// `Timeout` when the server is hung, `Refused` or `Unreachable` when nobody is there, `Rejected` when it does not know the
 /// application, `Closed` or `Malformed` when it does not speak RTMP.
-pub async fn handshake(endpoint: &RtmpEndpoint, limit: Duration) -> Result<(), ProbeError> {
+pub async fn handshake(endpoint: &RtmpEndpoint, limit: Duration) -> Result<Answer, ProbeError> {
     timeout(limit, converse(endpoint)).await.unwrap_or_else(|_| {
         Err(ProbeError::new(Failure::Timeout, format!("{} did not answer within {limit:?}", endpoint.url())))
     })
@@ -83,7 +97,7 @@ fn acknowledge_at_once(_: &TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn converse(endpoint: &RtmpEndpoint) -> Result<(), ProbeError> {
+async fn converse(endpoint: &RtmpEndpoint) -> Result<Answer, ProbeError> {
     let failed = |doing: &str, error: &std::io::Error| {
         ProbeError::new(io_reason(error), format!("{doing} {}: {error}", endpoint.url()))
     };
@@ -122,7 +136,7 @@ async fn converse(endpoint: &RtmpEndpoint) -> Result<(), ProbeError> {
         total += read;
         match reader.feed(buffer.get(..read).unwrap_or_default()) {
             Ok(None) => {}
-            Ok(Some(Reply::Accepted)) => return Ok(()),
+            Ok(Some(Reply::Accepted)) => return Ok(Answer::Accepted),
             Ok(Some(Reply::Refused)) => {
                 return Err(ProbeError::new(Failure::Rejected, format!("{} refuses the connection", endpoint.url())));
             }

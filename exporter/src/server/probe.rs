@@ -104,7 +104,7 @@ async fn ask_rtmp(target: &str, limit: Duration) -> Result<Found, ProbeError> {
         ("rtmp", Some(host)) if !app.is_empty() => {
             let (host, app) = (host.to_owned(), app.to_owned());
             let endpoint = RtmpEndpoint { host, port: url.port().unwrap_or(1935), app };
-            rtmp::handshake(&endpoint, limit).await.map(|()| Found::default())
+            rtmp::handshake(&endpoint, limit).await.map(|_| Found::default())
         }
         _ => Err(malformed(format!("`{target}` is not rtmp://HOST[:PORT]/APPLICATION[/STREAM]"))),
     }

@@ -84,14 +84,14 @@ impl Chain {
             let _ = stat.record(at(115), Duration::ZERO, Err(ProbeError::new(reason, "test")));
         }
         let mut hls = HlsView::starting("main", at(0), &Remembered::default());
-        let newest = Identity { sequence: 1, uri: "1.ts".to_owned(), discontinuity: 0, part: None };
+        let newest = Identity { sequence: 1, discontinuity: 0, parts: 0, uri: "1.ts".to_owned(), range: None };
         for variant in &mut hls.variants {
             let _ = variant.freshness.observe(at(self.segments_until), &newest, None);
         }
         hls.health = health(at(115), self.hls);
         Views {
             hls: Some(Arc::new(hls)),
-            rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp) })),
+            rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp), answer: None })),
             stat: Some(Arc::new(StatView { health: stat, publishers })),
             progress: Some(Arc::new(ProgressView { health: Health::default(), encoder })),
             queue: None,

@@ -142,7 +142,7 @@ async fn an_outage_is_as_old_after_a_restart_as_before() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state.json");
     let flag = format!("--state.file={}", state.display());
-    let entry = "{\"stream\":\"main\",\"variant\":\"media\",\"sequence\":8,\"uri\":\"8.ts\",\"discontinuity\":0,\"part\":null,\"last_advance_unix_seconds\":1000.5}";
+    let entry = "{\"stream\":\"main\",\"variant\":\"media\",\"sequence\":8,\"uri\":\"8.ts\",\"discontinuity\":0,\"parts\":0,\"last_advance_unix_seconds\":1000.5}";
     let file = format!("{{\"version\":1,\"variants\":[{entry}]}}");
     std::fs::write(&state, &file).unwrap();
     for _ in 0..2 {

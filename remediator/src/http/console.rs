@@ -192,11 +192,13 @@ pub(super) async fn asset(Path(file): Path<String>) -> Response {
 }
 
 /// Says `changed` whenever something was committed; ends when the server stops.
+///
+/// A browser drops an event without a data line (HTML Standard §9.2.6), and axum writes none for empty data.
 pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let stream =
         futures_util::stream::unfold((shared.changes.clone(), shared.stop.clone()), |(mut changes, stop)| async move {
             let changed = stop.run_until_cancelled(changes.changed()).await;
-            matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("")), (changes, stop)))
+            matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("changed")), (changes, stop)))
         });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }

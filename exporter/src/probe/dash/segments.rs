@@ -201,6 +201,7 @@ impl Part {
             uri: self.address(timeline, slot),
             seconds: slot.duration as f64 / timescale,
             discontinuous: false,
+            range: None,
             program_unix_seconds: presentation.available_from.map(|from| from + begins),
         }
     }

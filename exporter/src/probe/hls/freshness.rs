@@ -92,7 +92,7 @@ impl Freshness {
 /// Packagers that do not write `EXT-X-DISCONTINUITY-SEQUENCE` seem to lose discontinuities as old segments leave: that alone is no
 /// advance.
 fn is_same(known: &Identity, newest: &Identity) -> bool {
-    (known.sequence, &known.uri, &known.part) == (newest.sequence, &newest.uri, &newest.part)
+    (known.sequence, &known.uri, known.parts) == (newest.sequence, &newest.uri, newest.parts)
         && newest.discontinuity <= known.discontinuity
 }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn segment(sequence: u64, uri: &str, discontinuity: u64) -> Identity {
-        Identity { sequence, uri: uri.to_owned(), discontinuity, part: None }
+        Identity { sequence, discontinuity, parts: 0, uri: uri.to_owned(), range: None }
     }
 
     fn seconds(freshness: &Freshness, now: Now) -> u64 {

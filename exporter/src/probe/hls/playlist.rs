@@ -29,8 +29,10 @@ pub enum Playlist {
 /// What matters of a master playlist.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MasterPlaylist {
-    /// What it names, in its order, each URI once.
+    /// What it names, in its order.
     pub named: Vec<Named>,
+    /// `PATHWAY-ID` of `EXT-X-CONTENT-STEERING`: where players begin.
+    pub pathway: Option<String>,
     /// `EXT-X-INDEPENDENT-SEGMENTS` stands there.
     pub independent_segments: bool,
     /// The least `BANDWIDTH` of a variant.
@@ -45,13 +47,49 @@ pub struct MasterPlaylist {
     pub groups_undefined: usize,
 }
 
-/// A variant, or a rendition of its own (a separate audio track can freeze alone), that a master names.
+/// What a media playlist that a master names carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `EXT-X-STREAM-INF` with video, or that does not say.
+    Video,
+    /// `EXT-X-STREAM-INF` of audio codecs alone, or `EXT-X-MEDIA` of `TYPE=AUDIO`: a separate track can freeze alone.
+    Audio,
+    /// `EXT-X-MEDIA` of `TYPE=SUBTITLES`.
+    Subtitles,
+    /// `EXT-X-I-FRAME-STREAM-INF`.
+    IFrames,
+}
+
+/// The attributes that tell an entry of a master from others, wherever it lies (RFC 8216 §4.3.4; rfc8216bis §4.4.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attributes {
+    /// `RESOLUTION`, width and height.
+    pub resolution: Option<(u64, u64)>,
+    /// `CODECS` of a variant.
+    pub codecs: Option<String>,
+    /// `NAME`.
+    pub name: Option<String>,
+    /// `GROUP-ID` of a rendition.
+    pub group: Option<String>,
+    /// `LANGUAGE` of a rendition.
+    pub language: Option<String>,
+    /// `AUDIO`: the group of renditions that a variant plays with.
+    pub audio: Option<String>,
+    /// `PATHWAY-ID`.
+    pub pathway: Option<String>,
+}
+
+/// A media playlist that a master names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Where its media playlist is.
+    /// Where it is, with variables filled in.
     pub uri: String,
+    /// What it carries.
+    pub kind: Kind,
     /// `BANDWIDTH` of a variant: no segment should need more (RFC 8216 §4.3.4.2).
     pub bits_per_second: Option<u64>,
+    /// What tells it from others.
+    pub attributes: Attributes,
 }
 
 /// `EXT-X-PLAYLIST-TYPE`.
@@ -135,6 +173,8 @@ pub struct Segment {
     pub seconds: f64,
     /// A discontinuity stands before it.
     pub discontinuous: bool,
+    /// Which bytes of that resource it is, where it is not the whole.
+    pub range: Option<ByteRange>,
     /// `EXT-X-PROGRAM-DATE-TIME` of its beginning, Unix seconds.
     pub program_unix_seconds: Option<f64>,
 }
@@ -143,21 +183,33 @@ impl Segment {
     /// As the newest one of a list that counts no discontinuities.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        Identity { sequence: self.sequence, uri: self.uri.clone(), discontinuity: 0, part: None }
+        let Self { sequence, uri, range, .. } = self;
+        Identity { sequence: *sequence, discontinuity: 0, parts: 0, uri: uri.clone(), range: *range }
     }
 }
 
-/// Which segment is the newest: any difference is an advance, because a restarted packager begins anew at number 0.
+/// Bytes of a resource (`EXT-X-BYTERANGE`, RFC 8216 §4.3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ByteRange {
+    /// Of the first byte.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// What lies at the end of a list: its newest complete segment that is there, and what follows it in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Media sequence number of the newest complete segment.
     pub sequence: u64,
-    /// Its URI.
-    pub uri: String,
     /// Discontinuities before it, counted from the stream's beginning.
     pub discontinuity: u64,
-    /// The last partial segment after it.
-    pub part: Option<String>,
+    /// Partial segments after it that are there (`EXT-X-PART` without `GAP`).
+    pub parts: u32,
+    /// Its URI as listed; empty while there are only parts.
+    pub uri: String,
+    /// Which bytes of that resource it is, where it is not the whole.
+    pub range: Option<ByteRange>,
 }
 
 /// What is told of a playlist at every scrape.

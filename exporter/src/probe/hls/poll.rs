@@ -229,7 +229,7 @@ impl Poller {
     fn adopt_master(&mut self, master: &MasterPlaylist, document: &Document, now: Now) -> Result<(), ProbeError> {
         let (named, digest) = (&master.named, digest(document));
         let mut variants = Vec::new();
-        for Named { uri, bits_per_second } in named.iter().take(VARIANTS_MAX) {
+        for Named { uri, bits_per_second, .. } in named.iter().take(VARIANTS_MAX) {
             let location = resolve(&document.location, uri)?;
             let name: String = uri.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect();
             let mut variant = self.variant(&name, now);

@@ -18,7 +18,7 @@ pub(super) struct Reading {
     next_is: Next,
     next: NextSegment,
     discontinuities: u64,
-    part: Option<String>,
+    parts: u32,
     break_is_open: Option<bool>,
     /// The key in force is of method `AES-128` and has no `IV`.
     key_lacks_iv: bool,
@@ -142,7 +142,7 @@ impl Reading {
             }
             Tag::Part(tag) => {
                 self.entries += 1;
-                self.part = Some(tag.uri().to_owned());
+                self.parts += u32::from(!tag.gap());
             }
             Tag::Key(tag) => self.key(tag),
             Tag::Byterange(_) => self.needs_version(4),
@@ -185,7 +185,7 @@ impl Reading {
 
     fn segment(&mut self, uri: &str, seconds: f64) {
         let NextSegment { gap, discontinuous, program_unix_seconds } = std::mem::take(&mut self.next);
-        self.part = None;
+        self.parts = 0;
         let seconds = if seconds.is_finite() && seconds >= 0.0 { seconds } else { 0.0 };
         if seconds.fract() > 0.0 {
             self.needs_version(3);
@@ -198,12 +198,13 @@ impl Reading {
         // A gap is listed, but there is nothing to play.
         if !gap && !uri.is_empty() {
             let discontinuity = media.discontinuity_sequence.saturating_add(self.discontinuities);
-            media.newest = Some(Identity { sequence, uri: uri.to_owned(), discontinuity, part: None });
+            media.newest = Some(Identity { sequence, discontinuity, parts: 0, uri: uri.to_owned(), range: None });
         }
         if media.recent.len() == RECENT_MAX {
             media.recent.remove(0);
         }
-        media.recent.push(Segment { sequence, uri: uri.to_owned(), seconds, discontinuous, program_unix_seconds });
+        let uri = uri.to_owned();
+        media.recent.push(Segment { sequence, uri, seconds, discontinuous, range: None, program_unix_seconds });
     }
 
     pub(super) fn finish(mut self) -> Playlist {
@@ -212,10 +213,11 @@ impl Reading {
         }
         self.media.version = self.media.version.max(1);
         if let Some(newest) = &mut self.media.newest {
-            newest.part = self.part;
-        } else if let Some(part) = self.part {
+            newest.parts = self.parts;
+        } else if self.parts > 0 {
             let (sequence, discontinuity) = (self.media.media_sequence, self.discontinuities);
-            self.media.newest = Some(Identity { sequence, uri: String::new(), discontinuity, part: Some(part) });
+            let uri = String::new();
+            self.media.newest = Some(Identity { sequence, discontinuity, parts: self.parts, uri, range: None });
         }
         Playlist::Media(self.media)
     }

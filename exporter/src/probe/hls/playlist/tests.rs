@@ -18,7 +18,7 @@ fn master(body: &[u8]) -> MasterPlaylist {
 }
 
 fn identity(sequence: u64, uri: &str, discontinuity: u64) -> Option<Identity> {
-    Some(Identity { sequence, uri: uri.to_owned(), discontinuity, part: None })
+    Some(Identity { sequence, discontinuity, parts: 0, uri: uri.to_owned(), range: None })
 }
 
 #[rstest]
@@ -42,24 +42,26 @@ fn the_newest_listed_segment_of_recorded_playlists(
 #[test]
 fn a_master_names_its_variants() {
     let body = include_bytes!("../../../../tests/fixtures/playlist-master-hls_variant.m3u8");
-    let named = |uri: &str, bits_per_second| Named { uri: uri.to_owned(), bits_per_second };
-    let variants = vec![named("main_low/index.m3u8", Some(400_000)), named("main_mid/index.m3u8", Some(900_000))];
-    assert_eq!(master(body).named, variants);
+    let named = |body: &[u8]| -> Vec<_> {
+        master(body).named.into_iter().map(|named| (named.uri, named.bits_per_second)).collect()
+    };
+    let entry = |uri: &str, bits_per_second| (uri.to_owned(), bits_per_second);
+    assert_eq!(named(body), [entry("main_low/index.m3u8", Some(400_000)), entry("main_mid/index.m3u8", Some(900_000))]);
     let audio = b"#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"en.m3u8\"\n\
         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"in the video\"\n#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\"\nv.m3u8\n";
-    assert_eq!(master(audio).named, [named("en.m3u8", None), named("v.m3u8", Some(9))]);
+    assert_eq!(named(audio), [entry("en.m3u8", None), entry("v.m3u8", Some(9))]);
 }
 
 #[test]
 fn a_part_is_an_advance_and_the_segment_that_closes_it_too() {
     let head = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=1.0\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n7.mp4\n";
     let part = |n| format!("#EXT-X-PART:DURATION=1.0,URI=\"8.{n}.mp4\"\n");
-    let newest = |body: &str| media(body).newest.map(|newest| (newest.sequence, newest.uri, newest.part));
-    let seven = |part: Option<&str>| Some((7, "7.mp4".to_owned(), part.map(str::to_owned)));
-    assert_eq!(newest(head), seven(None));
-    assert_eq!(newest(&format!("{head}{}", part(0))), seven(Some("8.0.mp4")));
-    assert_eq!(newest(&format!("{head}{}{}", part(0), part(1))), seven(Some("8.1.mp4")));
-    assert_eq!(newest(&format!("{head}{}#EXTINF:4,\n8.mp4\n", part(0))), Some((8, "8.mp4".to_owned(), None)));
+    let newest = |body: &str| media(body).newest.map(|newest| (newest.sequence, newest.uri, newest.parts));
+    let seven = |parts| Some((7, "7.mp4".to_owned(), parts));
+    assert_eq!(newest(head), seven(0));
+    assert_eq!(newest(&format!("{head}{}", part(0))), seven(1));
+    assert_eq!(newest(&format!("{head}{}{}", part(0), part(1))), seven(2));
+    assert_eq!(newest(&format!("{head}{}#EXTINF:4,\n8.mp4\n", part(0))), Some((8, "8.mp4".to_owned(), 0)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quick_m3u8::tag::hls::{Media, StreamInf};
 
-use super::super::{MasterPlaylist, Named};
+use super::super::{Attributes, Kind, MasterPlaylist, Named};
 
 /// Different variants, groups and renditions that are read from a master playlist: far more than are watched, enough to tell that there
 /// are too many, without comparing each with all.
@@ -33,7 +33,9 @@ impl ReadingMaster {
     pub(super) fn named(&mut self, uri: &str, bits_per_second: Option<u64>) {
         let room = self.seen.named.len() < ENTRIES_READ && !uri.is_empty();
         if room && self.seen.named.iter().all(|known| known.uri != uri) {
-            self.seen.named.push(Named { uri: uri.to_owned(), bits_per_second });
+            let kind = if bits_per_second.is_some() { Kind::Video } else { Kind::Audio };
+            let (uri, attributes) = (uri.to_owned(), Attributes::default());
+            self.seen.named.push(Named { uri, kind, bits_per_second, attributes });
         }
     }
 
