@@ -12,7 +12,7 @@ use prometheus::Registry;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, HlsView, Playlist};
+use vvtv_exporter::probe::hls::{self, HlsView, Playlist, Sight};
 use vvtv_exporter::snapshot::Views;
 use vvtv_exporter::state::Remembered;
 use vvtv_toolkit::render::{Exposition, Format, Labels};
@@ -32,7 +32,7 @@ fn view(stream: &str) -> HlsView {
     let Playlist::Media(media) = hls::parse(body).unwrap() else { unreachable!("a media playlist") };
     let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for variant in &mut view.variants {
-        let _ = variant.freshness.observe(at(1.0), media.newest.as_ref().unwrap(), None);
+        let _ = variant.freshness.observe(at(1.0), &Sight::of(&media, None, Duration::from_secs(60)).unwrap());
         variant.buffer.observe(at(1.0), &media);
         variant.listed = media.listed();
         variant.http_status = Some(200);

@@ -207,7 +207,7 @@ impl Control {
 
     async fn save(&mut self) {
         let Some(path) = self.args.state_file.clone() else { return };
-        let known = Remembered::of(&self.fleet.watched().borrow());
+        let known = Remembered::of(self.clock.now(), &self.fleet.watched().borrow());
         if known == self.saved {
             return;
         }

@@ -1,5 +1,6 @@
 //! What to watch: the configuration after parsing, with every default filled in and every address understood.
 
+mod counting;
 mod file;
 mod streams_from;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use url::Url;
 use vvtv_toolkit::yaml::{self, YamlError};
 
+pub use self::counting::Counting;
 pub use self::streams_from::StreamsFrom;
 
 /// The whole configuration.
@@ -46,6 +48,8 @@ pub struct Stream {
     pub timing: Timing,
     /// Whether it may end.
     pub expect: Expect,
+    /// Which of its variants its segment age is about.
+    pub counting: Counting,
     /// Frames that a declared frame-rate conversion drops, as a share of the source's frames; 0 without one.
     pub expected_drops_ratio: f64,
 }

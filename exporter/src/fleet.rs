@@ -225,8 +225,8 @@ async fn asked<V>(view: Option<View<V>>, deadline: Instant) {
 }
 
 fn hls_spec(stream: &Stream) -> Option<HlsSpec> {
-    let (interval, timeout) = (stream.timing.interval, stream.timing.timeout);
-    stream.playlist.clone().map(|playlist| HlsSpec { stream: stream.name.clone(), playlist, interval, timeout })
+    let crate::config::Timing { interval, timeout, window, .. } = stream.timing;
+    stream.playlist.clone().map(|playlist| HlsSpec { stream: stream.name.clone(), playlist, interval, timeout, window })
 }
 
 fn rtmp_spec(stream: &Stream) -> Option<RtmpSpec> {

@@ -133,15 +133,18 @@ impl Health {
         };
         match &outcome {
             Ok(()) => self.last_success = Some(now),
-            Err(error) => {
-                for (count, reason) in self.failures.iter_mut().zip(Failure::ALL) {
-                    *count += u64::from(reason == error.reason);
-                }
-            }
+            Err(error) => self.count(error.reason),
         }
         self.duration = duration;
         self.last = Some(outcome);
         edge
+    }
+
+    /// Counts a failure of something that the source is well without.
+    pub fn count(&mut self, failure: Failure) {
+        for (count, reason) in self.failures.iter_mut().zip(Failure::ALL) {
+            *count += u64::from(reason == failure);
+        }
     }
 
     /// Whether the last attempt succeeded.

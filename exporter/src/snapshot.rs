@@ -207,8 +207,8 @@ pub fn ingest_state(now: Now, stream: &Stream, views: &Views) -> Option<IngestSt
 /// The age of the worst variant; none where no playlist is configured.
 #[must_use]
 pub fn worst_age_seconds(now: Now, stream: &Stream, views: &Views) -> Option<f64> {
-    let variants = &views.hls.as_ref()?.variants;
-    variants.iter().map(|variant| variant.age(now, stream.expect).as_secs_f64()).reduce(f64::max)
+    let counted = stream.counting.of(&views.hls.as_ref()?.variants).filter(|(_, counts)| *counts);
+    counted.map(|(variant, _)| variant.age(now, stream.expect).as_secs_f64()).reduce(f64::max)
 }
 
 /// The first broken link of a stream.
@@ -233,10 +233,12 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
         return Stage::Encoder;
     }
     let Some(hls) = &views.hls else { return Stage::None };
+    let mut counted = stream.counting.of(&hls.variants).filter(|(_, counts)| *counts);
+    let failure = hls.failure.or_else(|| counted.find_map(|(variant, _)| variant.failure));
     let old = worst_age_seconds(now, stream, views).is_some_and(|age| age > stream.thresholds.segment_age_seconds);
-    match hls.health.failure() {
-        Some(Failure::Missing) if old => Stage::Packager,
-        Some(Failure::Missing) => Stage::None,
+    match failure {
+        Some(Failure::Missing | Failure::Empty) if old => Stage::Packager,
+        Some(Failure::Missing | Failure::Empty) => Stage::None,
         Some(_) => Stage::Delivery,
         None if old => Stage::Packager,
         None => Stage::None,

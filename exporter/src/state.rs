@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Now;
 use crate::fleet::Watched;
-use crate::probe::hls::{Freshness, Identity};
+use crate::probe::hls::{Freshness, Identity, Role, VariantView};
 
-/// The format; another one is not guessed at.
-const VERSION: u32 = 1;
+/// The format that is written.
+const VERSION: u32 = 2;
+
+/// The formats that are read; another one is not guessed at.
+const VERSIONS_READ: RangeInclusive<u32> = 1..=VERSION;
 
 /// The largest file that is read.
 const BYTES_MAX: u64 = 64 << 20;
@@ -29,6 +34,10 @@ pub struct Advance {
     pub newest: Identity,
     /// When, by the wall clock.
     pub unix_seconds: f64,
+    /// What the variant is to viewers.
+    pub role: Role,
+    /// What tells it from others, wherever it lies.
+    pub signature: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,6 +47,7 @@ struct File {
     variants: Vec<Entry>,
 }
 
+/// `part` stands in files of version 1 only; the keys from `parts` on do not.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -46,8 +56,25 @@ struct Entry {
     sequence: u64,
     uri: String,
     discontinuity: u64,
+    #[serde(default, skip_serializing, rename = "part")]
+    _part: Option<String>,
+    #[serde(default)]
     parts: u32,
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default)]
+    signature: Option<u64>,
     last_advance_unix_seconds: f64,
+}
+
+impl From<Entry> for ((String, String), Advance) {
+    fn from(entry: Entry) -> Self {
+        let Entry { stream, variant, sequence, uri, discontinuity, _part: _, parts, role, signature, .. } = entry;
+        let newest = Identity { sequence, discontinuity, parts, uri, range: None };
+        let role = role.and_then(|role| Role::of_label(&role)).unwrap_or(Role::Video);
+        let advance = Advance { newest, unix_seconds: entry.last_advance_unix_seconds, role, signature };
+        ((stream, variant), advance)
+    }
 }
 
 /// Why nothing is remembered, or nothing was kept.
@@ -72,7 +99,7 @@ pub enum StateError {
         source: serde_json::Error,
     },
     /// The file is of another version.
-    #[error("state file {} has version {version}, this program reads version {VERSION}", path.display())]
+    #[error("state file {} has version {version}, this program reads version {VERSION} and older", path.display())]
     Version {
         /// Which.
         path: PathBuf,
@@ -103,27 +130,23 @@ impl Remembered {
         let bytes = std::fs::read(path).map_err(io)?;
         let file: File =
             serde_json::from_slice(&bytes).map_err(|source| StateError::Format { path: path.to_owned(), source })?;
-        if file.version != VERSION {
+        if !VERSIONS_READ.contains(&file.version) {
             return Err(StateError::Version { path: path.to_owned(), version: file.version });
         }
-        let variants = file.variants.into_iter().map(|entry| {
-            let Entry { stream, variant, sequence, uri, discontinuity, parts, last_advance_unix_seconds } = entry;
-            let newest = Identity { sequence, discontinuity, parts, uri, range: None };
-            ((stream, variant), Advance { newest, unix_seconds: last_advance_unix_seconds })
-        });
-        Ok(Self { variants: variants.collect() })
+        Ok(Self { variants: file.variants.into_iter().map(Into::into).collect() })
     }
 
-    /// What is known at this moment. A variant that was never seen is not remembered.
+    /// What is known `now`. A variant that was never seen is not remembered.
     #[must_use]
-    pub fn of(watched: &Watched) -> Self {
+    pub fn of(now: Now, watched: &Watched) -> Self {
         let mut variants = BTreeMap::new();
         for stream in &watched.streams {
             let Some(hls) = stream.hls.as_ref().map(|view| view.borrow().clone()) else { continue };
             for variant in &hls.variants {
                 if let Some(newest) = variant.freshness.newest() {
-                    let unix_seconds = variant.freshness.last_advance_unix_seconds();
-                    let advance = Advance { newest: newest.clone(), unix_seconds };
+                    let unix_seconds = variant.freshness.last_advance_unix_seconds(now);
+                    let (newest, role, signature) = (newest.clone(), variant.role, variant.signature);
+                    let advance = Advance { newest, unix_seconds, role, signature };
                     variants.insert((stream.config.name.clone(), variant.name.to_string()), advance);
                 }
             }
@@ -143,7 +166,10 @@ impl Remembered {
             sequence: advance.newest.sequence,
             uri: advance.newest.uri.clone(),
             discontinuity: advance.newest.discontinuity,
+            _part: None,
             parts: advance.newest.parts,
+            role: Some(advance.role.label().to_owned()),
+            signature: advance.signature,
             last_advance_unix_seconds: advance.unix_seconds,
         });
         let bytes = serde_json::to_vec(&File { version: VERSION, variants: variants.collect() })
@@ -157,23 +183,55 @@ impl Remembered {
 
     /// How fresh a variant is, going by memory; never seen without any.
     #[must_use]
-    pub fn freshness(&self, stream: &str, variant: &str, now: crate::clock::Now) -> Freshness {
+    pub fn freshness(&self, stream: &str, variant: &str, now: Now) -> Freshness {
         match self.variants.get(&(stream.to_owned(), variant.to_owned())) {
-            Some(advance) => Freshness::remembered(now, advance.newest.clone(), advance.unix_seconds),
+            Some(advance) => advance.freshness(now),
             None => Freshness::never_seen(now),
         }
+    }
+
+    /// A stream's variants that viewers depend on, as they were last.
+    pub fn variants(&self, stream: &str, now: Now) -> impl Iterator<Item = VariantView> {
+        self.of_stream(stream).filter(|(_, advance)| advance.role.is_vital()).map(move |known| view(known, now))
+    }
+
+    /// The variant of this signature, as it was last.
+    #[must_use]
+    pub fn variant(&self, stream: &str, signature: u64, now: Now) -> Option<VariantView> {
+        let known = self.of_stream(stream).find(|(_, advance)| advance.signature == Some(signature))?;
+        Some(view(known, now))
+    }
+
+    fn of_stream(&self, stream: &str) -> impl Iterator<Item = Known<'_>> {
+        let first = (stream.to_owned(), String::new());
+        self.variants.range(first..).take_while(move |((of, _), _)| of == stream)
+    }
+}
+
+/// A stream's and a variant's name, and its last advance.
+type Known<'a> = (&'a (String, String), &'a Advance);
+
+fn view(((stream, name), advance): Known<'_>, now: Now) -> VariantView {
+    let mut view = VariantView::new(stream, name, advance.role, advance.freshness(now));
+    view.signature = advance.signature;
+    view
+}
+
+impl Advance {
+    fn freshness(&self, now: Now) -> Freshness {
+        Freshness::remembered(now, self.newest.clone(), self.unix_seconds)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Now;
+    use crate::probe::hls::Sight;
     use std::time::Duration;
 
     fn remembered() -> Remembered {
         let newest = Identity { sequence: 8, discontinuity: 1, parts: 0, uri: "main-8.ts".to_owned(), range: None };
-        let advance = Advance { newest, unix_seconds: 1000.5 };
+        let advance = Advance { newest, unix_seconds: 1000.5, role: Role::Video, signature: Some(7) };
         Remembered { variants: BTreeMap::from([(("main".to_owned(), "media".to_owned()), advance)]) }
     }
 
@@ -202,8 +260,8 @@ mod tests {
             "state file F is not readable: expected value at line 1 column 29"
         );
         assert_eq!(
-            error("{\"version\": 2, \"variants\": []}"),
-            "state file F has version 2, this program reads version 1"
+            error("{\"version\": 3, \"variants\": []}"),
+            "state file F has version 3, this program reads version 2 and older"
         );
     }
 
@@ -211,10 +269,14 @@ mod tests {
     fn an_outage_goes_on_across_a_restart() {
         let now = Now { mono: Duration::from_secs(3), unix_seconds: 1120.5 };
         let mut known = remembered().freshness("main", "media", now);
+        assert_eq!(known.age(now), Duration::ZERO, "nobody looked yet");
+        known.looked();
         assert_eq!(known.age(now), Duration::from_secs(120));
         // The same segment is still the newest, whatever the server says of its age.
         let newest = known.newest().unwrap().clone();
-        let _ = known.observe(now, &newest, Some(Duration::ZERO));
+        let (age, target_duration, window) = (Some(Duration::ZERO), None, Duration::from_secs(60));
+        let sight = Sight { newest: &newest, first: 3, segments: 6, age, target_duration, window };
+        let _ = known.observe(now, &sight);
         assert_eq!(known.age(now), Duration::from_secs(120));
         assert_eq!(remembered().freshness("other", "media", now).age(now), Duration::ZERO);
         let before = Now { unix_seconds: 900.0, ..now };

@@ -14,7 +14,7 @@ use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, Check, HlsView, Playlist};
+use vvtv_exporter::probe::hls::{self, Check, HlsView, Playlist, Sight};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
@@ -50,8 +50,10 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
     let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for seconds in seen_at {
         for variant in &mut view.variants {
-            let _ =
-                variant.freshness.observe(at(*seconds), media.newest.as_ref().unwrap(), Some(Duration::from_secs(1)));
+            let _ = variant.freshness.observe(
+                at(*seconds),
+                &Sight::of(&media, Some(Duration::from_secs(1)), Duration::from_secs(60)).unwrap(),
+            );
             variant.buffer.observe(at(*seconds), &media);
             variant.listed = media.listed();
             variant.segment_available = Some(true);

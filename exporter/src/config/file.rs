@@ -11,6 +11,7 @@ use url::Url;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
+use super::counting::{self, RoleFile};
 use super::streams_from::StreamsFromFile;
 use super::{
     Config, Expect, Host, Ingest, Location, ProcessSelector, ProgressSource, RtmpEndpoint, StatEntry, Stream,
@@ -60,6 +61,10 @@ struct StreamFile {
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
     #[serde(default)]
     expect: ExpectFile,
+    #[serde(default)]
+    count: Option<Spanned<Vec<RoleFile>>>,
+    #[serde(default)]
+    ignore: Vec<Spanned<String>>,
     #[serde(default)]
     queue: Option<PathBuf>,
     #[serde(default)]
@@ -226,6 +231,7 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         progress,
         queue: file.queue.clone(),
         expect: file.expect.into(),
+        counting: counting::read(source, file.count.as_ref(), &file.ignore)?,
         thresholds: thresholds(source, &file.thresholds)?,
         timing,
         expected_drops_ratio: file

@@ -8,7 +8,7 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, ExpectFile, STREAMS_MAX, Source, ThresholdsFile};
-use super::{Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
+use super::{Counting, Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
 
 /// Streams of one server, unless the file says otherwise.
 const LIMIT: usize = 100;
@@ -80,6 +80,7 @@ impl StreamsFrom {
             thresholds: self.thresholds,
             timing: self.timing,
             expect: self.expect,
+            counting: Counting::default(),
             expected_drops_ratio: 0.0,
         })
     }

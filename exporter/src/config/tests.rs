@@ -26,6 +26,7 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         thresholds: Thresholds { segment_age_seconds: 10.0, encoder_drops_ratio: 0.005, bitrate_variance_ratio: 0.25 },
         timing: Timing::default(),
         expect: Expect::Live,
+        counting: Counting::default(),
         expected_drops_ratio: 0.0,
     };
     assert_eq!(config, Config { streams: vec![Arc::new(stream)], streams_from: Vec::new(), host: Host::default() });
@@ -63,7 +64,7 @@ fn files_and_conversions() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     insta::assert_snapshot!(error("streams:\n  - name: main\n    playlst: http://a/b.m3u8\n"), @"
-    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, nginx_stat, encoder_progress, encoder_frame_rates, expect, queue, thresholds
+    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, nginx_stat, encoder_progress, encoder_frame_rates, expect, count, ignore, queue, thresholds
       |
     1 | streams:
     2 |   - name: main

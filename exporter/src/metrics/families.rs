@@ -16,6 +16,14 @@ struct Variant<'a> {
     now: Now,
     config: &'a Stream,
     view: &'a VariantView,
+    /// The segment age of the stream is about it.
+    counts: bool,
+}
+
+impl Variant<'_> {
+    fn counted(&self, value: f64) -> Option<f64> {
+        self.counts.then_some(value)
+    }
 }
 
 type VariantFamily = Family<fn(&Variant<'_>) -> Option<f64>>;
@@ -24,12 +32,12 @@ const VARIANTS: [VariantFamily; 13] = [
     gauge(
         "vvtv_segment_age_seconds",
         "Seconds since the newest complete listed segment of a variant changed; grows on when the playlist vanishes.",
-        |variant| Some(variant.view.age(variant.now, variant.config.expect).as_secs_f64()),
+        |variant| variant.counted(variant.view.age(variant.now, variant.config.expect).as_secs_f64()),
     ),
     gauge(
         "vvtv_segment_last_advance_timestamp_seconds",
         "Unix time at which the newest listed segment of a variant changed.",
-        |variant| Some(variant.view.freshness.last_advance_unix_seconds()),
+        |variant| variant.counted(variant.view.freshness.last_advance_unix_seconds(variant.now)),
     ),
     gauge(
         "vvtv_playlist_target_duration_seconds",
@@ -81,6 +89,15 @@ const VARIANTS: [VariantFamily; 13] = [
     ),
 ];
 
+const UNCOUNTED: [Family<()>; 1] = [gauge(
+    "vvtv_uncounted_segment_age_seconds",
+    "Segment age of a variant that the stream is not judged by: subtitles, key frames, what stands by, what is ignored.",
+    (),
+)];
+
+const UNWATCHED: [Family<()>; 1] =
+    [gauge("vvtv_unwatched_variants", "Playlists that the master names beyond those that are watched.", ())];
+
 const VIOLATIONS: [Family<()>; 1] =
     [counter("vvtv_playlist_violations_total", "New playlists that broke a rule of HLS, by rule.", ())];
 
@@ -88,6 +105,8 @@ const VIOLATIONS: [Family<()>; 1] =
 #[derive(Default)]
 pub(super) struct Segments {
     variants: Table<13>,
+    uncounted: Table<1>,
+    unwatched: Table<1>,
     violations: Table<1>,
 }
 
@@ -97,8 +116,16 @@ impl Segments {
             let more = Labels::new(&[("variant", ""), ("check", check.label())]);
             self.violations.push(labels, &more, [Some(*count as f64)]);
         }
-        for view in views.hls.iter().flat_map(|hls| &hls.variants) {
-            let variant = Variant { now, config, view };
+        let Some(hls) = &views.hls else { return };
+        if hls.unwatched > 0 {
+            self.unwatched.push(labels, &Labels::NONE, [Some(hls.unwatched as f64)]);
+        }
+        for (view, counts) in config.counting.of(&hls.variants) {
+            let variant = Variant { now, config, view, counts };
+            if !counts {
+                let age = view.age(now, config.expect).as_secs_f64();
+                self.uncounted.push(&view.labels, &Labels::new(&[("kind", view.role.label())]), [Some(age)]);
+            }
             let values = VARIANTS.each_ref().map(|family| (family.value)(&variant));
             self.variants.push(&view.labels, &Labels::NONE, values);
             for (check, count) in &view.violations {
@@ -110,6 +137,8 @@ impl Segments {
 
     pub(super) fn write(&self, out: &mut Exposition) {
         self.variants.write(out, &VARIANTS);
+        self.uncounted.write(out, &UNCOUNTED);
+        self.unwatched.write(out, &UNWATCHED);
         self.violations.write(out, &VIOLATIONS);
     }
 }

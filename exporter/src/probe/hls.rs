@@ -4,14 +4,19 @@ mod buffer;
 mod conformance;
 mod freshness;
 mod playlist;
+mod playlists;
 mod poll;
+mod reread;
+mod roster;
 mod variant;
 
 pub use self::buffer::PlayerBuffer;
 pub use self::conformance::{Check, violations, violations_across, violations_of_master};
-pub use self::freshness::{Change, Freshness};
+pub use self::freshness::{Change, Freshness, Sight};
 pub use self::playlist::{
-    Attributes, ByteRange, Identity, Kind, Listed, MasterPlaylist, Media, Mutability, Named, Playlist, RECENT_MAX, Segment, Tally, parse,
+    Attributes, ByteRange, Identity, Kind, Listed, MasterPlaylist, Media, Mutability, Named, Playlist, RECENT_MAX,
+    Segment, Tally, parse,
 };
 pub use self::poll::{HlsSpec, HlsView, VARIANTS_MAX, run};
+pub use self::roster::Role;
 pub use self::variant::VariantView;

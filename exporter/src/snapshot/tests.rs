@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{Config, Expect};
 use crate::health::ProbeError;
-use crate::probe::hls::Identity;
+use crate::probe::hls::{Identity, Sight};
 use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
 use crate::probe::progress::{Block, Encoder, ProgressTiming};
 use crate::state::Remembered;
@@ -86,9 +86,12 @@ impl Chain {
         let mut hls = HlsView::starting("main", at(0), &Remembered::default());
         let newest = Identity { sequence: 1, discontinuity: 0, parts: 0, uri: "1.ts".to_owned(), range: None };
         for variant in &mut hls.variants {
-            let _ = variant.freshness.observe(at(self.segments_until), &newest, None);
+            let (target_duration, window) = (Some(Duration::from_secs(2)), Duration::from_secs(60));
+            let sight = Sight { newest: &newest, first: 1, segments: 1, age: None, target_duration, window };
+            let _ = variant.freshness.observe(at(self.segments_until), &sight);
         }
         hls.health = health(at(115), self.hls);
+        hls.failure = self.hls.err();
         Views {
             hls: Some(Arc::new(hls)),
             rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp), answer: None })),

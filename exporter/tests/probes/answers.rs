@@ -132,7 +132,8 @@ async fn the_peak_is_the_highest_of_the_last_segments() {
     let mut peaks = Vec::new();
     for (number, size) in [1000, 4000, 2000].into_iter().enumerate() {
         std::fs::write(directory.path().join(format!("{number}.ts")), vec![0; size]).unwrap();
-        let listed = ONE_SEGMENT.replace("0.ts", &format!("{number}.ts"));
+        let numbered = format!("#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:2,\n{number}.ts");
+        let listed = ONE_SEGMENT.replace("#EXTINF:2,\n0.ts", &numbered);
         std::fs::write(directory.path().join("new"), listed).unwrap();
         std::fs::rename(directory.path().join("new"), &playlist).unwrap();
         let uri = format!("{number}.ts");

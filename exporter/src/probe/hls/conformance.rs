@@ -104,6 +104,10 @@ checks! {
     AverageBandwidthMissing = "average_bandwidth_missing",
     /// A master without `EXT-X-INDEPENDENT-SEGMENTS` (Apple's HLS Authoring Specification).
     IndependentSegmentsMissing = "independent_segments_missing",
+    /// An entry whose address cannot be read: `data:`, another scheme, nothing (§4.3.4).
+    UnusableEntry = "unusable_entry",
+    /// Another numbering, or an earlier number of this one, came back within the window (§6.2.1).
+    NumberingAlternates = "numbering_alternates",
     /// No variant for mobile networks, of 192 kb/s or less (Apple's HLS Authoring Specification).
     CellularVariantMissing = "cellular_variant_missing",
 }

@@ -1,79 +1,280 @@
 //! The age of a variant: pure, and it survives whatever happens to the playlist.
 
+mod numbering;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::playlist::Identity;
+use smallvec::SmallVec;
+
+use self::numbering::{Numbering, Place};
+use super::playlist::{Identity, Media};
 use crate::clock::Now;
+
+/// Numberings of one variant that are told apart at a time: two origins that disagree, and a packager that begins anew beside them. The
+/// one that was not seen for longest gives way.
+const NUMBERINGS_MAX: usize = 4;
+
+/// Numbers that were not seen for so long, while others grew, are those of a packager that began anew: it may come to them again.
+const LEFT_AFTER: Duration = Duration::from_secs(5);
+
+/// An age that was only told, or is remembered, is no longer than this: what is older says no more than that it is old.
+const TOLD_MAX: Duration = Duration::from_secs(86_400);
+
+/// A list without `EXT-X-TARGETDURATION` is believed to stand still after so long.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// How long ago the newest listed segment changed.
 ///
 /// It begins at the start of watching and only an observed advance resets it: a playlist that vanishes, freezes, or turns into an
-/// error page keeps ageing.
+/// error page keeps ageing, and so does one that shows again what it has shown before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Freshness {
     newest: Option<Arc<Identity>>,
     advanced: Now,
-    /// How old the content was already when it was first seen.
-    seed: Duration,
+    earlier: Earlier,
     sequence_resets: u64,
+    /// Seen within the window; the one that was seen last is at the end.
+    numberings: SmallVec<[Numbering; 1]>,
+    /// A list that went back to its beginning, as far as it went since.
+    beginning: Option<Beginning>,
+    /// What is seen first is no advance: it may have stood there for as long as the variant before it.
+    continues_another: bool,
 }
 
-/// What an observation changed.
+/// How much older than the time of its first sight the content is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Earlier {
+    /// It was seen to come.
+    Not,
+    /// It is remembered, and counts from the first look on.
+    Remembered(Duration),
+    /// It is remembered, and somebody has looked.
+    Known(Duration),
+    /// The source says so, which counts once the list stood still for longer than a live one does.
+    Told { age: Duration, patience: Duration },
+}
+
+/// A list that seems to begin anew under numbers that were seen already.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Beginning {
+    first: u64,
+    place: Place,
+}
+
+/// A look at the end of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// What lies there.
+    pub newest: &'a Identity,
+    /// The number of the first listed segment.
+    pub first: u64,
+    /// Segments listed.
+    pub segments: usize,
+    /// What the source says of its content's age.
+    pub age: Option<Duration>,
+    /// `EXT-X-TARGETDURATION`.
+    pub target_duration: Option<Duration>,
+    /// How long what was seen is not new again.
+    pub window: Duration,
+}
+
+impl<'a> Sight<'a> {
+    /// The end of a list; none where nothing lies there.
+    #[must_use]
+    pub fn of(media: &'a Media, age: Option<Duration>, window: Duration) -> Option<Self> {
+        Some(Self {
+            newest: media.newest.as_ref()?,
+            first: media.media_sequence,
+            segments: media.segments,
+            age,
+            target_duration: media.target_duration_seconds.map(Duration::from_secs),
+            window,
+        })
+    }
+}
+
+/// What an observation changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Change {
     /// The first segment ever seen.
     First,
-    /// Another newest segment.
+    /// A newer segment.
     Advanced,
     /// Another newest segment with a smaller number: the packager began anew.
     WentBack,
     /// The same as before.
     Same,
+    /// Another one than before, and not new: it was listed within the window.
+    Repeated,
+}
+
+impl Change {
+    /// Something new came.
+    #[must_use]
+    pub const fn is_advance(self) -> bool {
+        matches!(self, Self::First | Self::Advanced | Self::WentBack)
+    }
 }
 
 impl Freshness {
     /// Never seen, ageing from `now`.
     #[must_use]
-    pub const fn never_seen(now: Now) -> Self {
-        Self { newest: None, advanced: now, seed: Duration::ZERO, sequence_resets: 0 }
+    pub fn never_seen(now: Now) -> Self {
+        Self {
+            newest: None,
+            advanced: now,
+            earlier: Earlier::Not,
+            sequence_resets: 0,
+            numberings: SmallVec::new(),
+            beginning: None,
+            continues_another: false,
+        }
     }
 
-    /// As an earlier run of the program left it. A wall clock that went back since makes it no younger than new.
+    /// As an earlier run of the program left it; that counts from the first look on, because what came meanwhile was not seen. A wall
+    /// clock that went back since makes it no younger than new.
     #[must_use]
     pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
-        let seed = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
-        Self { newest: Some(Arc::new(newest)), advanced: now, seed, sequence_resets: 0 }
+        let age = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
+        let numbering = Numbering::new(now.mono, newest.sequence, Place::of(&newest), newest.discontinuity);
+        Self {
+            newest: Some(Arc::new(newest)),
+            earlier: Earlier::Remembered(age.min(TOLD_MAX)),
+            numberings: SmallVec::from_iter([numbering]),
+            ..Self::never_seen(now)
+        }
     }
 
-    /// Takes a look at the newest listed segment. `age` is what the source says of its content's age; it only counts at first
-    /// sight, because afterwards the change itself is seen.
-    pub fn observe(&mut self, now: Now, newest: &Identity, age: Option<Duration>) -> Change {
-        let change = match &self.newest {
-            None => Change::First,
-            Some(known) if is_same(known, newest) => return Change::Same,
-            Some(known) if newest.sequence < known.sequence => Change::WentBack,
-            Some(_) => Change::Advanced,
+    /// Of a variant that takes the place of `other`, which stood still: another address alone is no new segment.
+    #[must_use]
+    pub fn in_place_of(other: &Self) -> Self {
+        let (advanced, earlier) = (other.advanced, other.earlier);
+        Self { earlier, continues_another: true, ..Self::never_seen(advanced) }
+    }
+
+    /// Somebody looked, whatever they found.
+    pub const fn looked(&mut self) {
+        if let Earlier::Remembered(age) = self.earlier {
+            self.earlier = Earlier::Known(age);
+        }
+    }
+
+    /// What a look would change.
+    pub fn judge(&self, now: Now, sight: &Sight<'_>) -> Change {
+        let Some(known) = &self.newest else {
+            return if self.continues_another { Change::Repeated } else { Change::First };
         };
-        let seed = if change == Change::First { age.unwrap_or_default() } else { Duration::ZERO };
-        self.advanced = now;
-        self.seed = seed;
-        self.sequence_resets += u64::from(change == Change::WentBack);
-        self.newest = Some(Arc::new(newest.clone()));
+        let (place, discontinuity) = (Place::of(sight.newest), sight.newest.discontinuity);
+        let known_place = Place::of(known);
+        let seen = |numbering: &Numbering| numbering.has_seen(now.mono, sight.window, place, discontinuity);
+        if place == known_place && discontinuity <= known.discontinuity {
+            Change::Same
+        } else if !self.numberings.iter().any(seen) || self.begins_anew(sight, place) {
+            if place < known_place { Change::WentBack } else { Change::Advanced }
+        } else {
+            Change::Repeated
+        }
+    }
+
+    /// A list that went back to its own beginning and has grown from there is a packager that began anew, although its numbers were
+    /// seen: one that stands still does not grow. Where another list ended it may be that one.
+    fn begins_anew(&self, sight: &Sight<'_>, place: Place) -> bool {
+        let grows = |begun: Beginning| begun.first == sight.first && place.sequence > begun.place.sequence;
+        self.beginning.is_some_and(grows) && !self.numberings.iter().any(|known| known.end() == place)
+    }
+
+    /// Takes a look at the newest listed segment.
+    pub fn observe(&mut self, now: Now, sight: &Sight<'_>) -> Change {
+        self.looked();
+        let change = self.judge(now, sight);
+        let place = Place::of(sight.newest);
+        if change.is_advance() {
+            if self.begins_anew(sight, place) {
+                let discontinuity = sight.newest.discontinuity;
+                self.numberings.retain(|known| !known.has_seen(now.mono, sight.window, place, discontinuity));
+                self.sequence_resets += 1;
+            }
+            self.earlier = match sight.age.filter(|_| change == Change::First) {
+                Some(age) => Earlier::Told {
+                    age: age.min(TOLD_MAX),
+                    patience: sight.target_duration.map_or(PATIENCE, |target| target * 3 / 2),
+                },
+                None => Earlier::Not,
+            };
+            self.advanced = now;
+            self.sequence_resets += u64::from(change == Change::WentBack);
+        }
+        self.follow_beginning(sight, place, change);
+        self.number(now, sight, place, change);
+        if change != Change::Same {
+            self.newest = Some(Arc::new(sight.newest.clone()));
+        }
         change
+    }
+
+    /// A list that goes back to less than half of what was listed may be one that begins anew. Anything else than its growth ends that.
+    fn follow_beginning(&mut self, sight: &Sight<'_>, place: Place, change: Change) {
+        let listed = self.numberings.last().map_or(0, Numbering::listed);
+        let short =
+            |known: &Arc<Identity>| place < Place::of(known) && (sight.segments as u64).saturating_mul(2) < listed;
+        match change {
+            Change::Same => {}
+            Change::Repeated if self.newest.as_ref().is_some_and(short) => {
+                self.beginning = Some(Beginning { first: sight.first, place });
+            }
+            Change::First | Change::Advanced | Change::WentBack | Change::Repeated => self.beginning = None,
+        }
+    }
+
+    /// Notes what was seen in the numbering that it belongs to.
+    fn number(&mut self, now: Now, sight: &Sight<'_>, place: Place, change: Change) {
+        let discontinuity = sight.newest.discontinuity;
+        let grown = self.numberings.last().and_then(Numbering::grown).unwrap_or_default();
+        self.numberings.retain(|known| {
+            let left = now.since(known.seen()) > LEFT_AFTER && known.seen() < grown;
+            known.is_recent(now.mono, sight.window) && !left
+        });
+        let seen =
+            self.numberings.iter().position(|known| known.has_seen(now.mono, sight.window, place, discontinuity));
+        // One that the list follows goes on; where there is none, or the packager counts its new beginning, it is another numbering.
+        let follows = |known: &Numbering| known.end() < place && sight.first <= known.end().sequence.saturating_add(1);
+        let below = self.numberings.iter().rposition(follows);
+        let grows = below.filter(|index| index + 1 == self.numberings.len());
+        let mut numbering = match grows.or(seen).or(below) {
+            Some(index) => self.numberings.remove(index),
+            None => Numbering::new(now.mono, sight.first, place, discontinuity),
+        };
+        numbering.see(now.mono, sight.window, sight.first, place, discontinuity);
+        if grows.is_some() && change.is_advance() {
+            numbering.grow(now.mono);
+        }
+        if self.numberings.len() == NUMBERINGS_MAX {
+            self.numberings.remove(0);
+        }
+        self.numberings.push(numbering);
     }
 
     /// Since the newest segment changed.
     #[must_use]
-    pub const fn age(&self, now: Now) -> Duration {
-        now.since(self.advanced.mono).saturating_add(self.seed)
+    pub fn age(&self, now: Now) -> Duration {
+        let seen = now.since(self.advanced.mono);
+        seen.saturating_add(self.earlier_than_seen(seen))
     }
 
-    /// When it changed, by the wall clock.
+    fn earlier_than_seen(&self, seen: Duration) -> Duration {
+        match self.earlier {
+            Earlier::Known(age) => age,
+            Earlier::Told { age, patience } if seen > patience => age,
+            Earlier::Not | Earlier::Remembered(_) | Earlier::Told { .. } => Duration::ZERO,
+        }
+    }
+
+    /// When it changed, by the wall clock, as is known `now`.
     #[must_use]
-    pub fn last_advance_unix_seconds(&self) -> f64 {
-        self.advanced.unix_seconds - self.seed.as_secs_f64()
+    pub fn last_advance_unix_seconds(&self, now: Now) -> f64 {
+        self.advanced.unix_seconds - self.earlier_than_seen(now.since(self.advanced.mono)).as_secs_f64()
     }
 
     /// Times that the sequence went back.
@@ -82,104 +283,12 @@ impl Freshness {
         self.sequence_resets
     }
 
-    /// The newest segment.
+    /// What was seen last at the end of the list.
     #[must_use]
     pub fn newest(&self) -> Option<&Identity> {
         self.newest.as_deref()
     }
 }
 
-/// Packagers that do not write `EXT-X-DISCONTINUITY-SEQUENCE` seem to lose discontinuities as old segments leave: that alone is no
-/// advance.
-fn is_same(known: &Identity, newest: &Identity) -> bool {
-    (known.sequence, &known.uri, known.parts) == (newest.sequence, &newest.uri, newest.parts)
-        && newest.discontinuity <= known.discontinuity
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const START: Now = Now { mono: Duration::from_secs(100), unix_seconds: 1_000_000.0 };
-
-    fn at(seconds: u64) -> Now {
-        Now { mono: START.mono + Duration::from_secs(seconds), unix_seconds: START.unix_seconds + seconds as f64 }
-    }
-
-    fn segment(sequence: u64, uri: &str, discontinuity: u64) -> Identity {
-        Identity { sequence, discontinuity, parts: 0, uri: uri.to_owned(), range: None }
-    }
-
-    fn seconds(freshness: &Freshness, now: Now) -> u64 {
-        freshness.age(now).as_secs()
-    }
-
-    #[test]
-    fn a_stream_never_seen_ages_from_the_start() {
-        let freshness = Freshness::never_seen(START);
-        assert_eq!(seconds(&freshness, at(0)), 0);
-        assert_eq!(seconds(&freshness, at(3600)), 3600);
-        assert!((freshness.last_advance_unix_seconds() - START.unix_seconds).abs() < 1e-9);
-    }
-
-    #[test]
-    fn first_sight_is_as_old_as_the_server_says() {
-        let mut freshness = Freshness::never_seen(START);
-        let age = Some(Duration::from_secs(115));
-        assert_eq!(freshness.observe(at(1), &segment(8, "8.ts", 0), age), Change::First);
-        assert_eq!(seconds(&freshness, at(1)), 115);
-        assert_eq!(seconds(&freshness, at(11)), 125);
-        assert!((freshness.last_advance_unix_seconds() - (START.unix_seconds + 1.0 - 115.0)).abs() < 1e-9);
-        // Later the change itself is seen: what the server says of its age does not count any more.
-        assert_eq!(freshness.observe(at(12), &segment(9, "9.ts", 0), age), Change::Advanced);
-        assert_eq!(seconds(&freshness, at(12)), 0);
-    }
-
-    #[test]
-    fn it_grows_on_while_nothing_or_the_same_is_seen() {
-        let mut freshness = Freshness::never_seen(START);
-        let _ = freshness.observe(at(0), &segment(122, "main-122.ts", 0), None);
-        // The playlist stands still for 19 s; then it is deleted, which no observation tells.
-        for second in 1..19 {
-            assert_eq!(freshness.observe(at(second), &segment(122, "main-122.ts", 0), None), Change::Same);
-        }
-        assert_eq!(seconds(&freshness, at(600)), 600);
-    }
-
-    proptest! {
-        /// An age grows by exactly the time that passes, begins at 0 with an advance, and goes on across a restart of the program.
-        #[test]
-        fn an_age_is_the_time_since_the_last_advance(
-            steps in proptest::collection::vec((0_u64..100, 0_u64..4, 0_u64..3, any::<bool>()), 1..100),
-        ) {
-            let mut freshness = Freshness::never_seen(START);
-            let (mut second, mut advanced) = (0, 0);
-            for (pause, sequence, discontinuity, restarts) in steps {
-                second += pause;
-                if freshness.observe(at(second), &segment(sequence, "a.ts", discontinuity), None) != Change::Same {
-                    advanced = second;
-                }
-                if let Some(newest) = freshness.newest().cloned().filter(|_| restarts) {
-                    freshness = Freshness::remembered(at(second), newest, freshness.last_advance_unix_seconds());
-                }
-                prop_assert!((freshness.age(at(second)).as_secs_f64() - (second - advanced) as f64).abs() < 1e-3);
-            }
-        }
-    }
-
-    #[test]
-    fn a_packager_that_begins_anew_is_an_advance() {
-        let mut freshness = Freshness::never_seen(START);
-        let _ = freshness.observe(at(0), &segment(122, "main-122.ts", 0), None);
-        assert_eq!(freshness.observe(at(30), &segment(0, "main-0.ts", 1), None), Change::WentBack);
-        assert_eq!((seconds(&freshness, at(30)), freshness.sequence_resets()), (0, 1));
-        // Two short runs can end at the same number: then the URI or the discontinuity tells.
-        assert_eq!(freshness.observe(at(40), &segment(0, "other-0.ts", 1), None), Change::Advanced);
-        assert_eq!(freshness.observe(at(50), &segment(0, "other-0.ts", 2), None), Change::Advanced);
-        assert_eq!(freshness.sequence_resets(), 1);
-        // An old segment left and took its discontinuity along: nothing new came.
-        assert_eq!(freshness.observe(at(60), &segment(0, "other-0.ts", 1), None), Change::Same);
-        assert_eq!(seconds(&freshness, at(60)), 10);
-    }
-}
+mod tests;

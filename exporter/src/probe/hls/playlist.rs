@@ -246,6 +246,13 @@ impl Media {
         Some(after.first()?.program_unix_seconds? + seconds)
     }
 
+    /// Why there is nothing to play.
+    #[must_use]
+    pub fn nothing_listed(&self) -> Option<ProbeError> {
+        let empty = self.segments == 0 && self.newest.is_none();
+        empty.then(|| ProbeError::new(Failure::Empty, "the playlist lists no segment"))
+    }
+
     /// Leaves the newest segment out.
     pub(super) fn forget_newest(&mut self) {
         if let Some(left) = self.recent.pop() {

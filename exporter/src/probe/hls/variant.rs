@@ -1,30 +1,27 @@
-//! One variant of a stream: what was read of it, taken into what is known of it.
+//! One variant of a stream: what was read of it, taken into what is known of it. Pure: what has to be asked for is returned.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash as _, Hasher as _};
 use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::warn;
 use vvtv_toolkit::render::Labels;
 
 use super::buffer::PlayerBuffer;
 use super::conformance::{Check, violations};
-use super::freshness::{Change, Freshness};
-use super::playlist::{Listed, Media, Playlist};
-use super::poll::HlsSpec;
+use super::freshness::{Change, Freshness, Sight};
+use super::playlist::{ByteRange, Listed, Media};
+use super::roster::{Entry, Role, Signature};
 use crate::clock::Now;
 use crate::config::{Expect, Location};
 use crate::fetch::Document;
 use crate::health::{Failure, ProbeError};
-use crate::probe::Tools;
-use crate::probe::dash::Due;
-use crate::state::Remembered;
 
 /// Segments whose bitrate is remembered, to tell the highest.
 const RATES: usize = 16;
+
+/// HTTP statuses that say more of who asks than of what is asked for: a listed segment may be there all the same.
+const NOT_FOR_US: [u16; 5] = [401, 403, 405, 407, 501];
 
 /// What is known of one variant. Copied at every poll, so what seldom changes is shared; read at every scrape, so that numbers lie
 /// here, not behind pointers.
@@ -34,6 +31,10 @@ pub struct VariantView {
     pub name: Arc<str>,
     /// `stream` and `variant`.
     pub labels: Labels,
+    /// What it is to viewers.
+    pub role: Role,
+    /// What it is, wherever it lies: kept across restarts of the program; none before a master named it.
+    pub signature: Option<u64>,
     /// Its age.
     pub freshness: Freshness,
     /// Of the last playlist that could be read.
@@ -42,6 +43,8 @@ pub struct VariantView {
     pub buffer: PlayerBuffer,
     /// How often each rule was broken, by rules that were broken at all.
     pub violations: BTreeMap<Check, u64>,
+    /// Why the last attempt to read it failed.
+    pub failure: Option<Failure>,
     /// HTTP status of the last answer to the request for its playlist; none without an answer, or from a file.
     pub http_status: Option<u16>,
     /// How long that request took.
@@ -55,6 +58,27 @@ pub struct VariantView {
 }
 
 impl VariantView {
+    /// Of which nothing is known but, perhaps, its age.
+    #[must_use]
+    pub fn new(stream: &str, name: &str, role: Role, freshness: Freshness) -> Self {
+        Self {
+            name: Arc::from(name),
+            labels: Labels::new(&[("stream", stream), ("variant", name)]),
+            role,
+            signature: None,
+            freshness,
+            listed: Listed::default(),
+            buffer: PlayerBuffer::default(),
+            violations: BTreeMap::new(),
+            failure: None,
+            http_status: None,
+            request_duration: Duration::ZERO,
+            segment_available: None,
+            declared_bits_per_second: None,
+            segment_rates: [0.0; RATES],
+        }
+    }
+
     /// Since the newest segment changed; nothing is late once an event has ended.
     #[must_use]
     pub fn age(&self, now: Now, expect: Expect) -> Duration {
@@ -79,162 +103,188 @@ impl VariantView {
 
 /// A variant and how far it was read.
 pub(super) struct Variant {
-    /// None for the configured playlist itself.
-    pub(super) location: Option<Location>,
-    /// It has a bandwidth of its own: variants are compared, renditions of audio and text are not.
-    pub(super) video: bool,
+    /// Tells it from every other one that this stream ever had.
+    pub(super) id: u64,
+    /// Its address as the master has it; of a playlist without a master, nothing.
+    pub(super) uri: String,
+    /// None for the configured document itself.
+    pub(super) location: Option<Arc<Location>>,
+    /// Where a master that stands in its place leads.
+    pub(super) nested: Option<Arc<Location>>,
+    pub(super) signature: Signature,
+    pub(super) phase: Phase,
     /// Its playlist is another one than when variants were last compared.
     pub(super) changed: bool,
     /// Digest of the last body: an unchanged one is not parsed again.
-    digest: Option<u64>,
+    pub(super) digest: Option<u64>,
     /// The last playlist that could be read; none before the first.
     pub(super) media: Option<Arc<Media>>,
     pub(super) view: VariantView,
 }
 
+/// What is going on with a variant.
+pub(super) enum Phase {
+    /// Nothing.
+    Idle,
+    /// Its playlist is being read, since then.
+    Reading(Now),
+    /// Its newest segment is being looked for.
+    Looking(Box<Looking>),
+}
+
+/// A list whose newest segment is being looked for.
+pub(super) struct Looking {
+    pub(super) since: Now,
+    taken: Taken,
+    /// The segment before the newest is looked for, because the newest was not there.
+    second: bool,
+}
+
+/// A list as it came.
+pub(super) struct Taken {
+    pub(super) document: Document,
+    pub(super) digest: Option<u64>,
+    pub(super) media: Media,
+    pub(super) from: From,
+}
+
+/// What lists the segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// A playlist of HLS, with its rules.
+    Playlist,
+    /// A manifest.
+    Manifest,
+    /// A manifest and the clock: its segments are due, and may not be there.
+    Clock,
+}
+
+/// What follows.
+pub(super) enum Step {
+    /// Nothing more.
+    Done(Result<Change, ProbeError>),
+    /// This has to be looked for.
+    Look(Arc<Location>, Option<ByteRange>),
+}
+
 impl Variant {
-    pub(super) fn new(stream: &str, name: &str, now: Now, remembered: &Remembered) -> Self {
-        let view = VariantView {
-            name: Arc::from(name),
-            labels: Labels::new(&[("stream", stream), ("variant", name)]),
-            freshness: remembered.freshness(stream, name, now),
-            listed: Listed::default(),
-            buffer: PlayerBuffer::default(),
-            violations: BTreeMap::new(),
-            http_status: None,
-            request_duration: Duration::ZERO,
-            segment_available: None,
-            declared_bits_per_second: None,
-            segment_rates: [0.0; RATES],
-        };
-        Self { location: None, video: false, changed: false, digest: None, media: None, view }
+    /// What an entry of a master says of it.
+    pub(super) fn as_entry(mut self, entry: Entry) -> Self {
+        let Entry { uri, role, bits_per_second, signature } = entry;
+        (self.view.role, self.view.declared_bits_per_second) = (role, bits_per_second);
+        self.view.signature = Some(signature.digest());
+        (self.uri, self.signature) = (uri, signature);
+        self
     }
 
-    /// Notes that the request for the manifest which lists it was answered.
+    /// Where its playlist is read.
+    pub(super) fn address(&self) -> Option<&Arc<Location>> {
+        self.nested.as_ref().or(self.location.as_ref())
+    }
+
+    /// Notes that the request for the document which lists it was answered.
     pub(super) const fn answered(&mut self, document: &Document) {
         (self.view.http_status, self.view.request_duration) = (document.http_status, document.took);
+        self.view.freshness.looked();
     }
 
-    /// Notes how the request for its playlist went.
-    pub(super) fn looked(&mut self, read: &Result<Document, ProbeError>) {
-        match read {
-            Ok(document) => self.answered(document),
-            Err(error) => (self.view.http_status, self.view.request_duration) = (error.http_status, error.took),
-        }
+    /// Notes that that request failed.
+    pub(super) const fn unanswered(&mut self, error: &ProbeError) {
+        (self.view.http_status, self.view.request_duration) = (error.http_status, error.took);
+        self.view.freshness.looked();
     }
 
-    pub(super) fn is_unchanged(&self, document: &Document) -> bool {
-        self.digest == Some(digest(document))
+    /// It should have had a new segment for some time.
+    pub(super) fn is_overdue(&self, now: Now, interval: Duration) -> bool {
+        let target = self.view.listed.target_duration_seconds.map_or(Duration::from_secs(6), Duration::from_secs);
+        !self.view.listed.ended && self.view.freshness.age(now) > target * 3 / 2 + interval * 2
     }
 
     pub(super) fn count(&mut self, broken: Vec<Check>) {
         count(&mut self.view.violations, broken);
     }
 
-    /// Takes a playlist that was read.
-    pub(super) async fn take(
-        &mut self,
-        spec: &HlsSpec,
-        tools: &Tools,
-        document: &Document,
-        playlist: Playlist,
-    ) -> Result<(), ProbeError> {
-        let media = match playlist {
-            Playlist::Media(media) => media,
-            Playlist::Master(_) | Playlist::Presentation(_) => {
-                return Err(ProbeError::new(Failure::Malformed, "a variant names variants itself"));
-            }
-        };
-        self.look(spec, tools, document, &media, false).await?;
-        self.digest = Some(digest(document));
-        self.changed = true;
-        self.count(violations(self.media.as_deref(), &media));
-        self.count(not_identifiable(document));
-        self.keep(media);
-        Ok(())
-    }
-
-    fn keep(&mut self, media: Media) {
-        self.view.listed = media.listed();
-        self.media = Some(Arc::new(media));
-    }
-
-    /// Takes what a manifest lists, or what is due by the clock: of that the newest segment may be late, and the one before it may not.
-    pub(super) async fn take_due(
-        &mut self,
-        spec: &HlsSpec,
-        tools: &Tools,
-        document: &Document,
-        due: Due,
-    ) -> Result<(), ProbeError> {
-        let Due { media: mut due, by_clock, .. } = due;
-        let available = self.view.segment_available;
-        let mut looked = self.look(spec, tools, document, &due, by_clock).await;
-        if by_clock && looked.as_ref().is_err_and(|error| error.reason == Failure::Missing) {
-            due.forget_newest();
-            self.view.segment_available = available;
-            looked = self.look(spec, tools, document, &due, by_clock).await;
+    /// Takes a list. A full disk leaves segments that are listed, fresh and empty, and a broken cache lists what it has not: those are
+    /// no advance, so that a new one is looked for first.
+    pub(super) fn take(&mut self, now: Now, since: Now, window: Duration, taken: Taken) -> Step {
+        let media = &taken.media;
+        let Some(sight) = Sight::of(media, None, window) else { return Step::Done(self.settle(now, window, taken)) };
+        let known = self.view.freshness.newest();
+        let another = known.is_none_or(|known| {
+            (known.sequence, known.discontinuity) != (sight.newest.sequence, sight.newest.discontinuity)
+        });
+        let unseen = another && !matches!(self.view.freshness.judge(now, &sight), Change::Same | Change::Repeated);
+        if !unseen || sight.newest.uri.is_empty() {
+            return Step::Done(self.settle(now, window, taken));
         }
-        looked?;
-        self.keep(due);
-        Ok(())
+        match resolve(&taken.document.location, &sight.newest.uri) {
+            Ok(segment) => {
+                let range = sight.newest.range;
+                self.phase = Phase::Looking(Box::new(Looking { since, taken, second: false }));
+                Step::Look(Arc::new(segment), range)
+            }
+            Err(error) => Step::Done(Err(error)),
+        }
     }
 
-    /// Looks whether the newest segment is another one and is there, and what that changes.
+    /// Takes what was found where the newest segment should be.
     ///
-    /// Where a list names it, a server that does not answer `HEAD` gets the benefit of the doubt, and the list's age is that of the
-    /// segment. Neither holds where it is due by the clock alone.
-    async fn look(
+    /// Where a list names it, a server that has nothing for us gets the benefit of the doubt. It does not where the segment is due by the
+    /// clock alone; but there the newest may be late, and the one before it may not.
+    pub(super) fn found(
         &mut self,
-        spec: &HlsSpec,
-        tools: &Tools,
-        document: &Document,
-        media: &Media,
-        by_clock: bool,
-    ) -> Result<(), ProbeError> {
-        if let Some(newest) = &media.newest {
-            let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
-            if !known && !newest.uri.is_empty() {
-                match self.look_for_segment(spec, tools, document, media, &newest.uri).await {
-                    Err(error) if error.reason == Failure::Status && !by_clock => {}
-                    looked => looked?,
+        now: Now,
+        window: Duration,
+        looking: Looking,
+        found: Result<Option<u64>, ProbeError>,
+    ) -> Step {
+        let Looking { since, mut taken, second } = looking;
+        match &found {
+            Ok(bytes) => {
+                self.view.segment_available = Some(true);
+                let range = taken.media.newest.as_ref().and_then(|newest| newest.range);
+                let bytes = range.map(|range| range.length).or(*bytes);
+                if let (Some(bytes), Some(listed)) = (bytes, taken.media.recent.last()) {
+                    self.view.measured(bytes, listed.seconds);
                 }
             }
-            let now = tools.clock.now();
-            let change = self.view.freshness.observe(now, newest, document.age.filter(|_| !by_clock));
-            let (stream, name) = (spec.stream.as_str(), &*self.view.name);
-            if change == Change::WentBack {
-                warn!(stream, variant = name, sequence = newest.sequence, "the media sequence went back");
+            Err(error) if taken.from == From::Clock && !second && error.reason == Failure::Missing => {
+                taken.media.forget_newest();
+                let newest = taken.media.newest.as_ref().map(|newest| resolve(&taken.document.location, &newest.uri));
+                if let Some(Ok(segment)) = newest {
+                    self.phase = Phase::Looking(Box::new(Looking { since, taken, second: true }));
+                    return Step::Look(Arc::new(segment), None);
+                }
             }
-            if change != Change::Same {
-                self.view.buffer.observe(now, media);
+            Err(error) if error.reason == Failure::Missing => self.view.segment_available = Some(false),
+            Err(error) => {
+                let not_for_us = error.http_status.is_none_or(|status| NOT_FOR_US.contains(&status));
+                if error.reason == Failure::Status && not_for_us && taken.from != From::Clock {
+                    return Step::Done(self.settle(now, window, taken));
+                }
             }
-            let seen = format!("{name}: {change:?} {newest:?}, {} segments", media.segments);
-            tools.recorder.record(stream, "hls", now, &seen);
         }
-        Ok(())
+        Step::Done(found.and_then(|_| self.settle(now, window, taken)))
     }
 
-    /// A full disk leaves segments that are listed, fresh and empty, and a broken cache lists what it has not: those are no advance.
-    async fn look_for_segment(
-        &mut self,
-        spec: &HlsSpec,
-        tools: &Tools,
-        document: &Document,
-        media: &Media,
-        uri: &str,
-    ) -> Result<(), ProbeError> {
-        let segment = resolve(&document.location, uri)?;
-        let length = tools.fetcher.content_length(&segment, spec.timeout).await;
-        self.view.segment_available = match &length {
-            Ok(_) => Some(true),
-            Err(error) if error.reason == Failure::Missing => Some(false),
-            Err(_) => self.view.segment_available,
-        };
-        if let (Some(bytes), Some(listed)) = (length?, media.recent.last()) {
-            self.view.measured(bytes, listed.seconds);
+    /// Takes a list whose newest segment is there, or is none that must be looked for.
+    fn settle(&mut self, now: Now, window: Duration, taken: Taken) -> Result<Change, ProbeError> {
+        let Taken { document, digest, media, from } = taken;
+        let sight = Sight::of(&media, document.age.filter(|_| from != From::Clock), window);
+        let change = sight.map_or(Change::Same, |sight| self.view.freshness.observe(now, &sight));
+        if change.is_advance() {
+            self.view.buffer.observe(now, &media);
         }
-        Ok(())
+        self.digest = digest;
+        if from == From::Playlist {
+            self.changed = true;
+            let broken = violations(self.media.as_deref(), &media);
+            self.count(broken);
+            self.count(not_identifiable(&document));
+        }
+        self.view.listed = media.listed();
+        self.media = Some(Arc::new(media));
+        Ok(change)
     }
 }
 
@@ -248,12 +298,6 @@ pub(super) fn count(violations: &mut BTreeMap<Check, u64>, broken: Vec<Check>) {
 /// The rule about what a playlist comes as.
 pub(super) fn not_identifiable(document: &Document) -> Vec<Check> {
     if document.identifiable { Vec::new() } else { vec![Check::NotIdentifiable] }
-}
-
-pub(super) fn digest(document: &Document) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    document.body.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// An address from that of the playlist which names it (RFC 3986 §5; RFC 8216 §4.1).

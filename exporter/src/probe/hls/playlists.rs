@@ -1,0 +1,562 @@
+//! All playlists of a stream: what has to be asked for, and what the answers change. Pure: answers and times in, questions out.
+//!
+//! Each variant goes its own way: one that hangs holds up no other. Whatever is answered, a stream keeps at least one variant, and a
+//! variant that is known keeps its name and its age.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+use tracing::{info, warn};
+
+use super::conformance::{Check, violations_across, violations_of_master};
+use super::freshness::{Change, Freshness};
+use super::playlist::{ByteRange, MasterPlaylist, Media, Playlist};
+use super::poll::{HlsSpec, HlsView, VARIANTS_MAX};
+use super::reread::Reread;
+use super::roster::{Entry, Known, Role, Signature, entries, recognise};
+use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, count, not_identifiable, resolve};
+use crate::clock::Now;
+use crate::config::Location;
+use crate::fetch::Document;
+use crate::health::{Edge, Failure, Health, ProbeError};
+use crate::probe::dash::{Due, Presentation};
+use crate::state::Remembered;
+
+/// The `variant` label of a playlist that has no master.
+const ONLY_VARIANT: &str = "media";
+
+/// Whose document a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// The configured one.
+    Configured,
+    /// A variant's, by its id.
+    Variant(u64),
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    /// Read a playlist; one whose body has this digest need not be parsed.
+    Read { of: Of, location: Arc<Location>, digest: Option<u64> },
+    /// Look for a variant's segment.
+    Look { of: u64, location: Arc<Location>, range: Option<ByteRange> },
+}
+
+/// Questions: mostly one.
+pub(super) type Asks = SmallVec<[Ask; 1]>;
+
+/// A document that was read.
+pub(super) struct Read {
+    pub(super) document: Document,
+    pub(super) digest: u64,
+    /// None: it is the one whose digest was given.
+    pub(super) playlist: Option<Result<Playlist, ProbeError>>,
+}
+
+/// A stream's playlists.
+pub(super) struct Playlists {
+    spec: HlsSpec,
+    configured: Arc<Location>,
+    remembered: Arc<Remembered>,
+    started: Now,
+    health: Health,
+    own: Own,
+    master_violations: BTreeMap<Check, u64>,
+    /// At least one.
+    variants: Vec<Variant>,
+    unwatched: usize,
+    next_id: u64,
+    /// What was seen, for people who look into it.
+    pub(super) notes: Vec<String>,
+}
+
+/// The configured document.
+struct Own {
+    reading: Option<Now>,
+    is: Is,
+    failure: Option<Failure>,
+    /// Digest of the master that was taken last.
+    digest: Option<u64>,
+}
+
+/// What the configured document turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    /// It could not be read yet: the variants are placeholders.
+    Unknown,
+    Media,
+    Master(Reread),
+    Manifest,
+}
+
+/// The variants of a stream of which nothing was read yet: those that are remembered, or one.
+pub(super) fn placeholders(stream: &str, now: Now, remembered: &Remembered) -> SmallVec<[VariantView; 1]> {
+    let known: SmallVec<_> = remembered.variants(stream, now).take(VARIANTS_MAX).collect();
+    if known.is_empty() {
+        return smallvec![VariantView::new(stream, ONLY_VARIANT, Role::Video, Freshness::never_seen(now))];
+    }
+    known
+}
+
+impl Playlists {
+    pub(super) fn new(spec: HlsSpec, now: Now, remembered: Arc<Remembered>) -> Self {
+        let variants = placeholders(&spec.stream, now, &remembered);
+        let own = Own { reading: None, is: Is::Unknown, failure: None, digest: None };
+        let mut playlists = Self {
+            configured: Arc::new(spec.playlist.clone()),
+            spec,
+            remembered,
+            started: now,
+            health: Health::default(),
+            own,
+            master_violations: BTreeMap::new(),
+            variants: Vec::new(),
+            unwatched: 0,
+            next_id: 0,
+            notes: Vec::new(),
+        };
+        for view in variants {
+            let variant = playlists.variant(Signature::alone(), String::new(), view);
+            playlists.variants.push(variant);
+        }
+        playlists
+    }
+
+    pub(super) fn view(&self) -> HlsView {
+        let variants = self.variants.iter().map(|variant| variant.view.clone()).collect();
+        HlsView {
+            health: self.health.clone(),
+            variants,
+            master_violations: self.master_violations.clone(),
+            unwatched: self.unwatched,
+            failure: self.own.failure,
+        }
+    }
+
+    /// A poll begins: what is not being asked for already, is.
+    pub(super) fn tick(&mut self, now: Now) -> Asks {
+        let mut asks = Asks::new();
+        let interval = self.spec.interval;
+        let wanted = self.own.failure.is_some()
+            || self.vital().any(|variant| variant.view.failure.is_some() || variant.is_overdue(now, interval));
+        let due = match &mut self.own.is {
+            Is::Unknown | Is::Media | Is::Manifest => true,
+            Is::Master(reread) => reread.is_due(wanted),
+        };
+        if due && self.own.reading.is_none() {
+            if let Is::Master(reread) = &mut self.own.is {
+                reread.asked(wanted);
+            }
+            self.own.reading = Some(now);
+            let digest = match self.own.is {
+                Is::Unknown | Is::Manifest => None,
+                Is::Media => self.variants.first().and_then(|only| only.digest),
+                Is::Master(_) => self.own.digest,
+            };
+            asks.push(Ask::Read { of: Of::Configured, location: Arc::clone(&self.configured), digest });
+        }
+        self.ask_variants(now, &mut asks);
+        asks
+    }
+
+    fn ask_variants(&mut self, now: Now, asks: &mut Asks) {
+        if !matches!(self.own.is, Is::Master(_)) {
+            return;
+        }
+        for variant in self.variants.iter_mut().filter(|variant| matches!(variant.phase, Phase::Idle)) {
+            if let Some(location) = variant.address().cloned() {
+                variant.phase = Phase::Reading(now);
+                asks.push(Ask::Read { of: Of::Variant(variant.id), location, digest: variant.digest });
+            }
+        }
+    }
+
+    /// A document was read, or not.
+    pub(super) fn read(&mut self, now: Now, of: Of, read: Result<Read, ProbeError>) -> Asks {
+        match of {
+            Of::Configured => self.read_configured(now, read),
+            Of::Variant(id) => match self.variants.iter_mut().position(|variant| variant.id == id) {
+                Some(index) => self.read_variant(now, index, read),
+                None => Asks::new(),
+            },
+        }
+    }
+
+    fn read_configured(&mut self, now: Now, read: Result<Read, ProbeError>) -> Asks {
+        let since = self.own.reading.take().unwrap_or(now);
+        let alone = !matches!(self.own.is, Is::Master(_));
+        let Read { document, digest, playlist } = match read {
+            Ok(read) => read,
+            Err(error) => {
+                if alone {
+                    self.variants.iter_mut().for_each(|variant| variant.unanswered(&error));
+                }
+                return self.end_configured(since, now, Err(error));
+            }
+        };
+        if alone {
+            self.variants.iter_mut().for_each(|variant| variant.answered(&document));
+        }
+        match playlist {
+            None => {
+                if let Is::Master(reread) = &mut self.own.is {
+                    reread.read(false);
+                }
+                self.end_configured(since, now, Ok(()))
+            }
+            Some(Err(error)) => self.end_configured(since, now, Err(error)),
+            Some(Ok(Playlist::Master(master))) => {
+                let adopted = self.adopt_master(now, &master, &document, digest);
+                let mut asks = self.end_configured(since, now, adopted);
+                self.ask_variants(now, &mut asks);
+                asks
+            }
+            Some(Ok(Playlist::Presentation(presentation))) => {
+                self.take_presentation(now, since, &presentation, &document)
+            }
+            Some(Ok(Playlist::Media(media))) => self.take_media(now, since, document, digest, media),
+        }
+    }
+
+    /// The configured document is a media playlist: the stream's only variant, whatever it was before.
+    fn take_media(&mut self, now: Now, since: Now, document: Document, digest: u64, media: Media) -> Asks {
+        if let Some(error) = media.nothing_listed() {
+            return self.end_configured(since, now, Err(error));
+        }
+        if self.own.is != Is::Media {
+            if self.own.is != Is::Unknown {
+                info!(stream = self.spec.stream, "what named variants became a media playlist");
+            }
+            let only = Entry::alone(ONLY_VARIANT);
+            self.adopt(now, vec![(only, None)]);
+            self.own.is = Is::Media;
+            self.variants.iter_mut().for_each(|variant| variant.answered(&document));
+        }
+        let taken = Taken { document, digest: Some(digest), media, from: From::Playlist };
+        self.end_own(None);
+        self.take(now, since, 0, taken)
+    }
+
+    fn take_presentation(&mut self, now: Now, since: Now, presentation: &Presentation, document: &Document) -> Asks {
+        let due = presentation.due(now.unix_seconds);
+        if due.is_empty() {
+            let error = ProbeError::new(Failure::Empty, "the manifest names no Representation");
+            return self.end_configured(since, now, Err(error));
+        }
+        self.adopt(
+            now,
+            due.iter().map(|due| (Entry::of_representation(&due.name, due.bits_per_second), None)).collect(),
+        );
+        self.own.is = Is::Manifest;
+        self.end_own(None);
+        let mut asks = Asks::new();
+        for Due { name, media, by_clock, .. } in due {
+            let idle = |variant: &Variant| variant.uri == name && matches!(variant.phase, Phase::Idle);
+            let Some(index) = self.variants.iter().position(idle) else { continue };
+            if let Some(variant) = self.variants.get_mut(index) {
+                variant.answered(document);
+            }
+            let from = if by_clock { From::Clock } else { From::Manifest };
+            let taken = Taken { document: document.clone(), digest: None, media, from };
+            asks.extend(self.take(now, since, index, taken));
+        }
+        asks
+    }
+
+    fn read_variant(&mut self, now: Now, index: usize, read: Result<Read, ProbeError>) -> Asks {
+        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+        let Phase::Reading(since) = std::mem::replace(&mut variant.phase, Phase::Idle) else { return Asks::new() };
+        match &read {
+            Ok(read) => variant.answered(&read.document),
+            Err(error) => variant.unanswered(error),
+        }
+        let outcome = match read {
+            Err(error) => Err(error),
+            Ok(Read { playlist: None, .. }) => Ok(()),
+            Ok(Read { document, digest, playlist: Some(playlist) }) => match playlist {
+                Err(error) => Err(error),
+                Ok(Playlist::Media(media)) => match media.nothing_listed() {
+                    Some(error) => Err(error),
+                    None => {
+                        let taken = Taken { document, digest: Some(digest), media, from: From::Playlist };
+                        return self.take(now, since, index, taken);
+                    }
+                },
+                Ok(Playlist::Master(master)) if variant.nested.is_none() => match first_of(&master, &document) {
+                    Ok(location) => {
+                        let location = Arc::new(location);
+                        variant.nested = Some(Arc::clone(&location));
+                        variant.phase = Phase::Reading(since);
+                        return smallvec![Ask::Read { of: Of::Variant(variant.id), location, digest: None }];
+                    }
+                    Err(error) => Err(error),
+                },
+                Ok(Playlist::Master(_) | Playlist::Presentation(_)) => {
+                    Err(ProbeError::new(Failure::Malformed, "a variant names variants that name variants themselves"))
+                }
+            },
+        };
+        if outcome.is_err() {
+            variant.nested = None;
+        }
+        self.end(index, since, now, outcome);
+        Asks::new()
+    }
+
+    /// Takes a variant's list.
+    fn take(&mut self, now: Now, since: Now, index: usize, taken: Taken) -> Asks {
+        let window = self.spec.window;
+        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+        let step = variant.take(now, since, window, taken);
+        self.step(now, since, index, step)
+    }
+
+    /// A segment was looked for.
+    pub(super) fn found(&mut self, now: Now, id: u64, found: Result<Option<u64>, ProbeError>) -> Asks {
+        let Some(index) = self.variants.iter().position(|variant| variant.id == id) else { return Asks::new() };
+        let window = self.spec.window;
+        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+        let Phase::Looking(looking) = std::mem::replace(&mut variant.phase, Phase::Idle) else { return Asks::new() };
+        let since = looking.since;
+        let looking: Looking = *looking;
+        let step = variant.found(now, window, looking, found);
+        self.step(now, since, index, step)
+    }
+
+    fn step(&mut self, now: Now, since: Now, index: usize, step: Step) -> Asks {
+        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+        let outcome = match step {
+            Step::Look(location, range) => return smallvec![Ask::Look { of: variant.id, location, range }],
+            Step::Done(outcome) => outcome,
+        };
+        let (stream, name) = (self.spec.stream.as_str(), &*variant.view.name);
+        match &outcome {
+            Ok(Change::Same) | Err(_) => {}
+            Ok(change) => {
+                let (newest, segments) = (variant.view.freshness.newest(), variant.view.listed.segments);
+                self.notes.push(format!("{name}: {change:?} {newest:?}, {segments} segments"));
+            }
+        }
+        if matches!(outcome, Ok(Change::WentBack)) {
+            warn!(stream, variant = name, "the media sequence went back");
+        }
+        if matches!(outcome, Ok(Change::Repeated)) {
+            variant.count(vec![Check::NumberingAlternates]);
+        }
+        self.end(index, since, now, outcome.map(|_| ()));
+        self.compare_variants();
+        Asks::new()
+    }
+
+    /// The attempt at the configured document ended.
+    fn end_configured(&mut self, since: Now, now: Now, outcome: Result<(), ProbeError>) -> Asks {
+        self.end_own(outcome.as_ref().err());
+        self.record(since, now, outcome, true);
+        Asks::new()
+    }
+
+    fn end_own(&mut self, error: Option<&ProbeError>) {
+        let failure = error.map(|error| error.reason);
+        if let Some(error) = error.filter(|_| failure != self.own.failure) {
+            warn!(who = self.spec.stream, source = "hls", %error, "source failed");
+        }
+        self.own.failure = failure;
+    }
+
+    /// The attempt at a variant ended.
+    fn end(&mut self, index: usize, since: Now, now: Now, outcome: Result<(), ProbeError>) {
+        let Some(variant) = self.variants.get_mut(index) else { return };
+        let failure = outcome.as_ref().err().map(|error| error.reason);
+        let before = std::mem::replace(&mut variant.view.failure, failure);
+        let (stream, name, vital) = (self.spec.stream.as_str(), &*variant.view.name, variant.view.role.is_vital());
+        match &outcome {
+            Err(error) if before != failure => warn!(stream, variant = name, %error, "a variant cannot be read"),
+            Ok(()) if before.is_some() => info!(stream, variant = name, "a variant can be read"),
+            Ok(()) | Err(_) => {}
+        }
+        self.record(since, now, outcome, vital);
+    }
+
+    /// Records an attempt: the source is well while everything that viewers depend on is.
+    fn record(&mut self, since: Now, now: Now, outcome: Result<(), ProbeError>, vital: bool) {
+        if let Err(error) = &outcome {
+            self.notes.push(error.to_string());
+            if !vital {
+                self.health.count(error.reason);
+                return;
+            }
+        }
+        let well = self.own.failure.is_none() && self.vital().all(|variant| variant.view.failure.is_none());
+        if outcome.is_ok() && !well {
+            return;
+        }
+        if self.health.record(now, now.since(since.mono), outcome) == Edge::Recovered {
+            info!(who = self.spec.stream, source = "hls", "source answers");
+        }
+    }
+
+    fn vital(&self) -> impl Iterator<Item = &Variant> {
+        self.variants.iter().filter(|variant| variant.view.role.is_vital())
+    }
+
+    fn adopt_master(
+        &mut self,
+        now: Now,
+        master: &MasterPlaylist,
+        document: &Document,
+        digest: u64,
+    ) -> Result<(), ProbeError> {
+        let mut found = Vec::new();
+        let mut unusable = Vec::new();
+        for entry in entries(master) {
+            match resolve(&document.location, &entry.uri) {
+                Ok(location) => found.push((entry, Some(Arc::new(location)))),
+                Err(error) => unusable.push(error),
+            }
+        }
+        if found.is_empty() {
+            let error = unusable.pop().unwrap_or_else(|| ProbeError::new(Failure::Empty, "the master names nothing"));
+            return Err(error);
+        }
+        if self.own.digest != Some(digest) {
+            count(&mut self.master_violations, violations_of_master(master));
+            count(&mut self.master_violations, not_identifiable(document));
+            if !unusable.is_empty() {
+                count(&mut self.master_violations, vec![Check::UnusableEntry]);
+            }
+        }
+        self.own.digest = Some(digest);
+        let moved = self.adopt(now, found);
+        match &mut self.own.is {
+            Is::Master(reread) => reread.read(moved),
+            Is::Unknown | Is::Media | Is::Manifest => self.own.is = Is::Master(Reread::default()),
+        }
+        Ok(())
+    }
+
+    /// Makes entries the variants of the stream: those that are known go on with all that is known of them. Whether one of them moved.
+    fn adopt(&mut self, now: Now, entries: Vec<(Entry, Option<Arc<Location>>)>) -> bool {
+        let unwatched = entries.len().saturating_sub(VARIANTS_MAX);
+        if unwatched > self.unwatched {
+            let names: Vec<_> = entries.iter().skip(VARIANTS_MAX).take(10).map(|(entry, _)| entry.name()).collect();
+            let stream = self.spec.stream.as_str();
+            warn!(
+                stream,
+                unwatched,
+                ?names,
+                "only {VARIANTS_MAX} variants are watched, those that viewers depend on first"
+            );
+        }
+        self.unwatched = unwatched;
+        let (entries, locations): (Vec<Entry>, Vec<_>) = entries.into_iter().take(VARIANTS_MAX).unzip();
+        let first_sight = self.own.is == Is::Unknown;
+        let old = std::mem::take(&mut self.variants);
+        let known: Vec<_> = old.iter().map(|old| Known { signature: &old.signature, uri: &old.uri }).collect();
+        let recognised = if first_sight { vec![None; entries.len()] } else { recognise(&known, &entries) };
+        // What all variants stood still on goes on, whoever takes their place.
+        let interval = self.spec.interval;
+        let still = |old: &Vec<Variant>| {
+            let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
+            let overdue = !first_sight && vital().all(|variant| variant.is_overdue(now, interval));
+            let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
+            youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
+        };
+        let before = still(&old);
+        let since = if first_sight { self.started } else { now };
+        let mut old: Vec<Option<Variant>> = old.into_iter().map(Some).collect();
+        let mut moved = false;
+        for ((entry, location), index) in entries.into_iter().zip(locations).zip(recognised) {
+            let known = index.and_then(|index| old.get_mut(index)).and_then(Option::take);
+            let variant = match known {
+                Some(mut variant) => {
+                    if variant.location != location {
+                        (variant.location, variant.nested) = (location, None);
+                        moved = true;
+                    }
+                    variant
+                }
+                None => {
+                    let waiting = old.iter().flatten();
+                    let taken = |name: &str| {
+                        let named = |variant: &Variant| *variant.view.name == *name;
+                        self.variants.iter().any(named) || (!first_sight && waiting.clone().any(named))
+                    };
+                    let view = self.new_view(now, since, &entry, before.as_ref(), taken);
+                    let mut variant = self.variant(entry.signature.clone(), entry.uri.clone(), view);
+                    variant.location = location;
+                    variant
+                }
+            };
+            self.variants.push(variant.as_entry(entry));
+        }
+        moved
+    }
+
+    fn new_view(
+        &self,
+        now: Now,
+        since: Now,
+        entry: &Entry,
+        before: Option<&Freshness>,
+        taken: impl Fn(&str) -> bool,
+    ) -> VariantView {
+        let stream = &self.spec.stream;
+        let remembered =
+            self.remembered.variant(stream, entry.signature.digest(), now).filter(|view| !taken(&view.name));
+        if let Some(view) = remembered {
+            return view;
+        }
+        let name = entry.name();
+        let name = (1..)
+            .map(|n: u32| if n == 1 { name.clone() } else { format!("{name}#{n}") })
+            .find(|name| !taken(name))
+            .unwrap_or_default();
+        let freshness = match before {
+            Some(before) => Freshness::in_place_of(before),
+            None => self.remembered.freshness(stream, &name, since),
+        };
+        VariantView::new(stream, &name, entry.role, freshness)
+    }
+
+    fn variant(&mut self, signature: Signature, uri: String, view: VariantView) -> Variant {
+        self.next_id += 1;
+        Variant {
+            id: self.next_id,
+            uri,
+            location: None,
+            nested: None,
+            signature,
+            phase: Phase::Idle,
+            changed: false,
+            digest: None,
+            media: None,
+            view,
+        }
+    }
+
+    /// Variants are judged beside one another whenever one of them has a new playlist, and those alone that have one.
+    fn compare_variants(&mut self) {
+        if self.variants.len() < 2 {
+            return;
+        }
+        let video = |variant: &Variant| variant.view.role == Role::Video;
+        let medias: Vec<Option<Arc<Media>>> =
+            self.variants.iter().map(|variant| variant.media.clone().filter(|_| video(variant))).collect();
+        for (index, variant) in self.variants.iter_mut().enumerate().filter(|(_, variant)| video(variant)) {
+            let Some(Some(media)) = medias.get(index).filter(|_| std::mem::take(&mut variant.changed)) else {
+                continue;
+            };
+            let beside = medias.iter().enumerate().filter(|(other, _)| *other != index);
+            let others: Vec<&Media> = beside.filter_map(|(_, media)| media.as_deref()).collect();
+            variant.count(violations_across(media, &others));
+        }
+    }
+}
+
+/// The playlist that a viewer would begin with, of a master that stands where a media playlist should.
+fn first_of(master: &MasterPlaylist, document: &Document) -> Result<Location, ProbeError> {
+    let nothing = || ProbeError::new(Failure::Empty, "the master that stands for a variant names nothing");
+    entries(master).first().ok_or_else(nothing).and_then(|entry| resolve(&document.location, &entry.uri))
+}
