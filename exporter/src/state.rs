@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::fleet::Watched;
-use crate::probe::hls::{Freshness, Identity, Role, VariantView};
+use crate::probe::hls::{Freshness, HlsView, Identity, Role, VariantView};
 
 /// The format that is written.
 const VERSION: u32 = 2;
@@ -139,16 +140,23 @@ impl Remembered {
     /// What is known `now`. A variant that was never seen is not remembered.
     #[must_use]
     pub fn of(now: Now, watched: &Watched) -> Self {
+        let views = watched.streams.iter().filter_map(|stream| {
+            let view = Arc::clone(&stream.hls.as_ref()?.borrow());
+            Some((stream.config.name.as_str(), view))
+        });
+        Self::of_views(now, views)
+    }
+
+    /// The same of streams by their names.
+    pub fn of_views<'a>(now: Now, views: impl IntoIterator<Item = (&'a str, Arc<HlsView>)>) -> Self {
         let mut variants = BTreeMap::new();
-        for stream in &watched.streams {
-            let Some(hls) = stream.hls.as_ref().map(|view| view.borrow().clone()) else { continue };
-            for variant in &hls.variants {
-                if let Some(newest) = variant.freshness.newest() {
-                    let unix_seconds = variant.freshness.last_advance_unix_seconds(now);
-                    let (newest, role, signature) = (newest.clone(), variant.role, variant.signature);
-                    let advance = Advance { newest, unix_seconds, role, signature };
-                    variants.insert((stream.config.name.clone(), variant.name.to_string()), advance);
-                }
+        for (stream, view) in views {
+            for variant in &view.variants {
+                let Some(newest) = variant.freshness.newest() else { continue };
+                let unix_seconds = variant.freshness.remembered_advance_unix_seconds(now);
+                let (newest, role, signature) = (newest.clone(), variant.role, variant.signature);
+                let advance = Advance { newest, unix_seconds, role, signature };
+                variants.insert((stream.to_owned(), variant.name.to_string()), advance);
             }
         }
         Self { variants }

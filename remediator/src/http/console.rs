@@ -198,7 +198,8 @@ pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Sse<impl Stream
     let stream =
         futures_util::stream::unfold((shared.changes.clone(), shared.stop.clone()), |(mut changes, stop)| async move {
             let changed = stop.run_until_cancelled(changes.changed()).await;
-            matches!(changed, Some(Ok(()))).then(|| (Ok(Event::default().event("changed").data("changed")), (changes, stop)))
+            matches!(changed, Some(Ok(())))
+                .then(|| (Ok(Event::default().event("changed").data("changed")), (changes, stop)))
         });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }

@@ -277,6 +277,14 @@ impl Freshness {
         self.advanced.unix_seconds - self.earlier_than_seen(now.since(self.advanced.mono)).as_secs_f64()
     }
 
+    /// The same as the next run of the program has to know it: what this one remembers counts, although nobody has looked yet.
+    #[must_use]
+    pub fn remembered_advance_unix_seconds(&self, now: Now) -> f64 {
+        let mut looked = self.clone();
+        looked.looked();
+        looked.last_advance_unix_seconds(now)
+    }
+
     /// Times that the sequence went back.
     #[must_use]
     pub const fn sequence_resets(&self) -> u64 {

@@ -560,3 +560,6 @@ fn first_of(master: &MasterPlaylist, document: &Document) -> Result<Location, Pr
     let nothing = || ProbeError::new(Failure::Empty, "the master that stands for a variant names nothing");
     entries(master).first().ok_or_else(nothing).and_then(|entry| resolve(&document.location, &entry.uri))
 }
+
+#[cfg(test)]
+mod tests;
