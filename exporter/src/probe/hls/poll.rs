@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::address::resolve;
 use super::conformance::{Check, violations_across, violations_of_master};
 use super::playlist::{MasterPlaylist, Media, Named, Playlist, parse};
-use super::variant::{Variant, VariantView, count, digest, not_identifiable, resolve};
+use super::variant::{Variant, VariantView, count, digest, not_identifiable};
 use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::Document;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
-use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
 use vvtv_toolkit::render::Labels;
 
+use super::address::resolve;
 use super::buffer::PlayerBuffer;
 use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness};
@@ -17,7 +17,7 @@ use super::playlist::{Listed, Media, Playlist};
 use super::poll::HlsSpec;
 use crate::clock::Now;
 use crate::config::{Expect, Location};
-use crate::fetch::Document;
+use crate::fetch::{Ask, Document, is_denied};
 use crate::health::{Failure, ProbeError};
 use crate::probe::Tools;
 use crate::probe::dash::Due;
@@ -87,6 +87,8 @@ pub(super) struct Variant {
     pub(super) changed: bool,
     /// Digest of the last body: an unchanged one is not parsed again.
     digest: Option<u64>,
+    /// How its server is asked for segments.
+    ask: Ask,
     /// The last playlist that could be read; none before the first.
     pub(super) media: Option<Arc<Media>>,
     pub(super) view: VariantView,
@@ -107,7 +109,7 @@ impl Variant {
             declared_bits_per_second: None,
             segment_rates: [0.0; RATES],
         };
-        Self { location: None, video: false, changed: false, digest: None, media: None, view }
+        Self { location: None, video: false, changed: false, digest: None, ask: Ask::Head, media: None, view }
     }
 
     /// Notes that the request for the manifest which lists it was answered.
@@ -196,7 +198,7 @@ impl Variant {
             let known = self.view.freshness.newest().is_some_and(|known| known.uri == newest.uri);
             if !known && !newest.uri.is_empty() {
                 match self.look_for_segment(spec, tools, document, media, &newest.uri).await {
-                    Err(error) if error.reason == Failure::Status && !by_clock => {}
+                    Err(error) if is_denied(&error) && !by_clock => {}
                     looked => looked?,
                 }
             }
@@ -225,13 +227,15 @@ impl Variant {
         uri: &str,
     ) -> Result<(), ProbeError> {
         let segment = resolve(&document.location, uri)?;
-        let length = tools.fetcher.content_length(&segment, spec.timeout).await;
-        self.view.segment_available = match &length {
+        let found = tools.fetcher.find_segment(&segment, None, self.ask, spec.timeout).await;
+        self.view.segment_available = match &found {
             Ok(_) => Some(true),
             Err(error) if error.reason == Failure::Missing => Some(false),
             Err(_) => self.view.segment_available,
         };
-        if let (Some(bytes), Some(listed)) = (length?, media.recent.last()) {
+        let found = found?;
+        self.ask = found.ask;
+        if let (Some(bytes), Some(listed)) = (found.bytes, media.recent.last()) {
             self.view.measured(bytes, listed.seconds);
         }
         Ok(())
@@ -254,23 +258,4 @@ pub(super) fn digest(document: &Document) -> u64 {
     let mut hasher = DefaultHasher::new();
     document.body.hash(&mut hasher);
     hasher.finish()
-}
-
-/// An address from that of the playlist which names it (RFC 3986 §5; RFC 8216 §4.1).
-pub(super) fn resolve(base: &Location, uri: &str) -> Result<Location, ProbeError> {
-    let refuse = |message: String| Err(ProbeError::new(Failure::Malformed, message));
-    match base {
-        Location::Http(url) => match url.join(uri) {
-            Ok(joined) if matches!(joined.scheme(), "http" | "https") => Ok(Location::Http(joined)),
-            Ok(_) | Err(_) => refuse(format!("`{uri}` has no address that can be read")),
-        },
-        Location::File(path) => {
-            let relative = Path::new(uri.split('?').next().unwrap_or(uri));
-            let downward = relative.components().all(|part| matches!(part, Component::Normal(_)));
-            match path.parent() {
-                Some(directory) if downward => Ok(Location::File(directory.join(relative))),
-                _ => refuse(format!("`{uri}` lies outside of its playlist's directory")),
-            }
-        }
-    }
 }
