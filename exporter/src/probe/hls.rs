@@ -8,6 +8,7 @@ mod playlist;
 mod poll;
 mod variant;
 
+pub(crate) use self::address::resolve;
 pub use self::buffer::PlayerBuffer;
 pub use self::conformance::{Check, violations, violations_across, violations_of_master};
 pub use self::freshness::{Change, Freshness};
