@@ -2,6 +2,7 @@
 
 mod counting;
 mod file;
+mod ingest;
 mod streams_from;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use url::Url;
 use vvtv_toolkit::yaml::{self, YamlError};
 
 pub use self::counting::Counting;
+pub use self::ingest::{Arguments, Connect, Ingest, IngestError, RtmpEndpoint};
 pub use self::streams_from::StreamsFrom;
 
 /// The whole configuration.
@@ -71,34 +73,6 @@ pub enum Location {
     Http(Url),
     /// A file of this machine.
     File(PathBuf),
-}
-
-/// An RTMP publishing point.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ingest {
-    /// The server and application; what a probe can ask for without publishing.
-    pub endpoint: RtmpEndpoint,
-    /// The stream's name within the application.
-    pub key: String,
-}
-
-/// An application of an RTMP server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RtmpEndpoint {
-    /// Host name or address.
-    pub host: String,
-    /// Port, 1935 by default.
-    pub port: u16,
-    /// Application, which may contain slashes.
-    pub app: String,
-}
-
-impl RtmpEndpoint {
-    /// The `tcUrl` of the `connect` command.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("rtmp://{}:{}/{}", self.host, self.port, self.app)
-    }
 }
 
 /// A publisher's place on a statistics page.

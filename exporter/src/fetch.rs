@@ -1,30 +1,48 @@
 //! Reading a document over HTTP or from a file, with a limit on time, bytes and redirects.
 
 mod client;
+mod coding;
+mod headers;
+mod names;
+mod room;
+mod segment;
+mod shown;
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::io::Read as _;
 use std::path::Path;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::{Method, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::logging::chain;
 
-use self::client::{Client, SendError};
-
+use self::client::{Client, Manner, SendError};
+use self::coding::{Coding, CodingError, codings, decode};
+use self::headers::{content_age, is_playlist_path, is_playlist_type, plausible};
+use self::room::{MIDDLING, Room, SMALL, Taken};
+pub use self::segment::{Ask, Found, is_denied};
+use self::shown::shown_url;
+pub use self::shown::{shown, shown_reference};
 use crate::config::Location;
 use crate::files::Files;
 use crate::health::{Failure, ProbeError};
 
-/// The largest document: a playlist of 5,000 segments with parts is below it.
-pub const BYTES_MAX: usize = 4 << 20;
+/// The largest document, packed or not: twelve hours of signed segments have a quarter of it.
+pub const BYTES_MAX: usize = 32 << 20;
+
+/// The largest document as it comes packed: text is packed to a quarter and less.
+const PACKED_MAX: usize = 8 << 20;
+
+/// What is tried in turn where the size is not known before.
+const SIZES: [usize; 3] = [SMALL, MIDDLING, BYTES_MAX];
+
+/// A packed body of more bytes is unpacked beside the other probes, not in their way.
+const PACKED_IN_PASSING: usize = 4 << 10;
 
 /// A document and what its server says of its age.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +66,7 @@ pub struct Document {
 pub struct Fetcher {
     client: Client,
     files: Files,
+    room: Room,
 }
 
 impl Fetcher {
@@ -56,7 +75,7 @@ impl Fetcher {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { client: Client::new()?, files: Files::default() })
+        Ok(Self { client: Client::new()?, files: Files::default(), room: Room::default() })
     }
 
     /// Reads a whole document within `limit`.
@@ -64,20 +83,29 @@ impl Fetcher {
     /// # Errors
     /// No answer in time, none at all, another status than 2xx, too large, too many redirects.
     pub async fn get(&self, location: &Location, limit: Duration) -> Result<Document, ProbeError> {
+        self.read(location, limit, Manner::default()).await
+    }
+
+    /// As [`Fetcher::get`], over a connection of its own: of a server's several processes another one may answer.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn get_once(&self, location: &Location, limit: Duration) -> Result<Document, ProbeError> {
+        self.read(location, limit, Manner { once: true, byte: None }).await
+    }
+
+    async fn read(&self, location: &Location, limit: Duration, manner: Manner) -> Result<Document, ProbeError> {
         let read = async {
             match location {
-                Location::Http(url) => self.http(url).await,
-                Location::File(path) => {
-                    let look = {
-                        let path = path.clone();
-                        move || file(&path)
-                    };
-                    self.files.look(path, limit, look).await
-                }
+                Location::Http(url) => self.http(url, manner).await,
+                Location::File(path) => self.file(path, limit).await,
             }
         };
         let started = Instant::now();
         let mut read = timeout(limit, read).await.unwrap_or_else(|_| {
+            if let Location::Http(url) = location {
+                self.client.doubt(url);
+            }
             Err(ProbeError::new(Failure::Timeout, format!("{} gave no whole answer within {limit:?}", shown(location))))
         });
         match &mut read {
@@ -93,114 +121,135 @@ impl Fetcher {
         &self.files
     }
 
-    /// The length of a document that is there and not empty, without reading it; none where the server does not tell.
-    ///
-    /// # Errors
-    /// It is missing or empty, or the server does not answer, or not with 2xx: some serve what they do not answer `HEAD` for.
-    pub async fn content_length(&self, location: &Location, limit: Duration) -> Result<Option<u64>, ProbeError> {
-        let look = async {
-            match location {
-                Location::Http(url) => self.head(url).await,
-                Location::File(path) => {
-                    let look = {
-                        let path = path.clone();
-                        move || length(&path)
-                    };
-                    self.files.look(path, limit, look).await
-                }
-            }
-        };
-        let length = timeout(limit, look).await.unwrap_or_else(|_| {
-            Err(ProbeError::new(Failure::Timeout, format!("{} gave no answer within {limit:?}", shown(location))))
-        });
-        match length {
-            Ok(Some(0)) => Err(ProbeError::new(Failure::Missing, format!("{} is empty", shown(location)))),
-            length => length,
-        }
-    }
-
-    /// The length that a server tells.
-    async fn head(&self, url: &Url) -> Result<Option<u64>, ProbeError> {
-        let (_, response) = self.client.send(&Method::HEAD, url).await.map_err(|error| failed("HEAD", url, &error))?;
+    async fn http(&self, url: &Url, manner: Manner) -> Result<Document, ProbeError> {
+        let (location, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
+            self.client.doubt(url);
+            failed("GET", url, &error)
+        })?;
         let status = response.status();
+        let told = |error: ProbeError| ProbeError { http_status: Some(status.as_u16()), ..error };
         if !status.is_success() {
-            let message = format!("HEAD {}: HTTP status {status}", redacted(url));
-            return Err(ProbeError::new(status_reason(status), message));
-        }
-        Ok(response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()))
-    }
-
-    async fn http(&self, url: &Url) -> Result<Document, ProbeError> {
-        let (location, response) =
-            self.client.send(&Method::GET, url).await.map_err(|error| failed("GET", url, &error))?;
-        let status = response.status();
-        if !status.is_success() {
-            let error = ProbeError::new(status_reason(status), format!("GET {}: HTTP status {status}", redacted(url)));
-            return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
+            let message = format!("GET {}: HTTP status {status}", shown_url(url));
+            return Err(told(ProbeError::new(status_reason(status), message)));
         }
         let age = content_age(response.headers());
         let identifiable = is_playlist_path(location.path()) || is_playlist_type(response.headers());
-        let body = body(response.into_body()).await.map_err(|error| match error {
-            Body::TooLarge => {
-                ProbeError::new(Failure::TooLarge, format!("GET {}: more than {BYTES_MAX} bytes", redacted(url)))
-            }
-            Body::Broken(error) => failed("GET", url, &error),
-        })?;
+        let unreadable = |error: BodyError| told(error.of(url));
+        let codings = codings(response.headers()).map_err(|error| unreadable(error.into()))?;
+        let body = self.body(response.into_body(), codings).await.map_err(unreadable)?;
         let location = Location::Http(location);
         Ok(Document { body, age, location, identifiable, http_status: Some(status.as_u16()), took: Duration::ZERO })
+    }
+
+    async fn body(&self, incoming: Incoming, codings: Vec<Coding>) -> Result<Bytes, BodyError> {
+        let mut taken = Taken::default();
+        if codings.is_empty() {
+            return Ok(match self.collect(incoming, BYTES_MAX, &mut taken).await? {
+                Collected::Piece(piece) => piece,
+                Collected::Pieces(pieces) => taken.hold(pieces.into()),
+            });
+        }
+        let packed = match self.collect(incoming, PACKED_MAX, &mut taken).await? {
+            Collected::Piece(piece) => piece,
+            Collected::Pieces(pieces) => pieces.freeze(),
+        };
+        if packed.len() <= PACKED_IN_PASSING {
+            match decode(&packed, &codings, SMALL) {
+                Err(CodingError::TooLarge(_)) => {}
+                decoded => return Ok(Bytes::from(decoded?)),
+            }
+        }
+        // How much comes out is not known before: first with little room, so that large ones alone wait for one another.
+        for max in SIZES {
+            self.room.take(&mut taken, max, Some(max)).await;
+            let (packed, codings) = (packed.clone(), codings.clone());
+            let unpacked = tokio::task::spawn_blocking(move || decode(&packed, &codings, max)).await;
+            match unpacked.map_err(BodyError::Died)? {
+                Err(CodingError::TooLarge(_)) if max < BYTES_MAX => {}
+                decoded => return Ok(taken.hold(decoded?)),
+            }
+        }
+        Err(BodyError::TooLarge(BYTES_MAX))
+    }
+
+    async fn collect(&self, mut incoming: Incoming, max: usize, taken: &mut Taken) -> Result<Collected, BodyError> {
+        let length = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        if length > max {
+            return Err(BodyError::TooLarge(max));
+        }
+        let expected = incoming.size_hint().exact().map(|_| length);
+        // A playlist mostly comes in one piece, which is taken as it is.
+        let mut whole = Bytes::new();
+        let mut pieces = BytesMut::new();
+        while let Some(frame) = incoming.frame().await {
+            let Ok(piece) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
+            let read = whole.len() + pieces.len() + piece.len();
+            if read > max {
+                return Err(BodyError::TooLarge(max));
+            }
+            if whole.is_empty() && pieces.is_empty() {
+                whole = piece;
+                continue;
+            }
+            if read > SMALL {
+                self.room.take(taken, read, expected).await;
+                if read > pieces.capacity() {
+                    // Untouched memory costs nothing; a copy of what is there would cost it twice.
+                    pieces.reserve(expected.unwrap_or(max).max(read) - pieces.len());
+                }
+            }
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+            pieces.extend_from_slice(&piece);
+        }
+        Ok(if pieces.is_empty() { Collected::Piece(whole) } else { Collected::Pieces(pieces) })
+    }
+
+    async fn file(&self, path: &Path, limit: Duration) -> Result<Document, ProbeError> {
+        for max in SIZES {
+            let mut taken = Taken::default();
+            self.room.take(&mut taken, max, Some(max)).await;
+            let owned = path.to_owned();
+            match self.files.look(path, limit, move || read_file(&owned, max, taken)).await {
+                Err(error) if error.reason == Failure::TooLarge && max < BYTES_MAX => {}
+                read => return read,
+            }
+        }
+        Err(ProbeError::new(Failure::TooLarge, format!("{} has more than {BYTES_MAX} bytes", path.display())))
     }
 }
 
 fn failed(method: &str, url: &Url, error: &(dyn Error + 'static)) -> ProbeError {
-    ProbeError::new(reason(error), format!("{method} {}: {}", redacted(url), chain(error)))
+    ProbeError::new(reason(error), format!("{method} {}: {}", shown_url(url), chain(error)))
 }
 
-/// An address without its password.
-fn redacted(url: &Url) -> Cow<'_, str> {
-    if url.password().is_none() {
-        return Cow::Borrowed(url.as_str());
-    }
-    let mut url = url.clone();
-    // An address that has a password can have another one.
-    let _: Result<(), ()> = url.set_password(Some("xxxxx"));
-    Cow::Owned(url.into())
+enum Collected {
+    Piece(Bytes),
+    Pieces(BytesMut),
 }
 
-/// An address for messages: without its password.
-#[must_use]
-pub fn shown(location: &Location) -> String {
-    match location {
-        Location::Http(url) => redacted(url).into_owned(),
-        Location::File(path) => path.display().to_string(),
-    }
-}
-
-enum Body {
-    TooLarge,
+/// Why a body cannot be had.
+#[derive(Debug, thiserror::Error)]
+enum BodyError {
+    #[error("more than {0} bytes")]
+    TooLarge(usize),
+    #[error(transparent)]
     Broken(hyper::Error),
+    #[error(transparent)]
+    Coding(#[from] CodingError),
+    #[error("unpacking died: {0}")]
+    Died(tokio::task::JoinError),
 }
 
-async fn body(mut incoming: Incoming) -> Result<Bytes, Body> {
-    let too_large = |bytes: u64| bytes > BYTES_MAX as u64;
-    if too_large(incoming.size_hint().lower()) {
-        return Err(Body::TooLarge);
+impl BodyError {
+    fn of(self, url: &Url) -> ProbeError {
+        let reason = match &self {
+            Self::TooLarge(_) | Self::Coding(CodingError::TooLarge(_)) => Failure::TooLarge,
+            Self::Broken(error) => reason(error),
+            Self::Coding(CodingError::Unknown(_) | CodingError::Broken(_)) => Failure::Malformed,
+            Self::Died(_) => Failure::Io,
+        };
+        ProbeError::new(reason, format!("GET {}: {}", shown_url(url), chain(&self)))
     }
-    // A playlist mostly comes in one piece, which is taken as it is.
-    let mut whole = Bytes::new();
-    let mut pieces = BytesMut::new();
-    while let Some(frame) = incoming.frame().await {
-        let Ok(piece) = frame.map_err(Body::Broken)?.into_data() else { continue };
-        if too_large((whole.len() + pieces.len() + piece.len()) as u64) {
-            return Err(Body::TooLarge);
-        }
-        if whole.is_empty() && pieces.is_empty() {
-            whole = piece;
-        } else {
-            pieces.extend_from_slice(&std::mem::take(&mut whole));
-            pieces.extend_from_slice(&piece);
-        }
-    }
-    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
 }
 
 fn status_reason(status: StatusCode) -> Failure {
@@ -245,97 +294,27 @@ pub fn io_reason(error: &std::io::Error) -> Failure {
     }
 }
 
-/// `Date` − `Last-Modified`, both by the server's clock, plus the `Age` that caches add (RFC 9110 §8.8.2, RFC 9111 §5.1).
-fn content_age(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let time = |name| jiff::fmt::rfc2822::parse(text(name)?).ok().map(|time| time.timestamp().as_second());
-    let age = time(header::DATE)?.checked_sub(time(header::LAST_MODIFIED)?)?.max(0).unsigned_abs();
-    let cached = text(header::AGE).and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
-    Some(Duration::from_secs(age.saturating_add(cached)))
-}
-
-fn is_playlist_path(path: &str) -> bool {
-    let extension = Path::new(path).extension().unwrap_or_default();
-    ["m3u8", "m3u"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
-fn is_playlist_type(headers: &HeaderMap) -> bool {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = text.split(';').next().unwrap_or_default().trim();
-    ["application/vnd.apple.mpegurl", "audio/mpegurl"].iter().any(|known| media_type.eq_ignore_ascii_case(known))
-}
-
-fn length(path: &Path) -> Result<Option<u64>, ProbeError> {
-    let metadata = std::fs::metadata(path).map_err(|error| file_error(path, &error))?;
-    Ok(Some(metadata.len()))
-}
-
-fn file(path: &Path) -> Result<Document, ProbeError> {
+fn read_file(path: &Path, max: usize, taken: Taken) -> Result<Document, ProbeError> {
     let failed = |error: std::io::Error| file_error(path, &error);
     let file = std::fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    let mut body = Vec::new();
-    let read = file.take(BYTES_MAX as u64 + 1).read_to_end(&mut body).map_err(failed)?;
-    if read > BYTES_MAX {
-        return Err(ProbeError::new(Failure::TooLarge, format!("{} has more than {BYTES_MAX} bytes", path.display())));
+    let too_large = || ProbeError::new(Failure::TooLarge, format!("{} has more than {max} bytes", path.display()));
+    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if length > max {
+        return Err(too_large());
     }
-    let age = metadata.modified().ok().and_then(|modified| {
-        let modified = modified.duration_since(UNIX_EPOCH).ok()?;
-        Some(std::time::SystemTime::now().duration_since(UNIX_EPOCH).ok()?.saturating_sub(modified))
-    });
-    let location = Location::File(path.to_owned());
-    Ok(Document { body: Bytes::from(body), age, location, identifiable: true, http_status: None, took: Duration::ZERO })
+    let mut body = Vec::with_capacity(length + 1);
+    let read = file.take(max as u64 + 1).read_to_end(&mut body).map_err(failed)?;
+    if read > max {
+        return Err(too_large());
+    }
+    let age = metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+    let (body, age, location) = (taken.hold(body), age.and_then(plausible), Location::File(path.to_owned()));
+    Ok(Document { body, age, location, identifiable: true, http_status: None, took: Duration::ZERO })
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> ProbeError {
     let missing = error.kind() == std::io::ErrorKind::NotFound;
     let reason = if missing { Failure::Missing } else { Failure::Io };
     ProbeError::new(reason, format!("read {}: {error}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(&[], None)]
-    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT")], None)]
-    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:30 GMT")], Some(13))]
-    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:50 GMT")], Some(0))]
-    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "Sun, 22 Nov 2026 15:00:40 GMT"), ("age", "60")], Some(63))]
-    #[case(&[("date", "Sun, 22 Nov 2026 15:00:43 GMT"), ("last-modified", "yesterday")], None)]
-    fn a_servers_own_clock_tells_the_age(
-        #[case] pairs: &[(&'static str, &'static str)],
-        #[case] expected: Option<u64>,
-    ) {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.insert(*name, header::HeaderValue::from_static(value));
-        }
-        assert_eq!(content_age(&headers), expected.map(Duration::from_secs));
-    }
-
-    #[rstest]
-    #[case("/live/main.m3u8", None, true)]
-    #[case("/live/MAIN.M3U", None, true)]
-    #[case("/live/main", Some("Application/vnd.apple.mpegURL; charset=utf-8"), true)]
-    #[case("/live/main", Some("audio/mpegurl"), true)]
-    #[case("/live/main", Some("application/x-mpegurl"), false)]
-    #[case("/live.m3u8/main", Some("text/plain"), false)]
-    #[case("/live/main", None, false)]
-    fn a_path_or_a_type_tells_a_playlist(
-        #[case] path: &str,
-        #[case] media_type: Option<&'static str>,
-        #[case] is: bool,
-    ) {
-        let typed = media_type.map(|text| (header::CONTENT_TYPE, header::HeaderValue::from_static(text)));
-        assert_eq!(is_playlist_path(path) || is_playlist_type(&typed.into_iter().collect()), is);
-    }
-
-    #[test]
-    fn an_address_is_shown_without_its_password() {
-        let location = Location::Http(Url::parse("http://user:secret@a.test/main.m3u8").unwrap());
-        assert_eq!(shown(&location), "http://user:xxxxx@a.test/main.m3u8");
-    }
 }

@@ -14,8 +14,8 @@ use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 use super::counting::{self, RoleFile};
 use super::streams_from::StreamsFromFile;
 use super::{
-    Config, Expect, Host, Ingest, Location, ProcessSelector, ProgressSource, RtmpEndpoint, StatEntry, Stream,
-    Thresholds, Timing,
+    Config, Connect, Expect, Host, Ingest, IngestError, Location, ProcessSelector, ProgressSource, RtmpEndpoint,
+    StatEntry, Stream, Thresholds, Timing,
 };
 
 /// More streams than this belong to several exporters.
@@ -54,6 +54,8 @@ struct StreamFile {
     #[serde(default)]
     ingest: Option<Spanned<String>>,
     #[serde(default)]
+    ingest_connect: IngestConnectFile,
+    #[serde(default)]
     nginx_stat: Option<Spanned<String>>,
     #[serde(default)]
     encoder_progress: Option<Spanned<String>>,
@@ -84,6 +86,23 @@ impl From<ExpectFile> for Expect {
         match file {
             ExpectFile::Live => Self::Live,
             ExpectFile::Event => Self::Event,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum IngestConnectFile {
+    #[default]
+    Application,
+    Handshake,
+}
+
+impl From<IngestConnectFile> for Connect {
+    fn from(file: IngestConnectFile) -> Self {
+        match file {
+            IngestConnectFile::Application => Self::Application,
+            IngestConnectFile::Handshake => Self::Handshake,
         }
     }
 }
@@ -207,7 +226,7 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         return Err(source.error(&file.name, "a stream's name is 1 to 100 characters without / \\ and quotes"));
     }
     let playlist = file.playlist.as_ref().map(|at| location(source, at)).transpose()?;
-    let ingest = file.ingest.as_ref().map(|at| ingest(source, at)).transpose()?;
+    let ingest = file.ingest.as_ref().map(|at| ingest(source, at, file.ingest_connect)).transpose()?;
     let nginx_stat = match (&file.nginx_stat, &ingest) {
         (None, _) => None,
         (Some(at), Some(ingest)) => {
@@ -283,18 +302,16 @@ fn url(source: &Source<'_>, at: &Spanned<String>) -> Result<Url, YamlError> {
     at.value.parse().map_err(|error| source.error(at, format!("not a URL: {error}")))
 }
 
-pub(super) fn ingest(source: &Source<'_>, at: &Spanned<String>) -> Result<Ingest, YamlError> {
-    let url = url(source, at)?;
-    if url.scheme() != "rtmp" {
-        let message = format!("`{}` is not probed: expected rtmp://HOST[:PORT]/APPLICATION/STREAM", url.scheme());
-        return Err(source.error(at, message));
+pub(super) fn ingest(
+    source: &Source<'_>,
+    at: &Spanned<String>,
+    connect: IngestConnectFile,
+) -> Result<Ingest, YamlError> {
+    let parsed = RtmpEndpoint::parse(&at.value).map_err(|error| source.error(at, error.to_string()))?;
+    match parsed {
+        (endpoint, Some(key)) => Ok(Ingest { endpoint: RtmpEndpoint { connect: connect.into(), ..endpoint }, key }),
+        (_, None) => Err(source.error(at, IngestError::Incomplete.to_string())),
     }
-    let path = url.path().trim_matches('/');
-    let (Some((app, key)), Some(host)) = (path.rsplit_once('/'), url.host_str()) else {
-        return Err(source.error(at, "expected rtmp://HOST[:PORT]/APPLICATION/STREAM"));
-    };
-    let endpoint = RtmpEndpoint { host: host.to_owned(), port: url.port().unwrap_or(1935), app: app.to_owned() };
-    Ok(Ingest { endpoint, key: key.to_owned() })
 }
 
 fn progress(source: &Source<'_>, at: &Spanned<String>) -> Result<ProgressSource, YamlError> {

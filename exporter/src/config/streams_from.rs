@@ -7,7 +7,7 @@ use url::form_urlencoded::byte_serialize;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
-use super::file::{self, ExpectFile, STREAMS_MAX, Source, ThresholdsFile};
+use super::file::{self, ExpectFile, IngestConnectFile, STREAMS_MAX, Source, ThresholdsFile};
 use super::{Counting, Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
 
 /// Streams of one server, unless the file says otherwise.
@@ -21,6 +21,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(3600);
 pub(super) struct StreamsFromFile {
     nginx_stat: Spanned<String>,
     ingest: Spanned<String>,
+    #[serde(default)]
+    ingest_connect: IngestConnectFile,
     #[serde(default)]
     playlist: Option<Spanned<String>>,
     #[serde(default)]
@@ -109,7 +111,7 @@ pub(super) fn read(source: &Source<'_>, file: &StreamsFromFile, timing: Timing) 
             return Err(source.error(playlist, "expected an http(s) URL with {name} in it"));
         }
     }
-    let Ingest { endpoint, key } = ingest(source, &file.ingest)?;
+    let Ingest { endpoint, key } = file::ingest(source, &file.ingest, file.ingest_connect)?;
     if key != "{name}" {
         return Err(source.error(&file.ingest, "expected rtmp://HOST[:PORT]/APPLICATION/{name}"));
     }
@@ -125,11 +127,4 @@ pub(super) fn read(source: &Source<'_>, file: &StreamsFromFile, timing: Timing) 
         thresholds: file::thresholds(source, &file.thresholds)?,
         expect: file.expect.into(),
     })
-}
-
-/// A URL keeps its braces only in escaped form.
-fn ingest(source: &Source<'_>, at: &Spanned<String>) -> Result<Ingest, YamlError> {
-    let plain = |text: &str| text.replace("%7B", "{").replace("%7D", "}");
-    let Ingest { endpoint, key } = file::ingest(source, at)?;
-    Ok(Ingest { endpoint: RtmpEndpoint { app: plain(&endpoint.app), ..endpoint }, key: plain(&key) })
 }

@@ -13,7 +13,13 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         name: "main".to_owned(),
         playlist: Some(Location::Http("http://localhost:8080/hls/main.m3u8".parse().unwrap())),
         ingest: Some(Ingest {
-            endpoint: RtmpEndpoint { host: "localhost".to_owned(), port: 1935, app: "live".to_owned() },
+            endpoint: RtmpEndpoint {
+                host: "localhost".to_owned(),
+                port: 1935,
+                app: "live".to_owned(),
+                arguments: Arguments::default(),
+                connect: Connect::Application,
+            },
             key: "main".to_owned(),
         }),
         nginx_stat: Some(StatEntry {
@@ -64,7 +70,7 @@ fn files_and_conversions() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     insta::assert_snapshot!(error("streams:\n  - name: main\n    playlst: http://a/b.m3u8\n"), @"
-    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, nginx_stat, encoder_progress, encoder_frame_rates, expect, count, ignore, queue, thresholds
+    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, encoder_progress, encoder_frame_rates, expect, count, ignore, queue, thresholds
       |
     1 | streams:
     2 |   - name: main
@@ -116,7 +122,7 @@ fn every_mistake_has_its_message() {
     exporter.yml:3:15: `ftp` cannot be read: expected http, https or a file path
     exporter.yml:3:15: empty: expected an http(s) URL or a file path
     exporter.yml:3:13: `srt` is not probed: expected rtmp://HOST[:PORT]/APPLICATION/STREAM
-    exporter.yml:3:13: expected rtmp://HOST[:PORT]/APPLICATION/STREAM
+    exporter.yml:3:13: expected rtmp://HOST[:PORT]/APPLICATION[?ARGUMENTS]/STREAM
     exporter.yml:4:17: nginx_stat needs `ingest`, which tells the publisher's application and name
     exporter.yml:3:23: expected udp://ADDRESS:PORT, the address to receive datagrams on
     exporter.yml:3:23: expected udp://ADDRESS:PORT, the address to receive datagrams on

@@ -3,7 +3,9 @@
 //! reqwest, which stands on the same client, parses the address three times and copies the headers twice for each request: a fifth of
 //! what a poll costs.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,7 +18,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as Pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use url::Url;
+use url::{Host, Position, Url};
+
+use super::names::{Addresses, Names};
+use super::shown::shown_reference;
 
 /// Redirects followed.
 const REDIRECTS_MAX: usize = 5;
@@ -28,10 +33,45 @@ const IDLE_MAX: usize = 1024;
 /// How long they wait.
 const IDLE: Duration = Duration::from_secs(15);
 
+/// How long connections are used: what shares a server's load, or takes one out of service, does so when connections are made.
+const AGE_MAX: Duration = Duration::from_secs(60);
+
+/// For all addresses of a name together, so that one where nobody is leaves time for the next.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Servers beyond which those that nobody has asked for lately are forgotten.
+const ROUTES: usize = 1024;
+
+type Connector = HttpsConnector<HttpConnector<Names>>;
+type Connections = Pool<Connector, Empty<Bytes>>;
+
+/// The connections to one server, all of them younger than [`AGE_MAX`].
+#[derive(Debug)]
+struct Route {
+    connections: Connections,
+    since: Instant,
+    /// Of its name when the first of them was made; none of a literal address.
+    addresses: Option<Addresses>,
+    used: Instant,
+}
+
 /// A client without proxies; clones share their connections.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    connector: Connector,
+    names: Names,
+    routes: Arc<Mutex<HashMap<String, Route>>>,
+    /// Keeps no connection.
+    once: Connections,
+}
+
+/// How a request is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// Over a connection of its own.
+    pub(super) once: bool,
+    /// For this byte alone (RFC 9110 §14.2).
+    pub(super) byte: Option<u64>,
 }
 
 /// Why there is no answer.
@@ -57,27 +97,32 @@ impl Client {
     /// # Errors
     /// TLS cannot be set up.
     pub(super) fn new() -> std::io::Result<Self> {
-        let mut tcp = HttpConnector::new();
+        let names = Names::default();
+        let mut tcp = HttpConnector::new_with_resolver(names.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(IDLE_MAX)
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Ok(Self { pool })
+        let once = Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.clone());
+        Ok(Self { connector, names, routes: Arc::default(), once })
     }
 
     /// The answer's head, and the address that gave it after redirects.
-    pub(super) async fn send(&self, method: &Method, url: &Url) -> Result<(Url, Response<Incoming>), SendError> {
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        manner: Manner,
+    ) -> Result<(Url, Response<Incoming>), SendError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.pool.request(request(method, &url)?).await?;
+            let request = request(method, &url, manner)?;
+            let connections = if manner.once { self.once.clone() } else { self.connections(&url).await };
+            let response = connections.request(request).await?;
             let Some(target) = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection())
             else {
                 return Ok((url, response));
@@ -85,21 +130,74 @@ impl Client {
             let target = String::from_utf8_lossy(target.as_bytes());
             url = match url.join(&target) {
                 Ok(next) if matches!(next.scheme(), "http" | "https") => next,
-                Ok(_) | Err(_) => return Err(SendError::Astray(target.into_owned())),
+                Ok(_) | Err(_) => return Err(SendError::Astray(shown_reference(&target).into_owned())),
             };
         }
         Err(SendError::Redirects)
     }
+
+    /// Notes that a request failed: the next one looks the name up anew.
+    pub(super) fn doubt(&self, url: &Url) {
+        if let Some(Host::Domain(name)) = url.host() {
+            self.names.doubt(name);
+        }
+    }
+
+    /// Those that may be used for a request. Others end as soon as what goes on over them has ended.
+    async fn connections(&self, url: &Url) -> Connections {
+        let addresses = match url.host() {
+            Some(Host::Domain(name)) => self.names.current(name).await,
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => None,
+        };
+        let now = Instant::now();
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = &url[..Position::BeforePath];
+        if let Some(route) = routes.get_mut(server)
+            && now - route.since < AGE_MAX
+            && still_lead_there(route.addresses.as_deref(), addresses.as_deref())
+        {
+            if route.addresses.is_none() {
+                route.addresses = addresses;
+            }
+            route.used = now;
+            return route.connections.clone();
+        }
+        if routes.len() >= ROUTES {
+            routes.retain(|_, route| now - route.used < AGE_MAX);
+        }
+        let connections = Pool::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(self.connector.clone());
+        let route = Route { connections: connections.clone(), since: now, addresses, used: now };
+        routes.insert(server.to_owned(), route);
+        connections
+    }
 }
 
-fn request(method: &Method, url: &Url) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
+/// Whether every address that connections may have been made to is still the name's. What is not known now changes nothing.
+fn still_lead_there(then: Option<&[std::net::IpAddr]>, now: Option<&[std::net::IpAddr]>) -> bool {
+    match (then, now) {
+        (Some(then), Some(now)) => then.iter().all(|address| now.contains(address)),
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn request(method: &Method, url: &Url, manner: Manner) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
     let mut request = Request::new(Empty::new());
     *request.method_mut() = method.clone();
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     let agent = concat!("vvtv-exporter/", env!("CARGO_PKG_VERSION"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-    let address = &url[..url::Position::AfterQuery];
+    if manner.once {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(byte) = manner.byte {
+        headers.insert(header::RANGE, HeaderValue::try_from(format!("bytes={byte}-{byte}"))?);
+    }
+    let address = &url[..Position::AfterQuery];
     if url.username().is_empty() && url.password().is_none() {
         *request.uri_mut() = Uri::try_from(address)?;
         return Ok(request);
@@ -110,7 +208,7 @@ fn request(method: &Method, url: &Url) -> Result<Request<Empty<Bytes>>, hyper::h
     let mut basic = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair)))?;
     basic.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, basic);
-    let host = &url[url::Position::BeforeHost..url::Position::AfterQuery];
+    let host = &url[Position::BeforeHost..Position::AfterQuery];
     *request.uri_mut() = Uri::try_from(format!("{}://{host}", url.scheme()))?;
     Ok(request)
 }
@@ -129,9 +227,22 @@ mod tests {
         #[case] asked: &str,
         #[case] authorization: Option<&str>,
     ) {
-        let request = request(&Method::GET, &Url::parse(address).unwrap()).unwrap();
+        let request = request(&Method::GET, &Url::parse(address).unwrap(), Manner::default()).unwrap();
         assert_eq!(request.uri(), asked);
         let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
         assert_eq!(sent, authorization);
+    }
+
+    #[rstest]
+    #[case("", "127.0.0.2", true)]
+    #[case("127.0.0.2", "", true)]
+    #[case("127.0.0.2", "127.0.0.1 127.0.0.2", true)]
+    #[case("127.0.0.2", "127.0.0.3", false)]
+    #[case("127.0.0.2 127.0.0.3", "127.0.0.3", false)]
+    fn an_address_that_left_the_name_is_not_used_again(#[case] then: &str, #[case] now: &str, #[case] expected: bool) {
+        let addresses = |text: &str| text.split_whitespace().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        let known = |text: &str| Some(addresses(text)).filter(|found| !found.is_empty());
+        let (then, now) = (known(then), known(now));
+        assert_eq!(still_lead_there(then.as_deref(), now.as_deref()), expected);
     }
 }

@@ -1,5 +1,6 @@
 //! HLS: how old is the newest listed segment of each variant.
 
+mod address;
 mod buffer;
 mod conformance;
 mod freshness;
@@ -10,6 +11,7 @@ mod reread;
 mod roster;
 mod variant;
 
+pub(crate) use self::address::resolve;
 pub use self::buffer::PlayerBuffer;
 pub use self::conformance::{Check, violations, violations_across, violations_of_master};
 pub use self::freshness::{Change, Freshness, Sight};

@@ -1,6 +1,8 @@
 //! RTMP: does the server answer the handshake and accept `connect` to the application? A TCP connect alone proves nothing: a hung
 //! server's kernel still accepts.
 
+mod amf;
+mod reply;
 mod wire;
 
 use std::sync::Arc;
@@ -12,8 +14,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use self::wire::{Reply, ReplyReader, connect_command};
-use crate::config::RtmpEndpoint;
+pub use self::reply::Reply;
+pub use self::wire::{ReplyReader, connect_command};
+use crate::config::{Connect, RtmpEndpoint};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
@@ -41,12 +44,24 @@ pub struct RtmpSpec {
 /// How a server that is up answers `connect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Come in.
+    /// Come in; of a server that is asked for the handshake alone, that it was finished.
     Accepted,
     /// Not without a name and a password.
     AuthRequired,
     /// Go elsewhere.
     Redirected,
+}
+
+impl Answer {
+    /// The label value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::AuthRequired => "auth_required",
+            Self::Redirected => "redirected",
+        }
+    }
 }
 
 /// What is known of an application.
@@ -74,13 +89,13 @@ pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>
     }
 }
 
-/// Handshake, and `connect` to the application, within `limit`.
+/// Handshake, and `connect` to the application where that is wanted, within `limit`.
 ///
 /// # Errors
 /// `Timeout` when the server is hung, `Refused` or `Unreachable` when nobody is there, `Rejected` when it does not know the
 /// application, `Closed` or `Malformed` when it does not speak RTMP.
 pub async fn handshake(endpoint: &RtmpEndpoint, limit: Duration) -> Result<Answer, ProbeError> {
-    timeout(limit, converse(endpoint)).await.unwrap_or_else(|_| {
+    timeout(limit, converse(endpoint, limit)).await.unwrap_or_else(|_| {
         Err(ProbeError::new(Failure::Timeout, format!("{} did not answer within {limit:?}", endpoint.url())))
     })
 }
@@ -97,13 +112,26 @@ fn acknowledge_at_once(_: &TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn converse(endpoint: &RtmpEndpoint) -> Result<Answer, ProbeError> {
+/// Tries every address of the host, each for its share of the time: one where nobody is must not hide another.
+async fn connect(endpoint: &RtmpEndpoint, limit: Duration) -> std::io::Result<TcpStream> {
+    let addresses: Vec<_> = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect();
+    let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut failure = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = std::io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failure)
+}
+
+async fn converse(endpoint: &RtmpEndpoint, limit: Duration) -> Result<Answer, ProbeError> {
     let failed = |doing: &str, error: &std::io::Error| {
         ProbeError::new(io_reason(error), format!("{doing} {}: {error}", endpoint.url()))
     };
-    let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(|error| failed("connect to", &error))?;
+    let mut stream = connect(endpoint, limit).await.map_err(|error| failed("connect to", &error))?;
     stream.set_nodelay(true).map_err(|error| failed("set TCP_NODELAY for", &error))?;
 
     // Version 3; a C1 of zero time, zero version and any bytes asks for the plain handshake.
@@ -118,32 +146,49 @@ async fn converse(endpoint: &RtmpEndpoint) -> Result<Answer, ProbeError> {
         return Err(ProbeError::new(Failure::Malformed, format!("{} does not speak RTMP version 3", endpoint.url())));
     };
     let mut c2_connect = s1.to_vec();
-    c2_connect.extend(connect_command(endpoint));
+    if endpoint.connect == Connect::Application {
+        c2_connect.extend(connect_command(endpoint));
+    }
     stream.write_all(&c2_connect).await.map_err(|error| failed("send connect to", &error))?;
     acknowledge_at_once(&stream).map_err(|error| failed("set TCP_QUICKACK for", &error))?;
     let mut s2 = [0_u8; HANDSHAKE];
     stream.read_exact(&mut s2).await.map_err(|error| failed("read the greeting of", &error))?;
+    match endpoint.connect {
+        Connect::Application => answer(endpoint, &mut stream).await,
+        Connect::Handshake => Ok(Answer::Accepted),
+    }
+}
 
+/// Reads until the answer to `connect` is found.
+async fn answer(endpoint: &RtmpEndpoint, stream: &mut TcpStream) -> Result<Answer, ProbeError> {
+    let refuse = |reason: Failure, what: &str| Err(ProbeError::new(reason, format!("{} {what}", endpoint.url())));
     let mut reader = ReplyReader::default();
     let mut buffer = [0_u8; 4096];
     let mut total = 0;
     while total < ANSWER_MAX {
-        let read = stream.read(&mut buffer).await.map_err(|error| failed("read the answer of", &error))?;
-        if read == 0 {
-            let message = format!("{} closed the connection: no such application?", endpoint.url());
-            return Err(ProbeError::new(Failure::Rejected, message));
-        }
+        let read = match stream.read(&mut buffer).await {
+            Ok(0) => return refuse(Failure::Rejected, "closed the connection: no such application?"),
+            Ok(read) => read,
+            Err(error) => {
+                let message = format!("read the answer of {}: {error}", endpoint.url());
+                return Err(ProbeError::new(io_reason(&error), message));
+            }
+        };
         total += read;
         match reader.feed(buffer.get(..read).unwrap_or_default()) {
             Ok(None) => {}
             Ok(Some(Reply::Accepted)) => return Ok(Answer::Accepted),
-            Ok(Some(Reply::Refused)) => {
-                return Err(ProbeError::new(Failure::Rejected, format!("{} refuses the connection", endpoint.url())));
+            Ok(Some(Reply::AuthRequired)) => return Ok(Answer::AuthRequired),
+            Ok(Some(Reply::Redirected)) => return Ok(Answer::Redirected),
+            Ok(Some(Reply::Refused(said))) if said.is_empty() => {
+                return refuse(Failure::Rejected, "refuses the connection");
             }
-            Err(error) => {
-                return Err(ProbeError::new(Failure::Malformed, format!("answer of {}: {error}", endpoint.url())));
+            Ok(Some(Reply::Refused(said))) => {
+                let said = endpoint.arguments.hidden_in(&said);
+                return refuse(Failure::Rejected, &format!("refuses the connection: {said}"));
             }
+            Err(error) => return refuse(Failure::Malformed, &format!("does not answer in RTMP: {error}")),
         }
     }
-    Err(ProbeError::new(Failure::TooLarge, format!("{} sends and sends, but no answer", endpoint.url())))
+    refuse(Failure::TooLarge, "sends and sends, but no answer")
 }

@@ -1,18 +1,23 @@
 //! `/probe?target=…&module=hls|rtmp`: asks once, for targets that Prometheus' own discovery finds.
 
-use std::time::Duration;
+mod playable;
+
+use std::time::{Duration, Instant};
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::render::{Exposition, Format, Kind, Labels};
 
+use self::playable::{Asking, Seen};
 use super::Site;
 use crate::config::{Location, RtmpEndpoint};
+use crate::fetch::shown_reference;
 use crate::health::{Failure, ProbeError};
-use crate::probe::hls::{self, Playlist};
+use crate::probe::rtmp::Answer;
 use crate::probe::{Tools, rtmp};
 
 /// Probes at once.
@@ -40,14 +45,12 @@ enum Module {
     Rtmp,
 }
 
-/// What a probe found.
+/// What a probe found, and whether it was enough.
 #[derive(Default)]
-struct Found {
-    /// Seconds since the content changed, by the server's own clock.
-    age_seconds: Option<f64>,
-    segments: Option<usize>,
-    variants: Option<usize>,
-    target_duration_seconds: Option<u64>,
+struct Outcome {
+    seen: Seen,
+    answer: Option<Answer>,
+    failure: Option<ProbeError>,
 }
 
 pub(super) async fn probe(State(site): State<Site>, headers: HeaderMap, asked: Query<Asked>) -> Response {
@@ -58,11 +61,14 @@ pub(super) async fn probe(State(site): State<Site>, headers: HeaderMap, asked: Q
     let started = site.0.tools.clock.now();
     let outcome = match asked.module {
         Module::Hls => ask_hls(&site.0.tools, &asked.target, limit).await,
-        Module::Rtmp => ask_rtmp(&asked.target, limit).await,
+        Module::Rtmp => match ask_rtmp(&asked.target, limit).await {
+            Ok(answer) => Outcome { answer: Some(answer), ..Outcome::default() },
+            Err(error) => Outcome { failure: Some(error), ..Outcome::default() },
+        },
     };
     let duration = site.0.tools.clock.now().since(started.mono);
     let format = Format::negotiate(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()));
-    let body = render(format, duration, outcome);
+    let body = render(format, duration, &outcome);
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
@@ -75,46 +81,33 @@ fn patience(headers: &HeaderMap) -> Duration {
     seconds.map_or(TIMEOUT, |seconds| seconds.saturating_sub(HEADROOM)).clamp(HEADROOM, Duration::from_secs(60))
 }
 
-async fn ask_hls(tools: &Tools, target: &str, limit: Duration) -> Result<Found, ProbeError> {
-    let url: Url = target.parse().map_err(|error| malformed(format!("`{target}` is not a URL: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(malformed(format!("`{target}` is not an http(s) URL")));
-    }
-    let document = tools.fetcher.get(&Location::Http(url), limit).await?;
-    let age_seconds = document.age.map(|age| age.as_secs_f64());
-    Ok(match hls::parse(&document.body)? {
-        Playlist::Master(master) => Found { variants: Some(master.named.len()), ..Found::default() },
-        Playlist::Presentation(presentation) => {
-            Found { variants: Some(presentation.variants()), age_seconds, ..Found::default() }
+async fn ask_hls(tools: &Tools, target: &str, limit: Duration) -> Outcome {
+    let location = match target.parse::<Url>() {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Location::Http(url),
+        Ok(_) | Err(_) => {
+            let message = format!("`{}` is not an http(s) URL", shown_reference(target));
+            return Outcome { failure: Some(malformed(message)), ..Outcome::default() };
         }
-        Playlist::Media(media) => Found {
-            age_seconds,
-            segments: Some(media.segments),
-            variants: None,
-            target_duration_seconds: media.target_duration_seconds,
-        },
-    })
+    };
+    let (deadline, unix_seconds) = (Instant::now() + limit, tools.clock.now().unix_seconds);
+    let mut asking = Asking { fetcher: &tools.fetcher, deadline, unix_seconds, seen: Seen::default() };
+    let played = timeout(limit, asking.play(location)).await;
+    let late = |_| Err(ProbeError::new(Failure::Timeout, format!("no segment was found within {limit:?}")));
+    let failure = played.unwrap_or_else(late).err();
+    Outcome { seen: asking.seen, answer: None, failure }
 }
 
-async fn ask_rtmp(target: &str, limit: Duration) -> Result<Found, ProbeError> {
-    let url: Url = target.parse().map_err(|error| malformed(format!("`{target}` is not a URL: {error}")))?;
-    let path = url.path().trim_matches('/');
-    let app = path.rsplit_once('/').map_or(path, |(app, _)| app);
-    match (url.scheme(), url.host_str()) {
-        ("rtmp", Some(host)) if !app.is_empty() => {
-            let (host, app) = (host.to_owned(), app.to_owned());
-            let endpoint = RtmpEndpoint { host, port: url.port().unwrap_or(1935), app };
-            rtmp::handshake(&endpoint, limit).await.map(|_| Found::default())
-        }
-        _ => Err(malformed(format!("`{target}` is not rtmp://HOST[:PORT]/APPLICATION[/STREAM]"))),
-    }
+async fn ask_rtmp(target: &str, limit: Duration) -> Result<Answer, ProbeError> {
+    let parsed = RtmpEndpoint::parse(target);
+    let (endpoint, _) = parsed.map_err(|error| malformed(format!("`{}`: {error}", shown_reference(target))))?;
+    rtmp::handshake(&endpoint, limit).await
 }
 
 fn malformed(message: String) -> ProbeError {
     ProbeError::new(Failure::Malformed, message)
 }
 
-fn render(format: Format, duration: Duration, outcome: Result<Found, ProbeError>) -> bytes::Bytes {
+fn render(format: Format, duration: Duration, outcome: &Outcome) -> bytes::Bytes {
     let mut out = Exposition::new(format);
     let mut one = |name: &str, help: &str, value: Option<f64>| {
         if let Some(value) = value {
@@ -122,24 +115,30 @@ fn render(format: Format, duration: Duration, outcome: Result<Found, ProbeError>
             out.sample(&Labels::NONE, value);
         }
     };
-    one("vvtv_probe_success", "1 if the target answered as it should.", Some(f64::from(u8::from(outcome.is_ok()))));
+    let Outcome { seen, answer, failure } = outcome;
+    let success = "1 if the target can be played, or answers as an RTMP server does.";
+    one("vvtv_probe_success", success, Some(f64::from(u8::from(failure.is_none()))));
     one("vvtv_probe_duration_seconds", "Duration of the probe.", Some(duration.as_secs_f64()));
-    match outcome {
-        Ok(found) => {
-            let age = "Seconds since the playlist changed, by the server's own clock.";
-            one("vvtv_probe_playlist_age_seconds", age, found.age_seconds);
-            let segments = found.segments.map(|count| count as f64);
-            one("vvtv_probe_playlist_segments", "Segments listed.", segments);
-            let variants = found.variants.map(|count| count as f64);
-            one("vvtv_probe_playlist_variants", "Variants listed.", variants);
-            let target = found.target_duration_seconds.map(|seconds| seconds as f64);
-            one("vvtv_probe_playlist_target_duration_seconds", "EXT-X-TARGETDURATION.", target);
-        }
-        Err(error) => {
-            tracing::debug!(%error, "probe failed");
-            out.family("vvtv_probe_failure", "1 for the reason of the failure.", Kind::Gauge);
-            out.sample(&Labels::new(&[("reason", error.reason.label())]), 1.0);
-        }
+    let age = "Seconds since the playlist changed, by the server's own clock.";
+    one("vvtv_probe_playlist_age_seconds", age, seen.age.map(|age| age.as_secs_f64()));
+    one("vvtv_probe_playlist_segments", "Segments listed.", seen.segments.map(|count| count as f64));
+    one("vvtv_probe_playlist_variants", "Variants listed.", seen.variants.map(|count| count as f64));
+    let target = seen.target_duration_seconds.map(|seconds| seconds as f64);
+    one("vvtv_probe_playlist_target_duration_seconds", "EXT-X-TARGETDURATION.", target);
+    let ended = "1 if no segments will follow, which is playable.";
+    one("vvtv_probe_playlist_ended", ended, seen.ended.map(|ended| f64::from(u8::from(ended))));
+    let bytes = seen.segment_bytes.map(|bytes| bytes as f64);
+    one("vvtv_probe_segment_bytes", "Length of the newest segment, where the server tells.", bytes);
+    let status = failure.as_ref().and_then(|error| error.http_status).map(f64::from);
+    one("vvtv_probe_http_status_code", "HTTP status of the answer that made the probe fail.", status);
+    if let Some(answer) = answer {
+        out.family("vvtv_probe_rtmp_answer", "1 for what the server answers `connect` with.", Kind::Gauge);
+        out.sample(&Labels::new(&[("answer", answer.label())]), 1.0);
+    }
+    if let Some(error) = failure {
+        tracing::debug!(%error, "probe failed");
+        out.family("vvtv_probe_failure", "1 for the reason of the failure.", Kind::Gauge);
+        out.sample(&Labels::new(&[("reason", error.reason.label())]), 1.0);
     }
     out.finish()
 }

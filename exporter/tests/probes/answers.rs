@@ -6,7 +6,7 @@ use rstest::rstest;
 use vvtv_exporter::config::Location;
 use vvtv_exporter::health::Failure;
 use vvtv_exporter::probe::hls::{Check, HlsView, VariantView};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ const BY_CLOCK: &str = "<MPD type='dynamic' availabilityStartTime='1970-01-01T00
 async fn origin(playlist: ResponseTemplate, segments: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(method("GET")).and(path("/live")).respond_with(playlist).mount(&server).await;
-    Mock::given(method("HEAD")).respond_with(segments).mount(&server).await;
+    Mock::given(any()).respond_with(segments).mount(&server).await;
     server
 }
 
@@ -55,12 +55,13 @@ fn bytes(count: usize) -> ResponseTemplate {
 #[case::there(answers(200, ONE_SEGMENT), bytes(1000), (None, Some(200), true, Some(true), Some(500.0)))]
 #[case::empty(answers(200, ONE_SEGMENT), bytes(0), (Some(Failure::Missing), Some(200), false, Some(false), None))]
 #[case::missing(answers(200, ONE_SEGMENT), answers(404, ""), (Some(Failure::Missing), Some(200), false, Some(false), None))]
-#[case::no_head_for_a_listed_one(answers(200, ONE_SEGMENT), answers(405, ""), (None, Some(200), true, None, None))]
+#[case::denied_to_us_though_listed(answers(200, ONE_SEGMENT), answers(405, ""), (None, Some(200), true, None, None))]
+#[case::failing(answers(200, ONE_SEGMENT), answers(503, ""), (Some(Failure::Status), Some(200), false, None, None))]
 #[case::unavailable(answers(503, ""), bytes(1000), (Some(Failure::Status), Some(503), false, None, None))]
 #[case::gone(answers(410, ""), bytes(1000), (Some(Failure::Missing), Some(410), false, None, None))]
 #[case::due_and_there(answers(200, BY_CLOCK), bytes(1000), (None, Some(200), true, Some(true), Some(500.0)))]
 #[case::due_and_missing(answers(200, BY_CLOCK), answers(404, ""), (Some(Failure::Missing), Some(200), false, Some(false), None))]
-#[case::no_head_for_a_due_one(answers(200, BY_CLOCK), answers(403, ""), (Some(Failure::Status), Some(200), false, None, None))]
+#[case::denied_to_us_though_due(answers(200, BY_CLOCK), answers(403, ""), (Some(Failure::Status), Some(200), false, None, None))]
 #[tokio::test]
 async fn what_is_answered_is_told(
     #[case] playlist: ResponseTemplate,

@@ -150,7 +150,7 @@ async fn a_master_with_ninety_thousand_variants() {
 #[tokio::test]
 async fn a_hostile_rtmp_server(#[case] web: Web, #[case] expected: Failure) {
     let address = server(move |stream| web.answer(stream)).await;
-    let endpoint = RtmpEndpoint { host: "127.0.0.1".to_owned(), port: address.port(), app: "live".to_owned() };
+    let (endpoint, _) = RtmpEndpoint::parse(&format!("rtmp://{address}/live")).unwrap();
     let outcome = timeout(PATIENCE, rtmp::handshake(&endpoint, TIMEOUT)).await.expect("the handshake has a limit");
     assert_eq!(outcome.map_err(|error| error.reason), Err(expected));
 }

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 mod answers;
+mod finding;
 mod hostile;
+mod rtmp;
 
 use std::sync::Arc;
 use std::time::Duration;

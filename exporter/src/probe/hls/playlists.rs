@@ -9,16 +9,17 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 use tracing::{info, warn};
 
+use super::address::resolve;
 use super::conformance::{Check, violations_across, violations_of_master};
 use super::freshness::{Change, Freshness};
-use super::playlist::{ByteRange, MasterPlaylist, Media, Playlist};
+use super::playlist::{MasterPlaylist, Media, Playlist};
 use super::poll::{HlsSpec, HlsView, VARIANTS_MAX};
 use super::reread::Reread;
 use super::roster::{Entry, Known, Role, Signature, entries, recognise};
-use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, count, not_identifiable, resolve};
+use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, Wanted, count, not_identifiable};
 use crate::clock::Now;
 use crate::config::Location;
-use crate::fetch::Document;
+use crate::fetch::{Ask, Document, Found};
 use crate::health::{Edge, Failure, Health, ProbeError};
 use crate::probe::dash::{Due, Presentation};
 use crate::state::Remembered;
@@ -37,15 +38,15 @@ pub(super) enum Of {
 
 /// A question.
 #[derive(Clone, Debug)]
-pub(super) enum Ask {
+pub(super) enum Question {
     /// Read a playlist; one whose body has this digest need not be parsed.
     Read { of: Of, location: Arc<Location>, digest: Option<u64> },
     /// Look for a variant's segment.
-    Look { of: u64, location: Arc<Location>, range: Option<ByteRange> },
+    Look { of: u64, wanted: Wanted },
 }
 
 /// Questions: mostly one.
-pub(super) type Asks = SmallVec<[Ask; 1]>;
+pub(super) type Questions = SmallVec<[Question; 1]>;
 
 /// A document that was read.
 pub(super) struct Read {
@@ -136,8 +137,8 @@ impl Playlists {
     }
 
     /// A poll begins: what is not being asked for already, is.
-    pub(super) fn tick(&mut self, now: Now) -> Asks {
-        let mut asks = Asks::new();
+    pub(super) fn tick(&mut self, now: Now) -> Questions {
+        let mut asks = Questions::new();
         let interval = self.spec.interval;
         let wanted = self.own.failure.is_some()
             || self.vital().any(|variant| variant.view.failure.is_some() || variant.is_overdue(now, interval));
@@ -155,36 +156,36 @@ impl Playlists {
                 Is::Media => self.variants.first().and_then(|only| only.digest),
                 Is::Master(_) => self.own.digest,
             };
-            asks.push(Ask::Read { of: Of::Configured, location: Arc::clone(&self.configured), digest });
+            asks.push(Question::Read { of: Of::Configured, location: Arc::clone(&self.configured), digest });
         }
         self.ask_variants(now, &mut asks);
         asks
     }
 
-    fn ask_variants(&mut self, now: Now, asks: &mut Asks) {
+    fn ask_variants(&mut self, now: Now, asks: &mut Questions) {
         if !matches!(self.own.is, Is::Master(_)) {
             return;
         }
         for variant in self.variants.iter_mut().filter(|variant| matches!(variant.phase, Phase::Idle)) {
             if let Some(location) = variant.address().cloned() {
                 variant.phase = Phase::Reading(now);
-                asks.push(Ask::Read { of: Of::Variant(variant.id), location, digest: variant.digest });
+                asks.push(Question::Read { of: Of::Variant(variant.id), location, digest: variant.digest });
             }
         }
     }
 
     /// A document was read, or not.
-    pub(super) fn read(&mut self, now: Now, of: Of, read: Result<Read, ProbeError>) -> Asks {
+    pub(super) fn read(&mut self, now: Now, of: Of, read: Result<Read, ProbeError>) -> Questions {
         match of {
             Of::Configured => self.read_configured(now, read),
             Of::Variant(id) => match self.variants.iter_mut().position(|variant| variant.id == id) {
                 Some(index) => self.read_variant(now, index, read),
-                None => Asks::new(),
+                None => Questions::new(),
             },
         }
     }
 
-    fn read_configured(&mut self, now: Now, read: Result<Read, ProbeError>) -> Asks {
+    fn read_configured(&mut self, now: Now, read: Result<Read, ProbeError>) -> Questions {
         let since = self.own.reading.take().unwrap_or(now);
         let alone = !matches!(self.own.is, Is::Master(_));
         let Read { document, digest, playlist } = match read {
@@ -221,7 +222,7 @@ impl Playlists {
     }
 
     /// The configured document is a media playlist: the stream's only variant, whatever it was before.
-    fn take_media(&mut self, now: Now, since: Now, document: Document, digest: u64, media: Media) -> Asks {
+    fn take_media(&mut self, now: Now, since: Now, document: Document, digest: u64, media: Media) -> Questions {
         if let Some(error) = media.nothing_listed() {
             return self.end_configured(since, now, Err(error));
         }
@@ -239,7 +240,13 @@ impl Playlists {
         self.take(now, since, 0, taken)
     }
 
-    fn take_presentation(&mut self, now: Now, since: Now, presentation: &Presentation, document: &Document) -> Asks {
+    fn take_presentation(
+        &mut self,
+        now: Now,
+        since: Now,
+        presentation: &Presentation,
+        document: &Document,
+    ) -> Questions {
         let due = presentation.due(now.unix_seconds);
         if due.is_empty() {
             let error = ProbeError::new(Failure::Empty, "the manifest names no Representation");
@@ -251,7 +258,7 @@ impl Playlists {
         );
         self.own.is = Is::Manifest;
         self.end_own(None);
-        let mut asks = Asks::new();
+        let mut asks = Questions::new();
         for Due { name, media, by_clock, .. } in due {
             let idle = |variant: &Variant| variant.uri == name && matches!(variant.phase, Phase::Idle);
             let Some(index) = self.variants.iter().position(idle) else { continue };
@@ -265,9 +272,9 @@ impl Playlists {
         asks
     }
 
-    fn read_variant(&mut self, now: Now, index: usize, read: Result<Read, ProbeError>) -> Asks {
-        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
-        let Phase::Reading(since) = std::mem::replace(&mut variant.phase, Phase::Idle) else { return Asks::new() };
+    fn read_variant(&mut self, now: Now, index: usize, read: Result<Read, ProbeError>) -> Questions {
+        let Some(variant) = self.variants.get_mut(index) else { return Questions::new() };
+        let Phase::Reading(since) = std::mem::replace(&mut variant.phase, Phase::Idle) else { return Questions::new() };
         match &read {
             Ok(read) => variant.answered(&read.document),
             Err(error) => variant.unanswered(error),
@@ -289,7 +296,7 @@ impl Playlists {
                         let location = Arc::new(location);
                         variant.nested = Some(Arc::clone(&location));
                         variant.phase = Phase::Reading(since);
-                        return smallvec![Ask::Read { of: Of::Variant(variant.id), location, digest: None }];
+                        return smallvec![Question::Read { of: Of::Variant(variant.id), location, digest: None }];
                     }
                     Err(error) => Err(error),
                 },
@@ -302,33 +309,35 @@ impl Playlists {
             variant.nested = None;
         }
         self.end(index, since, now, outcome);
-        Asks::new()
+        Questions::new()
     }
 
     /// Takes a variant's list.
-    fn take(&mut self, now: Now, since: Now, index: usize, taken: Taken) -> Asks {
+    fn take(&mut self, now: Now, since: Now, index: usize, taken: Taken) -> Questions {
         let window = self.spec.window;
-        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+        let Some(variant) = self.variants.get_mut(index) else { return Questions::new() };
         let step = variant.take(now, since, window, taken);
         self.step(now, since, index, step)
     }
 
     /// A segment was looked for.
-    pub(super) fn found(&mut self, now: Now, id: u64, found: Result<Option<u64>, ProbeError>) -> Asks {
-        let Some(index) = self.variants.iter().position(|variant| variant.id == id) else { return Asks::new() };
+    pub(super) fn found(&mut self, now: Now, id: u64, found: Result<Found, ProbeError>) -> Questions {
+        let Some(index) = self.variants.iter().position(|variant| variant.id == id) else { return Questions::new() };
         let window = self.spec.window;
-        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
-        let Phase::Looking(looking) = std::mem::replace(&mut variant.phase, Phase::Idle) else { return Asks::new() };
+        let Some(variant) = self.variants.get_mut(index) else { return Questions::new() };
+        let Phase::Looking(looking) = std::mem::replace(&mut variant.phase, Phase::Idle) else {
+            return Questions::new();
+        };
         let since = looking.since;
         let looking: Looking = *looking;
         let step = variant.found(now, window, looking, found);
         self.step(now, since, index, step)
     }
 
-    fn step(&mut self, now: Now, since: Now, index: usize, step: Step) -> Asks {
-        let Some(variant) = self.variants.get_mut(index) else { return Asks::new() };
+    fn step(&mut self, now: Now, since: Now, index: usize, step: Step) -> Questions {
+        let Some(variant) = self.variants.get_mut(index) else { return Questions::new() };
         let outcome = match step {
-            Step::Look(location, range) => return smallvec![Ask::Look { of: variant.id, location, range }],
+            Step::Look(wanted) => return smallvec![Question::Look { of: variant.id, wanted }],
             Step::Done(outcome) => outcome,
         };
         let (stream, name) = (self.spec.stream.as_str(), &*variant.view.name);
@@ -347,14 +356,14 @@ impl Playlists {
         }
         self.end(index, since, now, outcome.map(|_| ()));
         self.compare_variants();
-        Asks::new()
+        Questions::new()
     }
 
     /// The attempt at the configured document ended.
-    fn end_configured(&mut self, since: Now, now: Now, outcome: Result<(), ProbeError>) -> Asks {
+    fn end_configured(&mut self, since: Now, now: Now, outcome: Result<(), ProbeError>) -> Questions {
         self.end_own(outcome.as_ref().err());
         self.record(since, now, outcome, true);
-        Asks::new()
+        Questions::new()
     }
 
     fn end_own(&mut self, error: Option<&ProbeError>) {
@@ -413,7 +422,7 @@ impl Playlists {
         for entry in entries(master) {
             match resolve(&document.location, &entry.uri) {
                 Ok(location) => found.push((entry, Some(Arc::new(location)))),
-                Err(error) => unusable.push(error),
+                Err(error) => unusable.push(ProbeError::from(error)),
             }
         }
         if found.is_empty() {
@@ -531,6 +540,7 @@ impl Playlists {
             phase: Phase::Idle,
             changed: false,
             digest: None,
+            ask: Ask::default(),
             media: None,
             view,
         }
@@ -558,7 +568,8 @@ impl Playlists {
 /// The playlist that a viewer would begin with, of a master that stands where a media playlist should.
 fn first_of(master: &MasterPlaylist, document: &Document) -> Result<Location, ProbeError> {
     let nothing = || ProbeError::new(Failure::Empty, "the master that stands for a variant names nothing");
-    entries(master).first().ok_or_else(nothing).and_then(|entry| resolve(&document.location, &entry.uri))
+    let entries = entries(master);
+    Ok(resolve(&document.location, &entries.first().ok_or_else(nothing)?.uri)?)
 }
 
 #[cfg(test)]

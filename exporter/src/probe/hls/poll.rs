@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::conformance::Check;
 use super::playlist::{Playlist, parse};
-use super::playlists::{Ask, Of, Playlists, Read, placeholders};
-use super::variant::VariantView;
+use super::playlists::{Of, Playlists, Question, Read, placeholders};
+use super::variant::{VariantView, Wanted};
 use crate::clock::Now;
 use crate::config::Location;
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Found};
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick};
 use crate::state::Remembered;
@@ -109,13 +109,16 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
 
 enum Answer {
     Read(Of, Result<Read, ProbeError>),
-    Found(u64, Result<Option<u64>, ProbeError>),
+    Found(u64, Result<Found, ProbeError>),
 }
 
-async fn ask_for(ask: Ask, fetcher: Fetcher, timeout: Duration) -> Answer {
+async fn ask_for(ask: Question, fetcher: Fetcher, timeout: Duration) -> Answer {
     match ask {
-        Ask::Read { of, location, digest } => Answer::Read(of, read(&fetcher, &location, digest, timeout).await),
-        Ask::Look { of, location, .. } => Answer::Found(of, fetcher.content_length(&location, timeout).await),
+        Question::Read { of, location, digest } => Answer::Read(of, read(&fetcher, &location, digest, timeout).await),
+        Question::Look { of, wanted } => {
+            let Wanted { location, range, ask } = wanted;
+            Answer::Found(of, fetcher.find_segment(&location, range, ask, timeout).await)
+        }
     }
 }
 

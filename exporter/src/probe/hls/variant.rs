@@ -1,12 +1,12 @@
 //! One variant of a stream: what was read of it, taken into what is known of it. Pure: what has to be asked for is returned.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
 use vvtv_toolkit::render::Labels;
 
+use super::address::resolve;
 use super::buffer::PlayerBuffer;
 use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness, Sight};
@@ -14,14 +14,11 @@ use super::playlist::{ByteRange, Listed, Media};
 use super::roster::{Entry, Role, Signature};
 use crate::clock::Now;
 use crate::config::{Expect, Location};
-use crate::fetch::Document;
+use crate::fetch::{Ask, Document, Found, is_denied};
 use crate::health::{Failure, ProbeError};
 
 /// Segments whose bitrate is remembered, to tell the highest.
 const RATES: usize = 16;
-
-/// HTTP statuses that say more of who asks than of what is asked for: a listed segment may be there all the same.
-const NOT_FOR_US: [u16; 5] = [401, 403, 405, 407, 501];
 
 /// What is known of one variant. Copied at every poll, so what seldom changes is shared; read at every scrape, so that numbers lie
 /// here, not behind pointers.
@@ -117,6 +114,8 @@ pub(super) struct Variant {
     pub(super) changed: bool,
     /// Digest of the last body: an unchanged one is not parsed again.
     pub(super) digest: Option<u64>,
+    /// How its server is asked for segments.
+    pub(super) ask: Ask,
     /// The last playlist that could be read; none before the first.
     pub(super) media: Option<Arc<Media>>,
     pub(super) view: VariantView,
@@ -138,6 +137,14 @@ pub(super) struct Looking {
     taken: Taken,
     /// The segment before the newest is looked for, because the newest was not there.
     second: bool,
+}
+
+/// A segment that has to be looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) location: Arc<Location>,
+    pub(super) range: Option<ByteRange>,
+    pub(super) ask: Ask,
 }
 
 /// A list as it came.
@@ -164,7 +171,7 @@ pub(super) enum Step {
     /// Nothing more.
     Done(Result<Change, ProbeError>),
     /// This has to be looked for.
-    Look(Arc<Location>, Option<ByteRange>),
+    Look(Wanted),
 }
 
 impl Variant {
@@ -219,11 +226,11 @@ impl Variant {
         }
         match resolve(&taken.document.location, &sight.newest.uri) {
             Ok(segment) => {
-                let range = sight.newest.range;
+                let wanted = Wanted { location: Arc::new(segment), range: sight.newest.range, ask: self.ask };
                 self.phase = Phase::Looking(Box::new(Looking { since, taken, second: false }));
-                Step::Look(Arc::new(segment), range)
+                Step::Look(wanted)
             }
-            Err(error) => Step::Done(Err(error)),
+            Err(error) => Step::Done(Err(error.into())),
         }
     }
 
@@ -236,16 +243,17 @@ impl Variant {
         now: Now,
         window: Duration,
         looking: Looking,
-        found: Result<Option<u64>, ProbeError>,
+        found: Result<Found, ProbeError>,
     ) -> Step {
         let Looking { since, mut taken, second } = looking;
         match &found {
-            Ok(bytes) => {
+            Ok(Found { bytes, ask }) => {
+                self.ask = *ask;
                 self.view.segment_available = Some(true);
-                let range = taken.media.newest.as_ref().and_then(|newest| newest.range);
-                let bytes = range.map(|range| range.length).or(*bytes);
-                if let (Some(bytes), Some(listed)) = (bytes, taken.media.recent.last()) {
-                    self.view.measured(bytes, listed.seconds);
+                let newest = taken.media.newest.as_ref().map(|newest| newest.sequence);
+                let listed = taken.media.recent.iter().rfind(|segment| Some(segment.sequence) == newest);
+                if let (Some(bytes), Some(listed)) = (bytes, listed) {
+                    self.view.measured(*bytes, listed.seconds);
                 }
             }
             Err(error) if taken.from == From::Clock && !second && error.reason == Failure::Missing => {
@@ -253,16 +261,14 @@ impl Variant {
                 let newest = taken.media.newest.as_ref().map(|newest| resolve(&taken.document.location, &newest.uri));
                 if let Some(Ok(segment)) = newest {
                     self.phase = Phase::Looking(Box::new(Looking { since, taken, second: true }));
-                    return Step::Look(Arc::new(segment), None);
+                    return Step::Look(Wanted { location: Arc::new(segment), range: None, ask: self.ask });
                 }
             }
             Err(error) if error.reason == Failure::Missing => self.view.segment_available = Some(false),
-            Err(error) => {
-                let not_for_us = error.http_status.is_none_or(|status| NOT_FOR_US.contains(&status));
-                if error.reason == Failure::Status && not_for_us && taken.from != From::Clock {
-                    return Step::Done(self.settle(now, window, taken));
-                }
+            Err(error) if is_denied(error) && taken.from != From::Clock => {
+                return Step::Done(self.settle(now, window, taken));
             }
+            Err(_) => {}
         }
         Step::Done(found.and_then(|_| self.settle(now, window, taken)))
     }
@@ -298,23 +304,4 @@ pub(super) fn count(violations: &mut BTreeMap<Check, u64>, broken: Vec<Check>) {
 /// The rule about what a playlist comes as.
 pub(super) fn not_identifiable(document: &Document) -> Vec<Check> {
     if document.identifiable { Vec::new() } else { vec![Check::NotIdentifiable] }
-}
-
-/// An address from that of the playlist which names it (RFC 3986 §5; RFC 8216 §4.1).
-pub(super) fn resolve(base: &Location, uri: &str) -> Result<Location, ProbeError> {
-    let refuse = |message: String| Err(ProbeError::new(Failure::Malformed, message));
-    match base {
-        Location::Http(url) => match url.join(uri) {
-            Ok(joined) if matches!(joined.scheme(), "http" | "https") => Ok(Location::Http(joined)),
-            Ok(_) | Err(_) => refuse(format!("`{uri}` has no address that can be read")),
-        },
-        Location::File(path) => {
-            let relative = Path::new(uri.split('?').next().unwrap_or(uri));
-            let downward = relative.components().all(|part| matches!(part, Component::Normal(_)));
-            match path.parent() {
-                Some(directory) if downward => Ok(Location::File(directory.join(relative))),
-                _ => refuse(format!("`{uri}` lies outside of its playlist's directory")),
-            }
-        }
-    }
 }

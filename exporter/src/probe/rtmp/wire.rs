@@ -1,9 +1,10 @@
-//! The few bytes of RTMP that a probe needs: the `connect` command out, `_result` or `_error` in. Pure.
+//! The few bytes of RTMP that a probe needs: the `connect` command out, messages in. Pure.
 //!
-//! Sources: Adobe RTMP 1.0 §5.3 (chunks), §5.4 (control messages), §7.2.1.1 (connect); AMF 0 §2.
+//! Sources: Adobe RTMP 1.0 §5.3 (chunks), §5.4 (control messages), §7.1.1 (commands), §7.2.1.1 (connect); AMF 0 §2.
 
 use std::collections::BTreeMap;
 
+use super::reply::{Reply, reply};
 use crate::config::RtmpEndpoint;
 
 /// The chunk size that both sides begin with (§5.4.1).
@@ -13,6 +14,8 @@ const CHUNK_SIZE: usize = 128;
 const MESSAGE_MAX: usize = 64 << 10;
 
 const TYPE_SET_CHUNK_SIZE: u8 = 1;
+const TYPE_ABORT: u8 = 2;
+const TYPE_COMMAND_AMF3: u8 = 17;
 const TYPE_COMMAND_AMF0: u8 = 20;
 
 /// The `connect` command as chunks of the initial size.
@@ -22,7 +25,8 @@ pub fn connect_command(endpoint: &RtmpEndpoint) -> Vec<u8> {
     push_string(&mut body, "connect");
     push_number(&mut body, 1.0);
     body.push(0x03);
-    for (key, value) in [("app", endpoint.app.as_str()), ("flashVer", "vvtv-exporter"), ("tcUrl", &endpoint.url())] {
+    let (app, tc_url) = (endpoint.app_argument(), endpoint.tc_url());
+    for (key, value) in [("app", app.as_str()), ("flashVer", "vvtv-exporter"), ("tcUrl", &tc_url)] {
         push_bare(&mut body, key);
         push_string(&mut body, value);
     }
@@ -42,30 +46,21 @@ pub fn connect_command(endpoint: &RtmpEndpoint) -> Vec<u8> {
     message
 }
 
-fn push_bare(out: &mut Vec<u8>, text: &str) {
+pub(super) fn push_bare(out: &mut Vec<u8>, text: &str) {
     let text = text.as_bytes();
     let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(length.to_be_bytes());
     out.extend(text.iter().take(usize::from(length)));
 }
 
-fn push_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(0x02);
     push_bare(out, text);
 }
 
-fn push_number(out: &mut Vec<u8>, number: f64) {
+pub(super) fn push_number(out: &mut Vec<u8>, number: f64) {
     out.push(0x00);
     out.extend(number.to_be_bytes());
-}
-
-/// The server's answer to `connect`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// `_result`
-    Accepted,
-    /// `_error`
-    Refused,
 }
 
 /// Why an answer is not RTMP.
@@ -87,17 +82,25 @@ pub enum WireError {
 pub struct ReplyReader {
     pending: Vec<u8>,
     chunk_size: usize,
-    streams: BTreeMap<u32, Message>,
+    streams: BTreeMap<u32, Stream>,
 }
 
-/// What is left after a chunk, and the message that it completed.
-type Cut<'a> = (&'a [u8], Option<Message>);
+/// A message's kind and body.
+type Message = (u8, Vec<u8>);
 
-#[derive(Clone, Debug, Default)]
-struct Message {
+/// What a chunk's header says, or leaves as it was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Header {
     length: usize,
     kind: u8,
-    extended: bool,
+    /// The extended timestamp, where the header's own is full.
+    extended: Option<[u8; 4]>,
+}
+
+/// A chunk stream, and the message that comes over it.
+#[derive(Debug, Default)]
+struct Stream {
+    header: Header,
     body: Vec<u8>,
 }
 
@@ -124,7 +127,7 @@ impl ReplyReader {
                 }
                 Some((after, message)) => {
                     rest = after;
-                    if let Some(reply) = message.and_then(|message| self.message(&message)).transpose()? {
+                    if let Some(reply) = message.and_then(|message| self.message(&message).transpose()).transpose()? {
                         return Ok(Some(reply));
                     }
                 }
@@ -133,51 +136,77 @@ impl ReplyReader {
     }
 
     /// One chunk off the front, and the message that it completes; none if it has not arrived whole.
-    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Cut<'a>>, WireError> {
-        let Some((head, id, rest)) = basic_header(bytes) else { return Ok(None) };
-        let mut message = self.streams.get(&id).cloned().unwrap_or_default();
-        let header_length = [11, 7, 3, 0].get(usize::from(head)).copied().unwrap_or(0);
-        let Some((header, rest)) = rest.split_at_checked(header_length) else { return Ok(None) };
-        if head <= 1 {
-            let field = |at: usize| header.get(at).copied().unwrap_or(0);
-            message.length = usize::from(field(3)) << 16 | usize::from(field(4)) << 8 | usize::from(field(5));
-            message.kind = field(6);
-        } else if !self.streams.contains_key(&id) {
-            return Err(WireError::Orphan);
+    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(&'a [u8], Option<Message>)>, WireError> {
+        let Some((format, id, rest)) = basic_header(bytes) else { return Ok(None) };
+        let (mut header, read) = match self.streams.get(&id) {
+            Some(stream) => (stream.header, stream.body.len()),
+            None if format > 1 => return Err(WireError::Orphan),
+            None => (Header::default(), 0),
+        };
+        let header_length = [11, 7, 3, 0].get(usize::from(format)).copied().unwrap_or(0);
+        let Some((fields, rest)) = rest.split_at_checked(header_length) else { return Ok(None) };
+        if let [_, _, _, a, b, c, kind, ..] = fields {
+            header.length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+            header.kind = *kind;
         }
-        if head <= 2 {
-            message.extended = header.iter().take(3).all(|byte| *byte == 0xFF) && header_length > 0;
-            message.body.clear();
-        }
-        if message.length > MESSAGE_MAX {
+        if header.length > MESSAGE_MAX {
             return Err(WireError::TooLarge);
         }
-        let extended = if message.extended { 4 } else { 0 };
-        let Some((_, rest)) = rest.split_at_checked(extended) else { return Ok(None) };
-        let wanted = (message.length - message.body.len().min(message.length)).min(self.chunk_size);
-        let Some((body, rest)) = rest.split_at_checked(wanted) else { return Ok(None) };
-        message.body.extend(body);
-        let complete = (message.body.len() >= message.length).then(|| message.clone());
-        if complete.is_some() {
-            message.body.clear();
-        }
-        self.streams.insert(id, message);
-        Ok(Some((rest, complete)))
+        // A header in the middle of a message begins another one.
+        let read = if format < 3 { 0 } else { read };
+        let Some(rest) = header.timestamp(fields, rest) else { return Ok(None) };
+        let wanted = header.length.saturating_sub(read).min(self.chunk_size);
+        let Some((piece, rest)) = rest.split_at_checked(wanted) else { return Ok(None) };
+        let stream = self.streams.entry(id).or_default();
+        stream.header = header;
+        stream.body.truncate(read);
+        stream.body.extend(piece);
+        let complete = stream.body.len() >= header.length;
+        Ok(Some((rest, complete.then(|| (header.kind, std::mem::take(&mut stream.body))))))
     }
 
-    fn message(&mut self, message: &Message) -> Option<Result<Reply, WireError>> {
-        match (message.kind, message.body.as_slice()) {
+    fn message(&mut self, (kind, body): &Message) -> Result<Option<Reply>, WireError> {
+        match (*kind, body.as_slice()) {
             (TYPE_SET_CHUNK_SIZE, [a, b, c, d, ..]) => {
                 let size = usize::try_from(u32::from_be_bytes([a & 0x7F, *b, *c, *d])).unwrap_or(usize::MAX);
                 if size == 0 {
-                    return Some(Err(WireError::ChunkSize));
+                    return Err(WireError::ChunkSize);
                 }
                 self.chunk_size = size.min(MESSAGE_MAX);
-                None
+                Ok(None)
             }
-            (TYPE_COMMAND_AMF0, [0x02, 0, 7, rest @ ..]) if rest.starts_with(b"_result") => Some(Ok(Reply::Accepted)),
-            (TYPE_COMMAND_AMF0, [0x02, 0, 6, rest @ ..]) if rest.starts_with(b"_error") => Some(Ok(Reply::Refused)),
-            _ => None,
+            (TYPE_ABORT, [a, b, c, d, ..]) => {
+                if let Some(stream) = self.streams.get_mut(&u32::from_be_bytes([*a, *b, *c, *d])) {
+                    stream.body.clear();
+                }
+                Ok(None)
+            }
+            // One byte says which format follows; AMF 0 is the only one in use, and some leave the byte out.
+            (TYPE_COMMAND_AMF3, [0, body @ ..] | body) | (TYPE_COMMAND_AMF0, body) => Ok(reply(body)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Header {
+    /// What follows the timestamp; none if that has not arrived whole.
+    ///
+    /// Chunks that go on with a message repeat its extended timestamp (§5.3.1.3), but not those of every server.
+    fn timestamp<'a>(&mut self, fields: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
+        if let Some(time) = fields.first_chunk::<3>() {
+            self.extended = None;
+            if *time != [0xFF; 3] {
+                return Some(rest);
+            }
+            let (extended, rest) = rest.split_first_chunk()?;
+            self.extended = Some(*extended);
+            return Some(rest);
+        }
+        let Some(extended) = self.extended else { return Some(rest) };
+        match rest.split_first_chunk() {
+            Some((repeated, rest)) if *repeated == extended => Some(rest),
+            None if extended.starts_with(rest) => None,
+            Some(_) | None => Some(rest),
         }
     }
 }
@@ -215,7 +244,7 @@ mod tests {
 
     #[rstest]
     #[case("_result", Reply::Accepted)]
-    #[case("_error", Reply::Refused)]
+    #[case("_error", Reply::Refused(String::new()))]
     fn an_answer_is_found_in_whatever_pieces_it_comes(#[case] name: &str, #[case] expected: Reply) {
         for size in 1..200 {
             let mut reader = ReplyReader::default();
@@ -223,7 +252,7 @@ mod tests {
             for piece in nginx_answer(name).chunks(size) {
                 answer = answer.or(reader.feed(piece).unwrap());
             }
-            assert_eq!(answer, Some(expected), "in pieces of {size}");
+            assert_eq!(answer, Some(expected.clone()), "in pieces of {size}");
         }
     }
 
@@ -253,12 +282,63 @@ mod tests {
     #[test]
     fn the_connect_command_is_cut_into_chunks() {
         let app = "a".repeat(200);
-        let endpoint = RtmpEndpoint { host: "localhost".to_owned(), port: 1935, app };
+        let (endpoint, _) = RtmpEndpoint::parse(&format!("rtmp://localhost/{app}/main")).unwrap();
         let bytes = connect_command(&endpoint);
         assert_eq!(bytes.get(..4), Some([3, 0, 0, 0].as_slice()));
         let length = bytes.iter().skip(4).take(3).fold(0, |sum, byte| sum * 256 + usize::from(*byte));
         assert_eq!(bytes.len(), 12 + length + (length - 1) / CHUNK_SIZE);
         assert_eq!(bytes.get(12 + CHUNK_SIZE), Some(&0xC3));
+    }
+
+    fn command(head: &[u8], kind: u8, length: usize) -> Vec<u8> {
+        let length = u32::try_from(length).unwrap().to_be_bytes();
+        [head, &length[1..], &[kind, 0, 0, 0, 0]].concat()
+    }
+
+    fn accepted() -> Vec<u8> {
+        let mut body = Vec::new();
+        push_string(&mut body, "_result");
+        push_number(&mut body, 1.0);
+        body.extend([5; 284]);
+        body
+    }
+
+    #[rstest]
+    #[case::three_byte_id(&[0, 0x10, 0, 0, 0], &[], &[0xC0, 0x10])]
+    #[case::four_byte_id(&[1, 0x10, 1, 0, 0, 0], &[], &[0xC1, 0x10, 1])]
+    #[case::extended_timestamp(&[3, 0xFF, 0xFF, 0xFF], &[1, 0, 0, 0], &[0xC3, 1, 0, 0, 0])]
+    #[case::extended_timestamp_that_is_not_repeated(&[3, 0xFF, 0xFF, 0xFF], &[1, 0, 0, 0], &[0xC3])]
+    fn chunks_of_every_form_are_put_together(
+        #[case] head: &[u8],
+        #[case] extended: &[u8],
+        #[case] next: &[u8],
+        #[values(1, 3, 1000)] size: usize,
+        #[values(TYPE_COMMAND_AMF0, TYPE_COMMAND_AMF3)] kind: u8,
+        #[values(false, true)] marked: bool,
+    ) {
+        let body = if kind == TYPE_COMMAND_AMF3 && marked { [vec![0], accepted()].concat() } else { accepted() };
+        let mut bytes = [command(head, kind, body.len()), extended.to_vec()].concat();
+        let chunks: Vec<&[u8]> = body.chunks(CHUNK_SIZE).collect();
+        bytes.extend(chunks.join(next));
+        let mut reader = ReplyReader::default();
+        let mut answer = None;
+        for piece in bytes.chunks(size) {
+            answer = answer.or(reader.feed(piece).unwrap());
+        }
+        assert_eq!(answer, Some(Reply::Accepted));
+    }
+
+    #[test]
+    fn what_is_aborted_or_begun_anew_is_forgotten() {
+        let body = accepted();
+        let begun = [command(&[3, 0, 0, 0], TYPE_COMMAND_AMF0, body.len()), vec![0; CHUNK_SIZE]].concat();
+        let abort = [2, 0, 0, 0, 0, 0, 4, TYPE_ABORT, 0, 0, 0, 0, 0, 0, 0, 3];
+        let chunks: Vec<&[u8]> = body.chunks(CHUNK_SIZE).collect();
+        let whole = chunks.join(&0xC3);
+        let anew = [command(&[3, 0, 0, 0], TYPE_COMMAND_AMF0, body.len()), whole.clone()].concat();
+        assert_eq!(ReplyReader::default().feed(&[begun.clone(), anew].concat()), Ok(Some(Reply::Accepted)));
+        let after_abort = [begun, abort.to_vec(), vec![0xC3], whole].concat();
+        assert_eq!(ReplyReader::default().feed(&after_abort), Ok(Some(Reply::Accepted)));
     }
 
     #[rstest]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::playlist::parse;
 use super::*;
+use crate::fetch::Ask;
 use proptest::prelude::*;
 
 const SEGMENT: u64 = 2;
@@ -201,23 +202,25 @@ impl Model {
     }
 }
 
-/// Asks until nothing is asked any more; what hangs is answered after five seconds.
+/// Questions until nothing is asked any more; what hangs is answered after five seconds.
 fn ask(
     playlists: &mut Playlists,
     world: &World,
     model: &mut Model,
     second: u64,
-    asks: Asks,
+    asks: Questions,
     hung: &mut Vec<(u64, Of)>,
 ) {
-    let mut waiting: Vec<Ask> = asks.into_vec();
+    let mut waiting: Vec<Question> = asks.into_vec();
     while let Some(ask) = waiting.pop() {
         let more = match ask {
-            Ask::Look { of, .. } => playlists.found(at(second), of, Ok(Some(1000))),
-            Ask::Read { of, location, digest } => match world.get(&location) {
+            Question::Look { of, .. } => {
+                playlists.found(at(second), of, Ok(Found { bytes: Some(1000), ask: Ask::Head }))
+            }
+            Question::Read { of, location, digest } => match world.get(&location) {
                 None => {
                     hung.push((second + 5, of));
-                    Asks::new()
+                    Questions::new()
                 }
                 Some(answer) => {
                     let which = ["hi.m3u8", "lo.m3u8"].iter().position(|name| match &*location {
