@@ -82,7 +82,7 @@ async fn ask_hls(tools: &Tools, target: &str, limit: Duration) -> Result<Found, 
     }
     let document = tools.fetcher.get(&Location::Http(url), limit).await?;
     let age_seconds = document.age.map(|age| age.as_secs_f64());
-    Ok(match hls::parse(&document.body)? {
+    Ok(match hls::parse(&document.body, &hls::Context::default())? {
         Playlist::Master(master) => Found { variants: Some(master.named.len()), ..Found::default() },
         Playlist::Presentation(presentation) => {
             Found { variants: Some(presentation.variants()), age_seconds, ..Found::default() }

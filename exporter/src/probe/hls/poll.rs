@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::conformance::{Check, violations_across, violations_of_master};
-use super::playlist::{MasterPlaylist, Media, Named, Playlist, parse};
+use super::playlist::{Context, MasterPlaylist, Media, Named, Playlist, parse};
 use super::variant::{Variant, VariantView, count, digest, not_identifiable, resolve};
 use crate::clock::Now;
 use crate::config::Location;
@@ -83,9 +83,9 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
 async fn read_playlist(document: &Document) -> Result<Playlist, ProbeError> {
     let body = document.body.clone();
     if body.len() < LARGE_BODY {
-        return parse(&body);
+        return parse(&body, &Context::default());
     }
-    let read = tokio::task::spawn_blocking(move || parse(&body)).await;
+    let read = tokio::task::spawn_blocking(move || parse(&body, &Context::default())).await;
     read.unwrap_or_else(|error| Err(ProbeError::new(Failure::Io, format!("reading a playlist died: {error}"))))
 }
 

@@ -1,18 +1,18 @@
 //! For each rule a playlist that keeps it and one that breaks it, and what the real packager breaks.
 
 use super::*;
-use crate::probe::hls::{Playlist, parse};
+use crate::probe::hls::{Context, Playlist, parse};
 use rstest::rstest;
 
 fn media(body: &str) -> Media {
-    match parse(format!("#EXTM3U\n{body}").as_bytes()) {
+    match parse(format!("#EXTM3U\n{body}").as_bytes(), &Context::default()) {
         Ok(Playlist::Media(media)) => media,
         other => panic!("expected a media playlist, got {other:?}"),
     }
 }
 
 fn master(body: &str) -> MasterPlaylist {
-    match parse(format!("#EXTM3U\n{body}").as_bytes()) {
+    match parse(format!("#EXTM3U\n{body}").as_bytes(), &Context::default()) {
         Ok(Playlist::Master(master)) => master,
         other => panic!("expected a master playlist, got {other:?}"),
     }
