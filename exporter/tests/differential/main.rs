@@ -137,14 +137,14 @@ fn a_browsers_player_reads_the_same() {
             let name = file.trim_start_matches("playlists/").trim_end_matches(".m3u8");
             let is_meant = |known: &Accepted| known.playlist == name && known.fields.contains(&field.as_str());
             if ACCEPTED.iter().any(is_meant) {
-                met.insert((name, field.as_str()));
+                met.insert((name, field.clone()));
             } else {
                 surprises.push(format!("{name}: {field}: ours {}, theirs {theirs}", ours[field]));
             }
         }
     }
     for Accepted { playlist, fields, section, reason } in ACCEPTED {
-        let unmet = fields.iter().filter(|field| !met.contains(&(*playlist, **field)));
+        let unmet = fields.iter().filter(|field| !met.contains(&(*playlist, field.to_string())));
         surprises.extend(unmet.map(|field| format!("{playlist}: {field}: no difference ({section}: {reason})")));
     }
     assert!(surprises.is_empty(), "{} of {}:\n{}", surprises.len(), recorded.playlists.len(), surprises.join("\n"));
