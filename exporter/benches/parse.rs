@@ -9,7 +9,9 @@ use vvtv_exporter::probe::{hls, nginx_stat, progress};
 
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
-    criterion.bench_function("a playlist", |bencher| bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap()));
+    criterion.bench_function("a playlist", |bencher| {
+        bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap())
+    });
 }
 
 /// Twelve hours in segments of two seconds with signed addresses, and dates: 7 MB.

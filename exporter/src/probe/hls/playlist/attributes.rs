@@ -123,8 +123,7 @@ mod tests {
     #[test]
     fn numbers_as_they_are_written() {
         let cases = ["7", " 7", "7.5", "7 bits", "-7", "", "99999999999999999999"];
-        let expected =
-            [Some((7, true)), Some((7, false)), Some((7, false)), Some((7, false)), None, None, None];
+        let expected = [Some((7, true)), Some((7, false)), Some((7, false)), Some((7, false)), None, None, None];
         assert_eq!(cases.map(leading_integer), expected);
     }
 }

@@ -1,5 +1,8 @@
 //! Playlists recorded from the real packager, and ones that only trouble makers send.
 
+mod forgiven;
+mod model;
+
 use super::*;
 use rstest::rstest;
 
@@ -105,7 +108,41 @@ fn a_million_entries_are_too_many() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_an_answer_not_a_panic(text in "(#EXTM3U\n)?(#EXT[-A-Z:]{0,20}[0-9.,=\"a-z-]{0,20}\n|[a-z0-9./]{0,9}\n){0,30}") {
+    fn any_text_is_an_answer_not_a_panic(text in "(#EXTM3U\n)?(#EXT[-A-Z:]{0,20}[0-9.,=\"a-z{$}@-]{0,20}\n|[a-z0-9./{$}:]{0,9}[\r\n]){0,30}") {
         let _ = parse(text.as_bytes(), &Context::default());
     }
+
+    #[test]
+    fn any_bytes_behind_any_tag_are_an_answer_not_a_panic(
+        tags in proptest::collection::vec((proptest::sample::select(TAGS), proptest::collection::vec(0_u8..=255, 0..24)), 0..20),
+    ) {
+        let mut body = b"#EXTM3U\n".to_vec();
+        for (tag, value) in tags {
+            body.extend_from_slice(tag.as_bytes());
+            body.extend_from_slice(&value);
+            body.push(b'\n');
+        }
+        let _ = parse(&body, &Context::default());
+    }
 }
+
+const TAGS: &[&str] = &[
+    "",
+    "#EXTINF:",
+    "#EXT-X-BYTERANGE:",
+    "#EXT-X-PART:URI=\"a\",DURATION=",
+    "#EXT-X-PART:URI=\"a\",BYTERANGE=",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=18446744073709551615,",
+    "#EXT-X-MEDIA-SEQUENCE:18446744073709551615",
+    "#EXT-X-DEFINE:NAME=\"a\",VALUE=",
+    "{$a}",
+    "#EXT-X-STREAM-INF:BANDWIDTH=",
+    "#EXT-X-STREAM-INF:CODECS=",
+    "#EXT-X-MEDIA:TYPE=AUDIO,URI=",
+    "#EXT-X-I-FRAME-STREAM-INF:RESOLUTION=",
+    "#EXT-X-PROGRAM-DATE-TIME:",
+    "#EXT-X-TARGETDURATION:",
+    "#EXT-X-DATERANGE:",
+    "#EXT-X-KEY:",
+];

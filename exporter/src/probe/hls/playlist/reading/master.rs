@@ -11,8 +11,8 @@ const ENTRIES_READ: usize = 256;
 
 /// How audio codecs begin (RFC 6381, the registry of MP4 sample entries, and what browsers take).
 const AUDIO_CODECS: [&str; 22] = [
-    "mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3", "vorbis", "mha1", "mha2", "mhm1", "mhm2", "dts", "mlpa", "samr",
-    "sawb", "sawp", "enca", "twos", "iamf", "usac",
+    "mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3", "vorbis", "mha1", "mha2", "mhm1", "mhm2", "dts",
+    "mlpa", "samr", "sawb", "sawp", "enca", "twos", "iamf", "usac",
 ];
 
 /// Codecs of text, which stand beside any others.
