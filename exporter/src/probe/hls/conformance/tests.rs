@@ -68,6 +68,10 @@ fn range(attributes: &str) -> String {
 #[case::dates(format!("{HEAD}{DATED}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &["date_jump"])]
 #[case::latin1(format!("{HEAD}#EXTINF:2,S\u{FFFD}ng\na.ts\n"), &[])]
 #[case::undefined_variable(format!("{HEAD}#EXTINF:2,\na.ts\n#EXTINF:2,\n{{$a}}.ts\n"), &["undefined_variable"])]
+#[case::variable_in_a_key(
+    format!("{HEAD}#EXT-X-DEFINE:NAME=\"iv\",VALUE=\"0x01\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{{$iv}}\",IV={{$iv}}\n#EXTINF:2,\na.ts\n"), &[])]
+#[case::undefined_variable_in_a_key(
+    format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"{{$iv}}\"\n#EXTINF:2,\na.ts\n"), &["undefined_variable"])]
 #[case::unknown_duration(format!("{HEAD}#EXTINF:-1,Live\na.ts\n"), &["bad_duration"])]
 #[case::blank_in_a_duration(format!("{HEAD}#EXTINF: 2.000,\na.ts\n"), &["bad_duration"])]
 #[case::date_without_offset(format!("{HEAD}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00\n#EXTINF:2,\na.ts\n"), &["bad_tag"])]

@@ -122,7 +122,10 @@ impl<'a> Reading<'a> {
                 kind if kind.eq_ignore_ascii_case("VOD") => self.media.mutability = Mutability::Vod,
                 _ => self.tally.bad_tags += 1,
             },
-            _ => self.typed(line),
+            _ => {
+                self.tally.undefined_variables += usize::from(self.variables.fill(line).is_err());
+                self.typed(line);
+            }
         }
     }
 
@@ -136,8 +139,10 @@ impl<'a> Reading<'a> {
     /// What the library knows of a line, counted where it refuses it.
     #[expect(clippy::wildcard_enum_match_arm, reason = "other tags, future ones too, say nothing that is measured")]
     fn typed(&mut self, line: &str) {
+        // Keys have variables in hexadecimal values too (rfc8216bis §4.3).
+        let Ok(line) = self.variables.fill(line) else { return };
         let tally = &mut self.tally;
-        match parse(line, &STRICT).map(|read| read.parsed) {
+        match parse(&line, &STRICT).map(|read| read.parsed) {
             Ok(HlsLine::KnownTag(KnownTag::Hls(tag))) => match &tag {
                 Tag::Key(key) => self.rules.key(tally, key),
                 Tag::Map(_) => self.rules.map(tally),

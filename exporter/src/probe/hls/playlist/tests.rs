@@ -56,6 +56,15 @@ fn a_master_names_its_variants() {
 }
 
 #[test]
+fn the_real_packager_names_variants_without_a_bandwidth() {
+    let master = master(include_bytes!("../../../../tests/fixtures/playlist-master-hls_variant-without-bandwidth.m3u8"));
+    let named: Vec<_> =
+        master.named.iter().map(|named| (named.uri.as_str(), named.bits_per_second, named.attributes.resolution)).collect();
+    assert_eq!(named, [("ch_low.m3u8", None, None), ("ch_hi.m3u8", None, Some((160, 90)))]);
+    assert_eq!((master.variants_without_bandwidth, master.tally.bad_tags, master.least_bits_per_second), (2, 0, None));
+}
+
+#[test]
 fn a_part_is_an_advance_and_the_segment_that_closes_it_too() {
     let head = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=1.0\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n7.mp4\n";
     let part = |n| format!("#EXT-X-PART:DURATION=1.0,URI=\"8.{n}.mp4\"\n");

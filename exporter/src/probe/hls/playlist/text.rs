@@ -38,9 +38,37 @@ impl<'a> Text<'a> {
     }
 
     /// Its lines without the blanks around them, with their numbers. They end with LF, CRLF or CR alone.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
-        lines.map(str::trim).enumerate().map(|(index, line)| (index + 1, line))
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines { rest: Some(&self.text), number: 0, has_returns: self.text.contains('\r') }
+    }
+}
+
+/// Lines of a text.
+pub(super) struct Lines<'a> {
+    rest: Option<&'a str>,
+    number: usize,
+    /// Most lists have none, and twelve hours are 65,000 lines.
+    has_returns: bool,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest?;
+        let (line, behind) = match rest.split_once('\n') {
+            Some((line, behind)) => (line, Some(behind)),
+            None => (rest, None),
+        };
+        // What ends with CR and LF has no line between them.
+        let alone = if self.has_returns { line.split_once('\r').filter(|(_, behind)| !behind.is_empty()) } else { None };
+        let (line, behind) = match alone {
+            Some((line, _)) => (line, rest.get(line.len() + 1..)),
+            None => (line, behind),
+        };
+        self.rest = behind;
+        self.number += 1;
+        Some((self.number, line.trim()))
     }
 }
 
