@@ -9,7 +9,23 @@ use vvtv_exporter::probe::{hls, nginx_stat, progress};
 
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
-    criterion.bench_function("a playlist", |bencher| bencher.iter(|| hls::parse(black_box(body)).unwrap()));
+    criterion.bench_function("a playlist", |bencher| {
+        bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap())
+    });
+}
+
+/// Twelve hours in segments of two seconds with signed addresses, and dates: 7 MB.
+fn recordings(criterion: &mut Criterion) {
+    let signature = format!("?Policy={}&Signature={}&Key-Pair-Id=K1", "a".repeat(120), "b".repeat(90));
+    let mut body = String::from("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:EVENT\n");
+    for n in 0..21_600 {
+        let (minute, second) = (n / 30, 2 * (n % 30));
+        let time = format!("{:02}:{:02}:{second:02}", minute / 60, minute % 60);
+        body += &format!("#EXT-X-PROGRAM-DATE-TIME:2026-11-22T{time}.000Z\n#EXTINF:2.000,\nmain_{n}.ts{signature}\n");
+    }
+    criterion.bench_function("a playlist of 12 hours", |bencher| {
+        bencher.iter(|| hls::parse(black_box(body.as_bytes()), &hls::Context::default()).unwrap());
+    });
 }
 
 fn statistics(criterion: &mut Criterion) {
@@ -29,5 +45,5 @@ fn reports(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, playlists, statistics, reports);
+criterion_group!(benches, playlists, recordings, statistics, reports);
 criterion_main!(benches);

@@ -46,7 +46,9 @@ fn health(now: Now, outcomes: impl IntoIterator<Item = Result<(), Failure>>) -> 
 
 /// Looks at a recorded playlist at several times.
 fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> HlsView {
-    let Playlist::Media(media) = hls::parse(&fixture(playlist)).unwrap() else { unreachable!("a media playlist") };
+    let Playlist::Media(media) = hls::parse(&fixture(playlist), &hls::Context::default()).unwrap() else {
+        unreachable!("a media playlist")
+    };
     let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for seconds in seen_at {
         for variant in &mut view.variants {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
-use vvtv_exporter::probe::hls::{Freshness, Media, PlayerBuffer, Playlist, parse, violations};
+use vvtv_exporter::probe::hls::{Context, Freshness, Media, PlayerBuffer, Playlist, parse, violations};
 
 fn media(body: &[u8]) -> Option<Media> {
-    match parse(body) {
+    match parse(body, &Context::default()) {
         Ok(Playlist::Media(media)) => Some(media),
         Ok(Playlist::Master(_) | Playlist::Presentation(_)) | Err(_) => None,
     }

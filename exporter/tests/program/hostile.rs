@@ -26,7 +26,7 @@ const CASES: [(&str, &str); 10] = [
     ("a-byte-a-second", "timeout"),
     ("100000-variants", "empty"),
     ("100000-segments-that-are-not-there", "missing"),
-    ("100001-segments", "too_large"),
+    ("1000001-segments", "too_large"),
     ("100001-segments-of-a-manifest", "too_large"),
 ];
 
@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MEMORY_KIB_MAX: u64 = 128 << 10;
 
 const PLAYLIST: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n";
+
+static SEGMENTS: LazyLock<String> = LazyLock::new(|| segments(1_000_001));
 
 static VARIANTS: LazyLock<String> = LazyLock::new(|| {
     let named = (0..100_000).map(|n| format!("#EXT-X-STREAM-INF:BANDWIDTH=1\n{n}\n"));
@@ -105,7 +107,7 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         }
         "100000-variants" => ok(stream, "", VARIANTS.as_bytes()).await,
         "100000-segments-that-are-not-there" => ok(stream, "", segments(100_000).as_bytes()).await,
-        "100001-segments" => ok(stream, "", segments(100_001).as_bytes()).await,
+        "1000001-segments" => ok(stream, "", SEGMENTS.as_bytes()).await,
         "100001-segments-of-a-manifest" => {
             let body =
                 format!("<MPD><Period><AdaptationSet><SegmentList>{}", "<SegmentURL media='a'/>".repeat(100_001));

@@ -188,6 +188,7 @@ impl Part {
             target_duration_seconds: Some(target).filter(|target| *target > 0),
             media_sequence: after.saturating_sub(segments),
             ended: presentation.is_static,
+            program_end_unix_seconds: recent.last().and_then(Segment::program_end_unix_seconds),
             recent,
             ..Media::default()
         }
@@ -200,6 +201,7 @@ impl Part {
             sequence: (begins * 1000.0).round() as u64,
             uri: self.address(timeline, slot),
             seconds: slot.duration as f64 / timescale,
+            gap: false,
             discontinuous: false,
             range: None,
             program_unix_seconds: presentation.available_from.map(|from| from + begins),

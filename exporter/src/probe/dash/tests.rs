@@ -64,7 +64,7 @@ fn the_whole_of_a_representation() {
     assert_eq!((media.listed_seconds, media.target_duration_seconds, media.media_sequence), (5.0, Some(1), 9996));
     assert_eq!((media.ended, media.recent.len(), media.recent[4].seconds), (false, 5, 1.0));
     // 2026-11-22T19:49:42.635Z and eleven seconds.
-    assert_eq!(media.program_end_unix_seconds(), Some(1_795_376_993.635));
+    assert_eq!(media.program_end_unix_seconds, Some(1_795_376_993.635));
 }
 
 fn manifest(attributes: &str, inside: &str) -> String {

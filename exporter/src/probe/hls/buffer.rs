@@ -1,10 +1,10 @@
-//! A viewer who began three target durations behind the end and plays in real time: how many seconds could they still play?
+//! A viewer who began three target durations behind the end, or as far back as the list reaches, and plays in real time: how many seconds could they still play?
 //!
 //! It runs dry before the segment age says that much is wrong, and it fills slowly after an outage, as viewers' buffers do. Pure.
 
 use std::time::Duration;
 
-use super::playlist::Media;
+use super::playlist::{Media, Segment};
 use crate::clock::Now;
 
 /// The virtual viewer.
@@ -25,18 +25,20 @@ impl PlayerBuffer {
     /// Takes a playlist whose newest segment changed.
     pub fn observe(&mut self, now: Now, media: &Media) {
         let end = media.media_sequence.saturating_add(media.segments as u64);
-        let start = 3.0 * media.target_duration_seconds.unwrap_or(0) as f64;
+        let target = media.target_duration_seconds.unwrap_or(0) as f64;
+        // Players begin with what there is: many packagers list two or three segments (RFC 8216 §6.3.3).
+        let start = (3.0 * target).min(media.listed_seconds);
         let left = self.seconds(now);
         let seconds = match self.filled {
             Some(filled) if end >= filled.end && left > 0.0 => {
-                let new = media.recent.iter().filter(|segment| segment.sequence >= filled.end);
-                let added: f64 = new.map(|segment| segment.seconds).sum();
+                let new = media.recent.iter().filter(|segment| segment.sequence >= filled.end && !segment.gap);
+                let seconds = |segment: &Segment| if segment.seconds > 0.0 { segment.seconds } else { target };
+                let added: f64 = new.map(seconds).sum();
                 // More than is listed cannot be ahead of a viewer.
                 (left + added).min(media.listed_seconds)
             }
-            // A player begins, and begins again after it ran dry, once enough is listed (RFC 8216 §6.3.3).
-            Some(_) | None if media.listed_seconds >= start => start,
-            Some(_) | None => 0.0,
+            // A player begins, and begins again after it ran dry.
+            Some(_) | None => start,
         };
         self.filled = Some(Filled { at: now.mono, seconds, end });
     }
@@ -51,7 +53,7 @@ impl PlayerBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::hls::{Playlist, parse};
+    use crate::probe::hls::{Context, Playlist, parse};
     use proptest::prelude::*;
 
     fn at(seconds: u64) -> Now {
@@ -61,7 +63,7 @@ mod tests {
     fn media(first: u64, last: u64) -> Media {
         let segments: String = (first..=last).map(|n| format!("#EXTINF:2,\n{n}.ts\n")).collect();
         let body = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{segments}");
-        match parse(body.as_bytes()) {
+        match parse(body.as_bytes(), &Context::default()) {
             Ok(Playlist::Media(media)) => media,
             other => panic!("{other:?}"),
         }
@@ -101,6 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_two_segments_keeps_a_viewer_going() {
+        let mut buffer = PlayerBuffer::default();
+        let levels: Vec<_> = (0..4)
+            .map(|n| {
+                buffer.observe(at(2 * n), &media(n, n + 1));
+                (buffer.seconds(at(2 * n)), buffer.seconds(at(2 * n + 1)))
+            })
+            .collect();
+        assert_eq!(levels, [(4.0, 3.0); 4]);
+    }
+
+    #[test]
     fn a_packager_that_begins_anew_is_a_new_viewing() {
         let mut buffer = PlayerBuffer::default();
         buffer.observe(at(0), &media(100, 105));
@@ -109,6 +123,6 @@ mod tests {
             buffer.observe(at(20 + 2 * last), &media(0, last));
             levels.push(buffer.seconds(at(20 + 2 * last)));
         }
-        assert_eq!(levels, [0.0, 0.0, 6.0, 6.0]);
+        assert_eq!(levels, [2.0, 4.0, 4.0, 4.0]);
     }
 }

@@ -3,7 +3,7 @@
 //! The list is closed, because each check is a label value. A rule that a playlist breaks is counted once for each new playlist that
 //! breaks it.
 
-use super::playlist::{MasterPlaylist, Media, Mutability, Segment};
+use super::playlist::{MasterPlaylist, Media, Mutability, Segment, Tally, path};
 
 /// Dates of consecutive segments may differ from their durations by this much.
 const DATE_TOLERANCE_SECONDS: f64 = 1.0;
@@ -34,6 +34,12 @@ macro_rules! checks {
 checks! {
     /// A tag's value is not what the standard says (RFC 8216 §4.1).
     BadTag = "bad_tag",
+    /// Bytes that are not UTF-8 (§4).
+    NotUtf8 = "not_utf8",
+    /// Something blank before `EXTM3U`, which must be the first line (§4.3.1.1).
+    LeadingBlank = "leading_blank",
+    /// A reference to a variable that is not defined, or too long to fill in (rfc8216bis §4.3).
+    UndefinedVariable = "undefined_variable",
     /// Tags of a master and of a media playlist in one file (§4.1).
     MixedPlaylist = "mixed_playlist",
     /// `EXT-X-TARGETDURATION` is missing (§4.3.3.1).
@@ -44,6 +50,8 @@ checks! {
     TargetDurationChanged = "target_duration_changed",
     /// A segment without `EXTINF` (§4.3.2.1).
     DurationMissing = "duration_missing",
+    /// `EXTINF` that is not a decimal number and a comma, or whose number no segment has, as 0 and -1 (§4.3.2.1).
+    BadDuration = "bad_duration",
     /// A tag, an attribute or a fractional duration needs a higher `EXT-X-VERSION` (§7).
     VersionTooLow = "version_too_low",
     /// `EXT-X-KEY` without `URI` (§4.3.2.4).
@@ -56,11 +64,13 @@ checks! {
     GapListed = "gap_listed",
     /// The media sequence went back (§6.2.2).
     MediaSequenceRegress = "media_sequence_regress",
+    /// Another numbering, or an earlier number of this one, came back within the window (§6.2.2).
+    NumberingAlternates = "numbering_alternates",
     /// Segments were never listed, or came and went between two looks (§6.2.2).
     MediaSequenceGap = "media_sequence_gap",
     /// A listed end was taken away (§6.2.1).
     PlaylistShrinks = "playlist_shrinks",
-    /// Another URI under the same sequence number (§6.2.1).
+    /// Another path or byte range under the same sequence number (§6.2.1). Hosts and queries may change: addresses are signed anew.
     SegmentChanged = "segment_changed",
     /// Another duration under the same sequence number (§6.2.1).
     SegmentDurationChanged = "segment_duration_changed",
@@ -98,16 +108,16 @@ checks! {
     RenditionGroupMissing = "rendition_group_missing",
     /// Two renditions of a group have one `NAME`, or are both the default (§4.3.4.1.1).
     RenditionsAlike = "renditions_alike",
+    /// An entry of a master that cannot be asked for: of another scheme than HTTP, or without an address (§4.3.4).
+    UnusableEntry = "unusable_entry",
+    /// A variant without `BANDWIDTH` (§4.3.4.2).
+    BandwidthMissing = "bandwidth_missing",
     /// A variant without `CODECS` (§4.3.4.2).
     CodecsMissing = "codecs_missing",
     /// A variant without `AVERAGE-BANDWIDTH` (Apple's HLS Authoring Specification).
     AverageBandwidthMissing = "average_bandwidth_missing",
     /// A master without `EXT-X-INDEPENDENT-SEGMENTS` (Apple's HLS Authoring Specification).
     IndependentSegmentsMissing = "independent_segments_missing",
-    /// An entry whose address cannot be read: `data:`, another scheme, nothing (§4.3.4).
-    UnusableEntry = "unusable_entry",
-    /// Another numbering, or an earlier number of this one, came back within the window (§6.2.1).
-    NumberingAlternates = "numbering_alternates",
     /// No variant for mobile networks, of 192 kb/s or less (Apple's HLS Authoring Specification).
     CellularVariantMissing = "cellular_variant_missing",
 }
@@ -124,7 +134,8 @@ pub fn violations(before: Option<&Media>, media: &Media) -> Vec<Check> {
 fn broken_alone(check: Check, media: &Media) -> bool {
     let tally = media.tally;
     match check {
-        Check::BadTag => tally.bad_tags > 0,
+        _ if forgiven(check, &tally) => true,
+        Check::BadDuration => tally.bad_durations > 0,
         Check::MixedPlaylist => tally.master_tags > 0,
         Check::TargetDurationMissing => media.target_duration_seconds.is_none(),
         Check::TargetDurationExceeded => {
@@ -144,10 +155,23 @@ fn broken_alone(check: Check, media: &Media) -> bool {
     }
 }
 
+/// What may be wrong in the text of any playlist, and is read all the same.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other rules are about one kind of playlist")]
+const fn forgiven(check: Check, tally: &Tally) -> bool {
+    match check {
+        Check::BadTag => tally.bad_tags > 0,
+        Check::NotUtf8 => tally.not_utf8 > 0,
+        Check::LeadingBlank => tally.leading_blanks > 0,
+        Check::UndefinedVariable => tally.undefined_variables > 0,
+        _ => false,
+    }
+}
+
 fn date_jumps(pair: &[Segment]) -> bool {
     let [first, second] = pair else { return false };
     let (Some(from), Some(to)) = (first.program_unix_seconds, second.program_unix_seconds) else { return false };
-    !second.discontinuous && (from + first.seconds - to).abs() > DATE_TOLERANCE_SECONDS
+    let is_known = first.seconds > 0.0;
+    is_known && !second.discontinuous && (from + first.seconds - to).abs() > DATE_TOLERANCE_SECONDS
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other rules are about the playlist by itself or beside others")]
@@ -163,11 +187,11 @@ fn broken_after(check: Check, before: &Media, media: &Media) -> bool {
         Check::MediaSequenceGap => before.segments > 0 && media.media_sequence > end(before),
         Check::PlaylistShrinks => !regressed && end(media) < end(before),
         // A packager that began anew has other segments under the old numbers: that is the regress, and told as such.
-        Check::SegmentChanged => !regressed && same_sequence(before, media).any(|(old, new)| old.uri != new.uri),
+        Check::SegmentChanged => !regressed && same_sequence(before, media).any(|(old, new)| !is_same(old, new)),
         Check::SegmentDurationChanged => {
             !regressed
                 && same_sequence(before, media)
-                    .any(|(old, new)| old.uri == new.uri && (old.seconds - new.seconds).abs() > f64::EPSILON)
+                    .any(|(old, new)| is_same(old, new) && (old.seconds - new.seconds).abs() > f64::EPSILON)
         }
         Check::DiscontinuitySequence => !regressed && !discontinuities_add_up(before, media),
         Check::RemovedTooEarly => {
@@ -191,6 +215,10 @@ fn broken_after(check: Check, before: &Media, media: &Media) -> bool {
 fn same_sequence<'a>(before: &'a Media, media: &'a Media) -> impl Iterator<Item = (&'a Segment, &'a Segment)> {
     let found = |old: &Segment| media.recent.iter().find(|new| new.sequence == old.sequence);
     before.recent.iter().filter_map(move |old| found(old).map(|new| (old, new)))
+}
+
+fn is_same(old: &Segment, new: &Segment) -> bool {
+    path(&old.uri) == path(&new.uri) && old.range == new.range
 }
 
 /// The sequence must have grown by the discontinuities that left. Judged only while every removed segment is remembered.
@@ -239,6 +267,8 @@ const CELLULAR_BITS_PER_SECOND_MAX: u64 = 192_000;
 pub fn violations_of_master(master: &MasterPlaylist) -> Vec<Check> {
     let has_cellular = master.least_bits_per_second.is_none_or(|least| least <= CELLULAR_BITS_PER_SECOND_MAX);
     let rules = [
+        (master.unusable > 0, Check::UnusableEntry),
+        (master.variants_without_bandwidth > 0, Check::BandwidthMissing),
         (master.groups_undefined > 0, Check::RenditionGroupMissing),
         (master.renditions_alike > 0, Check::RenditionsAlike),
         (master.variants_without_codecs > 0, Check::CodecsMissing),
@@ -246,13 +276,15 @@ pub fn violations_of_master(master: &MasterPlaylist) -> Vec<Check> {
         (!master.independent_segments, Check::IndependentSegmentsMissing),
         (!has_cellular, Check::CellularVariantMissing),
     ];
-    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, check)| check).collect()
+    let found = rules.into_iter().filter(|(broken, _)| *broken).map(|(_, check)| check);
+    let forgiven = Check::ALL.iter().copied().filter(|check| forgiven(*check, &master.tally));
+    forgiven.chain(found).collect()
 }
 
 /// Dates tell it best. Without them numbers do, as long as they are near: variants may count from different beginnings.
 fn is_behind(media: &Media, other: &Media) -> bool {
     let patience = 1.5 * media.target_duration_seconds.unwrap_or(0).max(1) as f64;
-    match (media.program_end_unix_seconds(), other.program_end_unix_seconds()) {
+    match (media.program_end_unix_seconds, other.program_end_unix_seconds) {
         (Some(ours), Some(theirs)) => theirs - ours > patience,
         _ => {
             let end = |media: &Media| media.media_sequence.saturating_add(media.segments as u64);

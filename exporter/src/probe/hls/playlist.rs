@@ -1,16 +1,22 @@
 //! Parsing playlists (RFC 8216, and the partial segments of draft-pantos-hls-rfc8216bis): pure. A manifest of MPEG-DASH is handed on.
 
+mod addresses;
+mod attributes;
+mod dates;
+mod duration;
 mod reading;
+mod text;
+mod variables;
 
-use quick_m3u8::Reader;
-use quick_m3u8::config::ParsingOptionsBuilder;
-
+pub use self::addresses::path;
 use self::reading::Reading;
+use self::text::Text;
+pub use self::variables::{Context, Variables};
 use crate::health::{Failure, ProbeError};
 use crate::probe::dash::{self, Presentation};
 
 /// Segments, parts and variants read from one playlist; more are an error, not a reason to grow.
-const ENTRIES_MAX: usize = 100_000;
+const ENTRIES_MAX: usize = 1_000_000;
 
 /// The newest segments that are kept to be compared with the next playlist's.
 pub const RECENT_MAX: usize = 64;
@@ -31,8 +37,12 @@ pub enum Playlist {
 pub struct MasterPlaylist {
     /// What it names, in its order.
     pub named: Vec<Named>,
+    /// Entries that cannot be asked for: other schemes (`data:`), no address, or a variable in it that is not defined.
+    pub unusable: usize,
     /// `PATHWAY-ID` of `EXT-X-CONTENT-STEERING`: where players begin.
     pub pathway: Option<String>,
+    /// What its media playlists may `IMPORT`.
+    pub variables: Variables,
     /// `EXT-X-INDEPENDENT-SEGMENTS` stands there.
     pub independent_segments: bool,
     /// The least `BANDWIDTH` of a variant.
@@ -45,6 +55,10 @@ pub struct MasterPlaylist {
     pub renditions_alike: usize,
     /// Groups that a variant names and no `EXT-X-MEDIA` defines.
     pub groups_undefined: usize,
+    /// Variants without `BANDWIDTH`.
+    pub variants_without_bandwidth: usize,
+    /// Things counted while reading.
+    pub tally: Tally,
 }
 
 /// What a media playlist that a master names carries.
@@ -109,9 +123,9 @@ pub enum Mutability {
 pub struct Media {
     /// The newest segment; none while the playlist lists none.
     pub newest: Option<Identity>,
-    /// Segments listed.
+    /// Segments listed, those that `EXT-X-SKIP` leaves out included.
     pub segments: usize,
-    /// Seconds of media listed.
+    /// Seconds of media listed. Where a segment's duration is unknown, or it is left out, it counts as a target duration.
     pub listed_seconds: f64,
     /// The longest segment's `EXTINF`.
     pub longest_seconds: f64,
@@ -127,15 +141,30 @@ pub struct Media {
     pub mutability: Mutability,
     /// `EXT-X-ENDLIST` stands there.
     pub ended: bool,
+    /// The wall-clock time at which what can be played ends: the last `EXT-X-PROGRAM-DATE-TIME` and all durations since. None where
+    /// there is no such date, or a duration since is unknown.
+    pub program_end_unix_seconds: Option<f64>,
+    /// The newest part that is there, of the segment that is being made.
+    pub newest_part: Option<Part>,
     /// The last segments, oldest first, at most [`RECENT_MAX`].
     pub recent: Vec<Segment>,
     /// Things counted while reading.
     pub tally: Tally,
 }
 
-/// Things counted while a media playlist is read.
+/// Things counted while a playlist is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// 1 if bytes are not UTF-8.
+    pub not_utf8: usize,
+    /// 1 if something blank stands before `EXTM3U`.
+    pub leading_blanks: usize,
+    /// References to variables that are not defined.
+    pub undefined_variables: usize,
+    /// `EXTINF` whose value is not a decimal number and a comma.
+    pub bad_durations: usize,
+    /// Segments whose duration is unknown.
+    pub unknown_durations: usize,
     /// Tags of the standard whose value is not what the standard says.
     pub bad_tags: usize,
     /// URIs without `EXTINF`.
@@ -169,8 +198,10 @@ pub struct Segment {
     pub sequence: u64,
     /// URI as listed.
     pub uri: String,
-    /// `EXTINF`.
+    /// `EXTINF`; 0 where it is unknown.
     pub seconds: f64,
+    /// `EXT-X-GAP`, or an address that nobody can ask for: listed, but not there.
+    pub gap: bool,
     /// A discontinuity stands before it.
     pub discontinuous: bool,
     /// Which bytes of that resource it is, where it is not the whole.
@@ -186,6 +217,23 @@ impl Segment {
         let Self { sequence, uri, range, .. } = self;
         Identity { sequence: *sequence, discontinuity: 0, parts: 0, uri: uri.clone(), range: *range }
     }
+
+    /// The wall-clock time at which it ends, where its own date tells it.
+    #[must_use]
+    pub fn program_end_unix_seconds(&self) -> Option<f64> {
+        self.program_unix_seconds.map(|begins| begins + self.seconds)
+    }
+}
+
+/// A part of a segment that is being made (`EXT-X-PART`, rfc8216bis §4.4.4.9).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// URI as listed, with variables filled in.
+    pub uri: String,
+    /// `DURATION`; 0 where it is unknown.
+    pub seconds: f64,
+    /// Which bytes of that resource it is, where it is not the whole.
+    pub range: Option<ByteRange>,
 }
 
 /// Bytes of a resource (`EXT-X-BYTERANGE`, RFC 8216 §4.3.2.2).
@@ -233,24 +281,15 @@ impl Media {
             target_duration_seconds: self.target_duration_seconds,
             segments: self.segments,
             ended: self.ended,
-            program_end_unix_seconds: self.program_end_unix_seconds(),
+            program_end_unix_seconds: self.program_end_unix_seconds,
         }
     }
 
-    /// The wall-clock time at which the listed media ends, as far as `EXT-X-PROGRAM-DATE-TIME` tells it.
-    #[must_use]
-    pub fn program_end_unix_seconds(&self) -> Option<f64> {
-        let dated = self.recent.iter().rposition(|segment| segment.program_unix_seconds.is_some())?;
-        let after = self.recent.get(dated..)?;
-        let seconds: f64 = after.iter().map(|segment| segment.seconds).sum();
-        Some(after.first()?.program_unix_seconds? + seconds)
-    }
-
-    /// Why there is nothing to play.
+    /// That nothing is listed: an empty list, its header alone, or a master none of whose entries can be used.
     #[must_use]
     pub fn nothing_listed(&self) -> Option<ProbeError> {
-        let empty = self.segments == 0 && self.newest.is_none();
-        empty.then(|| ProbeError::new(Failure::Empty, "the playlist lists no segment"))
+        let is_empty = self.segments == 0 && self.newest.is_none();
+        is_empty.then(|| ProbeError::new(Failure::Empty, "the list lists nothing"))
     }
 
     /// Leaves the newest segment out.
@@ -260,39 +299,39 @@ impl Media {
             self.listed_seconds = (self.listed_seconds - left.seconds).max(0.0);
         }
         self.newest = self.recent.last().map(Segment::identity);
+        self.program_end_unix_seconds = self.recent.last().and_then(Segment::program_end_unix_seconds);
     }
 }
 
 /// Reads a playlist.
 ///
+/// It is read as players read it, and what is forgiven is counted in a [`Tally`]. A list without segments is no error of reading:
+/// [`Media::nothing_listed`] tells. A master none of whose entries can be used is such an empty list, so that nobody takes it for one
+/// that names nothing.
+///
 /// # Errors
-/// It does not begin with `#EXTM3U` (an HTML page, an error text) and is no manifest either, is not UTF-8, or has too many entries.
-pub fn parse(body: &[u8]) -> Result<Playlist, ProbeError> {
-    let malformed = |message: &str| Err(ProbeError::new(Failure::Malformed, message));
-    let Ok(text) = std::str::from_utf8(body) else { return malformed("the playlist is not UTF-8") };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if dash::is_manifest(text) {
-        return dash::parse(text).map(Playlist::Presentation);
+/// It does not begin with `#EXTM3U` (an HTML page, an error text) and is no manifest either, is UTF-16, has lines of which none could
+/// be read as a segment (the first one's number is told), or has too many entries.
+pub fn parse(body: &[u8], context: &Context) -> Result<Playlist, ProbeError> {
+    let text = Text::new(body)?;
+    if dash::is_manifest(text.as_str()) {
+        return dash::parse(text.as_str()).map(Playlist::Presentation);
     }
-    if text.lines().next().map(str::trim_end) != Some("#EXTM3U") {
-        return malformed("not a playlist: the first line is not #EXTM3U");
-    }
-    let mut options = ParsingOptionsBuilder::new();
-    // ffmpeg writes the offset as +0000, which the library refuses; dates are read here.
-    options.with_parsing_for_all_tags().without_parsing_for_program_date_time();
-    let mut reader = Reader::from_str(text, options.build());
-    let mut reading = Reading::default();
-    loop {
-        match reader.read_line() {
-            Ok(Some(line)) => reading.line(&line),
-            Ok(None) => break,
-            Err(_) => reading.bad_line(),
-        }
+    let mut lines = text.lines().skip_while(|(_, line)| line.is_empty());
+    let first = lines.next().map_or("", |(_, line)| line).strip_prefix("#EXTM3U");
+    // Lists of channels have attributes there, which say nothing that is measured.
+    let Some(behind) = first.filter(|behind| behind.is_empty() || behind.starts_with(char::is_whitespace)) else {
+        return Err(ProbeError::new(Failure::Malformed, "not a playlist: the first line is not #EXTM3U"));
+    };
+    let mut reading = Reading::new(context);
+    reading.begins(&text, behind);
+    for (number, line) in lines {
+        reading.line(number, line);
         if reading.entries() > ENTRIES_MAX {
             return Err(ProbeError::new(Failure::TooLarge, format!("more than {ENTRIES_MAX} entries")));
         }
     }
-    Ok(reading.finish())
+    reading.finish()
 }
 
 #[cfg(test)]

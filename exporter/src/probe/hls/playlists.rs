@@ -12,10 +12,10 @@ use tracing::{info, warn};
 use super::address::resolve;
 use super::conformance::{Check, violations_across, violations_of_master};
 use super::freshness::{Change, Freshness};
-use super::playlist::{MasterPlaylist, Media, Playlist};
+use super::playlist::{MasterPlaylist, Media, Playlist, Variables};
 use super::poll::{HlsSpec, HlsView, VARIANTS_MAX};
 use super::reread::Reread;
-use super::roster::{Entry, Known, Role, Signature, entries, recognise};
+use super::roster::{Entry, Known, Role, Signature, entries, first_of, recognise};
 use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, Wanted, count, not_identifiable};
 use crate::clock::Now;
 use crate::config::Location;
@@ -39,8 +39,8 @@ pub(super) enum Of {
 /// A question.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
-    /// Read a playlist; one whose body has this digest need not be parsed.
-    Read { of: Of, location: Arc<Location>, digest: Option<u64> },
+    /// Read a playlist, with the variables of its master; one whose body has this digest need not be parsed.
+    Read { of: Of, location: Arc<Location>, digest: Option<u64>, variables: Option<Arc<Variables>> },
     /// Look for a variant's segment.
     Look { of: u64, wanted: Wanted },
 }
@@ -68,6 +68,8 @@ pub(super) struct Playlists {
     /// At least one.
     variants: Vec<Variant>,
     unwatched: usize,
+    /// None where there are none, as almost everywhere.
+    variables_of_master: Option<Arc<Variables>>,
     next_id: u64,
     /// What was seen, for people who look into it.
     pub(super) notes: Vec<String>,
@@ -115,6 +117,7 @@ impl Playlists {
             master_violations: BTreeMap::new(),
             variants: Vec::new(),
             unwatched: 0,
+            variables_of_master: None,
             next_id: 0,
             notes: Vec::new(),
         };
@@ -156,7 +159,12 @@ impl Playlists {
                 Is::Media => self.variants.first().and_then(|only| only.digest),
                 Is::Master(_) => self.own.digest,
             };
-            asks.push(Question::Read { of: Of::Configured, location: Arc::clone(&self.configured), digest });
+            asks.push(Question::Read {
+                of: Of::Configured,
+                location: Arc::clone(&self.configured),
+                digest,
+                variables: None,
+            });
         }
         self.ask_variants(now, &mut asks);
         asks
@@ -169,7 +177,12 @@ impl Playlists {
         for variant in self.variants.iter_mut().filter(|variant| matches!(variant.phase, Phase::Idle)) {
             if let Some(location) = variant.address().cloned() {
                 variant.phase = Phase::Reading(now);
-                asks.push(Question::Read { of: Of::Variant(variant.id), location, digest: variant.digest });
+                asks.push(Question::Read {
+                    of: Of::Variant(variant.id),
+                    location,
+                    digest: variant.digest,
+                    variables: self.variables_of_master.clone(),
+                });
             }
         }
     }
@@ -291,12 +304,18 @@ impl Playlists {
                         return self.take(now, since, index, taken);
                     }
                 },
-                Ok(Playlist::Master(master)) if variant.nested.is_none() => match first_of(&master, &document) {
+                Ok(Playlist::Master(master)) if variant.nested.is_none() => match first_of(&master, &document.location)
+                {
                     Ok(location) => {
                         let location = Arc::new(location);
                         variant.nested = Some(Arc::clone(&location));
                         variant.phase = Phase::Reading(since);
-                        return smallvec![Question::Read { of: Of::Variant(variant.id), location, digest: None }];
+                        return smallvec![Question::Read {
+                            of: Of::Variant(variant.id),
+                            location,
+                            digest: None,
+                            variables: self.variables_of_master.clone()
+                        }];
                     }
                     Err(error) => Err(error),
                 },
@@ -432,11 +451,13 @@ impl Playlists {
         if self.own.digest != Some(digest) {
             count(&mut self.master_violations, violations_of_master(master));
             count(&mut self.master_violations, not_identifiable(document));
-            if !unusable.is_empty() {
+            if !unusable.is_empty() && master.unusable == 0 {
                 count(&mut self.master_violations, vec![Check::UnusableEntry]);
             }
         }
         self.own.digest = Some(digest);
+        let defines = !master.variables.is_empty();
+        self.variables_of_master = defines.then(|| Arc::new(master.variables.clone()));
         let moved = self.adopt(now, found);
         match &mut self.own.is {
             Is::Master(reread) => reread.read(moved),
@@ -563,13 +584,6 @@ impl Playlists {
             variant.count(violations_across(media, &others));
         }
     }
-}
-
-/// The playlist that a viewer would begin with, of a master that stands where a media playlist should.
-fn first_of(master: &MasterPlaylist, document: &Document) -> Result<Location, ProbeError> {
-    let nothing = || ProbeError::new(Failure::Empty, "the master that stands for a variant names nothing");
-    let entries = entries(master);
-    Ok(resolve(&document.location, &entries.first().ok_or_else(nothing)?.uri)?)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::conformance::Check;
-use super::playlist::{Playlist, parse};
+use super::playlist::{Context, Playlist, Variables, parse};
 use super::playlists::{Of, Playlists, Question, Read, placeholders};
 use super::variant::{VariantView, Wanted};
 use crate::clock::Now;
@@ -114,7 +114,9 @@ enum Answer {
 
 async fn ask_for(ask: Question, fetcher: Fetcher, timeout: Duration) -> Answer {
     match ask {
-        Question::Read { of, location, digest } => Answer::Read(of, read(&fetcher, &location, digest, timeout).await),
+        Question::Read { of, location, digest, variables } => {
+            Answer::Read(of, read(&fetcher, &location, digest, variables, timeout).await)
+        }
         Question::Look { of, wanted } => {
             let Wanted { location, range, ask } = wanted;
             Answer::Found(of, fetcher.find_segment(&location, range, ask, timeout).await)
@@ -126,21 +128,26 @@ async fn read(
     fetcher: &Fetcher,
     location: &Location,
     known: Option<u64>,
+    variables: Option<Arc<Variables>>,
     timeout: Duration,
 ) -> Result<Read, ProbeError> {
     let document = fetcher.get(location, timeout).await?;
     let digest = digest(&document.body);
-    let playlist = if known == Some(digest) { None } else { Some(parse_beside(&document.body).await) };
+    if known == Some(digest) {
+        return Ok(Read { document, digest, playlist: None });
+    }
+    let context = Context::new(&document.location, variables.as_deref());
+    let playlist = Some(parse_beside(&document.body, context).await);
     Ok(Read { document, digest, playlist })
 }
 
 /// A large body is read beside the other probes, not in their way.
-async fn parse_beside(body: &Bytes) -> Result<Playlist, ProbeError> {
+pub(crate) async fn parse_beside(body: &Bytes, context: Context) -> Result<Playlist, ProbeError> {
     if body.len() < LARGE_BODY {
-        return parse(body);
+        return parse(body, &context);
     }
     let body = body.clone();
-    let read = tokio::task::spawn_blocking(move || parse(&body)).await;
+    let read = tokio::task::spawn_blocking(move || parse(&body, &context)).await;
     read.unwrap_or_else(|error| Err(ProbeError::new(Failure::Io, format!("reading a playlist died: {error}"))))
 }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::playlist::{Attributes, Kind, MasterPlaylist, Named};
+use super::address::resolve;
+use super::playlist::{Attributes, Kind, MasterPlaylist, Named, path};
+use crate::config::Location;
+use crate::health::{Failure, ProbeError};
 
 /// Characters of a variant's name.
 const NAME_MAX: usize = 100;
@@ -108,12 +111,8 @@ impl Entry {
 
     /// How it is called: its path, without what a session or a signature adds.
     pub(super) fn name(&self) -> String {
-        path(&self.uri).chars().take(NAME_MAX).collect()
+        self.uri.split(['?', '#']).next().unwrap_or_default().chars().take(NAME_MAX).collect()
     }
-}
-
-fn path(uri: &str) -> &str {
-    uri.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// The entries of a master with their roles: those that count first, each group in the master's order. An address that is named twice
@@ -149,6 +148,15 @@ pub(super) fn entries(master: &MasterPlaylist) -> Vec<Entry> {
     }
     found.sort_by_key(|entry| !entry.role.is_vital());
     found
+}
+
+/// The playlist that a viewer begins with.
+///
+/// # Errors
+/// There is none that can be asked for.
+pub(crate) fn first_of(master: &MasterPlaylist, base: &Location) -> Result<Location, ProbeError> {
+    let found = entries(master).iter().find_map(|entry| resolve(base, &entry.uri).ok());
+    found.ok_or_else(|| ProbeError::new(Failure::Empty, "the master names no playlist that can be asked for"))
 }
 
 /// `PATHWAY-ID` of entries that have none (rfc8216bis §4.4.6.2).

@@ -6,7 +6,7 @@ use crate::config::Location;
 use crate::fetch::{Ask, Document, Fetcher};
 use crate::health::{Failure, ProbeError};
 use crate::probe::dash::Presentation;
-use crate::probe::hls::{self, ByteRange, Kind, MasterPlaylist, Media, Playlist};
+use crate::probe::hls::{self, ByteRange, Context, Media, Playlist, Variables};
 
 /// A live list that its server says has not changed for so many target durations is dead: viewers have played it to its end. One per
 /// target duration is the rule (RFC 8216 §6.2.1), and three of them lie between the newest segment and what is played (§6.3.3).
@@ -55,13 +55,15 @@ impl Asking<'_> {
     /// # Errors
     /// What is not there, or not as it should be.
     pub(super) async fn play(&mut self, location: Location) -> Result<(), ProbeError> {
-        let mut location = location;
+        let (mut location, mut variables) = (location, Variables::default());
         for _ in 0..=MASTERS_MAX {
             let document = self.fetcher.get(&location, self.left()).await?;
-            match read(&document).await? {
+            let context = Context::new(&document.location, Some(&variables));
+            match hls::parse_beside(&document.body, context).await? {
                 Playlist::Master(master) => {
                     self.seen.variants.get_or_insert(master.named.len());
-                    location = first_variant(&master, &document.location)?;
+                    location = hls::first_of(&master, &document.location)?;
+                    variables = master.variables;
                 }
                 Playlist::Media(media) => return self.play_list(&media, &document).await,
                 Playlist::Presentation(presentation) => return self.play_due(&presentation, &document).await,
@@ -124,19 +126,4 @@ impl Asking<'_> {
         self.seen.segment_bytes = found.bytes;
         Ok(())
     }
-}
-
-/// Large ones beside the other probes, not in their way.
-async fn read(document: &Document) -> Result<Playlist, ProbeError> {
-    let body = document.body.clone();
-    let read = tokio::task::spawn_blocking(move || hls::parse(&body)).await;
-    read.unwrap_or_else(|error| refuse(Failure::Io, format!("reading a playlist died: {error}")))
-}
-
-/// The one that players begin with: of video, or of sound where there is nothing else.
-fn first_variant(master: &MasterPlaylist, base: &Location) -> Result<Location, ProbeError> {
-    let of = |kind: Kind| master.named.iter().filter(move |named| named.kind == kind);
-    let mut addresses = of(Kind::Video).chain(of(Kind::Audio)).map(|named| hls::resolve(base, &named.uri));
-    let none = || ProbeError::new(Failure::Empty, "the master names no variant that can be asked for");
-    addresses.find_map(Result::ok).ok_or_else(none)
 }

@@ -1,18 +1,18 @@
 //! For each rule a playlist that keeps it and one that breaks it, and what the real packager breaks.
 
 use super::*;
-use crate::probe::hls::{Playlist, parse};
+use crate::probe::hls::{Context, Playlist, parse};
 use rstest::rstest;
 
 fn media(body: &str) -> Media {
-    match parse(format!("#EXTM3U\n{body}").as_bytes()) {
+    match parse(format!("#EXTM3U\n{body}").as_bytes(), &Context::default()) {
         Ok(Playlist::Media(media)) => media,
         other => panic!("expected a media playlist, got {other:?}"),
     }
 }
 
 fn master(body: &str) -> MasterPlaylist {
-    match parse(format!("#EXTM3U\n{body}").as_bytes()) {
+    match parse(format!("#EXTM3U\n{body}").as_bytes(), &Context::default()) {
         Ok(Playlist::Master(master)) => master,
         other => panic!("expected a master playlist, got {other:?}"),
     }
@@ -66,6 +66,16 @@ fn range(attributes: &str) -> String {
 #[case::range_without_date(range("").replace(DATED, "#EXTINF:2,\na.ts\n"), &["date_range_without_date"])]
 #[case::gap(format!("{HEAD}#EXTINF:2,\na.ts\n#EXT-X-GAP\n#EXTINF:2,\nb.ts\n"), &["gap_listed"])]
 #[case::dates(format!("{HEAD}{DATED}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &["date_jump"])]
+#[case::latin1(format!("{HEAD}#EXTINF:2,S\u{FFFD}ng\na.ts\n"), &[])]
+#[case::undefined_variable(format!("{HEAD}#EXTINF:2,\na.ts\n#EXTINF:2,\n{{$a}}.ts\n"), &["undefined_variable"])]
+#[case::variable_in_a_key(
+    format!("{HEAD}#EXT-X-DEFINE:NAME=\"iv\",VALUE=\"0x01\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{{$iv}}\",IV={{$iv}}\n#EXTINF:2,\na.ts\n"), &[])]
+#[case::undefined_variable_in_a_key(
+    format!("{HEAD}#EXT-X-KEY:METHOD=AES-128,URI=\"{{$iv}}\"\n#EXTINF:2,\na.ts\n"), &["undefined_variable"])]
+#[case::unknown_duration(format!("{HEAD}#EXTINF:-1,Live\na.ts\n"), &["bad_duration"])]
+#[case::blank_in_a_duration(format!("{HEAD}#EXTINF: 2.000,\na.ts\n"), &["bad_duration"])]
+#[case::date_without_offset(format!("{HEAD}#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:00\n#EXTINF:2,\na.ts\n"), &["bad_tag"])]
+#[case::date_with_a_blank(format!("{HEAD}#EXT-X-PROGRAM-DATE-TIME:2026-11-22 15:00:00Z\n#EXTINF:2,\na.ts\n"), &["bad_tag"])]
 #[case::good_break(
     format!("{HEAD}#EXT-X-CUE-IN\n#EXTINF:2,\na.ts\n#EXT-X-CUE-OUT:30\n#EXTINF:2,\nb.ts\n#EXT-X-CUE-OUT-CONT:2/30\n#EXTINF:2,\nc.ts\n"), &[])]
 #[case::break_in_a_break(
@@ -81,6 +91,13 @@ fn range(attributes: &str) -> String {
     format!("{HEAD}{DATED}#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-11-22T15:00:09Z\n#EXTINF:2,\nb.ts\n"), &[])]
 fn a_playlist_by_itself(#[case] body: String, #[case] expected: &[&str]) {
     assert_eq!(labels(&violations(None, &media(&body))), expected, "{body}");
+}
+
+/// Segments of one file, with offsets that begin at a number.
+fn ranges(first: u64, offset: u64) -> String {
+    let segment = |n: u64| format!("#EXT-X-BYTERANGE:100@{}\n#EXTINF:2.000,\nall.ts\n", offset + 100 * n);
+    let segments: String = (first..first + 6).map(segment).collect();
+    format!("#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n{segments}")
 }
 
 fn typed(kind: &str, first: u64, last: u64) -> String {
@@ -100,6 +117,10 @@ fn with_discontinuity(first: u64, last: u64, before: u64) -> String {
 #[case::gap(plain(5, 10), plain(12, 17), &["media_sequence_gap"])]
 #[case::shrinks(plain(5, 10), plain(6, 9), &["playlist_shrinks"])]
 #[case::uri(plain(5, 10), plain(6, 11).replace("8.ts", "other.ts"), &["segment_changed"])]
+#[case::signed_anew(plain(5, 10).replace(".ts", ".ts?t=1"), plain(6, 11).replace(".ts", ".ts?t=2"), &[])]
+#[case::another_host(plain(5, 10).replace("\n8", "\nhttp://a/8"), plain(6, 11).replace("\n8", "\nhttp://b/8"), &[])]
+#[case::range(ranges(5, 0), ranges(6, 7), &["segment_changed"])]
+#[case::same_range(ranges(5, 0), ranges(6, 0), &[])]
 #[case::duration(plain(5, 10), plain(6, 11).replace("2.000,\n8", "1.000,\n8"), &["segment_duration_changed"])]
 #[case::discontinuity_left(with_discontinuity(5, 10, 5), plain(6, 11), &["discontinuity_sequence"])]
 #[case::discontinuity_counted(
@@ -164,10 +185,24 @@ const VARIANTS: &str = "#EXT-X-INDEPENDENT-SEGMENTS\n\
 #[case::no_codecs(",CODECS=\"mp4a.40.2\"", "", &["codecs_missing"])]
 #[case::no_average(",AVERAGE-BANDWIDTH=150000", "", &["average_bandwidth_missing"])]
 #[case::dependent_segments("#EXT-X-INDEPENDENT-SEGMENTS\n", "", &["independent_segments_missing"])]
+#[case::entry_of_another_scheme("de.m3u8", "data:,x", &["unusable_entry"])]
+#[case::no_bandwidth("BANDWIDTH=900000,AVERAGE-BANDWIDTH=800000,", "AVERAGE-BANDWIDTH=800000,", &["bandwidth_missing"])]
+#[case::blanks("BANDWIDTH=900000,", "BANDWIDTH = 900000 , ", &["bad_tag"])]
+#[case::undefined_variable("de.m3u8", "{$a}.m3u8", &["undefined_variable", "unusable_entry"])]
 #[case::nothing_for_mobile_networks("BANDWIDTH=192000", "BANDWIDTH=192001", &["cellular_variant_missing"])]
 fn a_master_playlist(#[case] what: &str, #[case] becomes: &str, #[case] expected: &[&str]) {
     let body = VARIANTS.replacen(what, becomes, 1);
     assert_eq!(labels(&violations_of_master(&master(&body))), expected, "{body}");
+}
+
+#[test]
+fn bytes_before_and_in_a_playlist() {
+    let found = |body: &[u8]| match parse(body, &Context::default()) {
+        Ok(Playlist::Media(media)) => labels(&violations(None, &media)),
+        other => panic!("expected a media playlist, got {other:?}"),
+    };
+    assert_eq!(found(b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,S\xF6ng\na.ts\n"), ["not_utf8"]);
+    assert_eq!(found(b"\n#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n"), ["leading_blank"]);
 }
 
 #[test]

@@ -1,242 +1,278 @@
 //! A playlist being read, line by line.
 
-use quick_m3u8::HlsLine;
-use quick_m3u8::tag::hls::{Daterange, EnumeratedString, Key, Method, Tag};
-use quick_m3u8::tag::{HlsPlaylistType, KnownTag, UnknownTag};
+use std::sync::LazyLock;
 
-use super::{Identity, Media, Mutability, Playlist, RECENT_MAX, Segment};
+use quick_m3u8::HlsLine;
+use quick_m3u8::config::{ParsingOptions, ParsingOptionsBuilder};
+use quick_m3u8::custom_parsing::line::parse;
+use quick_m3u8::tag::KnownTag;
+use quick_m3u8::tag::hls::Tag;
+
+use super::addresses::is_usable;
+use super::attributes::{AttributeList, leading_integer};
+use super::dates::unix_seconds;
+use super::duration::Duration;
+use super::text::Text;
+use super::{ByteRange, Context, Media, Mutability, Playlist, Tally, Variables};
+use crate::health::{Failure, ProbeError};
 
 mod master;
+mod rules;
+mod segments;
 
 use self::master::ReadingMaster;
+use self::rules::Rules;
+use self::segments::{RawRange, Segments};
 
-#[derive(Default)]
-pub(super) struct Reading {
+/// Dates are read here, in more forms than the library takes.
+static STRICT: LazyLock<ParsingOptions> = LazyLock::new(|| {
+    let mut options = ParsingOptionsBuilder::new();
+    options.with_parsing_for_all_tags().without_parsing_for_program_date_time().build()
+});
+
+pub(super) struct Reading<'a> {
+    context: &'a Context,
+    variables: Variables,
     media: Media,
+    tally: Tally,
+    rules: Rules,
+    segments: Segments<'a>,
     master: ReadingMaster,
     entries: usize,
-    next_is: Next,
-    next: NextSegment,
-    discontinuities: u64,
-    parts: u32,
-    break_is_open: Option<bool>,
-    /// The key in force is of method `AES-128` and has no `IV`.
-    key_lacks_iv: bool,
+    /// `EXTINF` whose address has not come yet, at this line.
+    duration: Option<(usize, Option<f64>)>,
+    /// `EXTINF` or `EXT-X-TARGETDURATION` was seen, by which players tell a media playlist: there an address is a segment even
+    /// without `EXTINF`.
+    is_media: bool,
+    first_bad_line: Option<(usize, &'static str)>,
 }
 
-/// What the next URI line is.
-#[derive(Default)]
-enum Next {
-    #[default]
-    Nothing,
-    Segment {
-        seconds: f64,
-    },
-    Variant {
-        bits_per_second: u64,
-    },
-}
+impl<'a> Reading<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Self {
+            context,
+            variables: Variables::default(),
+            media: Media::default(),
+            tally: Tally::default(),
+            rules: Rules::default(),
+            segments: Segments::default(),
+            master: ReadingMaster::default(),
+            entries: 0,
+            duration: None,
+            is_media: false,
+            first_bad_line: None,
+        }
+    }
 
-/// What the lines before a segment say of it.
-#[derive(Default)]
-struct NextSegment {
-    gap: bool,
-    discontinuous: bool,
-    program_unix_seconds: Option<f64>,
-}
-
-impl Reading {
     pub(super) const fn entries(&self) -> usize {
         self.entries
     }
 
-    pub(super) const fn bad_line(&mut self) {
-        self.media.tally.bad_tags += 1;
+    /// What precedes the second line.
+    pub(super) fn begins(&mut self, text: &Text<'_>, behind_the_first_tag: &str) {
+        self.tally.not_utf8 = usize::from(text.not_utf8);
+        self.tally.leading_blanks = usize::from(text.begins_blank());
+        self.tally.bad_tags = usize::from(!behind_the_first_tag.trim().is_empty());
     }
 
-    pub(super) fn line(&mut self, line: &HlsLine<'_>) {
-        match line {
-            HlsLine::KnownTag(KnownTag::Hls(tag)) => self.tag(tag),
-            HlsLine::KnownTag(KnownTag::Custom(_)) | HlsLine::Comment(_) | HlsLine::Blank => {}
-            HlsLine::UnknownTag(tag) => self.unknown(tag),
-            HlsLine::Uri(uri) => self.uri(uri.trim()),
-        }
-    }
-
-    fn unknown(&mut self, tag: &UnknownTag<'_>) {
-        match tag.name() {
-            "-X-CUE-OUT" => return self.cue(true),
-            "-X-CUE-IN" => return self.cue(false),
-            _ => {}
-        }
-        if tag.name() != "-X-PROGRAM-DATE-TIME" {
-            self.media.tally.bad_tags += usize::from(tag.validation_error().is_some());
+    pub(super) fn line(&mut self, number: usize, line: &'a str) {
+        let Some(tag) = line.strip_prefix('#') else {
+            if !line.is_empty() {
+                self.uri(number, line);
+            }
             return;
-        }
-        let line = std::str::from_utf8(tag.as_bytes()).unwrap_or_default();
-        match line.split_once(':').and_then(|(_, date)| unix_seconds(date.trim())) {
-            Some(seconds) => {
-                self.media.tally.dates += 1;
-                self.next.program_unix_seconds = Some(seconds);
+        };
+        let Some(tag) = tag.strip_prefix("EXT") else { return };
+        let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
+        match name.trim_end() {
+            "INF" => self.inf(number, value),
+            "-X-PROGRAM-DATE-TIME" => self.date(value.trim()),
+            "-X-DISCONTINUITY" => self.segments.discontinuity(),
+            "-X-BYTERANGE" => self.byte_range(value),
+            "-X-GAP" => {
+                self.tally.gaps += 1;
+                self.segments.gap();
             }
-            None => self.bad_line(),
+            "-X-PART" => self.part(line, value),
+            "-X-SKIP" => self.skip(line, value),
+            "-X-DEFINE" => self.define(value),
+            "-X-STREAM-INF" | "-X-I-FRAME-STREAM-INF" | "-X-MEDIA" | "-X-CONTENT-STEERING" => {
+                self.master_tag(name.trim_end(), line, value);
+            }
+            "-X-CUE-OUT" => self.rules.cue(&mut self.tally, true),
+            "-X-CUE-IN" => self.rules.cue(&mut self.tally, false),
+            name => self.header(name, line, value),
         }
     }
 
-    /// A break begins or ends. The first cue of a list is not judged: its partner may have left already.
-    fn cue(&mut self, out: bool) {
-        let alone = self.break_is_open.replace(out) == Some(out);
-        self.media.tally.cues_without_partner += usize::from(alone);
-    }
-
-    const fn needs_version(&mut self, version: u64) {
-        let needed = &mut self.media.tally.version_needed;
-        if *needed < version {
-            *needed = version;
+    /// Tags that say something of the whole playlist, and those that are only checked.
+    fn header(&mut self, name: &str, line: &str, value: &str) {
+        match name {
+            "-X-VERSION" => self.media.version = self.number(value).unwrap_or(self.media.version),
+            "-X-TARGETDURATION" => {
+                self.is_media = true;
+                let seconds = self.number(value);
+                self.media.target_duration_seconds = seconds.or(self.media.target_duration_seconds);
+            }
+            "-X-MEDIA-SEQUENCE" => self.media.media_sequence = self.number(value).unwrap_or(0),
+            "-X-DISCONTINUITY-SEQUENCE" => self.media.discontinuity_sequence = self.number(value).unwrap_or(0),
+            "-X-ENDLIST" => self.media.ended = true,
+            "-X-PLAYLIST-TYPE" => match value.trim() {
+                kind if kind.eq_ignore_ascii_case("EVENT") => self.media.mutability = Mutability::Event,
+                kind if kind.eq_ignore_ascii_case("VOD") => self.media.mutability = Mutability::Vod,
+                _ => self.tally.bad_tags += 1,
+            },
+            _ => {
+                self.tally.undefined_variables += usize::from(self.variables.fill(line).is_err());
+                self.typed(line);
+            }
         }
     }
 
-    fn key(&mut self, key: &Key<'_>) {
-        let method = key.method();
-        let encrypted = method != EnumeratedString::Known(Method::None);
-        let attributes = [key.uri(), key.iv(), key.keyformatversions()];
-        let tally = &mut self.media.tally;
-        tally.keys_without_uri += usize::from(encrypted && key.uri().is_none());
-        tally.none_keys_with_attributes += usize::from(!encrypted && attributes.iter().any(Option::is_some));
-        self.key_lacks_iv = method == EnumeratedString::Known(Method::Aes128) && key.iv().is_none();
-        if key.keyformatversions().is_some() {
-            self.needs_version(5);
-        } else if key.iv().is_some() {
-            self.needs_version(2);
-        }
+    /// The number that a tag consists of.
+    fn number(&mut self, value: &str) -> Option<u64> {
+        let read = leading_integer(value);
+        self.tally.bad_tags += usize::from(!read.is_some_and(|(_, is_strict)| is_strict));
+        read.map(|(number, _)| number)
     }
 
-    fn date_range(&mut self, range: &Daterange<'_>) {
-        let tally = &mut self.media.tally;
-        tally.date_ranges += 1;
-        tally.bad_date_ranges += usize::from(contradicts_itself(range));
-        if range.scte35_out().is_some() {
-            self.cue(true);
-        } else if range.scte35_in().is_some() {
-            self.cue(false);
-        }
-    }
-
+    /// What the library knows of a line, counted where it refuses it.
     #[expect(clippy::wildcard_enum_match_arm, reason = "other tags, future ones too, say nothing that is measured")]
-    fn tag(&mut self, tag: &Tag<'_>) {
-        let media = &mut self.media;
-        match tag {
-            Tag::Version(tag) => media.version = tag.version(),
-            Tag::Targetduration(tag) => media.target_duration_seconds = Some(tag.target_duration()),
-            Tag::MediaSequence(tag) => media.media_sequence = tag.media_sequence(),
-            Tag::DiscontinuitySequence(tag) => media.discontinuity_sequence = tag.discontinuity_sequence(),
-            Tag::Discontinuity(_) => {
-                self.discontinuities += 1;
-                self.next.discontinuous = true;
-            }
-            Tag::Endlist(_) => media.ended = true,
-            Tag::Inf(tag) => self.next_is = Next::Segment { seconds: tag.duration() },
-            Tag::Gap(_) => {
-                media.tally.gaps += 1;
-                self.next.gap = true;
-            }
-            Tag::Part(tag) => {
-                self.entries += 1;
-                self.parts += u32::from(!tag.gap());
-            }
-            Tag::Key(tag) => self.key(tag),
-            Tag::Byterange(_) => self.needs_version(4),
-            Tag::Map(_) => {
-                media.tally.maps_without_iv += usize::from(self.key_lacks_iv);
-                self.needs_version(6);
-            }
-            Tag::Daterange(tag) => self.date_range(tag),
-            Tag::PlaylistType(tag) => {
-                media.mutability = match tag.playlist_type() {
-                    HlsPlaylistType::Event => Mutability::Event,
-                    HlsPlaylistType::Vod => Mutability::Vod,
-                };
-            }
-            Tag::IndependentSegments(_) => self.master.independent_segments(),
-            Tag::StreamInf(tag) => {
-                media.tally.master_tags += 1;
-                self.master.variant(tag);
-                self.next_is = Next::Variant { bits_per_second: tag.bandwidth() };
-            }
-            Tag::Media(tag) => {
-                media.tally.master_tags += 1;
-                self.master.rendition(tag);
-            }
-            Tag::IFrameStreamInf(_) | Tag::SessionData(_) | Tag::SessionKey(_) => {
-                media.tally.master_tags += 1;
-            }
-            _ => {}
+    fn typed(&mut self, line: &str) {
+        // Keys have variables in hexadecimal values too (rfc8216bis §4.3).
+        let Ok(line) = self.variables.fill(line) else { return };
+        let tally = &mut self.tally;
+        match parse(&line, &STRICT).map(|read| read.parsed) {
+            Ok(HlsLine::KnownTag(KnownTag::Hls(tag))) => match &tag {
+                Tag::Key(key) => self.rules.key(tally, key),
+                Tag::Map(_) => self.rules.map(tally),
+                Tag::Daterange(range) => self.rules.date_range(tally, range),
+                Tag::IndependentSegments(_) => self.master.independent_segments(),
+                Tag::SessionData(_) | Tag::SessionKey(_) => tally.master_tags += 1,
+                _ => {}
+            },
+            Ok(HlsLine::UnknownTag(tag)) => tally.bad_tags += usize::from(tag.validation_error().is_some()),
+            Ok(_) => {}
+            Err(_) => tally.bad_tags += 1,
         }
     }
 
-    fn uri(&mut self, uri: &str) {
+    fn inf(&mut self, number: usize, value: &str) {
+        let duration = Duration::read(value);
+        self.is_media = true;
+        self.tally.bad_durations += usize::from(!duration.is_strict);
+        if let Some((earlier, _)) = self.duration.replace((number, duration.seconds)) {
+            self.bad_line(earlier, "EXTINF without an address");
+        }
+    }
+
+    fn bad_line(&mut self, number: usize, why: &'static str) {
+        self.first_bad_line.get_or_insert((number, why));
+    }
+
+    fn date(&mut self, value: &str) {
+        let date = unix_seconds(value);
+        self.tally.bad_tags += usize::from(!date.is_some_and(|(_, is_strict)| is_strict));
+        if let Some((seconds, _)) = date {
+            self.tally.dates += 1;
+            self.segments.date(seconds);
+        }
+    }
+
+    fn byte_range(&mut self, value: &str) {
+        self.tally.needs_version(4);
+        match RawRange::read(value) {
+            Some(range) => self.segments.range(range),
+            None => self.tally.bad_tags += 1,
+        }
+    }
+
+    fn attributes<'l>(&mut self, value: &'l str) -> AttributeList<'l> {
+        let list = AttributeList::read(value, &self.variables);
+        self.tally.undefined_variables += list.undefined;
+        list
+    }
+
+    fn part(&mut self, line: &str, value: &str) {
         self.entries += 1;
-        match std::mem::take(&mut self.next_is) {
-            Next::Nothing => self.media.tally.uris_without_duration += usize::from(!uri.is_empty()),
-            Next::Variant { bits_per_second } => self.master.named(uri, Some(bits_per_second)),
-            Next::Segment { seconds } => self.segment(uri, seconds),
+        let list = self.attributes(value);
+        self.segments.part(&list);
+        self.typed(line);
+    }
+
+    fn skip(&mut self, line: &str, value: &str) {
+        let skipped = self.attributes(value).integer("SKIPPED-SEGMENTS");
+        self.segments.skip(skipped.unwrap_or(0));
+        self.typed(line);
+    }
+
+    fn define(&mut self, value: &str) {
+        let list = self.attributes(value);
+        let is_defined = self.variables.define(&list, self.context);
+        self.tally.bad_tags += usize::from(!is_defined || list.is_sloppy);
+    }
+
+    fn master_tag(&mut self, name: &str, line: &str, value: &str) {
+        self.tally.master_tags += 1;
+        let list = self.attributes(value);
+        let mut is_told_otherwise = false;
+        match name {
+            "-X-STREAM-INF" => is_told_otherwise = self.master.variant(&list),
+            "-X-I-FRAME-STREAM-INF" => is_told_otherwise = self.master.i_frames(&list),
+            "-X-MEDIA" => self.master.rendition(&list),
+            _ => self.master.steering(&list),
+        }
+        if is_told_otherwise {
+            self.tally.bad_tags += usize::from(list.is_sloppy);
+        } else if list.is_sloppy {
+            self.tally.bad_tags += 1;
+        } else {
+            self.typed(line);
         }
     }
 
-    fn segment(&mut self, uri: &str, seconds: f64) {
-        let NextSegment { gap, discontinuous, program_unix_seconds } = std::mem::take(&mut self.next);
-        self.parts = 0;
-        let seconds = if seconds.is_finite() && seconds >= 0.0 { seconds } else { 0.0 };
-        if seconds.fract() > 0.0 {
-            self.needs_version(3);
+    fn uri(&mut self, number: usize, uri: &'a str) {
+        self.entries += 1;
+        let filled = self.variables.fill(uri).ok();
+        self.tally.undefined_variables += usize::from(filled.is_none());
+        if self.master.awaits_uri() {
+            return self.master.uri(filled.as_deref());
         }
-        let media = &mut self.media;
-        let sequence = media.media_sequence.saturating_add(media.segments as u64);
-        media.segments += 1;
-        media.listed_seconds += seconds;
-        media.longest_seconds = media.longest_seconds.max(seconds);
-        // A gap is listed, but there is nothing to play.
-        if !gap && !uri.is_empty() {
-            let discontinuity = media.discontinuity_sequence.saturating_add(self.discontinuities);
-            media.newest = Some(Identity { sequence, discontinuity, parts: 0, uri: uri.to_owned(), range: None });
+        let duration = match self.duration.take() {
+            Some((_, duration)) => duration,
+            None => {
+                self.tally.uris_without_duration += 1;
+                if !self.is_media {
+                    return self.bad_line(number, "an address without EXTINF");
+                }
+                None
+            }
+        };
+        if filled.is_none() {
+            self.bad_line(number, "an address with a variable that is not defined");
         }
-        if media.recent.len() == RECENT_MAX {
-            media.recent.remove(0);
+        if duration.is_some_and(|seconds| seconds.fract() > 0.0) {
+            self.tally.needs_version(3);
         }
-        let uri = uri.to_owned();
-        media.recent.push(Segment { sequence, uri, seconds, discontinuous, range: None, program_unix_seconds });
+        self.tally.unknown_durations += usize::from(duration.is_none());
+        self.segments.segment(filled, duration);
     }
 
-    pub(super) fn finish(mut self) -> Playlist {
-        if self.master.names_something() && self.media.segments == 0 {
-            return Playlist::Master(self.master.finish());
+    pub(super) fn finish(mut self) -> Result<Playlist, ProbeError> {
+        if let Some((number, _)) = self.duration {
+            self.bad_line(number, "EXTINF without an address");
+        }
+        let is_master = self.master.names_something() && self.segments.is_empty();
+        if is_master {
+            return Ok(Playlist::Master(self.master.finish(self.variables, self.tally)));
+        }
+        if let Some((number, why)) = self.first_bad_line.filter(|_| !self.segments.lists_something()) {
+            let message = format!("no segment can be read from the list: line {number} is {why}");
+            return Err(ProbeError::new(Failure::Malformed, message));
         }
         self.media.version = self.media.version.max(1);
-        if let Some(newest) = &mut self.media.newest {
-            newest.parts = self.parts;
-        } else if self.parts > 0 {
-            let (sequence, discontinuity) = (self.media.media_sequence, self.discontinuities);
-            let uri = String::new();
-            self.media.newest = Some(Identity { sequence, discontinuity, parts: self.parts, uri, range: None });
-        }
-        Playlist::Media(self.media)
+        self.media.tally = self.tally;
+        self.segments.finish(&mut self.media);
+        Ok(Playlist::Media(self.media))
     }
-}
-
-/// It ends before it begins, lasts less than nothing, or lasts until the next of its class and has no class, or an end of its own.
-fn contradicts_itself(range: &Daterange<'_>) -> bool {
-    let ends = range.end_date();
-    let seconds = |date: String| unix_seconds(&date);
-    let [start, end] = [range.start_date(), ends].map(|date| seconds(date?.to_string()));
-    let backwards = matches!((start, end), (Some(start), Some(end)) if end < start);
-    let negative = [range.duration(), range.planned_duration()].into_iter().flatten().any(|seconds| seconds < 0.0);
-    let on_next = range.end_on_next() && (range.class().is_none() || range.duration().is_some() || ends.is_some());
-    backwards || negative || on_next
-}
-
-/// ISO 8601 with an offset, in the strict form of RFC 8216 and in ffmpeg's (`+0000`).
-fn unix_seconds(date: &str) -> Option<f64> {
-    let parsed = date.parse::<jiff::Timestamp>().ok();
-    let parsed = parsed.or_else(|| jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", date).ok());
-    parsed.map(|time| time.as_duration().as_secs_f64())
 }

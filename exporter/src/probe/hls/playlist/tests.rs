@@ -1,17 +1,20 @@
 //! Playlists recorded from the real packager, and ones that only trouble makers send.
 
+mod forgiven;
+mod model;
+
 use super::*;
 use rstest::rstest;
 
 fn media(body: &str) -> Media {
-    match parse(body.as_bytes()) {
+    match parse(body.as_bytes(), &Context::default()) {
         Ok(Playlist::Media(media)) => media,
         other => panic!("expected a media playlist, got {other:?}"),
     }
 }
 
 fn master(body: &[u8]) -> MasterPlaylist {
-    match parse(body) {
+    match parse(body, &Context::default()) {
         Ok(Playlist::Master(master)) => master,
         other => panic!("expected a master playlist, got {other:?}"),
     }
@@ -53,6 +56,19 @@ fn a_master_names_its_variants() {
 }
 
 #[test]
+fn the_real_packager_names_variants_without_a_bandwidth() {
+    let master =
+        master(include_bytes!("../../../../tests/fixtures/playlist-master-hls_variant-without-bandwidth.m3u8"));
+    let named: Vec<_> = master
+        .named
+        .iter()
+        .map(|named| (named.uri.as_str(), named.bits_per_second, named.attributes.resolution))
+        .collect();
+    assert_eq!(named, [("ch_low.m3u8", None, None), ("ch_hi.m3u8", None, Some((160, 90)))]);
+    assert_eq!((master.variants_without_bandwidth, master.tally.bad_tags, master.least_bits_per_second), (2, 0, None));
+}
+
+#[test]
 fn a_part_is_an_advance_and_the_segment_that_closes_it_too() {
     let head = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=1.0\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n7.mp4\n";
     let part = |n| format!("#EXT-X-PART:DURATION=1.0,URI=\"8.{n}.mp4\"\n");
@@ -84,26 +100,62 @@ fn carriage_returns_and_a_byte_order_mark_do_not_matter() {
 #[rstest]
 #[case(b"<!DOCTYPE html><html><body>Service unavailable</body></html>".as_slice(), Failure::Malformed)]
 #[case(b"".as_slice(), Failure::Malformed)]
-#[case(b"\n#EXTM3U\n".as_slice(), Failure::Malformed)]
+#[case(b"\n\n".as_slice(), Failure::Malformed)]
 #[case(b"#EXTM3U8\n".as_slice(), Failure::Malformed)]
-#[case(b"#EXTM3U\n\xff\xfe\n".as_slice(), Failure::Malformed)]
+#[case(b"# comment\n#EXTM3U\n".as_slice(), Failure::Malformed)]
+#[case(b"\xff\xfe#\0E\0X\0T\0M\0003\0U\0".as_slice(), Failure::Malformed)]
+#[case(b"#EXTM3U\nService unavailable\n".as_slice(), Failure::Malformed)]
 #[case(b"\x1f\x8b\x08\x00".as_slice(), Failure::Malformed)]
 fn what_is_no_playlist_is_refused(#[case] body: &[u8], #[case] expected: Failure) {
-    assert_eq!(parse(body).map_err(|error| error.reason), Err(expected));
+    assert_eq!(parse(body, &Context::default()).map_err(|error| error.reason), Err(expected));
 }
 
 #[test]
-fn a_hundred_thousand_entries_are_too_many() {
+fn a_million_entries_are_too_many() {
     let mut body = String::from("#EXTM3U\n");
     for n in 0..=ENTRIES_MAX {
-        body.push_str(&format!("#EXTINF:1,\n{n}.ts\n"));
+        body.push_str(&format!("#EXTINF:1,\n{n}\n"));
     }
-    assert_eq!(parse(body.as_bytes()).map_err(|error| error.reason), Err(Failure::TooLarge));
+    assert_eq!(parse(body.as_bytes(), &Context::default()).map_err(|error| error.reason), Err(Failure::TooLarge));
 }
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_an_answer_not_a_panic(text in "(#EXTM3U\n)?(#EXT[-A-Z:]{0,20}[0-9.,=\"a-z-]{0,20}\n|[a-z0-9./]{0,9}\n){0,30}") {
-        let _ = parse(text.as_bytes());
+    fn any_text_is_an_answer_not_a_panic(text in "(#EXTM3U\n)?(#EXT[-A-Z:]{0,20}[0-9.,=\"a-z{$}@-]{0,20}\n|[a-z0-9./{$}:]{0,9}[\r\n]){0,30}") {
+        let _ = parse(text.as_bytes(), &Context::default());
+    }
+
+    #[test]
+    fn any_bytes_behind_any_tag_are_an_answer_not_a_panic(
+        tags in proptest::collection::vec((proptest::sample::select(TAGS), proptest::collection::vec(0_u8..=255, 0..24)), 0..20),
+    ) {
+        let mut body = b"#EXTM3U\n".to_vec();
+        for (tag, value) in tags {
+            body.extend_from_slice(tag.as_bytes());
+            body.extend_from_slice(&value);
+            body.push(b'\n');
+        }
+        let _ = parse(&body, &Context::default());
     }
 }
+
+const TAGS: &[&str] = &[
+    "",
+    "#EXTINF:",
+    "#EXT-X-BYTERANGE:",
+    "#EXT-X-PART:URI=\"a\",DURATION=",
+    "#EXT-X-PART:URI=\"a\",BYTERANGE=",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=",
+    "#EXT-X-SKIP:SKIPPED-SEGMENTS=18446744073709551615,",
+    "#EXT-X-MEDIA-SEQUENCE:18446744073709551615",
+    "#EXT-X-DEFINE:NAME=\"a\",VALUE=",
+    "{$a}",
+    "#EXT-X-STREAM-INF:BANDWIDTH=",
+    "#EXT-X-STREAM-INF:CODECS=",
+    "#EXT-X-MEDIA:TYPE=AUDIO,URI=",
+    "#EXT-X-I-FRAME-STREAM-INF:RESOLUTION=",
+    "#EXT-X-PROGRAM-DATE-TIME:",
+    "#EXT-X-TARGETDURATION:",
+    "#EXT-X-DATERANGE:",
+    "#EXT-X-KEY:",
+];

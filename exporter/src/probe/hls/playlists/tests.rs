@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::playlist::parse;
+use super::super::playlist::{Context, parse};
 use super::*;
 use crate::fetch::Ask;
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn read(location: &Location, known: Option<u64>, body: &str) -> Read {
         took: Duration::ZERO,
     };
     let digest = body.bytes().fold(7, |digest: u64, byte| digest.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    Read { document, digest, playlist: (known != Some(digest)).then(|| parse(body.as_bytes())) }
+    Read { document, digest, playlist: (known != Some(digest)).then(|| parse(body.as_bytes(), &Context::default())) }
 }
 
 fn refused() -> ProbeError {
@@ -217,7 +217,7 @@ fn ask(
             Question::Look { of, .. } => {
                 playlists.found(at(second), of, Ok(Found { bytes: Some(1000), ask: Ask::Head }))
             }
-            Question::Read { of, location, digest } => match world.get(&location) {
+            Question::Read { of, location, digest, .. } => match world.get(&location) {
                 None => {
                     hung.push((second + 5, of));
                     Questions::new()

@@ -1,10 +1,10 @@
 //! Who counts, and who is who.
 
 use super::*;
-use crate::probe::hls::playlist::{Playlist, parse};
+use crate::probe::hls::playlist::{Context, Playlist, parse};
 
 fn master(lines: &str) -> MasterPlaylist {
-    match parse(format!("#EXTM3U\n{lines}").as_bytes()) {
+    match parse(format!("#EXTM3U\n{lines}").as_bytes(), &Context::default()) {
         Ok(Playlist::Master(master)) => master,
         other => panic!("{other:?}"),
     }
