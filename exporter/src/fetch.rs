@@ -32,11 +32,11 @@ use crate::config::Location;
 use crate::files::Files;
 use crate::health::{Failure, ProbeError};
 
-/// The largest document, packed or not: twelve hours of signed segments have a quarter of it.
-pub const BYTES_MAX: usize = 32 << 20;
+/// The largest document: a list of a day's signed segments is below it.
+pub const BYTES_MAX: usize = 16 << 20;
 
 /// The largest document as it comes packed: text is packed to a quarter and less.
-const PACKED_MAX: usize = 8 << 20;
+const PACKED_MAX: usize = 4 << 20;
 
 /// What is tried in turn where the size is not known before.
 const SIZES: [usize; 3] = [SMALL, MIDDLING, BYTES_MAX];

@@ -16,8 +16,8 @@ pub(super) const SMALL: usize = MIB;
 /// Bodies up to this size share [`MIDDLING_MIB`].
 pub(super) const MIDDLING: usize = 8 * MIB;
 
-/// For middling bodies together: six of unknown length.
-const MIDDLING_MIB: usize = 48;
+/// For middling bodies together: two of unknown length.
+const MIDDLING_MIB: usize = 16;
 
 /// Bodies beyond [`MIDDLING`] at once.
 const HUGE: usize = 1;
@@ -90,22 +90,22 @@ mod tests {
         let free = |room: &Room| (room.middling.available_permits(), room.huge.available_permits());
         let mut small = Taken::default();
         room.take(&mut small, SMALL, None).await;
-        assert_eq!(free(&room), (48, 1));
+        assert_eq!(free(&room), (16, 1));
         let mut known = Taken::default();
         room.take(&mut known, SMALL + 1, Some(3 * MIB - 5)).await;
         room.take(&mut known, 3 * MIB - 5, Some(3 * MIB - 5)).await;
-        assert_eq!(free(&room), (45, 1));
+        assert_eq!(free(&room), (13, 1));
         let mut growing = Taken::default();
         room.take(&mut growing, SMALL + 1, None).await;
-        assert_eq!(free(&room), (37, 1));
+        assert_eq!(free(&room), (5, 1));
         room.take(&mut growing, MIDDLING + 1, None).await;
         room.take(&mut growing, 4 * MIDDLING, None).await;
-        assert_eq!(free(&room), (37, 0));
+        assert_eq!(free(&room), (5, 0));
         let body = growing.hold(vec![1; 9]);
         let reader = body.slice(3..);
         drop((body, known, small));
-        assert_eq!((free(&room), reader.len()), ((45 + 3 - 8, 0), 6));
+        assert_eq!((free(&room), reader.len()), ((8, 0), 6));
         drop(reader);
-        assert_eq!(free(&room), (48, 1));
+        assert_eq!(free(&room), (16, 1));
     }
 }
