@@ -57,9 +57,13 @@ fn a_master_names_its_variants() {
 
 #[test]
 fn the_real_packager_names_variants_without_a_bandwidth() {
-    let master = master(include_bytes!("../../../../tests/fixtures/playlist-master-hls_variant-without-bandwidth.m3u8"));
-    let named: Vec<_> =
-        master.named.iter().map(|named| (named.uri.as_str(), named.bits_per_second, named.attributes.resolution)).collect();
+    let master =
+        master(include_bytes!("../../../../tests/fixtures/playlist-master-hls_variant-without-bandwidth.m3u8"));
+    let named: Vec<_> = master
+        .named
+        .iter()
+        .map(|named| (named.uri.as_str(), named.bits_per_second, named.attributes.resolution))
+        .collect();
     assert_eq!(named, [("ch_low.m3u8", None, None), ("ch_hi.m3u8", None, Some((160, 90)))]);
     assert_eq!((master.variants_without_bandwidth, master.tally.bad_tags, master.least_bits_per_second), (2, 0, None));
 }
