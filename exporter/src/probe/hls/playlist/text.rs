@@ -23,8 +23,11 @@ impl<'a> Text<'a> {
             return Err(ProbeError::new(Failure::Malformed, message));
         }
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        let text = String::from_utf8_lossy(body);
-        let not_utf8 = matches!(text, Cow::Owned(_));
+        // Looking whether it is UTF-8 is ten times as fast as mending it.
+        let (text, not_utf8) = match std::str::from_utf8(body) {
+            Ok(text) => (Cow::Borrowed(text), false),
+            Err(_) => (String::from_utf8_lossy(body), true),
+        };
         Ok(Self { text, not_utf8 })
     }
 
