@@ -121,9 +121,16 @@ impl Fetcher {
         let encoded = response.headers().contains_key(header::CONTENT_ENCODING);
         let page_type = is_page_type(response.headers());
         let redirected = location != *url;
-        let first = if status.is_success() { first_byte_of(response).await } else { Ok(None) };
+        // A whole file that was not asked for is not waited for, where its head says enough.
+        let says_enough = status == StatusCode::OK && total.is_some_and(|total| total > 0) && !page_type && !redirected;
+        let first = match says_enough {
+            true => Ok(None),
+            false if status.is_success() => first_byte_of(response).await,
+            false => Ok(None),
+        };
         let first = first.map_err(|error| failed("GET", url, &error))?;
-        Ok(Answer { status, total: total.filter(|_| !encoded), encoded, page_type, redirected, first })
+        let total = total.filter(|_| !encoded);
+        Ok(Answer { status, total, encoded, page_type, redirected, first, says_enough })
     }
 }
 
@@ -137,6 +144,8 @@ struct Answer {
     page_type: bool,
     redirected: bool,
     first: Option<u8>,
+    /// Its head tells a length, and nothing that casts a doubt on it.
+    says_enough: bool,
 }
 
 impl Answer {
@@ -151,13 +160,15 @@ impl Answer {
         if !self.status.is_success() {
             return refuse(status_reason(self.status), &format!("HTTP status {}", self.status));
         }
-        if self.first.is_none() {
+        if self.first.is_none() && !self.says_enough {
             return refuse(Failure::Missing, "it is empty");
         }
         if self.is_page() {
             return refuse(Failure::Missing, "a page for people in place of the segment");
         }
-        match self.total {
+        // A server that knows no ranges tells the length of what it has, or a cache had: that is no proof of what it has not.
+        let total = self.total.filter(|_| range.is_none() || self.status == StatusCode::PARTIAL_CONTENT);
+        match total {
             None => Ok(Found { bytes: range.map(|range| range.length), ask: Ask::Get }),
             Some(total) => match part(total, range) {
                 Some(found) => Ok(Found { ask: Ask::Get, ..found }),
