@@ -7,6 +7,7 @@ mod hanging;
 mod hostile;
 mod large;
 mod listening;
+mod names;
 mod nginx;
 mod probe;
 mod running;
