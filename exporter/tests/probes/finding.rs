@@ -208,7 +208,7 @@ fn list(bytes: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_comes_packed_is_unpacked_whatever_its_size() {
-    for size in [100, 100_000, 3 << 20, 12 << 20] {
+    for size in [100, 100_000, 3 << 20, 7 << 20] {
         let text = list(size);
         assert_eq!(get("", text.clone()).await, Ok(text.clone().into()), "{size} bytes as they are");
         let packed = get("Content-Encoding: gzip\r\n", gzip(&text)).await;
