@@ -81,6 +81,7 @@ impl StreamsFrom {
             timing: self.timing,
             expect: self.expect,
             expected_drops_ratio: 0.0,
+            encoder_outputs: None,
         })
     }
 }

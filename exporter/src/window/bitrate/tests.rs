@@ -103,10 +103,13 @@ proptest! {
         for (millis, bytes, sender) in steps {
             at += Duration::from_millis(millis);
             window.observe(ByteSample { at, bytes, sender });
-            let Bitrate { bytes_per_second, variance_ratio, samples } = window.bitrate(at);
+            let Bitrate { bytes_per_second, variance_ratio, samples, run_ratio, short_ratio } = window.bitrate(at);
             prop_assert!(bytes_per_second.is_finite() && bytes_per_second >= 0.0);
             prop_assert!(variance_ratio.is_finite() && variance_ratio >= 0.0);
             prop_assert!(samples <= RATES_MAX);
+            for ratio in [run_ratio, short_ratio].into_iter().flatten() {
+                prop_assert!(ratio.is_finite() && ratio >= 0.0);
+            }
         }
     }
 }
