@@ -1,13 +1,19 @@
 //! Whose reports count, where several encoders send to one port. Pure.
 //!
-//! The one that was there first counts while it reports. A sender that was first heard after its last word is its successor, as after a
-//! restart, and takes its place after a short silence; one that reported beside it only after a long one.
+//! They are told apart by their address, and behind one address (a relay) by counters that go on from where they were. The one that was
+//! there first counts while it reports. A sender that was first heard after its last word is its successor, as after a restart, and
+//! takes its place after a short silence; one that reported beside it only after a long one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::block::Block;
+
 /// Others that are remembered; more are strangers at every word.
 const OTHERS_MAX: usize = 16;
+
+/// No encoder makes more frames in a second: a counter that grows faster is another's.
+const FRAMES_PER_SECOND_MAX: f64 = 1000.0;
 
 /// Who sends, and who counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +29,30 @@ struct Sender {
     from: SocketAddr,
     first: Duration,
     last: Duration,
+    frames: u64,
+    dropped: u64,
+}
+
+impl Sender {
+    fn new(at: Duration, from: SocketAddr, block: &Block) -> Self {
+        Self { from, first: at, last: at, frames: block.frames.unwrap_or(0), dropped: block.dropped }
+    }
+
+    /// How many frames came since its last report, if this is its next one.
+    fn continued_by(&self, at: Duration, from: SocketAddr, block: &Block) -> Option<u64> {
+        if self.from != from {
+            return None;
+        }
+        let passed = at.saturating_sub(self.last).as_secs_f64();
+        let most = ((passed + 1.0) * FRAMES_PER_SECOND_MAX) as u64;
+        let grown = block.frames.unwrap_or(self.frames).checked_sub(self.frames)?;
+        let dropped = block.dropped.checked_sub(self.dropped)?;
+        (grown <= most && dropped <= most).then_some(grown)
+    }
+
+    fn goes_on(&mut self, at: Duration, block: &Block) {
+        (self.last, self.frames, self.dropped) = (at, block.frames.unwrap_or(self.frames), block.dropped);
+    }
 }
 
 /// What a report is.
@@ -41,30 +71,33 @@ pub enum Report {
 }
 
 impl Senders {
-    /// Takes a report's sender. `silent_after` is how long a silence is an end.
-    pub fn hear(&mut self, at: Duration, from: SocketAddr, silent_after: Duration) -> Report {
+    /// Takes a report and its sender. `silent_after` is how long a silence is an end.
+    pub fn hear(&mut self, at: Duration, from: SocketAddr, block: &Block, silent_after: Duration) -> Report {
         let Some(counts) = &mut self.counts else {
-            self.counts = Some(Sender { from, first: at, last: at });
+            self.counts = Some(Sender::new(at, from, block));
             return Report::Counts;
         };
-        if counts.from == from {
-            counts.last = at;
+        let grown = |sender: &Sender| sender.continued_by(at, from, block);
+        let nearest = self.others.iter().filter_map(grown).min();
+        if grown(counts).is_some_and(|mine| nearest.is_none_or(|other| mine <= other)) {
+            counts.goes_on(at, block);
             self.ended = false;
             return Report::Counts;
         }
         let silence = at.saturating_sub(counts.last);
-        let known = self.others.iter_mut().find(|other| other.from == from);
+        let after_the_last_word = counts.last;
+        let known = self.others.iter_mut().find(|other| nearest.is_some() && grown(other) == nearest);
         let new = known.is_none();
         let sender = match known {
             Some(other) => {
-                other.last = at;
+                other.goes_on(at, block);
                 *other
             }
-            None => Sender { from, first: at, last: at },
+            None => Sender::new(at, from, block),
         };
-        let patience = if sender.first > counts.last { silent_after / 2 } else { silent_after };
+        let patience = if sender.first > after_the_last_word { silent_after / 2 } else { silent_after };
         if self.ended || silence >= patience {
-            self.others.retain(|other| other.from != from);
+            self.others.retain(|other| *other != sender);
             (self.counts, self.ended) = (Some(sender), false);
             return Report::Successor;
         }
@@ -103,8 +136,13 @@ mod tests {
 
     const SILENT_AFTER: Duration = Duration::from_secs(3);
 
+    fn hear_frame(senders: &mut Senders, millis: u64, port: u16, frame: u64) -> Report {
+        let block = Block { frames: Some(frame), ..Block::default() };
+        senders.hear(Duration::from_millis(millis), SocketAddr::from(([127, 0, 0, 1], port)), &block, SILENT_AFTER)
+    }
+
     fn hear(senders: &mut Senders, millis: u64, port: u16) -> Report {
-        senders.hear(Duration::from_millis(millis), SocketAddr::from(([127, 0, 0, 1], port)), SILENT_AFTER)
+        hear_frame(senders, millis, port, millis / 40)
     }
 
     #[test]
@@ -134,6 +172,34 @@ mod tests {
         senders.ended();
         assert_eq!(senders.present(Duration::from_millis(2_300), SILENT_AFTER), 0);
         assert_eq!(hear(&mut senders, 2_400, 3), Report::Successor, "without any silence after an end");
+    }
+
+    #[test]
+    fn behind_one_address_counters_tell_two_encoders_apart() {
+        let mut senders = Senders::default();
+        for half_seconds in 0..20 {
+            let (millis, frame) = (half_seconds * 500, half_seconds * 12);
+            assert_eq!(hear_frame(&mut senders, millis, 1, 9_000_000 + frame), Report::Counts);
+            assert_eq!(hear_frame(&mut senders, millis, 1, frame), Report::Foreign { new: half_seconds == 0 });
+            assert_eq!(
+                hear_frame(&mut senders, millis, 1, 9_000_000 + frame - 9),
+                Report::Foreign { new: half_seconds == 0 }
+            );
+        }
+        assert_eq!((senders.foreign(), senders.present(Duration::from_secs(10), SILENT_AFTER)), (40, 3));
+    }
+
+    #[test]
+    fn a_restart_behind_the_same_address_is_a_restart() {
+        let mut senders = Senders::default();
+        let said: Vec<Report> = [(0, 500), (500, 512), (1_000, 2), (1_500, 15), (2_000, 27), (2_500, 40)]
+            .map(|(millis, frame)| hear_frame(&mut senders, millis, 1, frame))
+            .to_vec();
+        let foreign = |new| Report::Foreign { new };
+        assert_eq!(
+            said,
+            [Report::Counts, Report::Counts, foreign(true), foreign(false), Report::Successor, Report::Counts]
+        );
     }
 
     #[test]
