@@ -28,6 +28,9 @@ const SHORT_MIN: Duration = Duration::from_secs(8);
 /// So much of a run must have been seen before it is judged by itself.
 const RUN_MIN: Duration = Duration::from_secs(10);
 
+/// So many seconds of media tell the rate of frames; an encoder at a twentieth of real time needs four seconds for them.
+const RATE_MIN: f64 = 0.2;
+
 /// Fewer samples than this say nothing. An encoder may report seldom: then the short window reaches back until it holds as many.
 const SAMPLES_MIN: usize = 4;
 
@@ -121,13 +124,15 @@ struct Count {
 }
 
 /// What a stretch of one run lost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Stretch {
     seen: Duration,
     samples: usize,
     encoded: f64,
     lost: f64,
     growth: Option<f64>,
+    /// Growth is in `lost`, as frames.
+    in_frames: bool,
 }
 
 impl LossWindow {
@@ -246,7 +251,7 @@ impl Run {
         let Some(last) = self.counts.back() else { return };
         let moving = self.counts.iter().find(|count| count.media.is_some());
         let Some((first, from, to)) = moving.and_then(|first| Some((first, first.media?, last.media?))) else { return };
-        if to - from >= 1.0 {
+        if to - from >= RATE_MIN {
             self.rate = (last.frames - first.frames) as f64 / (to - from);
         }
     }
@@ -256,14 +261,15 @@ impl Run {
         let samples = counts.clone().count();
         let (first, last) = match (counts.next(), counts.next_back()) {
             (Some(first), Some(last)) => (first, last),
-            _ => return Stretch { seen: Duration::ZERO, samples, encoded: 0.0, lost: 0.0, growth: None },
+            _ => return Stretch::default(),
         };
         let encoded = (last.frames - first.frames) as f64;
         let dropped = (last.dropped - first.dropped) as f64 / f64::from(outputs.unwrap_or(self.outputs.summed()));
         let unwanted = (dropped - expected_drops_ratio * (encoded + dropped)).max(0.0);
         let growth = growth(self.ticks(oldest));
         let starved = growth.map_or(0.0, |growth| growth.max(0.0) * self.rate);
-        Stretch { seen: last.at - first.at, samples, encoded, lost: unwanted + starved, growth }
+        let seen = last.at - first.at;
+        Stretch { seen, samples, encoded, lost: unwanted + starved, growth, in_frames: self.rate > 0.0 }
     }
 
     fn speed(&self, oldest: Duration) -> f64 {
@@ -282,14 +288,15 @@ impl Stretch {
         self.samples >= SAMPLES_MIN && self.seen >= least
     }
 
-    /// Without frames, as of sound alone, the share of time that was lost.
+    /// Without frames, as of sound alone and before the first ones, it is the share of time that was lost.
     fn ratio(&self, least: Duration) -> Option<f64> {
         if !self.is_enough(least) {
             return None;
         }
         let expected = self.encoded + self.lost;
-        let ratio = if expected > 0.0 { self.lost / expected } else { self.growth? / self.seen.as_secs_f64() };
-        Some(ratio.clamp(0.0, 1.0))
+        let of_frames = (expected > 0.0).then(|| self.lost / expected);
+        let of_time = self.growth.filter(|_| !self.in_frames).map(|growth| growth / self.seen.as_secs_f64());
+        of_frames.into_iter().chain(of_time).reduce(f64::max).map(|ratio| ratio.clamp(0.0, 1.0))
     }
 }
 
