@@ -61,14 +61,6 @@ const fn flag(value: bool) -> f64 {
     if value { 1.0 } else { 0.0 }
 }
 
-/// What is not known is no number: it compares with nothing, and its series stays.
-const fn or_unknown(value: Option<f64>) -> f64 {
-    match value {
-        Some(value) => value,
-        None => f64::NAN,
-    }
-}
-
 /// A body with room for the series of so many streams.
 #[must_use]
 pub fn body_of(streams: usize, format: Format) -> Exposition {

@@ -3,7 +3,6 @@
 use vvtv_toolkit::render::{Exposition, Labels};
 
 use super::families::source_label;
-use super::or_unknown;
 use super::table::{Family, Table, gauge};
 use crate::clock::Now;
 use crate::config::Stream;
@@ -17,12 +16,12 @@ const BITRATES: [Family<()>; 4] = [
     ),
     gauge(
         "vvtv_bitrate_variance_run_ratio",
-        "The same since the present publisher came, within the window; NaN with fewer than eight samples of it.",
+        "The same since the present publisher came, within the window; absent with fewer than eight samples of it.",
         (),
     ),
     gauge(
         "vvtv_bitrate_variance_short_ratio",
-        "The same over the time of the last ten samples; NaN with fewer than eight of the present publisher in it.",
+        "The same over the time of ten samples; absent with fewer than six of the present publisher in it.",
         (),
     ),
     gauge("vvtv_bitrate_samples", "Intervals that the coefficient of variation is computed from.", ()),
@@ -55,9 +54,9 @@ impl Bitrates {
         let stat = views.stat.as_ref().map(|_| publisher().unwrap_or_default());
         let progress = views.progress.as_ref().map(|view| view.encoder.bitrate(now));
         if let Some(bitrate) = stat.or(progress) {
-            let [run, short] = [bitrate.run_ratio, bitrate.short_ratio].map(or_unknown);
-            let values = [bitrate.variance_ratio, run, short, bitrate.samples as f64];
-            self.variances.push(labels, &Labels::NONE, values.map(Some));
+            let (ratio, samples) = (Some(bitrate.variance_ratio), Some(bitrate.samples as f64));
+            let values = [ratio, bitrate.run_ratio, bitrate.short_ratio, samples];
+            self.variances.push(labels, &Labels::NONE, values);
         }
         for (source, bitrate) in [(&self.of_stat, stat), (&self.of_progress, progress)] {
             if let Some(bitrate) = bitrate {

@@ -2,8 +2,8 @@
 
 use vvtv_toolkit::render::{Exposition, Labels};
 
+use super::flag;
 use super::table::{Family, Table, counter, gauge};
-use super::{flag, or_unknown};
 use crate::clock::Now;
 use crate::config::Stream;
 use crate::snapshot::Views;
@@ -19,75 +19,75 @@ struct Encoder {
     foreign: u64,
 }
 
-type EncoderFamily = Family<fn(&Encoder) -> f64>;
+type EncoderFamily = Family<fn(&Encoder) -> Option<f64>>;
 
 const ENCODERS: [EncoderFamily; 15] = [
     gauge(
         "vvtv_encoder_drops_ratio",
         "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder.",
-        |encoder| encoder.loss.ratio,
+        |encoder| Some(encoder.loss.ratio),
     ),
     gauge(
         "vvtv_encoder_drops_run_ratio",
-        "The same since the encoder's last restart, within the window; NaN before ten seconds of it were seen.",
-        |encoder| or_unknown(encoder.loss.run_ratio),
+        "The same since the encoder's last restart, within the window; absent before ten seconds of it were seen.",
+        |encoder| encoder.loss.run_ratio,
     ),
     gauge(
         "vvtv_encoder_drops_short_ratio",
-        "The same over the last ten seconds; NaN before eight seconds were seen since the encoder's last restart.",
-        |encoder| or_unknown(encoder.loss.short_ratio),
+        "The same over the last ten seconds; absent before eight seconds were seen since the encoder's last restart.",
+        |encoder| encoder.loss.short_ratio,
     ),
     gauge("vvtv_encoder_expected_frames", "Frames that were due in the window.", |encoder| {
-        encoder.loss.expected_frames
+        Some(encoder.loss.expected_frames)
     }),
     counter("vvtv_encoder_frames_total", "Frames encoded by the first video output, across restarts.", |encoder| {
-        encoder.totals.frames as f64
+        Some(encoder.totals.frames as f64)
     }),
     counter(
         "vvtv_encoder_dropped_frames_total",
         "Frames dropped by the encoder, as it counts them, across its restarts.",
-        |encoder| encoder.totals.dropped as f64,
+        |encoder| Some(encoder.totals.dropped as f64),
     ),
     counter(
         "vvtv_encoder_duplicated_frames_total",
         "Frames duplicated by the encoder, as it counts them, across its restarts.",
-        |encoder| encoder.totals.duplicated as f64,
+        |encoder| Some(encoder.totals.duplicated as f64),
     ),
     gauge(
         "vvtv_encoder_outputs",
         "Video outputs that the encoder sums the frames dropped and duplicated over.",
-        |encoder| f64::from(encoder.outputs),
+        |encoder| Some(f64::from(encoder.outputs)),
     ),
     counter(
         "vvtv_encoder_restarts_total",
         "Restarts of the encoder, seen as counters that went back or as another sender.",
-        |encoder| encoder.totals.restarts as f64,
+        |encoder| Some(encoder.totals.restarts as f64),
     ),
     gauge(
         "vvtv_encoder_speed_ratio",
         "Media seconds produced in each second of the last ten; 0 while the encoder is not up.",
-        |encoder| encoder.loss.speed_ratio,
+        |encoder| Some(encoder.loss.speed_ratio),
     ),
     gauge(
         "vvtv_encoder_lag_seconds",
-        "Seconds that media time is behind where it was at best since the encoder's last restart; NaN while not known.",
-        |encoder| or_unknown(encoder.loss.lag_seconds),
+        "Seconds that media time is behind where it was at best since the encoder's last restart; absent while not known.",
+        |encoder| encoder.loss.lag_seconds,
     ),
     gauge(
         "vvtv_encoder_lag_growth_seconds",
-        "Seconds by which that lag grew over the last ten; NaN before eight seconds were seen since the last restart.",
-        |encoder| or_unknown(encoder.loss.lag_growth_seconds),
+        "Seconds by which that lag grew over the last ten; absent before eight seconds were seen since the last restart.",
+        |encoder| encoder.loss.lag_growth_seconds,
     ),
-    gauge("vvtv_encoder_up", "1 if the encoder reported lately.", |encoder| flag(encoder.up)),
+    gauge("vvtv_encoder_up", "1 if the encoder reported lately.", |encoder| Some(flag(encoder.up))),
     gauge(
         "vvtv_encoder_senders",
         "Encoders that report to the stream's port at present; more than one is a mistake, and one of them counts.",
-        |encoder| encoder.senders as f64,
+        |encoder| Some(encoder.senders as f64),
     ),
     counter(
         "vvtv_encoder_foreign_reports_total",
         "Reports of other encoders to the stream's port, which did not count.",
-        |encoder| encoder.foreign as f64,
+        |encoder| Some(encoder.foreign as f64),
     ),
 ];
 
@@ -108,7 +108,7 @@ impl Encoders {
             senders: encoder.present_senders(now).max(usize::from(up)),
             foreign: encoder.senders().foreign(),
         };
-        self.0.push(labels, &Labels::NONE, ENCODERS.each_ref().map(|family| Some((family.value)(&encoder))));
+        self.0.push(labels, &Labels::NONE, ENCODERS.each_ref().map(|family| (family.value)(&encoder)));
     }
 
     pub(super) fn write(&self, out: &mut Exposition) {

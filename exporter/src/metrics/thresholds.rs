@@ -2,7 +2,6 @@
 
 use vvtv_toolkit::render::{Exposition, Labels};
 
-use super::or_unknown;
 use super::table::{Family, Table, gauge};
 use crate::config::Stream;
 use crate::snapshot::Views;
@@ -10,7 +9,7 @@ use crate::thresholds::sensible_segment_age;
 
 const MINIMA: [Family<()>; 1] = [gauge(
     "vvtv_alert_threshold_sensible_minimum",
-    "The smallest threshold that a healthy stream stays below, in the signal's unit; NaN before a playlist tells its segments.",
+    "The smallest threshold that a healthy stream stays below, in the signal's unit; absent before a playlist tells its segments.",
     (),
 )];
 
@@ -30,7 +29,7 @@ impl Minima {
     pub(super) fn push(&mut self, config: &Stream, labels: &Labels, views: &Views) {
         let Some(hls) = &views.hls else { return };
         let least = sensible_segment_age(config, hls).map(|least| least.as_secs_f64());
-        self.minima.push(labels, &self.of_segment_age, [Some(or_unknown(least))]);
+        self.minima.push(labels, &self.of_segment_age, [least]);
     }
 
     pub(super) fn write(&self, out: &mut Exposition) {

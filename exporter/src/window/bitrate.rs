@@ -12,8 +12,14 @@ const RATES_MAX: usize = 2048;
 /// Fewer rates than this say nothing.
 pub const RATES_MIN: usize = 10;
 
-/// Fewer rates than this of one sender, or of the last while, say nothing of it.
-const FEW: usize = 8;
+/// Fewer rates than this of one sender say nothing of it: less would be one scene.
+const RUN_MIN: usize = 8;
+
+/// Fewer rates than this in the short window say nothing.
+const SHORT_MIN: usize = 6;
+
+/// Looks come a little early as well as late: an interval may be shorter by this part of it, or half of them would take a look more.
+const EARLY: u32 = 16;
 
 /// Intervals of the short window: a scene and its neighbour, not a minute.
 const SHORT_INTERVALS: u32 = 10;
@@ -43,7 +49,7 @@ pub struct Bitrate {
     pub samples: usize,
     /// σ ÷ mean of the present sender alone, within the window; none with fewer than eight intervals of it.
     pub run_ratio: Option<f64>,
-    /// σ ÷ mean of the present sender over the last ten intervals' time; none with fewer than eight in it.
+    /// σ ÷ mean of the present sender over the last ten intervals' time; none with fewer than six in it.
     pub short_ratio: Option<f64>,
 }
 
@@ -97,7 +103,7 @@ impl BitrateWindow {
         }
         let span = sample.at.saturating_sub(open.start.at);
         // An interval ends where bytes arrived: one that ends in silence may be the beginning of a stall.
-        if span < self.interval || !advanced {
+        if span < self.interval - self.interval / EARLY || !advanced {
             self.open = Some(Open { last: sample, changed_at, ..open });
             return;
         }
@@ -143,8 +149,8 @@ impl BitrateWindow {
             bytes_per_second,
             variance_ratio: variation(rates, RATES_MIN).unwrap_or(0.0),
             samples,
-            run_ratio: variation(run, FEW),
-            short_ratio: variation(short, FEW),
+            run_ratio: variation(run, RUN_MIN),
+            short_ratio: variation(short, SHORT_MIN),
         }
     }
 }

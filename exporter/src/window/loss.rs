@@ -31,6 +31,9 @@ const RUN_MIN: Duration = Duration::from_secs(10);
 /// So many seconds of media tell the rate of frames; an encoder at a twentieth of real time needs four seconds for them.
 const RATE_MIN: f64 = 0.2;
 
+/// A process that has made no more frames than this when it is first heard has only begun, and counts from zero.
+const BEGUN_MAX: u64 = 300;
+
 /// Fewer samples than this say nothing. An encoder may report seldom: then the short window reaches back until it holds as many.
 const SAMPLES_MIN: usize = 4;
 
@@ -89,7 +92,7 @@ pub struct LossWindow {
     totals: Totals,
 }
 
-/// Counted since the first sample, across restarts. What a process did before its first sample is its past, and is not counted.
+/// Counted across restarts. What a process did before its first sample is its past, and is not counted, unless it had only begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Frames encoded.
@@ -160,11 +163,14 @@ impl LossWindow {
         if restarted || self.runs.is_empty() {
             self.runs.push_back(Run::default());
         }
-        if let Some(last) = last.filter(|_| !restarted) {
-            self.totals.frames += frames - last.frames;
-            self.totals.dropped += dropped - last.dropped;
-            self.totals.duplicated += duplicated - last.duplicated;
-        }
+        let (before, before_dropped, before_duplicated) = match last {
+            Some(last) if !restarted => (last.frames, last.dropped, last.duplicated),
+            Some(_) | None if frames <= BEGUN_MAX && dropped <= BEGUN_MAX => (0, 0, 0),
+            Some(_) | None => (frames, dropped, duplicated),
+        };
+        self.totals.frames += frames - before;
+        self.totals.dropped += dropped - before_dropped;
+        self.totals.duplicated += duplicated - before_duplicated;
         if let Some(run) = self.runs.back_mut() {
             let media = run.clock.read(at, sample.out_time.map(MediaTime::seconds));
             run.outputs.observe(sample.outputs, dropped);
@@ -202,21 +208,20 @@ impl LossWindow {
     #[must_use]
     pub fn loss(&self, now: Duration, expected_drops_ratio: f64, outputs: Option<u32>) -> Loss {
         let oldest = now.saturating_sub(self.length);
-        let (mut lost, mut frames) = (0.0, 0.0);
+        let (mut lost, mut frames, mut present) = (0.0, 0.0, Stretch::default());
         for run in &self.runs {
-            let stretch = run.stretch(oldest, expected_drops_ratio, outputs);
-            frames += stretch.encoded;
-            lost += stretch.lost;
+            present = run.stretch(oldest, expected_drops_ratio, outputs);
+            frames += present.encoded;
+            lost += present.lost;
         }
         let expected_frames = frames + lost;
         let ratio = if expected_frames < EXPECTED_MIN { 0.0 } else { (lost / expected_frames).clamp(0.0, 1.0) };
         let long = Loss { ratio, expected_frames, ..Loss::default() };
         let Some(run) = self.runs.back() else { return long };
-        let whole = run.stretch(oldest, expected_drops_ratio, outputs);
         let short = run.stretch(run.short_since(now, oldest), expected_drops_ratio, outputs);
         Loss {
             speed_ratio: run.speed(now.saturating_sub(SHORT.min(self.length))),
-            run_ratio: whole.ratio(RUN_MIN.min(self.length / 2)),
+            run_ratio: present.ratio(RUN_MIN.min(self.length / 2)),
             short_ratio: short.ratio(SHORT_MIN.min(self.length / 2)),
             lag_seconds: run.clock.lag(run.ticks(oldest)),
             lag_growth_seconds: short.growth.filter(|_| short.is_enough(SHORT_MIN.min(self.length / 2))),

@@ -101,7 +101,7 @@ fn a_restart_is_counted_and_what_lies_between_is_not() {
     let (window, now) = window(&samples);
     let loss = window.loss(now, 0.0, None);
     assert!(loss.ratio.abs() < 1e-9, "{loss:?}");
-    assert_eq!(window.totals(), Totals { frames: 475 * 2, dropped: 0, duplicated: 0, restarts: 1 });
+    assert_eq!(window.totals(), Totals { frames: 476 * 2, dropped: 0, duplicated: 0, restarts: 1 });
 }
 
 #[test]
