@@ -46,6 +46,8 @@ async fn of_two_encoders_on_one_port_one_counts_and_the_other_is_counted() {
     };
     send(&first, 9_000_000);
     let _ = running.wait_for("vvtv_encoder_up{stream=\"main\"} 1").await;
+    // However long that took: it reports now.
+    send(&first, 9_000_006);
     send(&second, 12);
     send(&first, 9_000_012);
     send(&second, 24);
