@@ -39,6 +39,7 @@ async fn of_two_encoders_on_one_port_one_counts_and_the_other_is_counted() {
     let port = free_udp_port();
     let config = format!("streams: [{{name: main, encoder_progress: 'udp://127.0.0.1:{port}'}}]\n");
     let running = Running::start(&config, &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
     let [first, second] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
     let send = |from: &UdpSocket, frame: u64| {
         let text = format!("frame={frame}\nout_time_us={}\ndrop_frames=0\nprogress=continue\n", frame * 40_000);
