@@ -73,6 +73,8 @@ mod tests {
     use crate::fleet::WatchedStream;
     use crate::state::Remembered;
 
+    const NOTHING: [u64; 0] = [];
+
     fn hls(target_durations: &[Option<u64>]) -> HlsView {
         let start = Now { mono: Duration::ZERO, unix_seconds: 0.0 };
         let mut view = HlsView::starting("a", start, &Remembered::default());
@@ -116,7 +118,6 @@ mod tests {
             queue: None,
         }];
         let watched = Watched { streams, host: None };
-        const NOTHING: [u64; 0] = [];
         let mut warnings = Warnings::default();
         let mut said = |targets: &[Option<u64>]| {
             sender.send_replace(Arc::new(hls(targets)));

@@ -264,10 +264,7 @@ impl Run {
     fn stretch(&self, oldest: Duration, expected_drops_ratio: f64, outputs: Option<u32>) -> Stretch {
         let mut counts = self.since(oldest);
         let samples = counts.clone().count();
-        let (first, last) = match (counts.next(), counts.next_back()) {
-            (Some(first), Some(last)) => (first, last),
-            _ => return Stretch::default(),
-        };
+        let (Some(first), Some(last)) = (counts.next(), counts.next_back()) else { return Stretch::default() };
         let encoded = (last.frames - first.frames) as f64;
         let dropped = (last.dropped - first.dropped) as f64 / f64::from(outputs.unwrap_or(self.outputs.summed()));
         let unwanted = (dropped - expected_drops_ratio * (encoded + dropped)).max(0.0);
