@@ -27,6 +27,7 @@ use crate::probe::{Pace, Tools};
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
 use crate::state::Remembered;
+use crate::thresholds::Warnings;
 
 /// The port that is listened on by default.
 const PORT: u16 = 10047;
@@ -118,6 +119,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             files: tools.fetcher.files().clone(),
             stop: stop.clone(),
             saved: Remembered::default(),
+            warnings: Warnings::default(),
         }
         .run(signals, requests),
     );
@@ -171,6 +173,7 @@ struct Control {
     stop: CancellationToken,
     /// What the state file holds.
     saved: Remembered,
+    warnings: Warnings,
 }
 
 impl Control {
@@ -180,6 +183,7 @@ impl Control {
         loop {
             let answer = tokio::select! {
                 _ = saves.tick() => {
+                    self.warnings.look(&self.fleet.watched().borrow());
                     self.save().await;
                     continue;
                 }

@@ -54,6 +54,8 @@ pub struct Stream {
     pub counting: Counting,
     /// Frames that a declared frame-rate conversion drops, as a share of the source's frames; 0 without one.
     pub expected_drops_ratio: f64,
+    /// Over how many video outputs ffmpeg sums the frames that it drops; found from its reports where it is not given.
+    pub encoder_outputs: Option<u32>,
 }
 
 /// Whether a stream may end.

@@ -177,7 +177,7 @@ impl Fleet {
             })
         });
         let progress = progress_spec(stream).map(|spec| {
-            let encoder = Encoder::new(ProgressTiming::from(stream.timing));
+            let encoder = Encoder::new(ProgressTiming::from(stream.timing)).with_outputs(stream.encoder_outputs);
             let empty = ProgressView { health: Health::default(), encoder };
             self.progress.get_or_start(spec, empty, |spec, view, stop| {
                 tokio::spawn(progress::run(spec, tools.clone(), view, stop))
@@ -244,7 +244,8 @@ fn from_spec(from: &StreamsFrom) -> StatSpec {
 
 fn progress_spec(stream: &Stream) -> Option<ProgressSpec> {
     let (name, timing) = (stream.name.clone(), stream.timing);
-    stream.progress.clone().map(|source| ProgressSpec { stream: name, source, timing })
+    let outputs = stream.encoder_outputs;
+    stream.progress.clone().map(|source| ProgressSpec { stream: name, source, outputs, timing })
 }
 
 fn queue_spec(stream: &Stream) -> Option<QueueSpec> {

@@ -18,4 +18,5 @@ pub mod selftest;
 pub mod server;
 pub mod snapshot;
 pub mod state;
+pub mod thresholds;
 pub mod window;

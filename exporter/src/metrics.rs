@@ -1,8 +1,11 @@
 //! Every series: the snapshot of all streams, written in the order of families.
 
+mod bitrate;
+mod encoder;
 mod families;
 mod machine;
 mod table;
+mod thresholds;
 
 use std::sync::Arc;
 
@@ -23,10 +26,11 @@ const STREAM_BYTES: usize = 4 << 10;
 #[derive(Default)]
 pub struct Tables {
     segments: families::Segments,
-    encoders: families::Encoders,
+    encoders: encoder::Encoders,
     ingests: families::Ingests,
-    bitrates: families::Bitrates,
+    bitrates: bitrate::Bitrates,
     joins: families::Joins,
+    minima: thresholds::Minima,
     sources: families::Sources,
 }
 
@@ -38,6 +42,7 @@ impl Tables {
         self.ingests.push(now, config, labels, views);
         self.bitrates.push(now, config, labels, views);
         self.joins.push(now, config, labels, views);
+        self.minima.push(config, labels, views);
         self.sources.push(labels, views);
     }
 
@@ -47,6 +52,7 @@ impl Tables {
         self.ingests.write(out);
         self.bitrates.write(out);
         self.joins.write(out);
+        self.minima.write(out);
         self.sources.write(out);
     }
 }

@@ -190,7 +190,15 @@ mod tests {
         let root = written(&[Edit::without_alert("PublisherLost")]).unwrap();
         let rules = yaml(root.path(), "alert-rules/streaming.yml").pointer("/groups/0/rules").cloned().unwrap();
         let names: Vec<&str> = rules.as_array().unwrap().iter().filter_map(|rule| rule["alert"].as_str()).collect();
-        assert_eq!(names, ["SegmentAgeHigh", "EncoderDropsHigh", "IngestDown", "BitrateVarianceHigh"]);
+        let others = [
+            "SegmentAgeHigh",
+            "EncoderDropsHigh",
+            "EncoderFallingBehind",
+            "IngestDown",
+            "BitrateVarianceHigh",
+            "BitrateSwinging",
+        ];
+        assert_eq!(names, others);
     }
 
     #[test]

@@ -26,25 +26,33 @@ async fn an_ingest_that_is_down_holds_back_the_symptoms_of_its_own_stream() -> a
         alert("SegmentAgeHigh", "main"),
         alert("PublisherLost", "main"),
         alert("EncoderDropsHigh", "main"),
+        alert("EncoderFallingBehind", "main"),
         alert("BitrateVarianceHigh", "main"),
+        alert("BitrateSwinging", "main"),
         alert("SegmentAgeHigh", "other"),
         alert("PublisherLost", "third"),
         alert("BitrateVarianceHigh", "third"),
+        alert("BitrateSwinging", "third"),
+        alert("EncoderFallingBehind", "third"),
         alert("SegmentAgeHigh", "third"),
     ]);
     let (status, said) = lab.ask().post(lab.site().ports.alertmanager, "/api/v2/alerts", &alerts).await?;
     assert_eq!((status, said.as_str()), (200, ""));
 
     let expected = [
+        "BitrateSwinging main",
+        "BitrateSwinging third",
         "BitrateVarianceHigh main",
         "BitrateVarianceHigh third",
         "EncoderDropsHigh main",
+        "EncoderFallingBehind main",
+        "EncoderFallingBehind third",
         "PublisherLost main",
         "SegmentAgeHigh main",
     ];
     wait_for("the symptoms to be held back", Duration::from_secs(10), || async {
         match lab.ask().alerts().await {
-            Ok(alerts) if alerts.len() == 9 && suppressed(&alerts) == expected => Seen::Yes(()),
+            Ok(alerts) if alerts.len() == 13 && suppressed(&alerts) == expected => Seen::Yes(()),
             other => Seen::NotYet(format!("{other:?}")),
         }
     })

@@ -62,6 +62,8 @@ struct StreamFile {
     #[serde(default)]
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
     #[serde(default)]
+    encoder_outputs: Option<Spanned<u32>>,
+    #[serde(default)]
     expect: ExpectFile,
     #[serde(default)]
     count: Option<Spanned<Vec<RoleFile>>>,
@@ -257,7 +259,16 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
             .encoder_frame_rates
             .as_ref()
             .map_or(Ok(0.0), |rates| expected_drops(source, rates))?,
+        encoder_outputs: file.encoder_outputs.as_ref().map(|at| encoder_outputs(source, at)).transpose()?,
     })
+}
+
+fn encoder_outputs(source: &Source<'_>, at: &Spanned<u32>) -> Result<u32, YamlError> {
+    if (1..=100).contains(&at.value) {
+        Ok(at.value)
+    } else {
+        Err(source.error(at, "between 1 and 100 video outputs are needed"))
+    }
 }
 
 fn expected_drops(source: &Source<'_>, rates: &Spanned<FrameRatesFile>) -> Result<f64, YamlError> {

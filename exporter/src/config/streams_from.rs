@@ -84,6 +84,7 @@ impl StreamsFrom {
             expect: self.expect,
             counting: Counting::default(),
             expected_drops_ratio: 0.0,
+            encoder_outputs: None,
         })
     }
 }

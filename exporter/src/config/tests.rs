@@ -34,6 +34,7 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         expect: Expect::Live,
         counting: Counting::default(),
         expected_drops_ratio: 0.0,
+        encoder_outputs: None,
     };
     assert_eq!(config, Config { streams: vec![Arc::new(stream)], streams_from: Vec::new(), host: Host::default() });
 }
@@ -70,7 +71,7 @@ fn files_and_conversions() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     insta::assert_snapshot!(error("streams:\n  - name: main\n    playlst: http://a/b.m3u8\n"), @"
-    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, encoder_progress, encoder_frame_rates, expect, count, ignore, queue, thresholds
+    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, encoder_progress, encoder_frame_rates, encoder_outputs, expect, count, ignore, queue, thresholds
       |
     1 | streams:
     2 |   - name: main
@@ -106,6 +107,7 @@ fn every_mistake_has_its_message() {
         "streams:\n  - name: a\n    playlist: a.m3u8\n    thresholds: {segment_age_seconds: 0}\n",
         "streams:\n  - name: a\n    playlist: a.m3u8\n    thresholds: {encoder_drops_ratio: .nan}\n",
         "streams:\n  - name: a\n    playlist: a.m3u8\n    encoder_frame_rates: {source: 0, output: 25}\n",
+        "streams:\n  - name: a\n    encoder_progress: a\n    encoder_outputs: 0\n",
         "streams:\n  - name: a\n    playlist: a.m3u8\n    expect: forever\n",
         "streams: [{name: a, playlist: a.m3u8}]\ninterval: 1\n",
         "streams: [{name: a, playlist: a.m3u8}]\ninterval: 1ms\n",
@@ -131,6 +133,7 @@ fn every_mistake_has_its_message() {
     exporter.yml:4:39: a threshold above 0 and up to 86400 is needed
     exporter.yml:4:39: a threshold above 0 and up to 1 is needed
     exporter.yml:4:26: frame rates are between 0 and 1000 frames per second
+    exporter.yml:4:22: between 1 and 100 video outputs are needed
     exporter.yml:4:13: unknown variant `forever`, expected one of live, event
     exporter.yml:2:11: `1` is not a duration: expected something like 10s, 1m30s or 2h (units y w d h m s ms, largest first)
     exporter.yml:2:11: 1ms is not between 100ms and 1m

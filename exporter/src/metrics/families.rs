@@ -9,7 +9,6 @@ use crate::config::{Location, Stream};
 use crate::health::{Failure, Health};
 use crate::probe::hls::VariantView;
 use crate::snapshot::{IngestState, Source, Stage, Views, fault_stage, ingest_state};
-use crate::window::loss::{Loss, Totals};
 
 /// A variant as it is written.
 struct Variant<'a> {
@@ -143,64 +142,6 @@ impl Segments {
     }
 }
 
-/// An encoder as it is written.
-struct Encoder {
-    up: bool,
-    loss: Loss,
-    totals: Totals,
-}
-
-type EncoderFamily = Family<fn(&Encoder) -> Option<f64>>;
-
-const ENCODERS: [EncoderFamily; 8] = [
-    gauge(
-        "vvtv_encoder_drops_ratio",
-        "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder.",
-        |encoder| Some(encoder.loss.ratio),
-    ),
-    gauge("vvtv_encoder_expected_frames", "Frames that were due in the window.", |encoder| {
-        Some(encoder.loss.expected_frames)
-    }),
-    counter("vvtv_encoder_frames_total", "Frames encoded, across the encoder's restarts.", |encoder| {
-        Some(encoder.totals.frames as f64)
-    }),
-    counter("vvtv_encoder_dropped_frames_total", "Frames dropped by the encoder, across its restarts.", |encoder| {
-        Some(encoder.totals.dropped as f64)
-    }),
-    counter(
-        "vvtv_encoder_duplicated_frames_total",
-        "Frames duplicated by the encoder, across its restarts.",
-        |encoder| Some(encoder.totals.duplicated as f64),
-    ),
-    counter("vvtv_encoder_restarts_total", "Restarts of the encoder, seen as counters that went back.", |encoder| {
-        Some(encoder.totals.restarts as f64)
-    }),
-    gauge(
-        "vvtv_encoder_speed_ratio",
-        "Media seconds produced in each second of the last ten; 0 while the encoder is not up.",
-        |encoder| Some(encoder.loss.speed_ratio),
-    ),
-    gauge("vvtv_encoder_up", "1 if the encoder reported lately.", |encoder| Some(flag(encoder.up))),
-];
-
-/// Encoders.
-#[derive(Default)]
-pub(super) struct Encoders(Table<8>);
-
-impl Encoders {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        let Some(view) = &views.progress else { return };
-        let encoder = &view.encoder;
-        let loss = encoder.loss(now, config.expected_drops_ratio);
-        let encoder = Encoder { up: encoder.is_up(now), loss, totals: encoder.totals() };
-        self.0.push(labels, &Labels::NONE, ENCODERS.each_ref().map(|family| (family.value)(&encoder)));
-    }
-
-    pub(super) fn write(&self, out: &mut Exposition) {
-        self.0.write(out, &ENCODERS);
-    }
-}
-
 const INGESTS: [Family<()>; 2] = [
     gauge("vvtv_ingest_up", "1 if the RTMP server answers the handshake and connect to the application in time.", ()),
     gauge("vvtv_ingest_publishing", "1 if the server lists a publisher and its bytes advance.", ()),
@@ -237,58 +178,6 @@ impl Ingests {
         let possible = IngestState::ALL.map(|state| (state, Labels::new(&[("state", state.label())])));
         self.states.write(out, "vvtv_ingest_state", "1 for the state that the ingest is in.", &possible);
         self.mismatches.write(out, &MISMATCHES);
-    }
-}
-
-const BITRATES: [Family<()>; 2] = [
-    gauge(
-        "vvtv_bitrate_variance_ratio",
-        "Coefficient of variation (standard deviation / mean) of the ingest bitrate over the window; 0 with too few samples.",
-        (),
-    ),
-    gauge("vvtv_bitrate_samples", "Intervals that the coefficient of variation is computed from.", ()),
-];
-
-const RATES: [Family<()>; 1] = [gauge(
-    "vvtv_stream_bitrate_bytes_per_second",
-    "Bitrate of the last interval, by the source that counted the bytes.",
-    (),
-)];
-
-/// Bitrates.
-pub(super) struct Bitrates {
-    variances: Table<2>,
-    rates: Table<1>,
-    of_stat: Labels,
-    of_progress: Labels,
-}
-
-impl Default for Bitrates {
-    fn default() -> Self {
-        let [of_stat, of_progress] = [Source::NginxStat, Source::Progress].map(source_label);
-        Self { variances: Table::default(), rates: Table::default(), of_stat, of_progress }
-    }
-}
-
-impl Bitrates {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        let publisher = || views.publisher(config).map(|publisher| publisher.bitrate(now));
-        let stat = views.stat.as_ref().map(|_| publisher().unwrap_or_default());
-        let progress = views.progress.as_ref().map(|view| view.encoder.bitrate(now));
-        if let Some(bitrate) = stat.or(progress) {
-            let values = [bitrate.variance_ratio, bitrate.samples as f64];
-            self.variances.push(labels, &Labels::NONE, values.map(Some));
-        }
-        for (source, bitrate) in [(&self.of_stat, stat), (&self.of_progress, progress)] {
-            if let Some(bitrate) = bitrate {
-                self.rates.push(labels, source, [Some(bitrate.bytes_per_second)]);
-            }
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut Exposition) {
-        self.variances.write(out, &BITRATES);
-        self.rates.write(out, &RATES);
     }
 }
 
@@ -344,7 +233,7 @@ impl Joins {
     }
 }
 
-fn source_label(source: Source) -> Labels {
+pub(super) fn source_label(source: Source) -> Labels {
     Labels::new(&[("source", source.label())])
 }
 

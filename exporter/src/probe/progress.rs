@@ -3,6 +3,7 @@
 mod block;
 mod follow;
 mod observe;
+mod senders;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,10 +13,12 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-pub use self::block::{Block, BlockError, Blocks};
+pub use self::block::{Block, BlockError, Blocks, MediaTime};
 pub use self::follow::Follower;
 pub use self::observe::{Encoder, ProgressTiming};
+pub use self::senders::{Report, Senders};
 use crate::config::{ProgressSource, Timing};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
@@ -28,6 +31,8 @@ pub struct ProgressSpec {
     pub stream: String,
     /// From where.
     pub source: ProgressSource,
+    /// Over how many video outputs the encoder sums what it drops, where that is configured.
+    pub outputs: Option<u32>,
     /// How long silence may be, over how much ratios go.
     pub timing: Timing,
 }
@@ -43,8 +48,8 @@ pub struct ProgressView {
 
 /// Receives until stopped.
 pub async fn run(spec: ProgressSpec, tools: Tools, view: watch::Sender<Arc<ProgressView>>, stop: CancellationToken) {
-    let encoder = Encoder::new(ProgressTiming::from(spec.timing));
-    let receiver = Receiver { spec, tools, view, health: Health::default(), encoder };
+    let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
+    let receiver = Receiver { spec, tools, view, health: Health::default(), encoder, told_of_others: false };
     let receive = async {
         match receiver.spec.source.clone() {
             ProgressSource::Udp(address) => receiver.datagrams(address, &stop).await,
@@ -61,6 +66,8 @@ struct Receiver {
     view: watch::Sender<Arc<ProgressView>>,
     health: Health,
     encoder: Encoder,
+    /// That several encoders report was logged.
+    told_of_others: bool,
 }
 
 impl Receiver {
@@ -84,10 +91,10 @@ impl Receiver {
         let mut heard_since_tick = true;
         loop {
             tokio::select! {
-                received = socket.recv(&mut datagram) => {
+                received = socket.recv_from(&mut datagram) => {
                     heard_since_tick = true;
                     match received {
-                        Ok(length) => self.text(datagram.get(..length).unwrap_or_default()),
+                        Ok((length, from)) => self.text(from, datagram.get(..length).unwrap_or_default()),
                         Err(error) => self.attempt(Err(ProbeError::new(io_reason(&error), format!("receive on {address}: {error}")))),
                     }
                 }
@@ -107,6 +114,7 @@ impl Receiver {
         let follower = Arc::new(Mutex::new(Follower::new(path.clone())));
         let mut ticks = self.tools.pace.every(self.spec.timing.interval);
         let mut blocks = Blocks::default();
+        let mut first_look = true;
         while next_tick(&mut ticks, stop).await {
             let reader = Arc::clone(&follower);
             let look = move || {
@@ -117,8 +125,14 @@ impl Receiver {
                 Ok(appended) => {
                     if appended.restarted {
                         blocks = Blocks::default();
+                        self.encoder.restarted();
                     }
-                    self.blocks(blocks.feed(&appended.bytes));
+                    let mut found = blocks.feed(&appended.bytes);
+                    if std::mem::take(&mut first_look) {
+                        // What the file held before is the past: it did not happen now.
+                        found.drain(..found.len().saturating_sub(1));
+                    }
+                    self.blocks(None, found);
                     let now = self.tools.clock.now();
                     if !self.encoder.is_up(now) {
                         self.silent();
@@ -130,27 +144,46 @@ impl Receiver {
     }
 
     /// A datagram is a whole block, or none: what is torn is not carried over.
-    fn text(&mut self, bytes: &[u8]) {
+    fn text(&mut self, from: SocketAddr, bytes: &[u8]) {
         let blocks = Blocks::default().feed(bytes);
         if blocks.is_empty() {
             let message = "a datagram holds no progress block";
             return self.attempt(Err(ProbeError::new(Failure::Malformed, message)));
         }
-        self.blocks(blocks);
+        self.blocks(Some(from), blocks);
     }
 
-    fn blocks(&mut self, blocks: Vec<Result<Block, BlockError>>) {
+    fn blocks(&mut self, from: Option<SocketAddr>, blocks: Vec<Result<Block, BlockError>>) {
         for block in blocks {
-            let now = self.tools.clock.now();
             let outcome = match block {
                 Ok(block) => {
-                    self.tools.recorder.record(&self.spec.stream, "progress", now, &format!("{block:?}"));
-                    self.encoder.observe(now, &block);
+                    self.block(from, &block);
                     Ok(())
                 }
                 Err(error) => Err(ProbeError::new(Failure::Malformed, format!("progress block: {error}"))),
             };
             self.attempt(outcome);
+        }
+    }
+
+    fn block(&mut self, from: Option<SocketAddr>, block: &Block) {
+        let now = self.tools.clock.now();
+        let report = match from {
+            Some(from) => self.encoder.observe_from(now, from, block),
+            None => {
+                self.encoder.observe(now, block);
+                Report::Counts
+            }
+        };
+        let seen = match report {
+            Report::Counts => format!("{block:?}"),
+            Report::Successor => format!("of a new sender: {block:?}"),
+            Report::Foreign { .. } => format!("of another sender, not counted: {block:?}"),
+        };
+        self.tools.recorder.record(&self.spec.stream, "progress", now, &seen);
+        if report == (Report::Foreign { new: true }) && !std::mem::replace(&mut self.told_of_others, true) {
+            let stream = self.spec.stream.as_str();
+            warn!(stream, "several encoders report to one port: the one that was there first counts while it reports");
         }
     }
 

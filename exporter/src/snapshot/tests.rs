@@ -60,7 +60,7 @@ impl Chain {
         let mut encoder = Encoder::new(ProgressTiming::from(stream.timing));
         for second in 60..=self.encoder_reports_until {
             let seconds = second - 59;
-            let out_time = Some(Duration::from_secs(seconds));
+            let out_time = Some(Duration::from_secs(seconds).into());
             let dropped = seconds * self.dropped_of_25;
             let block = Block { frames: Some(seconds * 25), dropped, out_time, ..Block::default() };
             encoder.observe(at(second), &block);

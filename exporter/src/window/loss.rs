@@ -1,35 +1,57 @@
 //! Frames that an encoder lost: those it dropped, and those it had no time to produce.
 //!
-//! `drop_frames` stays 0 when the processor is too slow; then media time falls behind wall time instead, so both are counted.
+//! `drop_frames` stays 0 when the processor is too slow; then media time falls behind wall time instead, so both are counted. Where
+//! media time cannot be used, the frames dropped count alone.
+
+mod outputs;
+mod pace;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::outputs::Outputs;
+use self::pace::{MediaClock, Tick, growth};
+use crate::probe::progress::MediaTime;
+
 /// Samples kept; the oldest go first, so a flood shortens the window instead of growing memory.
 const SAMPLES_MAX: usize = 1024;
-
-/// Samples at each end of an epoch whose smallest lag counts: a late datagram only ever adds lag, so the minimum sheds jitter.
-const EDGE: usize = 3;
 
 /// Fewer expected frames than this (ten seconds at 25 a second) say nothing: a hiccup at the start would be a tenth of them.
 const EXPECTED_MIN: f64 = 250.0;
 
-/// Over which the present speed is measured.
-const SPEED_SPAN: Duration = Duration::from_secs(10);
+/// Over which the present speed, lag and losses are measured.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// So much of [`SHORT`] must have been seen before anything is said of it.
+const SHORT_MIN: Duration = Duration::from_secs(8);
+
+/// So much of a run must have been seen before it is judged by itself.
+const RUN_MIN: Duration = Duration::from_secs(10);
+
+/// So many seconds of media tell the rate of frames; an encoder at a twentieth of real time needs four seconds for them.
+const RATE_MIN: f64 = 0.2;
+
+/// A process that has made no more frames than this when it is first heard has only begun, and counts from zero.
+const BEGUN_MAX: u64 = 300;
+
+/// Fewer samples than this say nothing. An encoder may report seldom: then the short window reaches back until it holds as many.
+const SAMPLES_MIN: usize = 4;
 
 /// An encoder's counters at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Monotonic time of arrival.
     pub at: Duration,
-    /// Frames encoded since the encoder started.
-    pub frames: u64,
+    /// Frames encoded since the encoder started; none where it does not say.
+    pub frames: Option<u64>,
     /// Frames dropped since then.
     pub dropped: u64,
     /// Frames duplicated since then.
     pub duplicated: u64,
-    /// Media time produced since then.
-    pub out_time: Duration,
+    /// Media time produced; none where it is not known.
+    pub out_time: Option<MediaTime>,
+    /// Video outputs that are encoded.
+    pub outputs: u32,
 }
 
 /// Whether a sample continued its predecessor.
@@ -38,12 +60,12 @@ pub struct Sample {
 pub enum Continuity {
     /// The first sample, or counters that went on.
     Continued,
-    /// Counters that went back: another encoder process.
+    /// Another encoder process.
     Restarted,
 }
 
 /// What the window holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Loss {
     /// Lost ÷ expected frames, 0 to 1.
     pub ratio: f64,
@@ -51,35 +73,76 @@ pub struct Loss {
     pub expected_frames: f64,
     /// Media seconds produced per second of the last ten; 0 when unknown.
     pub speed_ratio: f64,
+    /// Lost ÷ expected frames of the present run alone, within the window; none before ten seconds of it were seen.
+    pub run_ratio: Option<f64>,
+    /// Lost ÷ expected frames of the last ten seconds of the present run; none before eight of it were seen.
+    pub short_ratio: Option<f64>,
+    /// Seconds that media time is behind where it was at best in the present run; none where it is not known.
+    pub lag_seconds: Option<f64>,
+    /// Seconds by which that grew over the last ten, negative where it shrank; none before eight of the run were seen.
+    pub lag_growth_seconds: Option<f64>,
 }
 
 /// A sliding window over an encoder's counters, and totals that survive its restarts.
 #[derive(Clone, Debug)]
 pub struct LossWindow {
     length: Duration,
-    /// Runs of samples between restarts, oldest first.
-    epochs: VecDeque<VecDeque<Sample>>,
+    /// One for each process of the encoder, oldest first.
+    runs: VecDeque<Run>,
     totals: Totals,
 }
 
-/// Counted since the first sample, across restarts.
+/// Counted across restarts. What a process did before its first sample is its past, and is not counted, unless it had only begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Frames encoded.
     pub frames: u64,
-    /// Frames dropped.
+    /// Frames dropped, as ffmpeg counts them.
     pub dropped: u64,
-    /// Frames duplicated.
+    /// Frames duplicated, as ffmpeg counts them.
     pub duplicated: u64,
     /// Restarts seen.
     pub restarts: u64,
+}
+
+/// The samples of one process.
+#[derive(Clone, Debug, Default)]
+struct Run {
+    counts: VecDeque<Count>,
+    clock: MediaClock,
+    outputs: Outputs,
+    /// Frames in a second of media, when that was last seen.
+    rate: f64,
+}
+
+/// A sample as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    at: Duration,
+    frames: u64,
+    dropped: u64,
+    duplicated: u64,
+    /// Seconds of media, without jumps; none before media time advances, and where it is not known.
+    media: Option<f64>,
+}
+
+/// What a stretch of one run lost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    seen: Duration,
+    samples: usize,
+    encoded: f64,
+    lost: f64,
+    growth: Option<f64>,
+    /// Growth is in `lost`, as frames.
+    in_frames: bool,
 }
 
 impl LossWindow {
     /// An empty window.
     #[must_use]
     pub const fn new(length: Duration) -> Self {
-        Self { length, epochs: VecDeque::new(), totals: Totals { frames: 0, dropped: 0, duplicated: 0, restarts: 0 } }
+        Self { length, runs: VecDeque::new(), totals: Totals { frames: 0, dropped: 0, duplicated: 0, restarts: 0 } }
     }
 
     /// Counters across restarts.
@@ -88,96 +151,155 @@ impl LossWindow {
         self.totals
     }
 
-    /// Takes a sample. Counters that went back begin a new epoch; what lies between two epochs is not counted.
-    pub fn observe(&mut self, sample: Sample) -> Continuity {
-        let last = self.epochs.back().and_then(|epoch| epoch.back()).copied();
-        let continues = last.is_none_or(|last| {
-            sample.frames >= last.frames
-                && sample.dropped >= last.dropped
-                && sample.duplicated >= last.duplicated
-                && sample.out_time >= last.out_time
+    /// Takes a sample. Counters that went back are another process' even if nobody says so; what lies between two is not counted.
+    pub fn observe(&mut self, sample: Sample, another_process: bool) -> Continuity {
+        let last = self.runs.back().and_then(|run| run.counts.back()).copied();
+        let frames = sample.frames.or(last.map(|last| last.frames).filter(|_| !another_process)).unwrap_or(0);
+        let (at, dropped, duplicated) = (sample.at, sample.dropped, sample.duplicated);
+        let went_back = last.is_some_and(|last| {
+            frames < last.frames || dropped < last.dropped || duplicated < last.duplicated || at < last.at
         });
-        let before = if continues { last } else { None };
-        let grown = |now: u64, field: fn(&Sample) -> u64| now.saturating_sub(before.as_ref().map_or(0, field));
-        self.totals.frames += grown(sample.frames, |s| s.frames);
-        self.totals.dropped += grown(sample.dropped, |s| s.dropped);
-        self.totals.duplicated += grown(sample.duplicated, |s| s.duplicated);
-        match self.epochs.back_mut() {
-            Some(epoch) if continues => epoch.push_back(sample),
-            Some(_) | None => self.epochs.push_back(VecDeque::from([sample])),
+        let restarted = last.is_some() && (another_process || went_back);
+        if restarted || self.runs.is_empty() {
+            self.runs.push_back(Run::default());
         }
-        self.prune(sample.at);
-        if continues {
+        let (before, before_dropped, before_duplicated) = match last {
+            Some(last) if !restarted => (last.frames, last.dropped, last.duplicated),
+            Some(_) | None if frames <= BEGUN_MAX && dropped <= BEGUN_MAX => (0, 0, 0),
+            Some(_) | None => (frames, dropped, duplicated),
+        };
+        self.totals.frames += frames - before;
+        self.totals.dropped += dropped - before_dropped;
+        self.totals.duplicated += duplicated - before_duplicated;
+        if let Some(run) = self.runs.back_mut() {
+            let media = run.clock.read(at, sample.out_time.map(MediaTime::seconds));
+            run.outputs.observe(sample.outputs, dropped);
+            run.counts.push_back(Count { at, frames, dropped, duplicated, media });
+            run.learn_rate();
+        }
+        self.prune(at);
+        if !restarted {
             return Continuity::Continued;
         }
         self.totals.restarts += 1;
         Continuity::Restarted
     }
 
+    /// The last sample stays, however old: the next one continues it.
     fn prune(&mut self, now: Duration) {
         let oldest = now.saturating_sub(self.length);
-        let mut excess = self.epochs.iter().map(VecDeque::len).sum::<usize>().saturating_sub(SAMPLES_MAX);
-        while let Some(epoch) = self.epochs.front_mut() {
-            match epoch.front() {
+        let mut excess = self.runs.iter().map(|run| run.counts.len()).sum::<usize>().saturating_sub(SAMPLES_MAX);
+        while let Some(run) = self.runs.front_mut() {
+            match run.counts.front() {
                 Some(first) if first.at >= oldest && excess == 0 => return,
                 Some(_) => {
                     excess = excess.saturating_sub(1);
-                    epoch.pop_front();
+                    run.counts.pop_front();
                 }
                 None => {
-                    self.epochs.pop_front();
+                    self.runs.pop_front();
                 }
             }
         }
     }
 
-    /// The loss over the window that ends `now`. `expected_drops_ratio` of the source's frames are dropped by intention.
+    /// The loss over the window that ends `now`. `expected_drops_ratio` of the source's frames are dropped by intention;
+    /// `outputs` is over how many video outputs ffmpeg sums what it drops, where that is configured.
     #[must_use]
-    pub fn loss(&self, now: Duration, expected_drops_ratio: f64) -> Loss {
+    pub fn loss(&self, now: Duration, expected_drops_ratio: f64, outputs: Option<u32>) -> Loss {
         let oldest = now.saturating_sub(self.length);
-        let (mut lost, mut frames) = (0.0, 0.0);
-        for epoch in &self.epochs {
-            let samples: Vec<_> = epoch.iter().filter(|sample| sample.at >= oldest).copied().collect();
-            let (Some(first), Some(last)) = (samples.first(), samples.last()) else { continue };
-            let encoded = (last.frames - first.frames) as f64;
-            let dropped = (last.dropped - first.dropped) as f64;
-            let unwanted = (dropped - expected_drops_ratio * (encoded + dropped)).max(0.0);
-            frames += encoded;
-            lost += unwanted + starved_frames(&samples);
+        let (mut lost, mut frames, mut present) = (0.0, 0.0, Stretch::default());
+        for run in &self.runs {
+            present = run.stretch(oldest, expected_drops_ratio, outputs);
+            frames += present.encoded;
+            lost += present.lost;
         }
         let expected_frames = frames + lost;
         let ratio = if expected_frames < EXPECTED_MIN { 0.0 } else { (lost / expected_frames).clamp(0.0, 1.0) };
-        Loss { ratio, expected_frames, speed_ratio: self.speed(now) }
+        let long = Loss { ratio, expected_frames, ..Loss::default() };
+        let Some(run) = self.runs.back() else { return long };
+        let short = run.stretch(run.short_since(now, oldest), expected_drops_ratio, outputs);
+        Loss {
+            speed_ratio: run.speed(now.saturating_sub(SHORT.min(self.length))),
+            run_ratio: present.ratio(RUN_MIN.min(self.length / 2)),
+            short_ratio: short.ratio(SHORT_MIN.min(self.length / 2)),
+            lag_seconds: run.clock.lag(run.ticks(oldest)),
+            lag_growth_seconds: short.growth.filter(|_| short.is_enough(SHORT_MIN.min(self.length / 2))),
+            ..long
+        }
     }
 
-    fn speed(&self, now: Duration) -> f64 {
-        let Some(epoch) = self.epochs.back() else { return 0.0 };
-        let oldest = now.saturating_sub(SPEED_SPAN.min(self.length));
-        let first = epoch.iter().find(|sample| sample.at >= oldest);
-        match (first, epoch.back()) {
+    /// How many video outputs ffmpeg sums the frames dropped over, as far as its reports tell.
+    #[must_use]
+    pub fn outputs(&self) -> u32 {
+        self.runs.back().map_or(1, |run| run.outputs.summed())
+    }
+}
+
+impl Run {
+    fn since(&self, oldest: Duration) -> impl DoubleEndedIterator<Item = &Count> + Clone {
+        self.counts.iter().filter(move |count| count.at >= oldest)
+    }
+
+    fn ticks(&self, oldest: Duration) -> impl DoubleEndedIterator<Item = Tick> + Clone {
+        self.since(oldest).filter_map(|count| Some(Tick { at: count.at, media: count.media? }))
+    }
+
+    /// Where the short window begins.
+    fn short_since(&self, now: Duration, oldest: Duration) -> Duration {
+        let few = self.counts.iter().rev().nth(SAMPLES_MIN - 1).map_or(now, |count| count.at);
+        now.saturating_sub(SHORT).min(few).max(oldest)
+    }
+
+    /// Keeps the rate of frames, because an encoder that stands still shows none.
+    fn learn_rate(&mut self) {
+        let Some(last) = self.counts.back() else { return };
+        let moving = self.counts.iter().find(|count| count.media.is_some());
+        let Some((first, from, to)) = moving.and_then(|first| Some((first, first.media?, last.media?))) else { return };
+        if to - from >= RATE_MIN {
+            self.rate = (last.frames - first.frames) as f64 / (to - from);
+        }
+    }
+
+    fn stretch(&self, oldest: Duration, expected_drops_ratio: f64, outputs: Option<u32>) -> Stretch {
+        let mut counts = self.since(oldest);
+        let samples = counts.clone().count();
+        let (Some(first), Some(last)) = (counts.next(), counts.next_back()) else { return Stretch::default() };
+        let encoded = (last.frames - first.frames) as f64;
+        let dropped = (last.dropped - first.dropped) as f64 / f64::from(outputs.unwrap_or(self.outputs.summed()));
+        let unwanted = (dropped - expected_drops_ratio * (encoded + dropped)).max(0.0);
+        let growth = growth(self.ticks(oldest));
+        let starved = growth.map_or(0.0, |growth| growth.max(0.0) * self.rate);
+        let seen = last.at - first.at;
+        Stretch { seen, samples, encoded, lost: unwanted + starved, growth, in_frames: self.rate > 0.0 }
+    }
+
+    fn speed(&self, oldest: Duration) -> f64 {
+        let mut ticks = self.ticks(oldest);
+        match (ticks.next(), ticks.next_back()) {
             (Some(first), Some(last)) if last.at > first.at => {
-                (last.out_time - first.out_time).as_secs_f64() / (last.at - first.at).as_secs_f64()
+                ((last.media - first.media) / (last.at - first.at).as_secs_f64()).max(0.0)
             }
             _ => 0.0,
         }
     }
 }
 
-/// Frames due by the wall clock that were not produced, at the rate that media time itself shows.
-fn starved_frames(samples: &[Sample]) -> f64 {
-    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return 0.0 };
-    let produced = (last.out_time - first.out_time).as_secs_f64();
-    if samples.len() < 2 * EDGE || produced <= 0.0 {
-        return 0.0;
+impl Stretch {
+    fn is_enough(&self, least: Duration) -> bool {
+        self.samples >= SAMPLES_MIN && self.seen >= least
     }
-    let lag = |sample: &Sample| {
-        sample.at.saturating_sub(first.at).as_secs_f64() - (sample.out_time - first.out_time).as_secs_f64()
-    };
-    let least = |edge: &[Sample]| edge.iter().map(lag).fold(f64::INFINITY, f64::min);
-    let (head, _) = samples.split_at(EDGE);
-    let (_, tail) = samples.split_at(samples.len() - EDGE);
-    let frames_per_second = (last.frames - first.frames) as f64 / produced;
-    (least(tail) - least(head)).max(0.0) * frames_per_second
+
+    /// Without frames, as of sound alone and before the first ones, it is the share of time that was lost.
+    fn ratio(&self, least: Duration) -> Option<f64> {
+        if !self.is_enough(least) {
+            return None;
+        }
+        let expected = self.encoded + self.lost;
+        let of_frames = (expected > 0.0).then(|| self.lost / expected);
+        let of_time = self.growth.filter(|_| !self.in_frames).map(|growth| growth / self.seen.as_secs_f64());
+        of_frames.into_iter().chain(of_time).reduce(f64::max).map(|ratio| ratio.clamp(0.0, 1.0))
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod dash;
+mod encoders;
 mod hanging;
 mod hostile;
 mod large;

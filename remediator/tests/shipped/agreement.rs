@@ -45,7 +45,7 @@ const THRESHOLDS: &str = "
 ";
 
 /// Series of one stream, and each runbook's answer (in the order of the files): 1, 0, or no sample.
-const CASES: [(&str, [Option<u8>; 4]); 4] = [
+const CASES: [(&str, [Option<u8>; 4]); 7] = [
     (
         "all is well
          vvtv_segment_age_seconds{stream=\"main\",variant=\"a\"} 2
@@ -53,8 +53,34 @@ const CASES: [(&str, [Option<u8>; 4]); 4] = [
          vvtv_ingest_publishing{stream=\"main\"} 1
          vvtv_ingest_up{stream=\"main\"} 1
          vvtv_encoder_drops_ratio{stream=\"main\"} 0.005
-         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.1",
+         vvtv_encoder_drops_run_ratio{stream=\"main\"} 0.005
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.1
+         vvtv_bitrate_variance_run_ratio{stream=\"main\"} 0.1",
         [Some(1), Some(1), Some(1), Some(1)],
+    ),
+    (
+        "a new encoder is well, and the minute tells of the old one still
+         vvtv_encoder_drops_ratio{stream=\"main\"} 0.3
+         vvtv_encoder_drops_run_ratio{stream=\"main\"} 0
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.9
+         vvtv_bitrate_variance_run_ratio{stream=\"main\"} 0.02",
+        [Some(1), Some(1), None, None],
+    ),
+    (
+        "of a new encoder nothing is known yet, and the minute tells of the old one
+         vvtv_encoder_drops_ratio{stream=\"main\"} 0.3
+         vvtv_encoder_expected_frames{stream=\"main\"} 900
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0.1
+         vvtv_bitrate_samples{stream=\"main\"} 20",
+        [Some(1), Some(0), None, None],
+    ),
+    (
+        "the exporter has just started, and nothing is known yet
+         vvtv_encoder_drops_ratio{stream=\"main\"} 0
+         vvtv_encoder_expected_frames{stream=\"main\"} 20
+         vvtv_bitrate_variance_ratio{stream=\"main\"} 0
+         vvtv_bitrate_samples{stream=\"main\"} 3",
+        [None, None, None, None],
     ),
     (
         "one variant is old, the publisher is there; drops and swings

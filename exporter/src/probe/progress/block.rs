@@ -8,19 +8,46 @@ use std::time::Duration;
 /// Bytes kept of a block that is not closed yet: a real one has about 250.
 const TORN_MAX: usize = 16 << 10;
 
+/// More than this is no time: ffmpeg writes its "no timestamp", 292 thousand years before zero, as if it were one.
+const TIME_MAX: i64 = 10 * 365 * 86_400 * 1_000_000;
+
+/// A place in an encoder's media, in microseconds; its zero is the encoder's own, and it may lie before that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MediaTime(i64);
+
+impl MediaTime {
+    /// In seconds.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    fn new(micros: i64) -> Option<Self> {
+        (-TIME_MAX..=TIME_MAX).contains(&micros).then_some(Self(micros))
+    }
+}
+
+impl From<Duration> for MediaTime {
+    fn from(after_zero: Duration) -> Self {
+        Self(i64::try_from(after_zero.as_micros()).unwrap_or(i64::MAX).min(TIME_MAX))
+    }
+}
+
 /// One report of an encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Frames encoded; none when there is no video.
+    /// Frames encoded by the first video output; none when there is no video.
     pub frames: Option<u64>,
-    /// Frames dropped.
+    /// Frames dropped; up to FFmpeg 6.0 by all video outputs together.
     pub dropped: u64,
-    /// Frames duplicated.
+    /// Frames duplicated, counted as those dropped are.
     pub duplicated: u64,
-    /// Media time produced; none before the first packet.
-    pub out_time: Option<Duration>,
+    /// Media time produced; none before the first packet, and where the muxer does not know.
+    pub out_time: Option<MediaTime>,
     /// Bytes written; none where the muxer does not know.
     pub total_size: Option<u64>,
+    /// Video outputs that are encoded, by their `stream_FILE_INDEX_q` lines; 0 where there are none.
+    pub outputs: u32,
     /// The encoder's last report.
     pub ended: bool,
 }
@@ -80,39 +107,67 @@ fn parse(bytes: &[u8]) -> Result<Block, BlockError> {
     for line in text.lines() {
         // A file that was truncated by somebody else begins with a hole of zero bytes.
         let Some((key, value)) = line.trim_start_matches('\0').split_once('=') else { continue };
-        let value = value.trim();
-        match key.trim() {
+        let (key, value) = (key.trim(), value.trim());
+        match key {
             "frame" => block.frames = number(key, value)?,
             "drop_frames" => block.dropped = number(key, value)?.unwrap_or(0),
             "dup_frames" => block.duplicated = number(key, value)?.unwrap_or(0),
             "total_size" => block.total_size = number(key, value)?,
-            "out_time_us" => block.out_time = microseconds(key, value)?,
+            // The same time thrice, and not every version writes each: the first that can be used counts.
+            "out_time_us" | "out_time_ms" => block.out_time = block.out_time.or(microseconds(key, value)?),
+            "out_time" => block.out_time = block.out_time.or(clock(key, value)?),
             "progress" => match value {
                 "continue" => {}
                 "end" => block.ended = true,
                 other => return Err(BlockError::Progress(other.chars().take(40).collect())),
             },
+            _ if is_encoded_output(key, value) => block.outputs += 1,
             _ => {}
         }
     }
     Ok(block)
 }
 
+/// `stream_0_1_q=28.0`: the quantiser of each video output; -1 of one that is copied, and can drop nothing.
+fn is_encoded_output(key: &str, value: &str) -> bool {
+    let middle = key.strip_prefix("stream_").and_then(|rest| rest.strip_suffix("_q"));
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    middle.and_then(|middle| middle.split_once('_')).is_some_and(|(file, index)| number(file) && number(index))
+        && value != "-1.0"
+}
+
 fn bad(key: &str, value: &str) -> BlockError {
     BlockError::Number { key: key.to_owned(), value: value.chars().take(40).collect() }
 }
 
-fn number(key: &str, value: &str) -> Result<Option<u64>, BlockError> {
-    if value == "N/A" { Ok(None) } else { value.parse().map(Some).map_err(|_| bad(key, value)) }
+fn is_unknown(value: &str) -> bool {
+    value.is_empty() || value.eq_ignore_ascii_case("n/a")
 }
 
-/// Negative before the first packet: no time was produced then.
-fn microseconds(key: &str, value: &str) -> Result<Option<Duration>, BlockError> {
-    if value == "N/A" {
+fn number(key: &str, value: &str) -> Result<Option<u64>, BlockError> {
+    if is_unknown(value) { Ok(None) } else { value.parse().map(Some).map_err(|_| bad(key, value)) }
+}
+
+fn microseconds(key: &str, value: &str) -> Result<Option<MediaTime>, BlockError> {
+    if is_unknown(value) {
         return Ok(None);
     }
-    let micros: i64 = value.parse().map_err(|_| bad(key, value))?;
-    Ok(u64::try_from(micros).ok().map(Duration::from_micros))
+    value.parse().map(MediaTime::new).map_err(|_| bad(key, value))
+}
+
+/// `-00:00:01.500000`.
+fn clock(key: &str, value: &str) -> Result<Option<MediaTime>, BlockError> {
+    if is_unknown(value) {
+        return Ok(None);
+    }
+    let (sign, rest) = value.strip_prefix('-').map_or((1, value), |rest| (-1, rest));
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let fields: Vec<&str> = whole.split(':').collect();
+    let [hours, minutes, seconds] = fields.as_slice() else { return Err(bad(key, value)) };
+    let field = |text: &str| text.parse::<u32>().map(i64::from).map_err(|_| bad(key, value));
+    let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let total = ((field(hours)? * 60 + field(minutes)?) * 60 + field(seconds)?) * 1_000_000 + field(&micros)?;
+    Ok(MediaTime::new(sign * total))
 }
 
 #[cfg(test)]
@@ -129,8 +184,8 @@ mod tests {
     }
 
     fn block(frames: u64, out_time_us: u64, total_size: Option<u64>) -> Block {
-        let out_time = Some(Duration::from_micros(out_time_us));
-        Block { frames: Some(frames), dropped: 0, duplicated: 0, out_time, total_size, ended: false }
+        let out_time = Some(Duration::from_micros(out_time_us).into());
+        Block { frames: Some(frames), dropped: 0, duplicated: 0, out_time, total_size, outputs: 1, ended: false }
     }
 
     #[rstest]
@@ -159,7 +214,7 @@ mod tests {
     fn the_hole_of_a_truncated_file_is_skipped() {
         let mut bytes = vec![0; 5000];
         bytes.extend(b"frame=12\nout_time_us=480000\nprogress=continue\n");
-        assert_eq!(blocks(&bytes), [block(12, 480_000, None)]);
+        assert_eq!(blocks(&bytes), [Block { outputs: 0, ..block(12, 480_000, None) }]);
     }
 
     #[test]
@@ -167,12 +222,42 @@ mod tests {
         let text = b"frame=0\nout_time_us=N/A\ntotal_size=N/A\nspeed=N/A\nprogress=continue\n";
         let expected = Block { frames: Some(0), ..Block::default() };
         assert_eq!(blocks(text), [expected]);
-        assert_eq!(blocks(b"out_time_us=-21333\nprogress=continue\n"), [Block::default()]);
+    }
+
+    #[rstest]
+    #[case::microseconds("out_time_us=1500000", Some(1_500_000))]
+    #[case::padded("out_time_us=   1500000  ", Some(1_500_000))]
+    #[case::by_its_old_name_which_is_microseconds_all_the_same("out_time_ms=1500000", Some(1_500_000))]
+    #[case::by_the_clock("out_time=00:00:01.500000", Some(1_500_000))]
+    #[case::by_the_clock_for_days("out_time=100:00:00.25", Some(360_000_250_000))]
+    #[case::the_first_that_is_known("out_time_us=N/A\nout_time_ms=N/A\nout_time=00:00:02.000000", Some(2_000_000))]
+    #[case::before_zero("out_time_us=-21333", Some(-21_333))]
+    #[case::before_zero_by_the_clock("out_time=-00:00:01.500000", Some(-1_500_000))]
+    #[case::no_timestamp("out_time_us=-9223372036854775807", None)]
+    #[case::no_timestamp_by_the_clock("out_time=-577014:32:22.775808", None)]
+    #[case::not_available("out_time_us=N/A\nout_time=N/A", None)]
+    #[case::empty("out_time_us=", None)]
+    #[case::windows_lines("out_time_us=1500000\r", Some(1_500_000))]
+    fn media_time_by_any_of_its_names(#[case] lines: &str, #[case] micros: Option<i64>) {
+        let text = format!("frame=7\n{lines}\nprogress=continue\n");
+        let expected = Block { frames: Some(7), out_time: micros.map(MediaTime), ..Block::default() };
+        assert_eq!(blocks(text.as_bytes()), [expected]);
+    }
+
+    #[rstest]
+    #[case::one("stream_0_0_q=28.0", 1)]
+    #[case::several_files("stream_0_0_q=28.0\nstream_1_0_q=0.0\nstream_12_3_q=-0.0", 3)]
+    #[case::a_copied_one_drops_nothing("stream_0_0_q=-1.0\nstream_1_0_q=23.0", 1)]
+    #[case::other_keys("stream_0_0_psnr_y=30.1\nstream_q=1\nstream_a_0_q=1", 0)]
+    fn video_outputs_are_told_by_their_quantisers(#[case] lines: &str, #[case] outputs: u32) {
+        let found = blocks(format!("{lines}\nprogress=continue\n").as_bytes());
+        assert_eq!(found, [Block { outputs, ..Block::default() }]);
     }
 
     #[rstest]
     #[case(b"frame=many\nprogress=continue\n", "`frame=many` is not a number")]
     #[case(b"drop_frames=-1\nprogress=continue\n", "`drop_frames=-1` is not a number")]
+    #[case(b"out_time=soon\nprogress=continue\n", "`out_time=soon` is not a number")]
     #[case(b"progress=perhaps\n", "`progress=perhaps` is neither continue nor end")]
     fn a_block_that_lies_is_refused(#[case] bytes: &[u8], #[case] expected: &str) {
         let found: Vec<_> =

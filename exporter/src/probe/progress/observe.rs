@@ -1,8 +1,10 @@
 //! From block to block: is the encoder up, what does it lose, what does it write? Pure.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::block::Block;
+use super::senders::{Report, Senders};
 use crate::clock::Now;
 use crate::config::Timing;
 use crate::window::bitrate::{Bitrate, BitrateWindow, ByteSample};
@@ -29,7 +31,12 @@ impl From<Timing> for ProgressTiming {
 pub struct Encoder {
     silent_after: Duration,
     window: Duration,
+    /// Over how many video outputs it sums what it drops, where that is configured.
+    outputs: Option<u32>,
     heard: Option<Heard>,
+    /// What comes next is of another process.
+    replaced: bool,
+    senders: Senders,
     loss: LossWindow,
     bytes: BitrateWindow,
 }
@@ -44,26 +51,54 @@ struct Heard {
 impl Encoder {
     /// Never heard.
     #[must_use]
-    pub const fn new(timing: ProgressTiming) -> Self {
+    pub fn new(timing: ProgressTiming) -> Self {
         let ProgressTiming { window, silent_after, bitrate_interval, stalled_after } = timing;
         Self {
             silent_after,
             window,
+            outputs: None,
             heard: None,
+            replaced: false,
+            senders: Senders::default(),
             loss: LossWindow::new(window),
             bytes: BitrateWindow::new(window, bitrate_interval, stalled_after),
         }
     }
 
+    /// The same with a configured number of outputs.
+    #[must_use]
+    pub const fn with_outputs(mut self, outputs: Option<u32>) -> Self {
+        self.outputs = outputs;
+        self
+    }
+
+    /// Takes a report that came from somewhere; tells whether it counted.
+    pub fn observe_from(&mut self, now: Now, from: SocketAddr, block: &Block) -> Report {
+        let report = self.senders.hear(now.mono, from, block, self.silent_after);
+        match report {
+            Report::Foreign { .. } => return report,
+            Report::Successor => self.restarted(),
+            Report::Counts => {}
+        }
+        self.observe(now, block);
+        if block.ended {
+            self.senders.ended();
+        }
+        report
+    }
+
+    /// What comes next is of another process, whatever its counters say.
+    pub const fn restarted(&mut self) {
+        self.replaced = self.heard.is_some();
+    }
+
     /// Takes a report.
     pub fn observe(&mut self, now: Now, block: &Block) {
         self.heard = Some(Heard { at: now.mono, ended: block.ended });
-        // Until the first frame is out, the encoder's look-ahead fills; counting that as loss would punish every start.
-        if let (Some(frames @ 1..), Some(out_time)) = (block.frames, block.out_time) {
-            let (at, dropped, duplicated) = (now.mono, block.dropped, block.duplicated);
-            if self.loss.observe(Sample { at, frames, dropped, duplicated, out_time }) == Continuity::Restarted {
-                self.bytes.interrupt();
-            }
+        let Block { frames, dropped, duplicated, out_time, outputs, .. } = *block;
+        let sample = Sample { at: now.mono, frames, dropped, duplicated, out_time, outputs };
+        if self.loss.observe(sample, std::mem::take(&mut self.replaced)) == Continuity::Restarted {
+            self.bytes.interrupt();
         }
         if let Some(bytes) = block.total_size {
             let sender = self.loss.totals().restarts;
@@ -83,20 +118,41 @@ impl Encoder {
         self.heard.map(|heard| heard.at)
     }
 
-    /// What it lost over the window; nothing once it has been silent for a whole window.
+    /// What it lost over the window; nothing once it has been silent for a whole window. Of the present nothing is known while it is
+    /// not up.
     #[must_use]
     pub fn loss(&self, now: Now, expected_drops_ratio: f64) -> Loss {
-        let loss = self.loss.loss(now.mono, expected_drops_ratio);
+        let loss = self.loss.loss(now.mono, expected_drops_ratio, self.outputs);
         let silent = self.heard.is_none_or(|heard| now.since(heard.at) >= self.window);
-        let speed_ratio = if self.is_up(now) { loss.speed_ratio } else { 0.0 };
         let ratio = if silent { 0.0 } else { loss.ratio };
-        Loss { ratio, speed_ratio, ..loss }
+        if self.is_up(now) {
+            return Loss { ratio, ..loss };
+        }
+        Loss { ratio, expected_frames: loss.expected_frames, ..Loss::default() }
     }
 
     /// Counters across restarts.
     #[must_use]
     pub const fn totals(&self) -> Totals {
         self.loss.totals()
+    }
+
+    /// Over how many video outputs it sums what it drops.
+    #[must_use]
+    pub fn outputs(&self) -> u32 {
+        self.outputs.unwrap_or(self.loss.outputs())
+    }
+
+    /// Who sends.
+    #[must_use]
+    pub const fn senders(&self) -> &Senders {
+        &self.senders
+    }
+
+    /// How many encoders report at present; several send to one port, and one of them counts.
+    #[must_use]
+    pub fn present_senders(&self, now: Now) -> usize {
+        self.senders.present(now.mono, self.silent_after)
     }
 
     /// The bitrate that it writes.
@@ -107,61 +163,4 @@ impl Encoder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: u64) -> Now {
-        Now { mono: Duration::from_millis(millis), unix_seconds: 0.0 }
-    }
-
-    fn block(frames: u64) -> Block {
-        Block { frames: Some(frames), out_time: Some(Duration::from_millis(frames * 40)), ..Block::default() }
-    }
-
-    fn encoder() -> Encoder {
-        Encoder::new(ProgressTiming::from(Timing::default()))
-    }
-
-    #[test]
-    fn silence_is_down_and_so_is_the_end() {
-        let mut encoder = encoder();
-        assert!(!encoder.is_up(at(0)));
-        encoder.observe(at(1000), &block(25));
-        assert!(encoder.is_up(at(3999)) && !encoder.is_up(at(4000)));
-        encoder.observe(at(5000), &Block { ended: true, ..block(125) });
-        assert!(!encoder.is_up(at(5000)));
-    }
-
-    #[test]
-    fn a_look_ahead_that_fills_is_no_loss() {
-        let mut encoder = encoder();
-        // Two seconds of nothing, then frames in real time.
-        for second in 0..2 {
-            encoder.observe(at(second * 1000), &Block { frames: Some(0), ..Block::default() });
-        }
-        for second in 2..30 {
-            encoder.observe(at(second * 1000), &block((second - 2) * 25 + 1));
-        }
-        assert!(encoder.loss(at(29_000), 0.0).ratio < 1e-9);
-    }
-
-    #[test]
-    fn audio_alone_has_no_frames_and_no_loss() {
-        let mut encoder = encoder();
-        for second in 0..30 {
-            let out_time = Some(Duration::from_secs(second));
-            encoder.observe(at(second * 1000), &Block { out_time, ..Block::default() });
-        }
-        assert!(encoder.is_up(at(29_500)) && encoder.loss(at(29_500), 0.0).ratio < 1e-9);
-    }
-
-    #[test]
-    fn a_killed_encoder_does_not_look_fast_for_ever() {
-        let mut encoder = encoder();
-        for second in 0..30 {
-            encoder.observe(at(second * 1000), &block(second * 25 + 1));
-        }
-        assert!((encoder.loss(at(29_000), 0.0).speed_ratio - 1.0).abs() < 0.01);
-        assert!(encoder.loss(at(40_000), 0.0).speed_ratio.abs() < 1e-9);
-    }
-}
+mod tests;

@@ -73,6 +73,43 @@ fn polls_that_did_not_happen_are_not_a_rate() {
 }
 
 #[test]
+fn a_publisher_is_judged_by_itself_and_by_its_last_twenty_seconds() {
+    let mut window = window();
+    let swing = (0..60).scan(0, |sum, second| {
+        *sum += if second % 20 < 10 { 20_000 } else { 200_000 };
+        Some(*sum)
+    });
+    let now = feed(&mut window, 0, 1, swing);
+    let of_swing = window.bitrate(now);
+    let known = [Some(of_swing.variance_ratio), of_swing.run_ratio, of_swing.short_ratio];
+    assert!(known.iter().all(|ratio| ratio.is_some_and(|ratio| ratio > 0.6)), "{of_swing:?}");
+    let mut first_known = None;
+    for second in 0..40 {
+        let at = feed(&mut window, 61 + second, 2, [second * 100_000]);
+        let bitrate = window.bitrate(at);
+        if bitrate.run_ratio.is_some() && first_known.is_none() {
+            first_known = Some((second, bitrate));
+        }
+    }
+    let (second, bitrate) = first_known.unwrap();
+    assert!(second <= 20, "known after {second} s");
+    assert!(bitrate.run_ratio.unwrap() < 1e-9 && bitrate.short_ratio.unwrap() < 1e-9, "{bitrate:?}");
+    assert!(bitrate.variance_ratio > 0.25, "the minute holds the publisher before: {bitrate:?}");
+}
+
+#[test]
+fn one_step_leaves_the_short_window_after_twenty_seconds() {
+    let mut window = window();
+    let mut doubtful = 0;
+    for second in 0..120 {
+        let bytes = if second < 60 { second * 20_000 } else { 60 * 20_000 + (second - 60) * 200_000 };
+        let at = feed(&mut window, second, 1, [bytes]);
+        doubtful += u32::from(window.bitrate(at).short_ratio.is_some_and(|ratio| ratio > 0.5));
+    }
+    assert!((1..=20).contains(&doubtful), "{doubtful} s");
+}
+
+#[test]
 fn the_window_empties_itself() {
     let mut window = window();
     let now = feed(&mut window, 0, 1, (0..40).map(|second| second * 100_000));
@@ -103,10 +140,13 @@ proptest! {
         for (millis, bytes, sender) in steps {
             at += Duration::from_millis(millis);
             window.observe(ByteSample { at, bytes, sender });
-            let Bitrate { bytes_per_second, variance_ratio, samples } = window.bitrate(at);
+            let Bitrate { bytes_per_second, variance_ratio, samples, run_ratio, short_ratio } = window.bitrate(at);
             prop_assert!(bytes_per_second.is_finite() && bytes_per_second >= 0.0);
             prop_assert!(variance_ratio.is_finite() && variance_ratio >= 0.0);
             prop_assert!(samples <= RATES_MAX);
+            for ratio in [run_ratio, short_ratio].into_iter().flatten() {
+                prop_assert!(ratio.is_finite() && ratio >= 0.0);
+            }
         }
     }
 }
