@@ -29,7 +29,9 @@ fn at(seconds: f64) -> Now {
 
 fn view(stream: &str) -> HlsView {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
-    let Playlist::Media(media) = hls::parse(body).unwrap() else { unreachable!("a media playlist") };
+    let Playlist::Media(media) = hls::parse(body, &hls::Context::default()).unwrap() else {
+        unreachable!("a media playlist")
+    };
     let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
     for variant in &mut view.variants {
         let _ = variant.freshness.observe(at(1.0), media.newest.as_ref().unwrap(), None);
