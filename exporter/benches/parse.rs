@@ -10,7 +10,7 @@ use vvtv_exporter::probe::{hls, nginx_stat, progress};
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
     criterion.bench_function("a playlist", |bencher| {
-        bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap())
+        bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap());
     });
 }
 
