@@ -1,6 +1,7 @@
 //! Every series: the snapshot of all streams, written in the order of families.
 
 mod families;
+mod ingest;
 mod machine;
 mod table;
 
@@ -24,7 +25,7 @@ const STREAM_BYTES: usize = 4 << 10;
 pub struct Tables {
     segments: families::Segments,
     encoders: families::Encoders,
-    ingests: families::Ingests,
+    ingests: ingest::Ingests,
     bitrates: families::Bitrates,
     joins: families::Joins,
     sources: families::Sources,

@@ -55,6 +55,8 @@ struct StreamFile {
     #[serde(default)]
     nginx_stat: Option<Spanned<String>>,
     #[serde(default)]
+    nginx_stat_server: Option<Spanned<u32>>,
+    #[serde(default)]
     encoder_progress: Option<Spanned<String>>,
     #[serde(default)]
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
@@ -207,7 +209,8 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         (None, _) => None,
         (Some(at), Some(ingest)) => {
             let (app, key) = (ingest.endpoint.app.clone(), ingest.key.clone());
-            Some(StatEntry { location: location(source, at)?, app, key })
+            let (port, server) = (Some(ingest.endpoint.port), stat_server(source, file.nginx_stat_server.as_ref())?);
+            Some(StatEntry { location: location(source, at)?, app, key, port, server })
         }
         (Some(at), None) => {
             return Err(source.error(at, "nginx_stat needs `ingest`, which tells the publisher's application and name"));
@@ -233,6 +236,13 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
             .as_ref()
             .map_or(Ok(0.0), |rates| expected_drops(source, rates))?,
     })
+}
+
+fn stat_server(source: &Source<'_>, given: Option<&Spanned<u32>>) -> Result<Option<u32>, YamlError> {
+    match given {
+        Some(at) if at.value == 0 => Err(source.error(at, "the `server` blocks of the page are counted from 1")),
+        given => Ok(given.map(|at| at.value)),
+    }
 }
 
 fn expected_drops(source: &Source<'_>, rates: &Spanned<FrameRatesFile>) -> Result<f64, YamlError> {
