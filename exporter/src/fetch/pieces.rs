@@ -37,11 +37,7 @@ impl Fetcher {
         })
     }
 
-    async fn pieces(
-        &self,
-        url: &Url,
-        mut take: impl FnMut(&[u8]) -> Result<(), ProbeError>,
-    ) -> Result<(), ProbeError> {
+    async fn pieces(&self, url: &Url, mut take: impl FnMut(&[u8]) -> Result<(), ProbeError>) -> Result<(), ProbeError> {
         let manner = Manner { once: true, byte: None };
         let (_, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
             self.client.doubt(url);

@@ -6,6 +6,7 @@ use super::flag;
 use super::table::{Family, States, Table, counter, gauge};
 use crate::clock::Now;
 use crate::config::Stream;
+use crate::probe::nginx_stat::Listing;
 use crate::snapshot::{IngestState, Views, ingest_view};
 
 const INGESTS: [Family<()>; 2] = [
@@ -68,8 +69,8 @@ impl Ingests {
         }
         let Some(publisher) = views.publisher(config) else { return };
         for (kind, track) in [(&self.audio, publisher.audio()), (&self.video, publisher.video())] {
-            let flows = publisher.is_present(now);
-            let rate = track.bytes_per_second().map(|rate| if flows { rate } else { 0.0 });
+            let gone = matches!(publisher.listing(), Listing::Gone(_));
+            let rate = track.bytes_per_second().map(|rate| if gone { 0.0 } else { rate });
             self.tracks.push(labels, kind, [rate]);
         }
     }

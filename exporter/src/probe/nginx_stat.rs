@@ -27,7 +27,7 @@ pub use self::track::Track;
 use crate::clock::Now;
 use crate::config::{Location, StatEntry, Timing};
 use crate::fleet::Watched;
-use crate::health::{Health, ProbeError};
+use crate::health::Health;
 use crate::probe::{Tools, next_tick, record};
 use crate::snapshot::{self, Views};
 

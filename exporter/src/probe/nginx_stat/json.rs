@@ -108,7 +108,9 @@ enum Token<'a> {
 impl<'a> Token<'a> {
     /// The first token of a text; none where its end is still to come.
     fn first(text: &'a str, last: bool) -> Result<Option<Self>, ProbeError> {
-        let cut = |what: &str| if last { Err(malformed(format!("statistics page: {what} without an end"))) } else { Ok(None) };
+        let cut = |what: &str| {
+            if last { Err(malformed(format!("statistics page: {what} without an end"))) } else { Ok(None) }
+        };
         let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ':');
         let found = match text.chars().next() {
             None => return Ok(None),
@@ -116,7 +118,9 @@ impl<'a> Token<'a> {
             Some('[') => Self::Open(true),
             Some('}' | ']') => Self::Close,
             Some('"') => {
-                let Some(inner) = text.get(1..).and_then(|rest| rest.get(..quote(rest)?)) else { return cut("a string") };
+                let Some(inner) = text.get(1..).and_then(|rest| rest.get(..quote(rest)?)) else {
+                    return cut("a string");
+                };
                 Self::Text { inner }
             }
             Some(c) if is_between(c) => Self::Between(text.find(|c| !is_between(c)).unwrap_or(text.len())),
