@@ -195,17 +195,17 @@ pub fn ingest_view(now: Now, stream: &Stream, views: &Views) -> Option<IngestVie
     let rtmp = views.rtmp.as_ref()?;
     let told = published(now, stream, views);
     let publishing = matches!(told, IngestState::Ok | IngestState::Unknown);
-    let state = match (rtmp.health.failure(), rtmp.answer) {
+    let state = match rtmp.health.failure() {
         _ if rtmp.health.up() => match rtmp.answer {
             // Whoever publishes may do what we may not.
-            _ if views.stat.is_some() && told == IngestState::Ok => told,
+            _ if told == IngestState::Ok && has_fresh_page(now, stream, views) => told,
             Some(Answer::AuthRequired) => IngestState::AuthRequired,
             Some(Answer::Redirected) => IngestState::Redirected,
             Some(Answer::Accepted) | None => told,
         },
-        (Some(Failure::Timeout), _) => IngestState::ServerHung,
+        Some(Failure::Timeout) => IngestState::ServerHung,
         // A server that takes media and refuses us wants something of us; one that takes none may have no such application.
-        (Some(Failure::Rejected), _) if takes_media(now, stream, views) => IngestState::AuthRequired,
+        Some(Failure::Rejected) if takes_media(now, stream, views) => IngestState::AuthRequired,
         _ => IngestState::ServerDown,
     };
     Some(IngestView { state, publishing: state.is_up() && publishing })

@@ -97,11 +97,13 @@ fn take(publishers: &mut Publishers, tools: &Tools, now: Now, page: &Page) {
 fn compare(publishers: &mut Publishers, told: &mut BTreeSet<String>, now: Now, spec: &StatSpec, watched: &Watched) {
     let mut wanted: BTreeSet<&StatEntry> = BTreeSet::new();
     let mut ambiguous = BTreeSet::new();
+    let mut counted = BTreeSet::new();
     for stream in &watched.streams {
         let Some(entry) = stream.config.nginx_stat.as_ref().filter(|entry| entry.location == spec.location) else {
             continue;
         };
-        if snapshot::is_untold(now, &stream.config, &Views::of(stream), publishers.find(entry)) {
+        let untold = snapshot::is_untold(now, &stream.config, &Views::of(stream), publishers.find(entry));
+        if untold && counted.insert((&entry.app, &entry.key)) {
             publishers.untold(entry);
         }
         let several = publishers.candidates(entry).len();
