@@ -8,6 +8,7 @@ mod hostile;
 mod large;
 mod listening;
 mod nginx;
+mod nginx_workers;
 mod running;
 
 use std::net::UdpSocket;
