@@ -218,7 +218,17 @@ impl Reading {
                 self.stream = Some(StreamEntry { server, port, app, ..StreamEntry::default() });
             }
             Tag::Client => self.client = Client::default(),
-            _ => {}
+            Tag::Root
+            | Tag::Pid
+            | Tag::Uptime
+            | Tag::Port
+            | Tag::Name
+            | Tag::BytesIn
+            | Tag::AudioRate
+            | Tag::VideoRate
+            | Tag::Id
+            | Tag::Publishing
+            | Tag::Other => {}
         }
         self.path.push(tag);
         self.text.clear();
