@@ -78,7 +78,7 @@ pub enum Location {
 }
 
 /// A publisher's place on a statistics page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StatEntry {
     /// The page.
     pub location: Location,
@@ -86,6 +86,10 @@ pub struct StatEntry {
     pub app: String,
     /// Stream name within it.
     pub key: String,
+    /// The port that it is published to, which tells the `server` block where the page has ports.
+    pub port: Option<u16>,
+    /// Which `server` block of the page, from 1; none where the page has one, or its ports tell.
+    pub server: Option<u32>,
 }
 
 /// Where progress blocks come from.

@@ -4,6 +4,7 @@ mod client;
 mod coding;
 mod headers;
 mod names;
+mod pieces;
 mod room;
 mod segment;
 mod shown;

@@ -159,7 +159,10 @@ impl Fleet {
         let tools = self.tools.clone();
         let publishers = Publishers::new(StatTiming::from(spec.timing));
         let empty = StatView { health: Health::default(), publishers };
-        self.stat.get_or_start(spec, empty, |spec, view, stop| tokio::spawn(nginx_stat::run(spec, tools, view, stop)))
+        let watched = self.watched.subscribe();
+        self.stat.get_or_start(spec, empty, |spec, view, stop| {
+            tokio::spawn(nginx_stat::run(spec, tools, watched, view, stop))
+        })
     }
 
     fn watch_stream(&mut self, stream: &Arc<Stream>) -> WatchedStream {

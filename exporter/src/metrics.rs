@@ -3,6 +3,7 @@
 mod bitrate;
 mod encoder;
 mod families;
+mod ingest;
 mod machine;
 mod table;
 mod thresholds;
@@ -27,7 +28,7 @@ const STREAM_BYTES: usize = 4 << 10;
 pub struct Tables {
     segments: families::Segments,
     encoders: encoder::Encoders,
-    ingests: families::Ingests,
+    ingests: ingest::Ingests,
     bitrates: bitrate::Bitrates,
     joins: families::Joins,
     minima: thresholds::Minima,

@@ -7,10 +7,10 @@ use crate::config::Stream;
 use crate::fleet::WatchedStream;
 use crate::health::{Failure, Health};
 use crate::probe::hls::HlsView;
-use crate::probe::nginx_stat::{Publisher, StatView};
+use crate::probe::nginx_stat::{Listing, Publisher, StatView};
 use crate::probe::progress::ProgressView;
 use crate::probe::queue::QueueView;
-use crate::probe::rtmp::RtmpView;
+use crate::probe::rtmp::{Answer, RtmpView};
 
 /// The views of one stream's sources at one moment.
 #[derive(Clone, Debug)]
@@ -53,8 +53,7 @@ impl Views {
     /// The stream's publisher on the statistics page.
     #[must_use]
     pub fn publisher(&self, stream: &Stream) -> Option<&Publisher> {
-        let entry = stream.nginx_stat.as_ref()?;
-        self.stat.as_ref()?.publishers.get(&entry.app, &entry.key)
+        self.stat.as_ref()?.publishers.find(stream.nginx_stat.as_ref()?)
     }
 }
 
@@ -178,30 +177,113 @@ impl Stage {
     }
 }
 
+/// How the ingest of a stream is, and whether media goes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IngestView {
+    /// The state.
+    pub state: IngestState,
+    /// A publisher's bytes advance, or, where no page can tell, segments come out.
+    pub publishing: bool,
+}
+
 /// How the ingest of a stream is; none where it is not configured.
 ///
-/// A page that does not come says nothing about the publisher. Then the playlist decides: media that comes out went in.
+/// A page that does not come says nothing about the publisher, and one of a worker that does not have it neither. Then the playlist
+/// decides: media that comes out went in.
 #[must_use]
-pub fn ingest_state(now: Now, stream: &Stream, views: &Views) -> Option<IngestState> {
+pub fn ingest_view(now: Now, stream: &Stream, views: &Views) -> Option<IngestView> {
     let rtmp = views.rtmp.as_ref()?;
-    if !rtmp.health.up() {
-        let hung = rtmp.health.failure() == Some(Failure::Timeout);
-        return Some(if hung { IngestState::ServerHung } else { IngestState::ServerDown });
+    let told = published(now, stream, views);
+    let publishing = matches!(told, IngestState::Ok | IngestState::Unknown);
+    let state = match rtmp.health.failure() {
+        _ if rtmp.health.up() => match rtmp.answer {
+            // Whoever publishes may do what we may not.
+            _ if told == IngestState::Ok && has_fresh_page(now, stream, views) => told,
+            Some(Answer::AuthRequired) => IngestState::AuthRequired,
+            Some(Answer::Redirected) => IngestState::Redirected,
+            Some(Answer::Accepted) | None => told,
+        },
+        Some(Failure::Timeout) => IngestState::ServerHung,
+        // A server that takes media and refuses us wants something of us; one that takes none may have no such application.
+        Some(Failure::Rejected) if takes_media(now, stream, views) => IngestState::AuthRequired,
+        _ => IngestState::ServerDown,
+    };
+    Some(IngestView { state, publishing: state.is_up() && publishing })
+}
+
+/// What the page says of the publisher, or what the playlist says for it: `Ok`, `Stalled`, `NoPublisher` or `Unknown`.
+fn published(now: Now, stream: &Stream, views: &Views) -> IngestState {
+    if views.stat.is_none() {
+        return IngestState::Ok;
     }
-    let Some(stat) = &views.stat else { return Some(IngestState::Ok) };
+    let publisher = views.publisher(stream);
+    if !has_fresh_page(now, stream, views) {
+        let last_page = publisher.is_some_and(|publisher| publisher.is_advancing(now, stream.timing.stalled_after));
+        let goes_on = if views.hls.is_some() { segments_flow(now, stream, views) } else { last_page };
+        return if goes_on { IngestState::Ok } else { IngestState::NoPublisher };
+    }
+    match publisher {
+        Some(publisher) if publisher.is_advancing(now, stream.timing.stalled_after) => IngestState::Ok,
+        Some(publisher) if publisher.is_present(now) => IngestState::Stalled,
+        publisher if is_untold(now, stream, views, publisher) => IngestState::Unknown,
+        Some(_) | None => IngestState::NoPublisher,
+    }
+}
+
+fn has_fresh_page(now: Now, stream: &Stream, views: &Views) -> bool {
     let timing = stream.timing;
     let patience = timing.interval + timing.timeout + timing.stalled_after;
-    let fresh = stat.health.last_success.is_some_and(|at| now.since(at.mono) <= patience);
-    if !fresh {
-        let flows =
-            worst_age_seconds(now, stream, views).is_some_and(|age| age < stream.thresholds.segment_age_seconds);
-        return Some(if flows { IngestState::Ok } else { IngestState::NoPublisher });
+    let last = views.stat.as_ref().and_then(|stat| stat.health.last_success);
+    last.is_some_and(|at| now.since(at.mono) <= patience)
+}
+
+/// Whether anything shows that the server takes the stream's media.
+fn takes_media(now: Now, stream: &Stream, views: &Views) -> bool {
+    let listed = has_fresh_page(now, stream, views)
+        && views.publisher(stream).is_some_and(|publisher| publisher.is_present(now));
+    listed || segments_flow(now, stream, views)
+}
+
+/// Whether the last page cannot tell of the publisher, because segments flow without it: another worker answered, or the stream
+/// comes by another way. One that its own worker let go is gone, until segments come that it cannot have sent.
+#[must_use]
+pub fn is_untold(now: Now, stream: &Stream, views: &Views, publisher: Option<&Publisher>) -> bool {
+    if publisher.is_some_and(|publisher| publisher.is_present(now)) || !segments_flow(now, stream, views) {
+        return false;
     }
-    Some(match views.publisher(stream) {
-        Some(publisher) if publisher.is_advancing(timing.stalled_after) => IngestState::Ok,
-        Some(publisher) if publisher.is_listed() => IngestState::Stalled,
-        Some(_) | None => IngestState::NoPublisher,
-    })
+    let Some(Listing::Gone(at)) = publisher.map(Publisher::listing) else { return true };
+    let newest = newest_segment(now, stream, views).map_or(0.0, |segment| segment.age_seconds);
+    now.since(at).as_secs_f64() - newest > flow_seconds(stream, None)
+}
+
+/// The freshest variant that counts.
+#[derive(Clone, Copy, Debug)]
+struct NewestSegment {
+    age_seconds: f64,
+    target_seconds: Option<f64>,
+}
+
+fn newest_segment(now: Now, stream: &Stream, views: &Views) -> Option<NewestSegment> {
+    // A variant of which nothing was read yet is as old as our look at it, which says nothing.
+    let counted = stream.counting.of(&views.hls.as_ref()?.variants).filter(|(_, counts)| *counts);
+    let read = counted.map(|(variant, _)| variant).filter(|variant| variant.listed.segments > 0);
+    let segments = read.map(|variant| NewestSegment {
+        age_seconds: variant.age(now, stream.expect).as_secs_f64(),
+        target_seconds: variant.listed.target_duration_seconds.map(|seconds| seconds as f64),
+    });
+    segments.min_by(|one, other| one.age_seconds.total_cmp(&other.age_seconds))
+}
+
+/// Whether new segments come: the freshest variant is younger than two target durations and 2 s, and than the threshold.
+#[must_use]
+pub fn segments_flow(now: Now, stream: &Stream, views: &Views) -> bool {
+    newest_segment(now, stream, views)
+        .is_some_and(|segment| segment.age_seconds < flow_seconds(stream, segment.target_seconds))
+}
+
+fn flow_seconds(stream: &Stream, target_seconds: Option<f64>) -> f64 {
+    let threshold = stream.thresholds.segment_age_seconds;
+    target_seconds.map_or(threshold, |target| threshold.min(2.0 * target + 2.0))
 }
 
 /// The age of the worst variant; none where no playlist is configured.
@@ -214,18 +296,18 @@ pub fn worst_age_seconds(now: Now, stream: &Stream, views: &Views) -> Option<f64
 /// The first broken link of a stream.
 #[must_use]
 pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
-    let ingest = ingest_state(now, stream, views);
     let encoder = views.progress.as_ref().map(|view| &view.encoder);
-    match ingest {
-        Some(IngestState::ServerDown | IngestState::ServerHung) => return Stage::Ingest,
-        Some(IngestState::NoPublisher | IngestState::Stalled) => {
-            // An encoder that goes on reporting after its last byte arrived sends, and the bytes are lost on the way.
-            let heard = encoder.filter(|encoder| encoder.is_up(now)).and_then(|encoder| encoder.last_heard());
-            let arrived = views.publisher(stream).map(Publisher::last_advance).unwrap_or_default();
-            let sends = heard.is_some_and(|heard| heard.saturating_sub(arrived) > stream.timing.stalled_after);
-            return if sends { Stage::Ingest } else { Stage::Encoder };
-        }
-        Some(IngestState::Ok | IngestState::AuthRequired | IngestState::Redirected | IngestState::Unknown) | None => {}
+    let ingest = ingest_view(now, stream, views);
+    if ingest.is_some_and(|ingest| !ingest.state.is_up()) {
+        return Stage::Ingest;
+    }
+    let publisher = views.publisher(stream);
+    if ingest.is_some_and(|ingest| !ingest.publishing) {
+        // An encoder that goes on reporting after its last byte arrived sends, and the bytes are lost on the way.
+        let heard = encoder.filter(|encoder| encoder.is_up(now)).and_then(|encoder| encoder.last_heard());
+        let arrived = publisher.map(Publisher::last_advance).unwrap_or_default();
+        let sends = heard.is_some_and(|heard| heard.saturating_sub(arrived) > stream.timing.stalled_after);
+        return if sends { Stage::Ingest } else { Stage::Encoder };
     }
     if encoder.is_some_and(|encoder| {
         encoder.loss(now, stream.expected_drops_ratio).ratio > stream.thresholds.encoder_drops_ratio
@@ -236,6 +318,10 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
     let mut counted = stream.counting.of(&hls.variants).filter(|(_, counts)| *counts);
     let failure = hls.failure.or_else(|| counted.find_map(|(variant, _)| variant.failure));
     let old = worst_age_seconds(now, stream, views).is_some_and(|age| age > stream.thresholds.segment_age_seconds);
+    // Without one of its tracks a stream is not cut into segments, though bytes arrive.
+    if old && publisher.is_some_and(|publisher| publisher.audio().is_dead() || publisher.video().is_dead()) {
+        return Stage::Encoder;
+    }
     match failure {
         Some(Failure::Missing | Failure::Empty) if old => Stage::Packager,
         Some(Failure::Missing | Failure::Empty) => Stage::None,

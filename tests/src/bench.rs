@@ -16,9 +16,10 @@ use crate::scene;
 use crate::wait::{Seen, wait_for};
 
 /// Faults with the runbook that answers them. A queue that is low or whose films are gone raises no alert by itself: the slate plays.
-const FAULTS: [(Fault, &str); 7] = [
+const FAULTS: [(Fault, &str); 8] = [
     (Fault::EncoderKilled, "segment-age"),
     (Fault::EncoderFrozen, "segment-age"),
+    (Fault::AudioGone, "segment-age"),
     (Fault::NginxDown, "ingest-down"),
     (Fault::NginxHung, "ingest-down"),
     (Fault::DiskFull, "segment-age"),
@@ -70,8 +71,9 @@ async fn measure(fault: Fault, runbook: &str) -> anyhow::Result<Row> {
     let lab = scene::settings().start().await?;
     let before = Timestamp::now();
     fault.cause(lab.site())?;
-    // An overload is sought for a while, and counts from when it was found; anything else is there at once.
-    let began = if fault == Fault::EncoderOverload { Timestamp::now() } else { before };
+    // What takes a while to come counts from when it is there.
+    let slow = matches!(fault, Fault::EncoderOverload | Fault::AudioGone);
+    let began = if slow { Timestamp::now() } else { before };
     let incident = wait_for("the end of the incident", OVER_WITHIN, || async {
         match over(&lab, runbook).await {
             Ok(Some(incident)) => Seen::Yes(incident),

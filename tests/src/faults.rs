@@ -1,10 +1,12 @@
 //! Harm done to a running stack on purpose, and how each harm is taken back. Processes are found by their ids, never by name.
 
+pub mod audio;
 pub mod disk;
 mod overload;
 mod programme;
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -21,6 +23,8 @@ pub enum Fault {
     EncoderFrozen,
     /// The encoder is killed (KILL): the publisher is gone at once. Wants a new encoder.
     EncoderKilled,
+    /// The encoder's sound ends while its picture goes on: no segment is cut. Takes half a minute. Wants a new encoder.
+    AudioGone,
     /// NGINX ends: RTMP and HLS refuse connections. Wants NGINX started.
     NginxDown,
     /// NGINX's worker stops (SIGSTOP): connections are accepted, nothing is answered. Wants NGINX killed and started.
@@ -64,6 +68,7 @@ impl Fault {
         match self {
             Self::EncoderFrozen => send(SIGSTOP, site.encoder()?, "the encoder"),
             Self::EncoderKilled => send(SIGKILL, site.encoder()?, "the encoder"),
+            Self::AudioGone => audio::cause(site),
             Self::NginxDown => send(SIGTERM, site.nginx_master()?, "NGINX's master"),
             Self::NginxHung => send(SIGSTOP, site.nginx_worker()?, "NGINX's worker"),
             Self::EncoderOverload => overload::cause(site),
@@ -84,6 +89,7 @@ impl Fault {
             Self::EncoderKilled => {
                 bail!("a killed encoder cannot be revived: vvtvctl streaming restart-encoder starts a new one")
             }
+            Self::AudioGone => audio::undo(site),
             Self::NginxDown => {
                 let mut command = site.command(&site.root.join("bin/restart-nginx"))?;
                 let output = command.arg(site.root.join("configs/nginx/rtmp.conf")).output().context("start NGINX")?;
@@ -99,6 +105,14 @@ impl Fault {
             Self::DiskFull => disk::undo(site),
             Self::InputGone => programme::unhide(site),
         }
+    }
+}
+
+/// Lets time pass: what has to be measured, or to come, takes some.
+fn pass(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
     }
 }
 
@@ -160,6 +174,7 @@ mod tests {
         insta::assert_snapshot!(list(), @"
         encoder-frozen   The encoder stops where it is (SIGSTOP): its connection stays, no byte comes. Wants a restart of the encoder
         encoder-killed   The encoder is killed (KILL): the publisher is gone at once. Wants a new encoder
+        audio-gone       The encoder's sound ends while its picture goes on: no segment is cut. Takes half a minute. Wants a new encoder
         nginx-down       NGINX ends: RTMP and HLS refuse connections. Wants NGINX started
         nginx-hung       NGINX's worker stops (SIGSTOP): connections are accepted, nothing is answered. Wants NGINX killed and started
         encoder-overload The encoder's preset is too slow for two CPUs: it loses frames. Takes up to a minute. Wants a lighter preset

@@ -13,6 +13,7 @@ use crate::ask::Ask;
 use crate::config::{self, Edit};
 use crate::content;
 use crate::family;
+use crate::faults::audio;
 use crate::pager::Pager;
 use crate::ports::Ports;
 use crate::programs;
@@ -152,6 +153,7 @@ impl Lab {
         let edits = site_edits(&site, &pager).into_iter().chain(settings.edits).collect::<Vec<_>>();
         config::write_all(&site.root, &ports, &edits)?;
         write_secrets(&site.root)?;
+        audio::install(&site.root)?;
         site.save()?;
         let guard = start_guard(&site)?;
         let ask = Ask::new(&site)?;
@@ -393,6 +395,7 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
     // No service manager here: NGINX is restarted by the script that is shipped for such machines.
     let at = |path: &str| site.root.join(path).display().to_string();
     let restart = json!([at("bin/restart-nginx"), at("configs/nginx/rtmp.conf")]);
+    edits.push(Edit::set("configs/playout.yml", "/ffmpeg", json!(audio::script(&site.root))));
     edits.push(Edit::set("configs/remediator.yml", "/variables/restart_nginx", restart));
     edits.push(Edit::set("configs/remediator.yml", "/channels/pagerduty/pagerduty/url", json!(enqueue)));
     edits

@@ -5,8 +5,8 @@ use serde_json::Value;
 use vvtv_tests::ask::Incident;
 use vvtv_tests::config::Edit;
 use vvtv_tests::faults::Fault;
-use vvtv_tests::scene::{Scene, nobody_was_called, settings};
-use vvtv_tests::{Lab, Part};
+use vvtv_tests::scene::{REPAIRED_WITHIN, Scene, nobody_was_called, settings};
+use vvtv_tests::{Lab, Part, Seen, wait_for};
 
 /// The encoder was restarted once, by this incident, and NGINX was left alone.
 fn repaired_once(lab: &Lab, scene: &Scene<'_>, incident: &Incident, was: &str) -> anyhow::Result<()> {
@@ -54,6 +54,26 @@ async fn a_killed_encoder_is_repaired() -> anyhow::Result<()> {
     scene.healthy().await?;
     let incident = scene.closed("segment-age").await?;
     repaired_once(&lab, &scene, &incident, "killed")
+}
+
+#[tokio::test]
+async fn an_encoder_whose_sound_dies_is_named_and_restarted() -> anyhow::Result<()> {
+    let lab = settings().start().await?;
+    let scene = Scene::begin(&lab, Fault::AudioGone)?;
+    let named =
+        r#"max(vvtv_fault_stage{stream="main",stage="encoder"}) * on () min(vvtv_ingest_publishing{stream="main"})"#;
+    wait_for("the encoder to be named while its bytes arrive", REPAIRED_WITHIN, || async {
+        match lab.ask().value(named).await {
+            Ok(Some(1.0)) => Seen::Yes(()),
+            other => Seen::NotYet(format!("{other:?}")),
+        }
+    })
+    .await?;
+    scene.healthy_again().await?;
+    let incident = scene.closed("segment-age").await?;
+    assert_eq!(incident.step("restart_silent_encoder")?, ("ok", 1));
+    assert_eq!(lab.site().nginx_master()?.pid, scene.nginx_before(), "NGINX was restarted");
+    nobody_was_called(&lab)
 }
 
 #[tokio::test]

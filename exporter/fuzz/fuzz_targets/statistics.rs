@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
-use vvtv_exporter::config::Timing;
+use vvtv_exporter::config::{Location, StatEntry, Timing};
 use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming, parse};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,7 +16,14 @@ fuzz_target!(|bytes: &[u8]| {
         let now = Now { mono: Duration::from_secs(second * 2), unix_seconds: 1e9 };
         publishers.observe(now, &page);
         for entry in &page.streams {
-            if let Some(publisher) = publishers.get(&entry.app, &entry.name) {
+            let wanted = StatEntry {
+                location: Location::File("stat.xml".into()),
+                app: entry.app.clone(),
+                key: entry.name.clone(),
+                port: entry.port,
+                server: Some(entry.server),
+            };
+            if let Some(publisher) = publishers.find(&wanted) {
                 let bitrate = publisher.bitrate(now);
                 assert!(bitrate.bytes_per_second.is_finite() && bitrate.bytes_per_second >= 0.0);
                 assert!(bitrate.variance_ratio.is_finite() && bitrate.variance_ratio >= 0.0);

@@ -58,6 +58,8 @@ struct StreamFile {
     #[serde(default)]
     nginx_stat: Option<Spanned<String>>,
     #[serde(default)]
+    nginx_stat_server: Option<Spanned<u32>>,
+    #[serde(default)]
     encoder_progress: Option<Spanned<String>>,
     #[serde(default)]
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
@@ -233,7 +235,8 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         (None, _) => None,
         (Some(at), Some(ingest)) => {
             let (app, key) = (ingest.endpoint.app.clone(), ingest.key.clone());
-            Some(StatEntry { location: location(source, at)?, app, key })
+            let (port, server) = (Some(ingest.endpoint.port), stat_server(source, file.nginx_stat_server.as_ref())?);
+            Some(StatEntry { location: location(source, at)?, app, key, port, server })
         }
         (Some(at), None) => {
             return Err(source.error(at, "nginx_stat needs `ingest`, which tells the publisher's application and name"));
@@ -268,6 +271,13 @@ fn encoder_outputs(source: &Source<'_>, at: &Spanned<u32>) -> Result<u32, YamlEr
         Ok(at.value)
     } else {
         Err(source.error(at, "between 1 and 100 video outputs are needed"))
+    }
+}
+
+fn stat_server(source: &Source<'_>, given: Option<&Spanned<u32>>) -> Result<Option<u32>, YamlError> {
+    match given {
+        Some(at) if at.value == 0 => Err(source.error(at, "the `server` blocks of the page are counted from 1")),
+        given => Ok(given.map(|at| at.value)),
     }
 }
 

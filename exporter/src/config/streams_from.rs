@@ -67,6 +67,7 @@ impl StreamsFrom {
             return None;
         }
         let endpoint = RtmpEndpoint { app: fill(&self.endpoint.app, app, key), ..self.endpoint.clone() };
+        let port = Some(endpoint.port);
         let playlist = self.playlist.as_ref().map(|template| fill(template, &encoded(app), &encoded(key)));
         let playlist = playlist.map(|address| match address.parse() {
             Ok(url) if address.contains("://") => Some(Location::Http(url)),
@@ -76,7 +77,13 @@ impl StreamsFrom {
             name,
             playlist: playlist.flatten(),
             ingest: Some(Ingest { endpoint, key: key.to_owned() }),
-            nginx_stat: Some(StatEntry { location: self.location.clone(), app: app.to_owned(), key: key.to_owned() }),
+            nginx_stat: Some(StatEntry {
+                location: self.location.clone(),
+                app: app.to_owned(),
+                key: key.to_owned(),
+                port,
+                server: None,
+            }),
             progress: None,
             queue: None,
             thresholds: self.thresholds,

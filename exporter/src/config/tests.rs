@@ -26,6 +26,8 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
             location: Location::Http("http://localhost:8080/stat".parse().unwrap()),
             app: "live".to_owned(),
             key: "main".to_owned(),
+            port: Some(1935),
+            server: None,
         }),
         progress: Some(ProgressSource::Udp("127.0.0.1:10050".parse().unwrap())),
         queue: Some(PathBuf::from("/vvtv/data/queue.sqlite")),
@@ -71,7 +73,7 @@ fn files_and_conversions() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     insta::assert_snapshot!(error("streams:\n  - name: main\n    playlst: http://a/b.m3u8\n"), @"
-    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, encoder_progress, encoder_frame_rates, encoder_outputs, expect, count, ignore, queue, thresholds
+    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, nginx_stat_server, encoder_progress, encoder_frame_rates, encoder_outputs, expect, count, ignore, queue, thresholds
       |
     1 | streams:
     2 |   - name: main

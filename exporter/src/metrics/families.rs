@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::config::{Location, Stream};
 use crate::health::{Failure, Health};
 use crate::probe::hls::VariantView;
-use crate::snapshot::{IngestState, Source, Stage, Views, fault_stage, ingest_state};
+use crate::snapshot::{Source, Stage, Views, fault_stage};
 
 /// A variant as it is written.
 struct Variant<'a> {
@@ -139,45 +139,6 @@ impl Segments {
         self.uncounted.write(out, &UNCOUNTED);
         self.unwatched.write(out, &UNWATCHED);
         self.violations.write(out, &VIOLATIONS);
-    }
-}
-
-const INGESTS: [Family<()>; 2] = [
-    gauge("vvtv_ingest_up", "1 if the RTMP server answers the handshake and connect to the application in time.", ()),
-    gauge("vvtv_ingest_publishing", "1 if the server lists a publisher and its bytes advance.", ()),
-];
-
-const MISMATCHES: [Family<()>; 1] = [counter(
-    "vvtv_stat_worker_mismatches_total",
-    "Statistics pages of another worker process, which could not tell of the publisher.",
-    (),
-)];
-
-/// Ingests.
-#[derive(Default)]
-pub(super) struct Ingests {
-    ups: Table<2>,
-    states: States<IngestState>,
-    mismatches: Table<1>,
-}
-
-impl Ingests {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        if let Some(state) = ingest_state(now, config, views) {
-            let publishing = views.stat.is_some().then(|| flag(state == IngestState::Ok));
-            self.ups.push(labels, &Labels::NONE, [Some(flag(state.is_up())), publishing]);
-            self.states.push(labels, state);
-        }
-        if let Some(stat) = &views.stat {
-            self.mismatches.push(labels, &Labels::NONE, [Some(stat.publishers.worker_mismatches() as f64)]);
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut Exposition) {
-        self.ups.write(out, &INGESTS);
-        let possible = IngestState::ALL.map(|state| (state, Labels::new(&[("state", state.label())])));
-        self.states.write(out, "vvtv_ingest_state", "1 for the state that the ingest is in.", &possible);
-        self.mismatches.write(out, &MISMATCHES);
     }
 }
 

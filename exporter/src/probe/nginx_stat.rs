@@ -1,19 +1,35 @@
 //! nginx-rtmp's statistics page: who publishes, and do the bytes advance? One fetch serves every stream of the server.
+//!
+//! Each page comes over a connection of its own: of several workers behind one port not always the same one shall answer.
 
+mod json;
+mod names;
 mod observe;
 mod page;
+mod publisher;
+#[cfg(test)]
+mod tests;
+mod text;
+mod track;
+mod xml;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-pub use self::observe::{Publisher, Publishers, StatTiming, StreamKey};
-pub use self::page::{Page, StreamEntry, parse};
+pub use self::observe::{Publishers, StatTiming};
+pub use self::page::{Page, PageReader, StreamEntry, parse};
+pub use self::publisher::{Listing, Publisher, StreamKey};
+pub use self::track::Track;
 use crate::clock::Now;
-use crate::config::{Location, Timing};
-use crate::health::{Health, ProbeError};
+use crate::config::{Location, StatEntry, Timing};
+use crate::fleet::Watched;
+use crate::health::Health;
 use crate::probe::{Tools, next_tick, record};
+use crate::snapshot::{self, Views};
 
 /// What is polled: one page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,18 +49,31 @@ pub struct StatView {
     pub publishers: Publishers,
 }
 
-/// Polls until stopped.
-pub async fn run(spec: StatSpec, tools: Tools, view: watch::Sender<Arc<StatView>>, stop: CancellationToken) {
+/// Polls until stopped. `watched` has the streams whose segments show what a page cannot tell.
+pub async fn run(
+    spec: StatSpec,
+    tools: Tools,
+    watched: watch::Receiver<Arc<Watched>>,
+    view: watch::Sender<Arc<StatView>>,
+    stop: CancellationToken,
+) {
     let mut health = Health::default();
     let mut publishers = Publishers::new(StatTiming::from(spec.timing));
+    let mut told = BTreeSet::new();
     let mut ticks = tools.pace.every(spec.timing.interval);
     let who = crate::fetch::shown(&spec.location);
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
-        let fetch = tools.fetcher.get(&spec.location, spec.timing.timeout);
+        let mut reader = PageReader::default();
+        let fetch = tools.fetcher.get_pieces(&spec.location, spec.timing.timeout, |piece| reader.feed(piece));
         let Some(fetched) = stop.run_until_cancelled(fetch).await else { return };
         let ended = tools.clock.now();
-        let outcome = fetched.and_then(|document| take(&mut publishers, &tools, ended, &document.body));
+        let page = fetched.and_then(|()| reader.finish());
+        let outcome = page.map(|page| {
+            take(&mut publishers, &tools, ended, &page);
+            let watched = Arc::clone(&watched.borrow());
+            compare(&mut publishers, &mut told, ended, &spec, &watched);
+        });
         if let Err(error) = &outcome {
             tools.recorder.record(&who, "nginx_stat", ended, &error.to_string());
         }
@@ -56,12 +85,38 @@ pub async fn run(spec: StatSpec, tools: Tools, view: watch::Sender<Arc<StatView>
     }
 }
 
-fn take(publishers: &mut Publishers, tools: &Tools, now: Now, body: &[u8]) -> Result<(), ProbeError> {
-    let page = parse(body)?;
+fn take(publishers: &mut Publishers, tools: &Tools, now: Now, page: &Page) {
     for entry in page.streams.iter().filter(|entry| entry.publishing) {
         let key = format!("{}/{}", entry.app, entry.name);
         tools.recorder.record(&key, "nginx_stat", now, &format!("{entry:?}"));
     }
-    publishers.observe(now, &page);
-    Ok(())
+    publishers.observe(now, page);
+}
+
+/// Counts what the page could not tell of streams whose segments flow, and says once which streams have several publishers.
+fn compare(publishers: &mut Publishers, told: &mut BTreeSet<String>, now: Now, spec: &StatSpec, watched: &Watched) {
+    let mut wanted: BTreeSet<&StatEntry> = BTreeSet::new();
+    let mut ambiguous = BTreeSet::new();
+    let mut counted = BTreeSet::new();
+    for stream in &watched.streams {
+        let Some(entry) = stream.config.nginx_stat.as_ref().filter(|entry| entry.location == spec.location) else {
+            continue;
+        };
+        let untold = snapshot::is_untold(now, &stream.config, &Views::of(stream), publishers.find(entry));
+        if untold && counted.insert((&entry.app, &entry.key)) {
+            publishers.untold(entry);
+        }
+        let several = publishers.candidates(entry).len();
+        if several > 1 {
+            let name = &stream.config.name;
+            if !told.contains(name) {
+                let advice = "give nginx_stat_server: the number of its server block";
+                warn!(stream = %name, publishers = several, advice, "several publishers may be this stream's: the worst counts");
+            }
+            let _: bool = ambiguous.insert(name.clone());
+        }
+        let _: bool = wanted.insert(entry);
+    }
+    publishers.keep_counts(&wanted);
+    *told = ambiguous;
 }

@@ -8,6 +8,7 @@ use crate::health::ProbeError;
 use crate::probe::hls::{Identity, Sight};
 use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
 use crate::probe::progress::{Block, Encoder, ProgressTiming};
+use crate::probe::rtmp::Answer;
 use crate::state::Remembered;
 use rstest::rstest;
 
@@ -38,6 +39,11 @@ struct Chain {
     segments_until: u64,
     hls: Result<(), Failure>,
     dropped_of_25: u64,
+    answer: Answer,
+    /// From when on another worker answers, which does not list the publisher, and how old it is then.
+    other_worker: Option<(u64, u64)>,
+    /// From when on no sound comes.
+    silent_from: u64,
 }
 
 impl Default for Chain {
@@ -51,6 +57,9 @@ impl Default for Chain {
             segments_until: 115,
             hls: Ok(()),
             dropped_of_25: 0,
+            answer: Answer::Accepted,
+            other_worker: None,
+            silent_from: 200,
         }
     }
 }
@@ -75,9 +84,21 @@ impl Chain {
                 bytes_in: second.min(self.bytes_until) * 1000,
                 publishing: true,
                 client_id: Some(1),
+                server: 1,
+                audio_bits_per_second: Some(if second < self.silent_from { 120_000 } else { 0 }),
+                video_bits_per_second: Some(1_000_000),
+                ..StreamEntry::default()
             };
-            let streams = if advancing || self.listed_after { vec![entry] } else { Vec::new() };
-            publishers.observe(at(second), &Page { pid: Some(1), uptime_seconds: Some(second), streams });
+            let page = match self.other_worker {
+                Some((from, age)) if second >= from => {
+                    Page { pid: Some(2), uptime_seconds: Some(second - from + age), streams: Vec::new() }
+                }
+                Some(_) | None => {
+                    let streams = if advancing || self.listed_after { vec![entry] } else { Vec::new() };
+                    Page { pid: Some(1), uptime_seconds: Some(second), streams }
+                }
+            };
+            publishers.observe(at(second), &page);
         }
         let mut stat = health(at(pages), Ok(()));
         if let Err(reason) = self.stat {
@@ -89,12 +110,14 @@ impl Chain {
             let (target_duration, window) = (Some(Duration::from_secs(2)), Duration::from_secs(60));
             let sight = Sight { newest: &newest, first: 1, segments: 1, age: None, target_duration, window };
             let _ = variant.freshness.observe(at(self.segments_until), &sight);
+            variant.listed.segments = 6;
+            variant.listed.target_duration_seconds = Some(2);
         }
         hls.health = health(at(115), self.hls);
         hls.failure = self.hls.err();
         Views {
             hls: Some(Arc::new(hls)),
-            rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp), answer: None })),
+            rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp), answer: Some(self.answer) })),
             stat: Some(Arc::new(StatView { health: stat, publishers })),
             progress: Some(Arc::new(ProgressView { health: Health::default(), encoder })),
             queue: None,
@@ -112,14 +135,59 @@ impl Chain {
 #[case::encoder_loses_frames(Chain { dropped_of_25: 1, ..Chain::default() }, IngestState::Ok, Stage::Encoder)]
 #[case::the_way_between_is_cut(Chain { bytes_until: 100, ..Chain::default() }, IngestState::Stalled, Stage::Ingest)]
 #[case::second_publisher_is_refused(
-    Chain { bytes_until: 100, listed_after: false, ..Chain::default() }, IngestState::NoPublisher, Stage::Ingest)]
+    Chain { bytes_until: 100, listed_after: false, segments_until: 100, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Ingest)]
 #[case::server_stopped(
     Chain { rtmp: Err(Failure::Refused), stat: Err(Failure::Refused), encoder_reports_until: 100, ..Chain::default() },
     IngestState::ServerDown, Stage::Ingest)]
 #[case::server_hung_while_the_encoder_looks_perfect(
     Chain { rtmp: Err(Failure::Timeout), stat: Err(Failure::Timeout), segments_until: 100, ..Chain::default() },
     IngestState::ServerHung, Stage::Ingest)]
-#[case::unknown_application(Chain { rtmp: Err(Failure::Rejected), ..Chain::default() }, IngestState::ServerDown, Stage::Ingest)]
+#[case::unknown_application(
+    Chain {
+        rtmp: Err(Failure::Rejected), segments_until: 100, bytes_until: 100, listed_after: false, ..Chain::default()
+    },
+    IngestState::ServerDown, Stage::Ingest)]
+#[case::a_hook_refuses_us_and_not_the_publisher(
+    Chain { rtmp: Err(Failure::Rejected), ..Chain::default() }, IngestState::AuthRequired, Stage::None)]
+#[case::a_hook_refuses_us_and_the_publisher_is_frozen(
+    Chain {
+        rtmp: Err(Failure::Rejected), bytes_until: 100, segments_until: 100, encoder_reports_until: 100, ..Chain::default()
+    },
+    IngestState::AuthRequired, Stage::Encoder)]
+#[case::a_password_is_wanted_of_us_and_the_publisher_has_it(
+    Chain { answer: Answer::AuthRequired, ..Chain::default() }, IngestState::Ok, Stage::None)]
+#[case::a_password_is_wanted_and_nobody_publishes(
+    Chain {
+        answer: Answer::AuthRequired, bytes_until: 100, listed_after: false, encoder_reports_until: 100,
+        segments_until: 100, ..Chain::default()
+    },
+    IngestState::AuthRequired, Stage::Encoder)]
+#[case::redirected_while_segments_flow(
+    Chain { answer: Answer::Redirected, stat: Err(Failure::Refused), ..Chain::default() },
+    IngestState::Redirected, Stage::None)]
+#[case::another_worker_answers_since_a_moment(
+    Chain { other_worker: Some((110, 500)), ..Chain::default() }, IngestState::Ok, Stage::None)]
+#[case::another_worker_answers_for_long_and_segments_flow(
+    Chain { other_worker: Some((70, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::another_worker_answers_from_the_start(
+    Chain { other_worker: Some((0, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::reloaded_under_a_live_publisher(
+    Chain { other_worker: Some((112, 0)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::restarted_and_nothing_flows(
+    Chain {
+        other_worker: Some((112, 0)), segments_until: 108, encoder_reports_until: 111, ..Chain::default()
+    },
+    IngestState::NoPublisher, Stage::Encoder)]
+#[case::killed_while_the_last_segment_is_young(
+    Chain { bytes_until: 113, listed_after: false, encoder_reports_until: 113, segments_until: 114, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Encoder)]
+#[case::gone_from_one_worker_and_come_to_another(
+    Chain { bytes_until: 90, listed_after: false, ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::the_sound_dies_and_segments_end(
+    Chain { silent_from: 101, segments_until: 100, ..Chain::default() }, IngestState::Ok, Stage::Encoder)]
+#[case::the_sound_dies_and_segments_come(
+    Chain { silent_from: 101, ..Chain::default() }, IngestState::Ok, Stage::None)]
 #[case::disk_full(Chain { segments_until: 100, ..Chain::default() }, IngestState::Ok, Stage::Packager)]
 #[case::playlist_deleted(
     Chain { segments_until: 100, hls: Err(Failure::Missing), ..Chain::default() }, IngestState::Ok, Stage::Packager)]
@@ -132,8 +200,8 @@ impl Chain {
 fn where_it_is_broken(#[case] chain: Chain, #[case] state: IngestState, #[case] stage: Stage) {
     let stream = stream();
     let views = chain.views(&stream);
-    let found = (ingest_state(at(115), &stream, &views), fault_stage(at(115), &stream, &views));
-    assert_eq!(found, (Some(state), stage));
+    let found = ingest_view(at(115), &stream, &views).map(|ingest| ingest.state);
+    assert_eq!((found, fault_stage(at(115), &stream, &views)), (Some(state), stage));
 }
 
 #[test]
@@ -158,4 +226,18 @@ fn the_age_of_a_stream_is_that_of_its_worst_variant() {
     hls.variants.push(dead);
     views.hls = Some(Arc::new(hls));
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
+}
+
+#[rstest]
+#[case::ok(Chain::default(), true)]
+#[case::stalled(Chain { bytes_until: 100, ..Chain::default() }, false)]
+#[case::unknown(Chain { other_worker: Some((0, 500)), ..Chain::default() }, true)]
+#[case::server_down(Chain { rtmp: Err(Failure::Refused), ..Chain::default() }, false)]
+#[case::refused_by_a_hook(Chain { rtmp: Err(Failure::Rejected), ..Chain::default() }, true)]
+#[case::password_wanted_and_stalled(
+    Chain { answer: Answer::AuthRequired, bytes_until: 100, ..Chain::default() }, false)]
+fn whether_media_goes_in(#[case] chain: Chain, #[case] publishing: bool) {
+    let stream = stream();
+    let found = ingest_view(at(115), &stream, &chain.views(&stream));
+    assert_eq!(found.map(|ingest| ingest.publishing), Some(publishing));
 }

@@ -10,6 +10,7 @@ mod large;
 mod listening;
 mod names;
 mod nginx;
+mod nginx_workers;
 mod probe;
 mod running;
 

@@ -3,7 +3,7 @@
 //! Nothing else runs for it and nothing outside the playout is slowed down. The cause outlives a restart of the encoder, so that
 //! only a lighter setting helps.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use procfs::process::Process;
@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 
+use super::pass;
 use crate::family;
 use crate::site::Site;
 
@@ -88,12 +89,4 @@ fn lost(site: &Site) -> anyhow::Result<f64> {
     let (refused, sent) = counts()?;
     let (refused, sent) = (refused.saturating_sub(refused_before), sent.saturating_sub(sent_before));
     Ok(refused as f64 / (refused + sent).max(1) as f64)
-}
-
-/// Lets time pass: a rate has to be measured over some.
-fn pass(time: Duration) {
-    let until = Instant::now() + time;
-    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        std::thread::park_timeout(left);
-    }
 }

@@ -1,22 +1,18 @@
-//! From page to page: does a publisher's counter advance? Pure.
+//! From page to page: who publishes on a server, and which of them is a stream's? Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::names::plain;
 use super::page::Page;
+use super::publisher::{Publisher, StreamKey};
 use crate::clock::Now;
-use crate::config::Timing;
-use crate::window::bitrate::{Bitrate, BitrateWindow, ByteSample};
+use crate::config::{StatEntry, Timing};
+use crate::window::bitrate::BitrateWindow;
 
-/// A worker that answered without our publisher is another worker, not a vanished publisher, for so long.
-const OTHER_WORKER_GRACE: Duration = Duration::from_secs(10);
-
-/// A worker younger than this was just started: its page tells the truth.
-const YOUNG_SECONDS: u64 = 10;
-
-/// Application and stream name.
-pub type StreamKey = (String, String);
+/// Who left so long ago is not coming back; a name that comes anew is a new publisher either way.
+const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
 /// The times that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,226 +29,123 @@ impl From<Timing> for StatTiming {
     }
 }
 
+/// A publisher's place: what remains of its names, the `server` block, and which of those that look alike there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    app: String,
+    name: String,
+    server: u32,
+    nth: u32,
+}
+
 /// Everyone who publishes on a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publishers {
     timing: StatTiming,
-    known: BTreeMap<StreamKey, Arc<Publisher>>,
-    worker_mismatches: u64,
-}
-
-/// One publisher, as the last pages showed it.
-#[derive(Clone, Debug)]
-pub struct Publisher {
-    listed: bool,
-    pid: Option<u64>,
-    client_id: Option<u64>,
-    bytes_in: u64,
-    /// When the counter last advanced, or the publisher came.
-    advanced: Duration,
-    /// When a page last showed it, or showed that it is gone.
-    seen: Duration,
-    /// Counts publishers, so that a new one's bytes are another counter.
-    generation: u64,
-    window: BitrateWindow,
-}
-
-impl PartialEq for Publisher {
-    fn eq(&self, other: &Self) -> bool {
-        (self.listed, self.pid, self.client_id, self.bytes_in, self.advanced, self.seen)
-            == (other.listed, other.pid, other.client_id, other.bytes_in, other.advanced, other.seen)
-    }
+    known: BTreeMap<Place, Arc<Publisher>>,
+    /// By what remains of application and name.
+    mismatches: BTreeMap<StreamKey, u64>,
 }
 
 impl Publishers {
     /// Nobody yet.
     #[must_use]
     pub const fn new(timing: StatTiming) -> Self {
-        Self { timing, known: BTreeMap::new(), worker_mismatches: 0 }
+        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new() }
     }
 
-    /// A stream's publisher, if one was ever listed.
+    /// Those who may be a stream's publisher: more than one where several `server` blocks, or names that a page writes alike, have
+    /// one, and neither the configured block, nor the port, nor the spelling decides.
+    ///
+    /// Who left counts as long as nobody came after him: another server's publisher must not hide that ours is gone.
     #[must_use]
-    pub fn get(&self, app: &str, name: &str) -> Option<&Publisher> {
-        self.known.get(&(app.to_owned(), name.to_owned())).map(AsRef::as_ref)
+    pub fn candidates(&self, wanted: &StatEntry) -> Vec<&Publisher> {
+        let (app, name) = (plain(&wanted.app), plain(&wanted.key));
+        let first = Place { app, name, server: 0, nth: 0 };
+        let alike = self.known.range(first.clone()..);
+        let mut found: Vec<(&Place, &Publisher)> = alike
+            .take_while(|(place, _)| place.app == first.app && place.name == first.name)
+            .filter(|(place, _)| wanted.server.is_none_or(|server| server == place.server))
+            .map(|(place, publisher)| (place, publisher.as_ref()))
+            .collect();
+        narrow(&mut found, |(_, publisher)| wanted.port.is_some() && publisher.port == wanted.port);
+        narrow(&mut found, |(_, publisher)| publisher.key.0 == wanted.app && publisher.key.1 == wanted.key);
+        let found: Vec<&Publisher> = found.into_iter().map(|(_, publisher)| publisher).collect();
+        let last = found.iter().copied().max_by_key(|publisher| (publisher.is_listed(), publisher.last_told()));
+        let counts = |one: &&Publisher| last.is_some_and(|last| one.is_rival_of(last));
+        found.iter().copied().filter(counts).collect()
     }
 
-    /// Everyone who is listed, or left less than `ago` before `now`.
+    /// A stream's publisher, if one was ever listed; of several candidates the worst, so that none that is well hides one that is
+    /// not.
+    #[must_use]
+    pub fn find(&self, wanted: &StatEntry) -> Option<&Publisher> {
+        let candidates = self.candidates(wanted);
+        candidates.into_iter().min_by_key(|publisher| (publisher.is_listed(), publisher.last_advance()))
+    }
+
+    /// The names of everyone who is listed, or left less than `ago` before `now`. Whoever publishes on several `server` blocks has
+    /// one.
     pub fn seen_within(&self, now: Now, ago: Duration) -> impl Iterator<Item = &StreamKey> {
-        let wanted = move |publisher: &Publisher| publisher.listed || now.since(publisher.seen) < ago;
-        self.known.iter().filter(move |(_, publisher)| wanted(publisher)).map(|(key, _)| key)
+        let wanted = |publisher: &&Arc<Publisher>| publisher.is_listed() || now.since(publisher.last_told()) < ago;
+        let keys: BTreeSet<&StreamKey> = self.known.values().filter(wanted).map(|publisher| &publisher.key).collect();
+        keys.into_iter()
     }
 
-    /// Pages of another worker that could not say anything about a publisher.
+    /// Pages that could not say anything about a stream's publisher, because another worker answered.
     #[must_use]
-    pub const fn worker_mismatches(&self) -> u64 {
-        self.worker_mismatches
+    pub fn worker_mismatches(&self, wanted: &StatEntry) -> u64 {
+        self.mismatches.get(&(plain(&wanted.app), plain(&wanted.key))).copied().unwrap_or(0)
+    }
+
+    /// Counts a page that could not say anything about a stream's publisher, as its segments show.
+    pub fn untold(&mut self, wanted: &StatEntry) {
+        *self.mismatches.entry((plain(&wanted.app), plain(&wanted.key))).or_default() += 1;
     }
 
     /// Takes a page.
     pub fn observe(&mut self, now: Now, page: &Page) {
+        let mut listed = BTreeSet::new();
+        let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
         for entry in page.streams.iter().filter(|entry| entry.publishing) {
-            let key = (entry.app.clone(), entry.name.clone());
-            let publisher = self.known.entry(key).or_insert_with(|| {
-                let StatTiming { window, bitrate_interval, stalled_after } = self.timing;
-                Arc::new(Publisher {
-                    listed: false,
-                    pid: page.pid,
-                    client_id: entry.client_id,
-                    bytes_in: 0,
-                    advanced: now.mono,
-                    seen: now.mono,
-                    generation: 0,
-                    window: BitrateWindow::new(window, bitrate_interval, stalled_after),
-                })
-            });
-            Arc::make_mut(publisher).listed(now, page.pid, entry.client_id, entry.bytes_in);
-        }
-        let listed: BTreeSet<(&str, &str)> = page
-            .streams
-            .iter()
-            .filter(|entry| entry.publishing)
-            .map(|entry| (entry.app.as_str(), entry.name.as_str()))
-            .collect();
-        let young = page.uptime_seconds.is_some_and(|uptime| uptime < YOUNG_SECONDS);
-        let mut mismatches = 0;
-        for (key, publisher) in &mut self.known {
-            if publisher.listed && !listed.contains(&(key.0.as_str(), key.1.as_str())) {
-                let other_worker = publisher.pid != page.pid && !young;
-                if other_worker && now.since(publisher.seen) < OTHER_WORKER_GRACE {
-                    mismatches += 1;
-                } else {
-                    Arc::make_mut(publisher).gone(now);
+            let mut place = Place { app: plain(&entry.app), name: plain(&entry.name), server: entry.server, nth: 0 };
+            let others = alike.entry(place.clone()).or_default();
+            place.nth = *others;
+            *others += 1;
+            match self.known.get_mut(&place) {
+                Some(publisher) => Arc::make_mut(publisher).listed(now, page, entry),
+                None => {
+                    let StatTiming { window, bitrate_interval, stalled_after } = self.timing;
+                    let window = BitrateWindow::new(window, bitrate_interval, stalled_after);
+                    let publisher = Publisher::new(now, window, page, entry);
+                    let _ = self.known.insert(place.clone(), Arc::new(publisher));
                 }
             }
+            let _: bool = listed.insert(place);
         }
-        self.worker_mismatches += mismatches;
-        // Who left an hour ago is not coming back; a name that comes anew is a new publisher either way.
-        self.known.retain(|_, publisher| publisher.listed || now.since(publisher.seen) < Duration::from_secs(3600));
+        for (place, publisher) in self.known.iter_mut().filter(|(place, _)| !listed.contains(place)) {
+            if Arc::make_mut(publisher).missed(now, page) {
+                *self.mismatches.entry((place.app.clone(), place.name.clone())).or_default() += 1;
+            }
+        }
+        self.known.retain(|_, publisher| publisher.is_listed() || now.since(publisher.last_told()) < FORGET_AFTER);
+    }
+
+    /// Forgets what was counted for publishers that are neither known nor wanted: whoever publishes chooses names.
+    pub fn keep_counts(&mut self, wanted: &BTreeSet<&StatEntry>) {
+        if self.mismatches.len() <= self.known.len() + wanted.len() {
+            return;
+        }
+        let wanted: BTreeSet<StreamKey> = wanted.iter().map(|one| (plain(&one.app), plain(&one.key))).collect();
+        let known: BTreeSet<(&str, &str)> =
+            self.known.keys().map(|place| (place.app.as_str(), place.name.as_str())).collect();
+        self.mismatches.retain(|key, _| wanted.contains(key) || known.contains(&(key.0.as_str(), key.1.as_str())));
     }
 }
 
-impl Publisher {
-    fn listed(&mut self, now: Now, pid: Option<u64>, client_id: Option<u64>, bytes_in: u64) {
-        let same = self.listed && self.pid == pid && self.client_id == client_id && bytes_in >= self.bytes_in;
-        if !same {
-            self.generation += 1;
-        }
-        if !same || bytes_in > self.bytes_in {
-            self.advanced = now.mono;
-        }
-        (self.listed, self.pid, self.client_id, self.bytes_in, self.seen) = (true, pid, client_id, bytes_in, now.mono);
-        self.window.observe(ByteSample { at: now.mono, bytes: bytes_in, sender: self.generation });
-    }
-
-    fn gone(&mut self, now: Now) {
-        self.listed = false;
-        self.seen = now.mono;
-        self.window.interrupt();
-    }
-
-    /// Whether a page shows it.
-    #[must_use]
-    pub const fn is_listed(&self) -> bool {
-        self.listed
-    }
-
-    /// Whether its bytes advanced within `stalled_after` before the last page that showed it.
-    ///
-    /// Measured from page to page and not until now: a page that does not come says nothing about the publisher.
-    #[must_use]
-    pub fn is_advancing(&self, stalled_after: Duration) -> bool {
-        self.listed && self.seen.saturating_sub(self.advanced) < stalled_after
-    }
-
-    /// When its bytes last advanced, monotonic.
-    #[must_use]
-    pub const fn last_advance(&self) -> Duration {
-        self.advanced
-    }
-
-    /// Its bitrate over the window.
-    #[must_use]
-    pub fn bitrate(&self, now: Now) -> Bitrate {
-        self.window.bitrate(now.mono)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::page::{StreamEntry, parse};
-    use super::*;
-    use rstest::rstest;
-
-    const STALLED_AFTER: Duration = Duration::from_secs(2);
-
-    fn at(seconds: u64) -> Now {
-        Now { mono: Duration::from_secs(seconds), unix_seconds: seconds as f64 }
-    }
-
-    fn publishers() -> Publishers {
-        Publishers::new(StatTiming::from(Timing::default()))
-    }
-
-    fn page(pid: u64, uptime: u64, publisher: Option<(u64, u64)>) -> Page {
-        let streams = publisher.map(|(client, bytes_in)| StreamEntry {
-            app: "live".to_owned(),
-            name: "main".to_owned(),
-            bytes_in,
-            publishing: true,
-            client_id: Some(client),
-        });
-        Page { pid: Some(pid), uptime_seconds: Some(uptime), streams: streams.into_iter().collect() }
-    }
-
-    fn advancing(publishers: &Publishers) -> bool {
-        publishers.get("live", "main").is_some_and(|publisher| publisher.is_advancing(STALLED_AFTER))
-    }
-
-    #[test]
-    fn a_frozen_publisher_stays_listed_and_is_stalled() {
-        let recorded = |name| parse(&std::fs::read(format!("tests/fixtures/nginx-stat-{name}.xml")).unwrap()).unwrap();
-        let mut publishers = publishers();
-        publishers.observe(at(0), &recorded("publisher-sigstop-15s"));
-        assert!(advancing(&publishers), "the benefit of the doubt at first sight");
-        publishers.observe(at(1), &recorded("publisher-sigstop-15s"));
-        publishers.observe(at(100), &recorded("publisher-sigstop-115s"));
-        assert!(!advancing(&publishers));
-        assert!(publishers.get("live", "main").unwrap().is_listed());
-        publishers.observe(at(101), &recorded("after-kill9-300ms"));
-        assert!(!publishers.get("live", "main").unwrap().is_listed());
-    }
-
-    #[rstest]
-    #[case::the_next_second_of_bytes((2, 2_000), true)]
-    #[case::the_same_bytes((2, 1_000), false)]
-    #[case::another_publisher_with_fewer_bytes((3, 10), true)]
-    fn after_two_seconds(#[case] later: (u64, u64), #[case] expected: bool) {
-        let mut publishers = publishers();
-        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
-        publishers.observe(at(2), &page(1, 102, Some(later)));
-        assert_eq!(advancing(&publishers), expected);
-    }
-
-    #[test]
-    fn a_page_of_another_worker_says_nothing_for_a_while() {
-        let mut publishers = publishers();
-        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
-        publishers.observe(at(1), &page(7, 101, None));
-        assert!(advancing(&publishers));
-        publishers.observe(at(2), &page(1, 102, Some((2, 3_000))));
-        assert!(advancing(&publishers));
-        assert_eq!(publishers.worker_mismatches(), 1);
-        publishers.observe(at(13), &page(7, 113, None));
-        assert!(!advancing(&publishers), "but not for ever");
-    }
-
-    #[test]
-    fn a_restarted_server_has_lost_its_publisher() {
-        let mut publishers = publishers();
-        publishers.observe(at(0), &page(1, 100, Some((2, 1_000))));
-        publishers.observe(at(1), &page(7, 1, None));
-        assert!(!advancing(&publishers));
-        assert_eq!(publishers.worker_mismatches(), 0);
+/// Keeps those that fulfil a condition, if there are any.
+fn narrow<T>(found: &mut Vec<T>, wanted: impl Fn(&T) -> bool) {
+    if found.len() > 1 && found.iter().any(&wanted) {
+        found.retain(wanted);
     }
 }

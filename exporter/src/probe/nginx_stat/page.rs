@@ -1,8 +1,9 @@
-//! Parsing the statistics page: pure, and tolerant, because Debian's module and its forks differ in what they leave out.
+//! The statistics page as it is understood: of nginx-rtmp and its forks, as XML or JSON, in pieces. Pure, and tolerant, because they
+//! differ in what they leave out and in what they escape.
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-
+use super::json::Json;
+use super::text::Decoder;
+use super::xml::Xml;
 use crate::health::{Failure, ProbeError};
 
 /// Elements deeper than this are not a statistics page.
@@ -10,6 +11,9 @@ const DEPTH_MAX: usize = 32;
 
 /// Streams read from one page.
 const STREAMS_MAX: usize = 20_000;
+
+/// The longest text or tag: no more of a page is ever held.
+pub(super) const TOKEN_MAX: usize = 64 << 10;
 
 /// The page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,9 +26,13 @@ pub struct Page {
     pub streams: Vec<StreamEntry>,
 }
 
-/// A `<stream>`.
+/// A stream of the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamEntry {
+    /// Which `server` block of the configuration, from 1.
+    pub server: u32,
+    /// That block's port, where the page tells it (nginx-http-flv-module).
+    pub port: Option<u16>,
     /// Application.
     pub app: String,
     /// Name within it.
@@ -35,101 +43,235 @@ pub struct StreamEntry {
     pub publishing: bool,
     /// The publisher's client id, where clients are listed.
     pub client_id: Option<u64>,
+    /// Bits per second of sound, a mean over some ten seconds.
+    pub audio_bits_per_second: Option<u64>,
+    /// The same of the picture.
+    pub video_bits_per_second: Option<u64>,
 }
 
-/// Reads a page.
+/// Reads a whole page.
 ///
 /// # Errors
-/// It is not XML, or not an `<rtmp>` page.
+/// As [`PageReader::feed`] and [`PageReader::finish`].
 pub fn parse(body: &[u8]) -> Result<Page, ProbeError> {
-    let malformed = |message: String| ProbeError::new(Failure::Malformed, message);
-    let text = std::str::from_utf8(body).map_err(|error| malformed(format!("statistics page: {error}")))?;
-    let mut reader = Reader::from_str(text);
-    let mut reading = Reading::default();
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(start)) => reading.open(start.local_name().as_ref())?,
-            Ok(Event::Empty(start)) => {
-                reading.open(start.local_name().as_ref())?;
-                reading.close()?;
-            }
-            Ok(Event::End(_)) => reading.close()?,
-            Ok(Event::Text(text)) => reading.text.push_str(&text.xml10_content()),
-            Ok(Event::CData(text)) => reading.text.push_str(&text.into_inner()),
-            Ok(Event::GeneralRef(reference)) => {
-                let name = format!("&{};", reference.into_inner());
-                let plain = quick_xml::escape::unescape(&name).map(std::borrow::Cow::into_owned);
-                reading.text.push_str(&plain.unwrap_or_default());
-            }
-            Ok(Event::Eof) => break,
-            Ok(Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::DocType(_)) => {}
-            Err(error) => return Err(malformed(format!("statistics page: {error}"))),
-        }
-    }
-    if !reading.is_rtmp {
-        return Err(malformed("not a statistics page: there is no <rtmp> element".to_owned()));
-    }
-    if !reading.path.is_empty() {
-        return Err(malformed("the statistics page ends in the middle".to_owned()));
-    }
-    Ok(reading.page)
+    let mut reader = PageReader::default();
+    reader.feed(body)?;
+    reader.finish()
 }
 
-#[derive(Default)]
-struct Reading {
-    page: Page,
-    is_rtmp: bool,
-    path: Vec<String>,
+/// Reads a page in pieces, and holds its streams alone, not the page.
+#[derive(Debug, Default)]
+pub struct PageReader {
+    decoder: Decoder,
+    /// What came and is not understood yet.
     text: String,
+    format: Option<Format>,
+    reading: Reading,
+}
+
+#[derive(Debug)]
+enum Format {
+    Xml(Xml),
+    Json(Json),
+}
+
+impl PageReader {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// It is no statistics page, or larger than one.
+    pub fn feed(&mut self, piece: &[u8]) -> Result<(), ProbeError> {
+        self.decoder.feed(piece, &mut self.text);
+        self.read(false)
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// It ends in the middle, or is no statistics page.
+    pub fn finish(mut self) -> Result<Page, ProbeError> {
+        self.decoder.finish(&mut self.text);
+        self.read(true)?;
+        if !self.reading.is_page {
+            return Err(malformed("not a statistics page: there is neither an <rtmp> nor an <http-flv> element"));
+        }
+        if !self.reading.path.is_empty() {
+            return Err(malformed("the statistics page ends in the middle"));
+        }
+        Ok(self.reading.page)
+    }
+
+    fn read(&mut self, last: bool) -> Result<(), ProbeError> {
+        let format = match &mut self.format {
+            Some(format) => format,
+            None => {
+                let start = self.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+                let Some(first) = start.chars().next() else { return Ok(()) };
+                let skipped = self.text.len() - start.len();
+                self.text.drain(..skipped);
+                let json = first == '{';
+                self.format.insert(if json { Format::Json(Json::default()) } else { Format::Xml(Xml) })
+            }
+        };
+        let read = match format {
+            Format::Xml(xml) => xml.read(&self.text, last, &mut self.reading)?,
+            Format::Json(json) => json.read(&self.text, last, &mut self.reading)?,
+        };
+        self.text.drain(..read);
+        if self.text.len() > TOKEN_MAX {
+            return Err(ProbeError::new(
+                Failure::TooLarge,
+                format!("one text of the statistics page has more than {TOKEN_MAX} bytes"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn malformed(message: impl Into<String>) -> ProbeError {
+    ProbeError::new(Failure::Malformed, message)
+}
+
+/// What an element, or a key of an object, means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    Root,
+    Pid,
+    Uptime,
+    Server,
+    Port,
+    Application,
+    Name,
+    Stream,
+    BytesIn,
+    AudioRate,
+    VideoRate,
+    Client,
+    Id,
+    Publishing,
+    Other,
+}
+
+impl Tag {
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            "rtmp" | "http-flv" => Self::Root,
+            "pid" => Self::Pid,
+            "uptime" => Self::Uptime,
+            "server" | "servers" => Self::Server,
+            "port" => Self::Port,
+            "application" | "applications" => Self::Application,
+            "name" => Self::Name,
+            "stream" | "streams" => Self::Stream,
+            "bytes_in" => Self::BytesIn,
+            "bw_audio" => Self::AudioRate,
+            "bw_video" => Self::VideoRate,
+            "client" | "clients" => Self::Client,
+            "id" => Self::Id,
+            "publishing" => Self::Publishing,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What is known in the middle of a page.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    page: Page,
+    is_page: bool,
+    path: Vec<Tag>,
+    text: String,
+    servers: u32,
+    port: Option<u16>,
     app: String,
     stream: Option<StreamEntry>,
     client: Client,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Client {
     id: Option<u64>,
     publishing: bool,
 }
 
 impl Reading {
-    fn open(&mut self, name: &str) -> Result<(), ProbeError> {
+    /// An element begins.
+    pub(super) fn open(&mut self, tag: Tag) -> Result<(), ProbeError> {
         if self.path.len() >= DEPTH_MAX {
-            return Err(ProbeError::new(Failure::Malformed, "the statistics page is nested too deeply"));
+            return Err(malformed("the statistics page is nested too deeply"));
         }
-        if self.path.is_empty() && name == "rtmp" {
-            self.is_rtmp = true;
+        if self.path.is_empty() {
+            if tag != Tag::Root || self.is_page {
+                return Err(malformed("not a statistics page: its root is neither <rtmp> nor <http-flv>"));
+            }
+            self.is_page = true;
         }
-        match name {
-            "application" => self.app.clear(),
-            "stream" => self.stream = Some(StreamEntry { app: self.app.clone(), ..StreamEntry::default() }),
-            "client" => self.client = Client::default(),
-            _ => {}
+        match tag {
+            Tag::Server => {
+                self.servers += 1;
+                self.port = None;
+                self.app.clear();
+            }
+            Tag::Application => self.app.clear(),
+            Tag::Stream => {
+                let (server, port, app) = (self.servers.max(1), self.port, self.app.clone());
+                self.stream = Some(StreamEntry { server, port, app, ..StreamEntry::default() });
+            }
+            Tag::Client => self.client = Client::default(),
+            Tag::Root
+            | Tag::Pid
+            | Tag::Uptime
+            | Tag::Port
+            | Tag::Name
+            | Tag::BytesIn
+            | Tag::AudioRate
+            | Tag::VideoRate
+            | Tag::Id
+            | Tag::Publishing
+            | Tag::Other => {}
         }
-        self.path.push(name.to_owned());
+        self.path.push(tag);
         self.text.clear();
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), ProbeError> {
-        let Some(name) = self.path.pop() else { return Ok(()) };
-        let parent = self.path.last().map_or("", String::as_str);
+    /// Text of the element that began last.
+    pub(super) fn say(&mut self, text: &str) -> Result<(), ProbeError> {
+        if self.text.len() + text.len() > TOKEN_MAX {
+            let message = format!("one text of the statistics page has more than {TOKEN_MAX} bytes");
+            return Err(ProbeError::new(Failure::TooLarge, message));
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+
+    /// An element ends. Of those that mean nothing here the name is not compared.
+    pub(super) fn close(&mut self, ended: Tag) -> Result<(), ProbeError> {
+        let tag = self.path.pop().ok_or_else(|| malformed("the statistics page ends an element that did not begin"))?;
+        if tag != ended {
+            return Err(malformed("the statistics page ends another element than the one that began"));
+        }
+        let parent = self.path.last().copied().unwrap_or(Tag::Other);
         let text = self.text.trim();
         let number = || text.parse::<u64>().ok();
-        match (parent, name.as_str(), self.stream.as_mut()) {
-            ("rtmp", "pid", _) => self.page.pid = number(),
-            ("rtmp", "uptime", _) => self.page.uptime_seconds = number(),
-            ("application", "name", _) => text.clone_into(&mut self.app),
-            ("stream", "name", Some(stream)) => text.clone_into(&mut stream.name),
-            ("stream", "bytes_in", Some(stream)) => stream.bytes_in = number().unwrap_or(0),
-            ("stream", "publishing", Some(stream)) => stream.publishing = true,
-            ("client", "id", _) => self.client.id = number(),
-            ("client", "publishing", _) => self.client.publishing = true,
-            (_, "client", Some(stream)) if self.client.publishing => {
+        match (parent, tag, self.stream.as_mut()) {
+            (Tag::Root, Tag::Pid, _) => self.page.pid = number(),
+            (Tag::Root, Tag::Uptime, _) => self.page.uptime_seconds = number(),
+            (Tag::Server, Tag::Port, _) => self.port = text.parse().ok(),
+            // Some versions list a server's applications as if they were servers.
+            (Tag::Application | Tag::Server, Tag::Name, _) => text.clone_into(&mut self.app),
+            (Tag::Stream, Tag::Name, Some(stream)) => text.clone_into(&mut stream.name),
+            (Tag::Stream, Tag::BytesIn, Some(stream)) => stream.bytes_in = number().unwrap_or(0),
+            (Tag::Stream, Tag::AudioRate, Some(stream)) => stream.audio_bits_per_second = number(),
+            (Tag::Stream, Tag::VideoRate, Some(stream)) => stream.video_bits_per_second = number(),
+            (Tag::Stream, Tag::Publishing, Some(stream)) => stream.publishing = true,
+            (Tag::Client, Tag::Id, _) => self.client.id = number(),
+            (Tag::Client, Tag::Publishing, _) => self.client.publishing = true,
+            (_, Tag::Client, Some(stream)) if self.client.publishing => {
                 stream.publishing = true;
                 stream.client_id = self.client.id;
             }
-            (_, "stream", Some(_)) => self.finish_stream()?,
+            (_, Tag::Stream, Some(_)) => self.finish_stream()?,
             _ => {}
         }
         self.text.clear();
@@ -142,72 +284,5 @@ impl Reading {
         }
         self.page.streams.extend(self.stream.take());
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn main(bytes_in: u64, client_id: Option<u64>) -> Vec<StreamEntry> {
-        let (app, name) = ("live".to_owned(), "main".to_owned());
-        vec![StreamEntry { app, name, bytes_in, publishing: true, client_id }]
-    }
-
-    #[rstest]
-    #[case::never(include_str!("../../../tests/fixtures/nginx-stat-never-published.xml"), 9628, 2, vec![])]
-    #[case::publishing(include_str!("../../../tests/fixtures/nginx-stat-publishing.xml"), 9628, 192, main(21_330_681, Some(2)))]
-    #[case::player(include_str!("../../../tests/fixtures/nginx-stat-publishing-with-player.xml"), 9628, 194, main(21_616_695, Some(2)))]
-    #[case::killed(include_str!("../../../tests/fixtures/nginx-stat-after-kill9-300ms.xml"), 9628, 247, vec![])]
-    #[case::killed_longer(include_str!("../../../tests/fixtures/nginx-stat-after-kill9-12s.xml"), 9628, 259, vec![])]
-    #[case::frozen(include_str!("../../../tests/fixtures/nginx-stat-publisher-sigstop-15s.xml"), 9628, 306, main(2_211_274, Some(128)))]
-    #[case::disk_full(include_str!("../../../tests/fixtures/nginx-stat-disk-full.xml"), 12312, 124, main(14_755_096, Some(1)))]
-    fn recorded_pages(#[case] body: &str, #[case] pid: u64, #[case] uptime: u64, #[case] streams: Vec<StreamEntry>) {
-        assert_eq!(parse(body.as_bytes()), Ok(Page { pid: Some(pid), uptime_seconds: Some(uptime), streams }));
-    }
-
-    #[test]
-    fn another_application_may_have_a_stream_of_the_same_name() {
-        let body = include_bytes!("../../../tests/fixtures/nginx-stat-frozen-plus-second-publisher.xml");
-        let found: Vec<_> = parse(body).unwrap().streams.into_iter().map(|entry| (entry.app, entry.name)).collect();
-        assert_eq!(found, [("cont".to_owned(), "main".to_owned())]);
-    }
-
-    #[test]
-    fn a_lone_player_is_no_publisher() {
-        let body = "<rtmp><server><application><name>live</name><live><stream><name>main</name><bytes_in>0</bytes_in>\
-            <client><id>7</id><active/></client><nclients>1</nclients><active/></stream></live></application></server></rtmp>";
-        let entry = StreamEntry { app: "live".to_owned(), name: "main".to_owned(), ..StreamEntry::default() };
-        assert_eq!(parse(body.as_bytes()).unwrap().streams, [entry]);
-    }
-
-    #[test]
-    fn forks_that_leave_things_out_or_write_them_otherwise_are_read() {
-        let body = "<?xml version=\"1.0\"?>\n<?xml-stylesheet type=\"text/xsl\" href=\"stat.xsl\"?><rtmp><!-- fork -->\
-            <server><application><name>a</name></application></server>\
-            <server><application><name><![CDATA[live]]></name><live><stream><name>a&amp;b</name><bytes_in></bytes_in>\
-            <bw_data>1</bw_data><meta><name>wrong</name></meta><publishing></publishing></stream></live></application></server></rtmp>";
-        let (app, name) = ("live".to_owned(), "a&b".to_owned());
-        let entry = StreamEntry { app, name, bytes_in: 0, publishing: true, client_id: None };
-        assert_eq!(parse(body.as_bytes()), Ok(Page { pid: None, uptime_seconds: None, streams: vec![entry] }));
-    }
-
-    #[rstest]
-    #[case(include_bytes!("../../../tests/fixtures/nginx-stat-worker-hung.txt").as_slice())]
-    #[case(b"<html><body><h1>404</h1></body></html>".as_slice())]
-    #[case(b"<rtmp><server>".as_slice())]
-    #[case(b"<rtmp></server></rtmp>".as_slice())]
-    #[case(b"".as_slice())]
-    #[case(b"\xff".as_slice())]
-    fn what_is_no_page_is_refused(#[case] body: &[u8]) {
-        assert_eq!(parse(body).map_err(|error| error.reason), Err(Failure::Malformed));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_text_is_an_answer_not_a_panic(text in "(<rtmp>)?(</?(stream|client|name|id|bytes_in|publishing)/?>|[0-9a-z&;]{0,5}){0,40}(</rtmp>)?") {
-            let _ = parse(text.as_bytes());
-        }
     }
 }

@@ -1,0 +1,193 @@
+//! One publisher, as the last pages showed it. Pure.
+
+use std::time::Duration;
+
+use super::page::{Page, StreamEntry};
+use super::track::Track;
+use crate::clock::Now;
+use crate::window::bitrate::{Bitrate, BitrateWindow, ByteSample};
+
+/// A worker that answered without our publisher is another worker, not a vanished publisher, for so long.
+const OTHER_WORKER_GRACE: Duration = Duration::from_secs(10);
+
+/// A worker younger than this was just started, and may have ended the one that had our publisher.
+const YOUNG_SECONDS: u64 = 10;
+
+/// Application and stream name, as the page writes them.
+pub type StreamKey = (String, String);
+
+/// What the last page said of a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// It is there.
+    Listed,
+    /// Another worker answered, which cannot know.
+    Doubted {
+        /// It was started after that which listed the publisher.
+        young: bool,
+    },
+    /// The worker that listed it does not any more, since then, monotonic.
+    Gone(Duration),
+}
+
+/// One publisher.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    pub(super) key: StreamKey,
+    pub(super) port: Option<u16>,
+    listing: Listing,
+    pid: Option<u64>,
+    client_id: Option<u64>,
+    bytes_in: u64,
+    /// When it came.
+    came: Duration,
+    /// When the counter last advanced, or the publisher came.
+    advanced: Duration,
+    /// When a page last listed it.
+    seen: Duration,
+    /// Counts publishers, so that a new one's bytes are another counter.
+    generation: u64,
+    window: BitrateWindow,
+    audio: Track,
+    video: Track,
+}
+
+impl PartialEq for Publisher {
+    fn eq(&self, other: &Self) -> bool {
+        (self.listing, self.pid, self.client_id, self.bytes_in, self.advanced, self.seen)
+            == (other.listing, other.pid, other.client_id, other.bytes_in, other.advanced, other.seen)
+    }
+}
+
+impl Publisher {
+    /// One that a page lists for the first time.
+    pub(super) fn new(now: Now, window: BitrateWindow, page: &Page, entry: &StreamEntry) -> Self {
+        let mut publisher = Self {
+            key: (entry.app.clone(), entry.name.clone()),
+            port: entry.port,
+            listing: Listing::Gone(now.mono),
+            pid: page.pid,
+            client_id: entry.client_id,
+            bytes_in: 0,
+            came: now.mono,
+            advanced: now.mono,
+            seen: now.mono,
+            generation: 0,
+            window,
+            audio: Track::default(),
+            video: Track::default(),
+        };
+        publisher.listed(now, page, entry);
+        publisher
+    }
+
+    /// A page lists it.
+    pub(super) fn listed(&mut self, now: Now, page: &Page, entry: &StreamEntry) {
+        let (client_id, bytes_in) = (entry.client_id, entry.bytes_in);
+        let known = !matches!(self.listing, Listing::Gone(_));
+        let same = known && self.pid == page.pid && self.client_id == client_id && bytes_in >= self.bytes_in;
+        if !same {
+            self.generation += 1;
+            self.came = now.mono;
+            (self.audio, self.video) = (Track::default(), Track::default());
+        }
+        if !same || bytes_in > self.bytes_in {
+            self.advanced = now.mono;
+        }
+        if self.key.0 != entry.app || self.key.1 != entry.name {
+            self.key = (entry.app.clone(), entry.name.clone());
+        }
+        self.port = entry.port;
+        self.listing = Listing::Listed;
+        (self.pid, self.client_id, self.bytes_in, self.seen) = (page.pid, client_id, bytes_in, now.mono);
+        self.window.observe(ByteSample { at: now.mono, bytes: bytes_in, sender: self.generation });
+        self.audio.observe(now, entry.audio_bits_per_second);
+        self.video.observe(now, entry.video_bits_per_second);
+    }
+
+    /// A page does not list it. Whether that says nothing, because another worker answered.
+    pub(super) fn missed(&mut self, now: Now, page: &Page) -> bool {
+        if matches!(self.listing, Listing::Gone(_)) {
+            return false;
+        }
+        if self.pid == page.pid {
+            self.listing = Listing::Gone(now.mono);
+            self.window.interrupt();
+            return false;
+        }
+        let is_young = page.uptime_seconds.is_some_and(|uptime| uptime < YOUNG_SECONDS);
+        let was_young = matches!(self.listing, Listing::Doubted { young: true });
+        self.listing = Listing::Doubted { young: is_young || was_young };
+        if !self.is_within_grace(now) {
+            self.window.interrupt();
+        }
+        self.is_within_grace(now)
+    }
+
+    /// What the last page said.
+    #[must_use]
+    pub const fn listing(&self) -> Listing {
+        self.listing
+    }
+
+    /// Whether the last page listed it.
+    #[must_use]
+    pub const fn is_listed(&self) -> bool {
+        matches!(self.listing, Listing::Listed)
+    }
+
+    /// Whether what the pages of its worker said still holds: it is listed, or another worker answers since a moment.
+    #[must_use]
+    pub fn is_present(&self, now: Now) -> bool {
+        self.is_listed() || self.is_within_grace(now)
+    }
+
+    fn is_within_grace(&self, now: Now) -> bool {
+        matches!(self.listing, Listing::Doubted { young: false }) && now.since(self.seen) < OTHER_WORKER_GRACE
+    }
+
+    /// Whether its bytes advanced within `stalled_after` before the last page that showed it.
+    ///
+    /// Measured from page to page and not until now: a page that does not come says nothing about the publisher.
+    #[must_use]
+    pub fn is_advancing(&self, now: Now, stalled_after: Duration) -> bool {
+        self.is_present(now) && self.seen.saturating_sub(self.advanced) < stalled_after
+    }
+
+    /// When its bytes last advanced, monotonic.
+    #[must_use]
+    pub const fn last_advance(&self) -> Duration {
+        self.advanced
+    }
+
+    /// When a page last told something of it: that it is there, or that it left.
+    pub(super) fn last_told(&self) -> Duration {
+        match self.listing {
+            Listing::Gone(at) => at,
+            Listing::Listed | Listing::Doubted { .. } => self.seen,
+        }
+    }
+
+    /// Whether both published at the same time.
+    pub(super) fn is_rival_of(&self, other: &Self) -> bool {
+        self.came <= other.seen && other.came <= self.seen
+    }
+
+    /// Its bitrate over the window.
+    #[must_use]
+    pub fn bitrate(&self, now: Now) -> Bitrate {
+        self.window.bitrate(now.mono)
+    }
+
+    /// Its sound.
+    #[must_use]
+    pub const fn audio(&self) -> &Track {
+        &self.audio
+    }
+
+    /// Its picture.
+    #[must_use]
+    pub const fn video(&self) -> &Track {
+        &self.video
+    }
+}
