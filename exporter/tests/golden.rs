@@ -14,7 +14,7 @@ use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, Check, HlsView, Playlist, Sight};
+use vvtv_exporter::probe::hls::{self, Check, Freshness, HlsView, Playlist, Role, Sight, VariantView};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{self, Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
@@ -67,6 +67,9 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
     }
     if stream == "main" {
         view.master_violations.insert(Check::CodecsMissing, 2);
+        let still = VariantView::new("main", "b/v.m3u8", Role::Standby, Freshness::never_seen(at(0.0)));
+        view.variants.push(still);
+        view.unwatched = 4;
     }
     HlsView { health, ..view }
 }

@@ -3,23 +3,24 @@
 //! Each variant goes its own way: one that hangs holds up no other. Whatever is answered, a stream keeps at least one variant, and a
 //! variant that is known keeps its name and its age.
 
+mod adopting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 use tracing::{info, warn};
 
-use super::address::resolve;
-use super::conformance::{Check, violations_across, violations_of_master};
+use super::conformance::{Check, violations_across};
 use super::freshness::{Change, Freshness};
-use super::playlist::{MasterPlaylist, Media, Playlist, Variables};
+use super::playlist::{Media, Playlist, Variables};
 use super::poll::{HlsSpec, HlsView, VARIANTS_MAX};
 use super::reread::Reread;
-use super::roster::{Entry, Known, Role, Signature, entries, first_of, recognise};
-use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, Wanted, count, not_identifiable};
+use super::roster::{Entry, Role, Signature, first_of};
+use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, Wanted};
 use crate::clock::Now;
 use crate::config::Location;
-use crate::fetch::{Ask, Document, Found};
+use crate::fetch::{Document, Found};
 use crate::health::{Edge, Failure, Health, ProbeError};
 use crate::probe::dash::{Due, Presentation};
 use crate::state::Remembered;
@@ -427,144 +428,6 @@ impl Playlists {
 
     fn vital(&self) -> impl Iterator<Item = &Variant> {
         self.variants.iter().filter(|variant| variant.view.role.is_vital())
-    }
-
-    fn adopt_master(
-        &mut self,
-        now: Now,
-        master: &MasterPlaylist,
-        document: &Document,
-        digest: u64,
-    ) -> Result<(), ProbeError> {
-        let mut found = Vec::new();
-        let mut unusable = Vec::new();
-        for entry in entries(master) {
-            match resolve(&document.location, &entry.uri) {
-                Ok(location) => found.push((entry, Some(Arc::new(location)))),
-                Err(error) => unusable.push(ProbeError::from(error)),
-            }
-        }
-        if found.is_empty() {
-            let error = unusable.pop().unwrap_or_else(|| ProbeError::new(Failure::Empty, "the master names nothing"));
-            return Err(error);
-        }
-        if self.own.digest != Some(digest) {
-            count(&mut self.master_violations, violations_of_master(master));
-            count(&mut self.master_violations, not_identifiable(document));
-            if !unusable.is_empty() && master.unusable == 0 {
-                count(&mut self.master_violations, vec![Check::UnusableEntry]);
-            }
-        }
-        self.own.digest = Some(digest);
-        let defines = !master.variables.is_empty();
-        self.variables_of_master = defines.then(|| Arc::new(master.variables.clone()));
-        let moved = self.adopt(now, found);
-        match &mut self.own.is {
-            Is::Master(reread) => reread.read(moved),
-            Is::Unknown | Is::Media | Is::Manifest => self.own.is = Is::Master(Reread::default()),
-        }
-        Ok(())
-    }
-
-    /// Makes entries the variants of the stream: those that are known go on with all that is known of them. Whether one of them moved.
-    fn adopt(&mut self, now: Now, entries: Vec<(Entry, Option<Arc<Location>>)>) -> bool {
-        let unwatched = entries.len().saturating_sub(VARIANTS_MAX);
-        if unwatched > self.unwatched {
-            let names: Vec<_> = entries.iter().skip(VARIANTS_MAX).take(10).map(|(entry, _)| entry.name()).collect();
-            let stream = self.spec.stream.as_str();
-            warn!(
-                stream,
-                unwatched,
-                ?names,
-                "only {VARIANTS_MAX} variants are watched, those that viewers depend on first"
-            );
-        }
-        self.unwatched = unwatched;
-        let (entries, locations): (Vec<Entry>, Vec<_>) = entries.into_iter().take(VARIANTS_MAX).unzip();
-        let first_sight = self.own.is == Is::Unknown;
-        let old = std::mem::take(&mut self.variants);
-        let known: Vec<_> = old.iter().map(|old| Known { signature: &old.signature, uri: &old.uri }).collect();
-        let recognised = if first_sight { vec![None; entries.len()] } else { recognise(&known, &entries) };
-        // What all variants stood still on goes on, whoever takes their place.
-        let interval = self.spec.interval;
-        let still = |old: &Vec<Variant>| {
-            let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
-            let overdue = !first_sight && vital().all(|variant| variant.is_overdue(now, interval));
-            let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
-            youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
-        };
-        let before = still(&old);
-        let since = if first_sight { self.started } else { now };
-        let mut old: Vec<Option<Variant>> = old.into_iter().map(Some).collect();
-        let mut moved = false;
-        for ((entry, location), index) in entries.into_iter().zip(locations).zip(recognised) {
-            let known = index.and_then(|index| old.get_mut(index)).and_then(Option::take);
-            let variant = match known {
-                Some(mut variant) => {
-                    if variant.location != location {
-                        (variant.location, variant.nested) = (location, None);
-                        moved = true;
-                    }
-                    variant
-                }
-                None => {
-                    let waiting = old.iter().flatten();
-                    let taken = |name: &str| {
-                        let named = |variant: &Variant| *variant.view.name == *name;
-                        self.variants.iter().any(named) || (!first_sight && waiting.clone().any(named))
-                    };
-                    let view = self.new_view(now, since, &entry, before.as_ref(), taken);
-                    let mut variant = self.variant(entry.signature.clone(), entry.uri.clone(), view);
-                    variant.location = location;
-                    variant
-                }
-            };
-            self.variants.push(variant.as_entry(entry));
-        }
-        moved
-    }
-
-    fn new_view(
-        &self,
-        now: Now,
-        since: Now,
-        entry: &Entry,
-        before: Option<&Freshness>,
-        taken: impl Fn(&str) -> bool,
-    ) -> VariantView {
-        let stream = &self.spec.stream;
-        let remembered =
-            self.remembered.variant(stream, entry.signature.digest(), now).filter(|view| !taken(&view.name));
-        if let Some(view) = remembered {
-            return view;
-        }
-        let name = entry.name();
-        let name = (1..)
-            .map(|n: u32| if n == 1 { name.clone() } else { format!("{name}#{n}") })
-            .find(|name| !taken(name))
-            .unwrap_or_default();
-        let freshness = match before {
-            Some(before) => Freshness::in_place_of(before),
-            None => self.remembered.freshness(stream, &name, since),
-        };
-        VariantView::new(stream, &name, entry.role, freshness)
-    }
-
-    fn variant(&mut self, signature: Signature, uri: String, view: VariantView) -> Variant {
-        self.next_id += 1;
-        Variant {
-            id: self.next_id,
-            uri,
-            location: None,
-            nested: None,
-            signature,
-            phase: Phase::Idle,
-            changed: false,
-            digest: None,
-            ask: Ask::default(),
-            media: None,
-            view,
-        }
     }
 
     /// Variants are judged beside one another whenever one of them has a new playlist, and those alone that have one.

@@ -1,0 +1,160 @@
+//! Whom a master, a manifest or a list of its own makes the variants of a stream: those that are known go on with all that is known of
+//! them.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::super::address::resolve;
+use super::super::conformance::{Check, violations_of_master};
+use super::super::freshness::Freshness;
+use super::super::playlist::MasterPlaylist;
+use super::super::poll::VARIANTS_MAX;
+use super::super::reread::Reread;
+use super::super::roster::{Entry, Known, Signature, entries, recognise};
+use super::super::variant::{Phase, Variant, VariantView, count, not_identifiable};
+use super::{Is, Playlists};
+use crate::clock::Now;
+use crate::config::Location;
+use crate::fetch::{Ask, Document};
+use crate::health::{Failure, ProbeError};
+
+impl Playlists {
+    pub(super) fn adopt_master(
+        &mut self,
+        now: Now,
+        master: &MasterPlaylist,
+        document: &Document,
+        digest: u64,
+    ) -> Result<(), ProbeError> {
+        let mut found = Vec::new();
+        let mut unusable = Vec::new();
+        for entry in entries(master) {
+            match resolve(&document.location, &entry.uri) {
+                Ok(location) => found.push((entry, Some(Arc::new(location)))),
+                Err(error) => unusable.push(ProbeError::from(error)),
+            }
+        }
+        if found.is_empty() {
+            let error = unusable.pop().unwrap_or_else(|| ProbeError::new(Failure::Empty, "the master names nothing"));
+            return Err(error);
+        }
+        if self.own.digest != Some(digest) {
+            count(&mut self.master_violations, violations_of_master(master));
+            count(&mut self.master_violations, not_identifiable(document));
+            if !unusable.is_empty() && master.unusable == 0 {
+                count(&mut self.master_violations, vec![Check::UnusableEntry]);
+            }
+        }
+        self.own.digest = Some(digest);
+        let defines = !master.variables.is_empty();
+        self.variables_of_master = defines.then(|| Arc::new(master.variables.clone()));
+        let moved = self.adopt(now, found);
+        match &mut self.own.is {
+            Is::Master(reread) => reread.read(moved),
+            Is::Unknown | Is::Media | Is::Manifest => self.own.is = Is::Master(Reread::default()),
+        }
+        Ok(())
+    }
+
+    /// Makes entries the variants of the stream: those that are known go on with all that is known of them. Whether one of them moved.
+    pub(super) fn adopt(&mut self, now: Now, entries: Vec<(Entry, Option<Arc<Location>>)>) -> bool {
+        let unwatched = entries.len().saturating_sub(VARIANTS_MAX);
+        if unwatched > self.unwatched {
+            let names: Vec<_> = entries.iter().skip(VARIANTS_MAX).take(10).map(|(entry, _)| entry.name()).collect();
+            let stream = self.spec.stream.as_str();
+            warn!(
+                stream,
+                unwatched,
+                ?names,
+                "only {VARIANTS_MAX} variants are watched, those that viewers depend on first"
+            );
+        }
+        self.unwatched = unwatched;
+        let (entries, locations): (Vec<Entry>, Vec<_>) = entries.into_iter().take(VARIANTS_MAX).unzip();
+        let first_sight = self.own.is == Is::Unknown;
+        let old = std::mem::take(&mut self.variants);
+        let known: Vec<_> = old.iter().map(|old| Known { signature: &old.signature, uri: &old.uri }).collect();
+        let recognised = if first_sight { vec![None; entries.len()] } else { recognise(&known, &entries) };
+        // What all variants stood still on goes on, whoever takes their place.
+        let interval = self.spec.interval;
+        let still = |old: &Vec<Variant>| {
+            let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
+            let overdue = !first_sight && vital().all(|variant| variant.is_overdue(now, interval));
+            let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
+            youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
+        };
+        let before = still(&old);
+        let since = if first_sight { self.started } else { now };
+        let mut old: Vec<Option<Variant>> = old.into_iter().map(Some).collect();
+        let mut moved = false;
+        for ((entry, location), index) in entries.into_iter().zip(locations).zip(recognised) {
+            let known = index.and_then(|index| old.get_mut(index)).and_then(Option::take);
+            let variant = match known {
+                Some(mut variant) => {
+                    if variant.location != location {
+                        (variant.location, variant.nested) = (location, None);
+                        moved = true;
+                    }
+                    variant
+                }
+                None => {
+                    let waiting = old.iter().flatten();
+                    let taken = |name: &str| {
+                        let named = |variant: &Variant| *variant.view.name == *name;
+                        self.variants.iter().any(named) || (!first_sight && waiting.clone().any(named))
+                    };
+                    let view = self.new_view(now, since, &entry, before.as_ref(), taken);
+                    let mut variant = self.variant(entry.signature.clone(), entry.uri.clone(), view);
+                    variant.location = location;
+                    variant
+                }
+            };
+            self.variants.push(variant.as_entry(entry));
+        }
+        moved
+    }
+
+    fn new_view(
+        &self,
+        now: Now,
+        since: Now,
+        entry: &Entry,
+        before: Option<&Freshness>,
+        taken: impl Fn(&str) -> bool,
+    ) -> VariantView {
+        let stream = &self.spec.stream;
+        let remembered =
+            self.remembered.variant(stream, entry.signature.digest(), now).filter(|view| !taken(&view.name));
+        if let Some(view) = remembered {
+            return view;
+        }
+        let name = entry.name();
+        let name = (1..)
+            .map(|n: u32| if n == 1 { name.clone() } else { format!("{name}#{n}") })
+            .find(|name| !taken(name))
+            .unwrap_or_default();
+        let freshness = match before {
+            Some(before) => Freshness::in_place_of(before),
+            None => self.remembered.freshness(stream, &name, since),
+        };
+        VariantView::new(stream, &name, entry.role, freshness)
+    }
+
+    pub(super) fn variant(&mut self, signature: Signature, uri: String, view: VariantView) -> Variant {
+        self.next_id += 1;
+        Variant {
+            id: self.next_id,
+            uri,
+            location: None,
+            nested: None,
+            signature,
+            phase: Phase::Idle,
+            changed: false,
+            digest: None,
+            ask: Ask::default(),
+            media: None,
+            view,
+        }
+    }
+}
