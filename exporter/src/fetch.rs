@@ -14,7 +14,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Method, StatusCode};
@@ -25,7 +25,7 @@ use vvtv_toolkit::logging::chain;
 use self::client::{Client, Manner, SendError};
 use self::coding::{Coding, CodingError, codings, decode};
 use self::headers::{content_age, is_playlist_path, is_playlist_type, plausible};
-use self::room::{MIDDLING, Room, SMALL, Taken};
+use self::room::{Buffer, MIDDLING, Room, SMALL, Taken};
 pub use self::segment::{Ask, Found, is_denied};
 use self::shown::shown_url;
 pub use self::shown::{shown, shown_reference};
@@ -34,7 +34,7 @@ use crate::files::Files;
 use crate::health::{Failure, ProbeError};
 
 /// The largest document: a list of a day's signed segments is below it.
-pub const BYTES_MAX: usize = 16 << 20;
+pub const BYTES_MAX: usize = 12 << 20;
 
 /// The largest document as it comes packed: text is packed to a quarter and less.
 const PACKED_MAX: usize = 4 << 20;
@@ -147,24 +147,24 @@ impl Fetcher {
         if codings.is_empty() {
             return Ok(match self.collect(incoming, BYTES_MAX, &mut taken).await? {
                 Collected::Piece(piece) => piece,
-                Collected::Pieces(pieces) => taken.hold(pieces.into()),
+                Collected::Pieces(pieces) => taken.hold(pieces),
             });
         }
         let packed = match self.collect(incoming, PACKED_MAX, &mut taken).await? {
             Collected::Piece(piece) => piece,
-            Collected::Pieces(pieces) => pieces.freeze(),
+            Collected::Pieces(pieces) => Bytes::copy_from_slice(pieces.bytes()),
         };
         if packed.len() <= PACKED_IN_PASSING {
-            match decode(&packed, &codings, SMALL) {
+            match decode(&packed, &codings, SMALL, self.room.buffer()) {
                 Err(CodingError::TooLarge(_)) => {}
-                decoded => return Ok(Bytes::from(decoded?)),
+                decoded => return Ok(taken.hold(decoded?)),
             }
         }
         // How much comes out is not known before: first with little room, so that large ones alone wait for one another.
         for max in SIZES {
             self.room.take(&mut taken, max, Some(max)).await;
-            let (packed, codings) = (packed.clone(), codings.clone());
-            let unpacked = tokio::task::spawn_blocking(move || decode(&packed, &codings, max)).await;
+            let (packed, codings, buffer) = (packed.clone(), codings.clone(), self.room.buffer());
+            let unpacked = tokio::task::spawn_blocking(move || decode(&packed, &codings, max, buffer)).await;
             match unpacked.map_err(BodyError::Died)? {
                 Err(CodingError::TooLarge(_)) if max < BYTES_MAX => {}
                 decoded => return Ok(taken.hold(decoded?)),
@@ -181,36 +181,33 @@ impl Fetcher {
         let expected = incoming.size_hint().exact().map(|_| length);
         // A playlist mostly comes in one piece, which is taken as it is.
         let mut whole = Bytes::new();
-        let mut pieces = BytesMut::new();
+        let mut pieces = self.room.buffer();
         while let Some(frame) = incoming.frame().await {
             let Ok(piece) = frame.map_err(BodyError::Broken)?.into_data() else { continue };
-            let read = whole.len() + pieces.len() + piece.len();
+            let read = whole.len() + pieces.bytes().len() + piece.len();
             if read > max {
                 return Err(BodyError::TooLarge(max));
             }
-            if whole.is_empty() && pieces.is_empty() {
+            if whole.is_empty() && pieces.bytes().is_empty() {
                 whole = piece;
                 continue;
             }
             if read > SMALL {
                 self.room.take(taken, read, expected).await;
-                if read > pieces.capacity() {
-                    // Untouched memory costs nothing; a copy of what is there would cost it twice.
-                    pieces.reserve(expected.unwrap_or(max).max(read) - pieces.len());
-                }
+                pieces.grow(expected.unwrap_or(max).max(read));
             }
-            pieces.extend_from_slice(&std::mem::take(&mut whole));
-            pieces.extend_from_slice(&piece);
+            pieces.extend(&std::mem::take(&mut whole));
+            pieces.extend(&piece);
         }
-        Ok(if pieces.is_empty() { Collected::Piece(whole) } else { Collected::Pieces(pieces) })
+        Ok(if pieces.bytes().is_empty() { Collected::Piece(whole) } else { Collected::Pieces(pieces) })
     }
 
     async fn file(&self, path: &Path, limit: Duration) -> Result<Document, ProbeError> {
         for max in SIZES {
-            let mut taken = Taken::default();
+            let (mut taken, buffer) = (Taken::default(), self.room.buffer());
             self.room.take(&mut taken, max, Some(max)).await;
             let owned = path.to_owned();
-            match self.files.look(path, limit, move || read_file(&owned, max, taken)).await {
+            match self.files.look(path, limit, move || read_file(&owned, max, taken, buffer)).await {
                 Err(error) if error.reason == Failure::TooLarge && max < BYTES_MAX => {}
                 read => return read,
             }
@@ -225,7 +222,7 @@ fn failed(method: &str, url: &Url, error: &(dyn Error + 'static)) -> ProbeError 
 
 enum Collected {
     Piece(Bytes),
-    Pieces(BytesMut),
+    Pieces(Buffer),
 }
 
 /// Why a body cannot be had.
@@ -295,7 +292,7 @@ pub fn io_reason(error: &std::io::Error) -> Failure {
     }
 }
 
-fn read_file(path: &Path, max: usize, taken: Taken) -> Result<Document, ProbeError> {
+fn read_file(path: &Path, max: usize, taken: Taken, mut body: Buffer) -> Result<Document, ProbeError> {
     let failed = |error: std::io::Error| file_error(path, &error);
     let file = std::fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -304,8 +301,8 @@ fn read_file(path: &Path, max: usize, taken: Taken) -> Result<Document, ProbeErr
     if length > max {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(length + 1);
-    let read = file.take(max as u64 + 1).read_to_end(&mut body).map_err(failed)?;
+    body.grow(length + 1);
+    let read = file.take(max as u64 + 1).read_to_end(body.bytes_mut()).map_err(failed)?;
     if read > max {
         return Err(too_large());
     }

@@ -8,6 +8,8 @@ use brotli_decompressor::Decompressor;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use hyper::header::{self, HeaderMap};
 
+use super::room::{Buffer, SMALL};
+
 /// Codings of one body; more are no playlist.
 const STACKED_MAX: usize = 4;
 
@@ -59,7 +61,7 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, CodingError> {
 }
 
 /// Undoes codings; `max` bounds what comes out.
-pub(super) fn decode(body: &[u8], codings: &[Coding], max: usize) -> Result<Vec<u8>, CodingError> {
+pub(super) fn decode(body: &[u8], codings: &[Coding], max: usize, mut out: Buffer) -> Result<Buffer, CodingError> {
     let mut reader: Box<dyn BufRead + '_> = Box::new(body);
     for coding in codings.iter().rev() {
         let decoder: Box<dyn Read + '_> = match coding {
@@ -71,21 +73,20 @@ pub(super) fn decode(body: &[u8], codings: &[Coding], max: usize) -> Result<Vec<
         };
         reader = Box::new(BufReader::with_capacity(PIECE, decoder));
     }
-    let mut out = Vec::new();
     loop {
         let piece = reader.fill_buf()?;
         let length = piece.len();
         if length == 0 {
             return Ok(out);
         }
-        if out.len() + length > max {
+        let read = out.bytes().len() + length;
+        if read > max {
             return Err(CodingError::TooLarge(max));
         }
-        if out.len() + length > out.capacity() && out.len() > 1 << 20 {
-            // Untouched memory costs nothing; a copy of what is there would cost it twice.
-            out.reserve_exact(max - out.len());
+        if read > SMALL {
+            out.grow(max);
         }
-        out.extend_from_slice(piece);
+        out.extend(piece);
         reader.consume(length);
     }
 }
@@ -100,6 +101,7 @@ fn is_zlib(start: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::room::Room;
     use super::*;
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -138,7 +140,8 @@ mod tests {
         headers.for_each(|(name, value)| {
             all.append(name, value);
         });
-        codings(&all).and_then(|codings| decode(body, &codings, 1000)).map_err(|error| error.to_string())
+        let read = codings(&all).and_then(|codings| decode(body, &codings, 1000, Room::default().buffer()));
+        read.map(|read| read.bytes().clone()).map_err(|error| error.to_string())
     }
 
     #[rstest]
@@ -179,7 +182,8 @@ mod tests {
         #[test]
         fn any_bytes_are_bounded(body in proptest::collection::vec(0_u8..=255, 0..2000), coding in 0..3_usize) {
             let coding = [Coding::Gzip, Coding::Deflate, Coding::Brotli][coding];
-            if let Ok(out) = decode(&body, &[coding], 4096) {
+            if let Ok(out) = decode(&body, &[coding], 4096, Room::default().buffer()) {
+                let out = out.bytes();
                 assert!(out.len() <= 4096);
             }
         }

@@ -3,7 +3,7 @@
 //! A body is held until the last of its readers lets it go. One that grows takes room twice at most, and always in the same order, so
 //! that bodies never wait for one another in a circle.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,16 +22,71 @@ const MIDDLING_MIB: usize = 16;
 /// Bodies beyond [`MIDDLING`] at once.
 const HUGE: usize = 1;
 
+/// Large buffers that wait to be used again.
+const SPARES: usize = 1;
+
 /// The process's room; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     middling: Arc<Semaphore>,
     huge: Arc<Semaphore>,
+    spares: Spares,
+}
+
+/// A large buffer is used again: the allocator keeps what was freed for a while, and at every poll another one would come on top of it.
+type Spares = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Bytes of a body that are put together.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    spares: Spares,
+}
+
+impl Buffer {
+    /// Makes room for a body of so many bytes. Untouched memory costs nothing; a copy of what is there would cost it twice.
+    pub(super) fn grow(&mut self, bytes: usize) {
+        if bytes <= SMALL || bytes <= self.bytes.capacity() {
+            return;
+        }
+        let spare = self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut larger = spare.unwrap_or_default();
+        larger.reserve_exact(bytes);
+        larger.extend_from_slice(&self.bytes);
+        self.bytes = larger;
+    }
+
+    pub(super) fn extend(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+    }
+
+    pub(super) const fn bytes(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+
+    pub(super) const fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.capacity() > SMALL && spares.len() < SPARES {
+            bytes.clear();
+            spares.push(bytes);
+        }
+    }
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { middling: Arc::new(Semaphore::new(MIDDLING_MIB)), huge: Arc::new(Semaphore::new(HUGE)) }
+        Self {
+            middling: Arc::new(Semaphore::new(MIDDLING_MIB)),
+            huge: Arc::new(Semaphore::new(HUGE)),
+            spares: Spares::default(),
+        }
     }
 }
 
@@ -43,6 +98,11 @@ pub(super) struct Taken {
 }
 
 impl Room {
+    /// An empty one.
+    pub(super) fn buffer(&self) -> Buffer {
+        Buffer { bytes: Vec::new(), spares: Arc::clone(&self.spares) }
+    }
+
     /// Waits until there is room for `bytes`; `expected` is how many there will be, where that is known.
     pub(super) async fn take(&self, taken: &mut Taken, bytes: usize, expected: Option<usize>) {
         if bytes <= taken.bytes.max(SMALL) {
@@ -63,20 +123,23 @@ impl Room {
 }
 
 struct Held {
-    body: Vec<u8>,
+    body: Buffer,
     _taken: Taken,
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        &self.body.bytes
     }
 }
 
 impl Taken {
     /// A body that keeps its room as long as it lives.
-    pub(super) fn hold(self, body: Vec<u8>) -> Bytes {
-        if self.permits.is_empty() { Bytes::from(body) } else { Bytes::from_owner(Held { body, _taken: self }) }
+    pub(super) fn hold(self, mut body: Buffer) -> Bytes {
+        if self.permits.is_empty() {
+            return Bytes::from(std::mem::take(&mut body.bytes));
+        }
+        Bytes::from_owner(Held { body, _taken: self })
     }
 }
 
@@ -101,11 +164,30 @@ mod tests {
         room.take(&mut growing, MIDDLING + 1, None).await;
         room.take(&mut growing, 4 * MIDDLING, None).await;
         assert_eq!(free(&room), (5, 0));
-        let body = growing.hold(vec![1; 9]);
+        let mut nine = room.buffer();
+        nine.extend(&[1; 9]);
+        let body = growing.hold(nine);
         let reader = body.slice(3..);
         drop((body, known, small));
         assert_eq!((free(&room), reader.len()), ((8, 0), 6));
         drop(reader);
         assert_eq!(free(&room), (16, 1));
+    }
+
+    #[test]
+    fn a_large_buffer_is_used_again_and_a_small_one_is_not_kept() {
+        let room = Room::default();
+        let mut first = room.buffer();
+        first.extend(b"begun");
+        first.grow(2 * MIB);
+        let address = first.bytes().as_ptr();
+        assert_eq!(first.bytes(), b"begun");
+        drop(first);
+        let mut small = room.buffer();
+        small.extend(b"small");
+        drop(small);
+        let mut second = room.buffer();
+        second.grow(2 * MIB);
+        assert_eq!((second.bytes().as_ptr(), second.bytes().len()), (address, 0));
     }
 }

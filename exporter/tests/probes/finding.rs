@@ -170,7 +170,7 @@ async fn get(head: &str, body: Vec<u8>) -> Result<bytes::Bytes, (Failure, String
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await?;
         let mut request = [0; 4096];
-        stream.read(&mut request).await?;
+        let _: usize = stream.read(&mut request).await?;
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&body).await
     });

@@ -88,7 +88,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
         };
         let (now, is_answer) = (tools.clock.now(), answer.is_some());
         let asks = match answer {
-            Some(Answer::Read(of, read)) => playlists.read(now, of, read),
+            Some(Answer::Read(of, read)) => playlists.read(now, of, *read),
             Some(Answer::Found(id, found)) => playlists.found(now, id, found),
             None => playlists.tick(now),
         };
@@ -108,14 +108,14 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
 }
 
 enum Answer {
-    Read(Of, Result<Read, ProbeError>),
+    Read(Of, Box<Result<Read, ProbeError>>),
     Found(u64, Result<Found, ProbeError>),
 }
 
 async fn ask_for(ask: Question, fetcher: Fetcher, timeout: Duration) -> Answer {
     match ask {
         Question::Read { of, location, digest, variables } => {
-            Answer::Read(of, read(&fetcher, &location, digest, variables, timeout).await)
+            Answer::Read(of, Box::new(read(&fetcher, &location, digest, variables, timeout).await))
         }
         Question::Look { of, wanted } => {
             let Wanted { location, range, ask } = wanted;

@@ -194,6 +194,9 @@ pub(super) struct Known<'a> {
     pub(super) uri: &'a str,
 }
 
+/// Whether a known entry is this one.
+type Rule<'a> = dyn Fn(&Known<'_>, &Entry) -> bool + 'a;
+
 /// For each of `entries`, which of the known ones it is: at the same address with the same attributes, or else with the same attributes,
 /// or else at the same address (sessions and signatures apart), or else, where as many of one kind are left, at the same place. A
 /// packager that writes the bitrate it measures, or moves its sessions, names the same variants all the same.
@@ -202,7 +205,7 @@ pub(super) fn recognise(known: &[Known<'_>], entries: &[Entry]) -> Vec<Option<us
     let mut taken = vec![false; known.len()];
     let same = |a: &Known<'_>, b: &Entry| *a.signature == b.signature;
     let there = |a: &Known<'_>, b: &Entry| path(a.uri) == path(&b.uri) && a.signature.kind == b.signature.kind;
-    let rules: [&dyn Fn(&Known<'_>, &Entry) -> bool; 3] = [&|a, b| same(a, b) && there(a, b), &same, &there];
+    let rules: [&Rule<'_>; 3] = [&|a, b| same(a, b) && there(a, b), &same, &there];
     for rule in rules {
         for (entry, found) in entries.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
             let free = known.iter().zip(&mut taken).position(|(known, taken)| !*taken && rule(known, entry));

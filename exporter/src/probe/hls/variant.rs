@@ -176,7 +176,7 @@ pub(super) enum Step {
 
 impl Variant {
     /// What an entry of a master says of it.
-    pub(super) fn as_entry(mut self, entry: Entry) -> Self {
+    pub(super) fn named_by(mut self, entry: Entry) -> Self {
         let Entry { uri, role, bits_per_second, signature } = entry;
         (self.view.role, self.view.declared_bits_per_second) = (role, bits_per_second);
         self.view.signature = Some(signature.digest());

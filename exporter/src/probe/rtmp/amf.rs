@@ -12,7 +12,7 @@ pub(super) enum Value {
     Number(f64),
     Text(String),
     /// Objects, typed objects and associative arrays.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(String, Self)>),
     /// Null, booleans, dates, lists.
     Other,
 }

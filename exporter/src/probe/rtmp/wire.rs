@@ -110,6 +110,9 @@ impl Default for ReplyReader {
     }
 }
 
+/// What is left after a chunk, and the message that it completed.
+type Cut<'a> = (&'a [u8], Option<Message>);
+
 impl ReplyReader {
     /// Takes bytes; returns the answer once it is complete.
     ///
@@ -136,7 +139,7 @@ impl ReplyReader {
     }
 
     /// One chunk off the front, and the message that it completes; none if it has not arrived whole.
-    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(&'a [u8], Option<Message>)>, WireError> {
+    fn chunk<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Cut<'a>>, WireError> {
         let Some((format, id, rest)) = basic_header(bytes) else { return Ok(None) };
         let (mut header, read) = match self.streams.get(&id) {
             Some(stream) => (stream.header, stream.body.len()),

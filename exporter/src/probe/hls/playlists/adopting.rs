@@ -110,7 +110,7 @@ impl Playlists {
                     variant
                 }
             };
-            self.variants.push(variant.as_entry(entry));
+            self.variants.push(variant.named_by(entry));
         }
         moved
     }

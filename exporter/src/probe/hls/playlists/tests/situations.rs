@@ -17,11 +17,11 @@ fn list(newest: u64) -> String {
 
 const FROZEN: u64 = 100;
 
+/// Of each variant its name, role and age.
+type Told = Vec<(String, &'static str, u64)>;
+
 /// Polls for so many seconds; of each variant its role and age, and how often each address was asked for.
-fn watched(
-    seconds: u64,
-    mut site: impl FnMut(&str, u64) -> Option<String>,
-) -> (Driven, Vec<(String, &'static str, u64)>, BTreeMap<String, u64>) {
+fn watched(seconds: u64, mut site: impl FnMut(&str, u64) -> Option<String>) -> (Driven, Told, BTreeMap<String, u64>) {
     let mut driven = Driven::start(Playlists::new(spec(), at(0), Arc::default()));
     let mut asked = BTreeMap::new();
     for second in 1..=seconds {
@@ -44,7 +44,7 @@ fn watched(
     (driven, told, asked)
 }
 
-fn expected(of: &[(&str, &'static str, u64)]) -> Vec<(String, &'static str, u64)> {
+fn expected(of: &[(&str, &'static str, u64)]) -> Told {
     of.iter().map(|(name, role, age)| ((*name).to_owned(), *role, *age)).collect()
 }
 
