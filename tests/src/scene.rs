@@ -109,12 +109,12 @@ impl<'a> Scene<'a> {
         self.fresh(stale).await
     }
 
-    /// As [`Self::healthy`], for a test that has seen the fault in the exporter's numbers itself.
+    /// As [`Self::healthy`], for a test that has seen the fault and its repair itself: a segment must come after that.
     ///
     /// # Errors
     /// Not in time.
     pub async fn healthy_again(&self) -> anyhow::Result<Duration> {
-        self.fresh(None).await
+        self.fresh(self.newest().await).await
     }
 
     async fn fresh(&self, stale: Option<String>) -> anyhow::Result<Duration> {

@@ -18,7 +18,7 @@ const NUMBERINGS_MAX: usize = 4;
 /// Numbers that were not seen for so long, while others grew, are those of a packager that began anew: it may come to them again.
 const LEFT_AFTER: Duration = Duration::from_secs(5);
 
-/// An age that was only told, or is remembered, is no longer than this: what is older says no more than that it is old.
+/// An age that was only told, or is remembered, is at most this: what is older says no more than that it is old.
 const TOLD_MAX: Duration = Duration::from_secs(86_400);
 
 /// A list without `EXT-X-TARGETDURATION` is believed to stand still after so long.

@@ -12,7 +12,7 @@ const VARIABLES_MAX: usize = 128;
 /// Bytes of a name, and of a value.
 const VALUE_BYTES_MAX: usize = 4096;
 
-/// Bytes of a text after its variables were filled in: addresses are no longer.
+/// Bytes of a text after its variables were filled in, at most: more than any address has.
 const FILLED_BYTES_MAX: usize = 16 << 10;
 
 /// What surrounds a playlist: where it was read, and what its master defines.
