@@ -20,6 +20,7 @@ use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView}
 use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
 use crate::probe::queue::{self, QueueSpec, QueueView};
 use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
+use crate::state::Remembered;
 
 /// The latest view of a source.
 pub type View<V> = watch::Receiver<Arc<V>>;
@@ -130,6 +131,7 @@ impl Fleet {
     async fn make_true(&mut self) {
         let discovered = self.discovered.iter().flat_map(|found| found.streams.values().cloned());
         let streams: Vec<Arc<Stream>> = self.config.streams.iter().cloned().chain(discovered).collect();
+        self.remember();
         self.end_unwanted(&streams).await;
         for from in self.config.streams_from.clone() {
             // The fleet keeps the view itself.
@@ -142,6 +144,15 @@ impl Fleet {
         });
         self.watched.send_replace(Arc::new(Watched { streams: watched, host: Some(host) }));
         self.tools.recorder.keep_only(streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
+    }
+
+    /// A probe that begins anew because its configuration changed goes on with the ages that its stream had.
+    fn remember(&mut self) {
+        let watched = Arc::clone(&self.watched.borrow());
+        if !watched.streams.is_empty() {
+            let known = Remembered::of(self.tools.clock.now(), &watched);
+            self.tools.remembered = Arc::new(known.over(&self.tools.remembered));
+        }
     }
 
     async fn end_unwanted(&mut self, streams: &[Arc<Stream>]) {

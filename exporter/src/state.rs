@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::fleet::Watched;
-use crate::probe::hls::{Freshness, HlsView, Identity, Role, VariantView};
+use crate::probe::hls::{Freshness, HlsView, Identity, Role, Run, VariantView};
 
 /// The format that is written.
 const VERSION: u32 = 2;
@@ -39,6 +39,17 @@ pub struct Advance {
     pub role: Role,
     /// What tells it from others, wherever it lies.
     pub signature: Option<u64>,
+    /// The numbers that were seen lately.
+    pub runs: Vec<Run>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunEntry {
+    first: u64,
+    sequence: u64,
+    parts: u32,
+    discontinuity: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,15 +76,22 @@ struct Entry {
     role: Option<String>,
     #[serde(default)]
     signature: Option<u64>,
+    #[serde(default)]
+    runs: Vec<RunEntry>,
     last_advance_unix_seconds: f64,
 }
 
 impl From<Entry> for ((String, String), Advance) {
     fn from(entry: Entry) -> Self {
-        let Entry { stream, variant, sequence, uri, discontinuity, _part: _, parts, role, signature, .. } = entry;
+        let Entry { stream, variant, sequence, uri, discontinuity, _part: _, parts, role, signature, runs, .. } = entry;
         let newest = Identity { sequence, discontinuity, parts, uri, range: None };
         let role = role.and_then(|role| Role::of_label(&role)).unwrap_or(Role::Video);
-        let advance = Advance { newest, unix_seconds: entry.last_advance_unix_seconds, role, signature };
+        let run = |run: RunEntry| {
+            let RunEntry { first, sequence, parts, discontinuity } = run;
+            Run { first, sequence, parts, discontinuity }
+        };
+        let runs = runs.into_iter().map(run).collect();
+        let advance = Advance { newest, unix_seconds: entry.last_advance_unix_seconds, role, signature, runs };
         ((stream, variant), advance)
     }
 }
@@ -155,11 +173,21 @@ impl Remembered {
                 let Some(newest) = variant.freshness.newest() else { continue };
                 let unix_seconds = variant.freshness.remembered_advance_unix_seconds(now);
                 let (newest, role, signature) = (newest.clone(), variant.role, variant.signature);
-                let advance = Advance { newest, unix_seconds, role, signature };
+                let runs = variant.freshness.runs();
+                let advance = Advance { newest, unix_seconds, role, signature, runs };
                 variants.insert((stream.to_owned(), variant.name.to_string()), advance);
             }
         }
         Self { variants }
+    }
+
+    /// With what is not known here as `older` has it.
+    #[must_use]
+    pub fn over(mut self, older: &Self) -> Self {
+        for (key, advance) in &older.variants {
+            self.variants.entry(key.clone()).or_insert_with(|| advance.clone());
+        }
+        self
     }
 
     /// Replaces a file by what is remembered: whole, or not at all. Blocks.
@@ -178,6 +206,7 @@ impl Remembered {
             parts: advance.newest.parts,
             role: Some(advance.role.label().to_owned()),
             signature: advance.signature,
+            runs: advance.runs.iter().map(entry_of).collect(),
             last_advance_unix_seconds: advance.unix_seconds,
         });
         let bytes = serde_json::to_vec(&File { version: VERSION, variants: variants.collect() })
@@ -216,6 +245,11 @@ impl Remembered {
     }
 }
 
+const fn entry_of(run: &Run) -> RunEntry {
+    let Run { first, sequence, parts, discontinuity } = *run;
+    RunEntry { first, sequence, parts, discontinuity }
+}
+
 /// A stream's and a variant's name, and its last advance.
 type Known<'a> = (&'a (String, String), &'a Advance);
 
@@ -227,7 +261,7 @@ fn view(((stream, name), advance): Known<'_>, now: Now) -> VariantView {
 
 impl Advance {
     fn freshness(&self, now: Now) -> Freshness {
-        Freshness::remembered(now, self.newest.clone(), self.unix_seconds)
+        Freshness::remembered(now, self.newest.clone(), self.unix_seconds, &self.runs)
     }
 }
 
@@ -239,7 +273,7 @@ mod tests {
 
     fn remembered() -> Remembered {
         let newest = Identity { sequence: 8, discontinuity: 1, parts: 0, uri: "main-8.ts".to_owned(), range: None };
-        let advance = Advance { newest, unix_seconds: 1000.5, role: Role::Video, signature: Some(7) };
+        let advance = Advance { newest, unix_seconds: 1000.5, role: Role::Video, signature: Some(7), runs: Vec::new() };
         Remembered { variants: BTreeMap::from([(("main".to_owned(), "media".to_owned()), advance)]) }
     }
 

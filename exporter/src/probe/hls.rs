@@ -14,7 +14,7 @@ mod variant;
 pub(crate) use self::address::resolve;
 pub use self::buffer::PlayerBuffer;
 pub use self::conformance::{Check, violations, violations_across, violations_of_master};
-pub use self::freshness::{Change, Freshness, Sight};
+pub use self::freshness::{Change, Freshness, Run, Sight};
 pub use self::playlist::{
     Attributes, ByteRange, Context, Identity, Kind, Listed, MasterPlaylist, Media, Mutability, Named, Part, Playlist,
     RECENT_MAX, Segment, Tally, Variables, parse, path,

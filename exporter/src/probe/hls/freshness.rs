@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub use self::numbering::Run;
 use self::numbering::{Numbering, Place};
-use super::playlist::{Identity, Media};
+use super::playlist::{Identity, Media, path};
 use crate::clock::Now;
 
-/// Numberings of one variant that are told apart at a time: two origins that disagree, and a packager that begins anew beside them. The
-/// one that was not seen for longest gives way.
-const NUMBERINGS_MAX: usize = 4;
+/// Numberings of one variant that are told apart at a time: origins that disagree, and a packager that begins anew beside them. Another
+/// one is nothing new until one of them was not seen for a window.
+const NUMBERINGS_MAX: usize = 8;
 
 /// Numbers that were not seen for so long, while others grew, are those of a packager that began anew: it may come to them again.
 const LEFT_AFTER: Duration = Duration::from_secs(5);
@@ -136,13 +137,14 @@ impl Freshness {
     /// As an earlier run of the program left it; that counts from the first look on, because what came meanwhile was not seen. A wall
     /// clock that went back since makes it no younger than new.
     #[must_use]
-    pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64) -> Self {
+    pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64, runs: &[Run]) -> Self {
         let age = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
-        let numbering = Numbering::new(now.mono, newest.sequence, Place::of(&newest), newest.discontinuity);
+        let last = Numbering::new(now.mono, newest.sequence, Place::of(&newest), newest.discontinuity);
+        let others = runs.iter().take(NUMBERINGS_MAX - 1).map(|run| Numbering::remembered(now.mono, *run));
         Self {
             newest: Some(Arc::new(newest)),
             earlier: Earlier::Remembered(age.min(TOLD_MAX)),
-            numberings: SmallVec::from_iter([numbering]),
+            numberings: others.chain([last]).collect(),
             ..Self::never_seen(now)
         }
     }
@@ -169,13 +171,24 @@ impl Freshness {
         let (place, discontinuity) = (Place::of(sight.newest), sight.newest.discontinuity);
         let known_place = Place::of(known);
         let seen = |numbering: &Numbering| numbering.has_seen(now.mono, sight.window, place, discontinuity);
-        if place == known_place && discontinuity <= known.discontinuity {
+        let same_path = || path(&known.uri) == path(&sight.newest.uri);
+        // A count of discontinuities that grows by itself makes no new segment.
+        if place == known_place && (discontinuity <= known.discontinuity || same_path()) {
             Change::Same
+        } else if self.is_full(now, sight, place) {
+            Change::Repeated
         } else if !self.numberings.iter().any(seen) || self.begins_anew(sight, place) {
             if place < known_place { Change::WentBack } else { Change::Advanced }
         } else {
             Change::Repeated
         }
+    }
+
+    /// So many numberings are in turn that one more tells nothing.
+    fn is_full(&self, now: Now, sight: &Sight<'_>, place: Place) -> bool {
+        let recent = |known: &&Numbering| known.is_recent(now.mono, sight.window);
+        let goes_on = |known: &Numbering| known.is_followed_by(sight.first, place);
+        self.numberings.iter().filter(recent).count() >= NUMBERINGS_MAX && !self.numberings.iter().any(goes_on)
     }
 
     /// A list that went back to its own beginning and has grown from there is a packager that began anew, although its numbers were
@@ -239,19 +252,16 @@ impl Freshness {
         let seen =
             self.numberings.iter().position(|known| known.has_seen(now.mono, sight.window, place, discontinuity));
         // One that the list follows goes on; where there is none, or the packager counts its new beginning, it is another numbering.
-        let follows = |known: &Numbering| known.end() < place && sight.first <= known.end().sequence.saturating_add(1);
-        let below = self.numberings.iter().rposition(follows);
+        let below = self.numberings.iter().rposition(|known| known.is_followed_by(sight.first, place));
         let grows = below.filter(|index| index + 1 == self.numberings.len());
         let mut numbering = match grows.or(seen).or(below) {
             Some(index) => self.numberings.remove(index),
+            None if self.numberings.len() == NUMBERINGS_MAX => return,
             None => Numbering::new(now.mono, sight.first, place, discontinuity),
         };
         numbering.see(now.mono, sight.window, sight.first, place, discontinuity);
         if grows.is_some() && change.is_advance() {
             numbering.grow(now.mono);
-        }
-        if self.numberings.len() == NUMBERINGS_MAX {
-            self.numberings.remove(0);
         }
         self.numberings.push(numbering);
     }
@@ -283,6 +293,12 @@ impl Freshness {
         let mut looked = self.clone();
         looked.looked();
         looked.last_advance_unix_seconds(now)
+    }
+
+    /// The numbers that were seen lately, for the next run of the program.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        self.numberings.iter().map(Numbering::run).collect()
     }
 
     /// Times that the sequence went back.

@@ -292,13 +292,32 @@ impl Media {
         is_empty.then(|| ProbeError::new(Failure::Empty, "the list lists nothing"))
     }
 
-    /// Leaves the newest segment out.
+    /// The segments of `before` under other numbers, or its newest segment under one more: a list that is numbered anew, and lists nothing
+    /// new. Names that wrap around do not stand at the same places again.
+    #[must_use]
+    pub fn repeats(&self, before: &Self) -> bool {
+        let resource = |segment: &Segment| (path(&segment.uri).to_owned(), segment.range);
+        let same = |(one, other): (&Segment, &Segment)| resource(one) == resource(other);
+        let moved = self.media_sequence != before.media_sequence;
+        let all = self.recent.len() > 1 && self.recent.len() == before.recent.len();
+        let anew = moved && all && self.recent.iter().zip(&before.recent).all(same);
+        anew || self.recent.last_chunk().is_some_and(|[one, other]| same((one, other)))
+    }
+
+    /// Leaves the newest segment out, and what is listed after it.
     pub(super) fn forget_newest(&mut self) {
-        if let Some(left) = self.recent.pop() {
+        let Some(newest) = self.newest.take() else { return };
+        let mut discontinuity = newest.discontinuity;
+        let is_there =
+            |segment: &Segment| segment.sequence < newest.sequence && !segment.gap && !segment.uri.is_empty();
+        while let Some(left) = self.recent.pop_if(|segment| !is_there(segment)) {
+            let counted = left.sequence <= newest.sequence && left.discontinuous;
+            discontinuity = discontinuity.saturating_sub(u64::from(counted));
             self.segments = self.segments.saturating_sub(1);
             self.listed_seconds = (self.listed_seconds - left.seconds).max(0.0);
         }
-        self.newest = self.recent.last().map(Segment::identity);
+        self.newest = self.recent.last().map(|segment| Identity { discontinuity, ..segment.identity() });
+        self.newest_part = None;
         self.program_end_unix_seconds = self.recent.last().and_then(Segment::program_end_unix_seconds);
     }
 }

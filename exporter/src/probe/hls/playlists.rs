@@ -68,6 +68,8 @@ pub(super) struct Playlists {
     master_violations: BTreeMap<Check, u64>,
     /// At least one.
     variants: Vec<Variant>,
+    /// Those that left, the last one at the end: they may come back.
+    departed: Vec<Variant>,
     unwatched: usize,
     /// None where there are none, as almost everywhere.
     variables_of_master: Option<Arc<Variables>>,
@@ -117,13 +119,16 @@ impl Playlists {
             own,
             master_violations: BTreeMap::new(),
             variants: Vec::new(),
+            departed: Vec::new(),
             unwatched: 0,
             variables_of_master: None,
             next_id: 0,
             notes: Vec::new(),
         };
         for view in variants {
-            let variant = playlists.variant(Signature::alone(), String::new(), view);
+            // Names are made of addresses.
+            let (signature, uri) = (Signature::of_role(view.role), view.name.to_string());
+            let variant = playlists.variant(signature, uri, view);
             playlists.variants.push(variant);
         }
         playlists

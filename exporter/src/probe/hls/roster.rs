@@ -69,6 +69,16 @@ pub(super) struct Signature {
 }
 
 impl Signature {
+    /// What is known of one that is only remembered.
+    pub(super) fn of_role(role: Role) -> Self {
+        let kind = if role == Role::Audio { Kind::Audio } else { Kind::Video };
+        Self { kind: Some(kind), ..Self::alone() }
+    }
+
+    pub(super) const fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
     /// Of a playlist that has no master.
     pub(super) fn alone() -> Self {
         Self { kind: Some(Kind::Video), bits_per_second: None, attributes: Attributes::default(), place: 0 }
@@ -188,10 +198,15 @@ fn standby_groups<'a>(master: &'a MasterPlaylist, active: &str) -> Vec<&'a str> 
     groups(false).filter(|group| !used.contains(group)).collect()
 }
 
-/// An entry that is known: its signature and the address at which it was last.
+/// An entry that is known.
 pub(super) struct Known<'a> {
-    pub(super) signature: &'a Signature,
+    /// What it is; of one that is only remembered, the digest of that.
+    pub(super) digest: Option<u64>,
+    pub(super) kind: Option<Kind>,
+    /// The address at which it was last.
     pub(super) uri: &'a str,
+    /// It may be another one at its place, where nothing else tells: it is not one that left.
+    pub(super) is_present: bool,
 }
 
 /// Whether a known entry is this one.
@@ -203,8 +218,10 @@ type Rule<'a> = dyn Fn(&Known<'_>, &Entry) -> bool + 'a;
 pub(super) fn recognise(known: &[Known<'_>], entries: &[Entry]) -> Vec<Option<usize>> {
     let mut found: Vec<Option<usize>> = vec![None; entries.len()];
     let mut taken = vec![false; known.len()];
-    let same = |a: &Known<'_>, b: &Entry| *a.signature == b.signature;
-    let there = |a: &Known<'_>, b: &Entry| path(a.uri) == path(&b.uri) && a.signature.kind == b.signature.kind;
+    let digests: Vec<u64> = entries.iter().map(|entry| entry.signature.digest()).collect();
+    let digest = |b: &Entry| entries.iter().position(|entry| std::ptr::eq(entry, b)).and_then(|at| digests.get(at));
+    let same = |a: &Known<'_>, b: &Entry| a.digest.is_some() && a.digest.as_ref() == digest(b);
+    let there = |a: &Known<'_>, b: &Entry| path(a.uri) == path(&b.uri) && a.kind == b.signature.kind;
     let rules: [&Rule<'_>; 3] = [&|a, b| same(a, b) && there(a, b), &same, &there];
     for rule in rules {
         for (entry, found) in entries.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
@@ -219,7 +236,7 @@ pub(super) fn recognise(known: &[Known<'_>], entries: &[Entry]) -> Vec<Option<us
         let is_kind = |signature: &Signature| signature.kind == kind;
         let left: Vec<usize> = (0..known.len())
             .filter(|index| !taken.get(*index).is_none_or(|taken| *taken))
-            .filter(|index| known.get(*index).is_some_and(|known| is_kind(known.signature)))
+            .filter(|index| known.get(*index).is_some_and(|known| known.is_present && known.kind == kind))
             .collect();
         let new: Vec<&mut Option<usize>> = entries
             .iter()

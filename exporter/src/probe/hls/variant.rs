@@ -11,7 +11,7 @@ use super::buffer::PlayerBuffer;
 use super::conformance::{Check, violations};
 use super::freshness::{Change, Freshness, Sight};
 use super::playlist::{ByteRange, Listed, Media};
-use super::roster::{Entry, Role, Signature};
+use super::roster::{Entry, Known, Role, Signature};
 use crate::clock::Now;
 use crate::config::{Expect, Location};
 use crate::fetch::{Ask, Document, Found, is_denied};
@@ -135,8 +135,8 @@ pub(super) enum Phase {
 pub(super) struct Looking {
     pub(super) since: Now,
     taken: Taken,
-    /// The segment before the newest is looked for, because the newest was not there.
-    second: bool,
+    /// Segments after the one that is looked for, which were not there.
+    missing: u8,
 }
 
 /// A segment that has to be looked for.
@@ -153,6 +153,18 @@ pub(super) struct Taken {
     pub(super) digest: Option<u64>,
     pub(super) media: Media,
     pub(super) from: From,
+}
+
+impl From {
+    /// Of what is listed, so many of the newest may not be there yet: packagers list ahead, and players stay three behind the end (RFC 8216
+    /// §6.3.3). Of what is due by the clock, one.
+    const fn may_be_missing(self) -> u8 {
+        match self {
+            Self::Playlist => 2,
+            Self::Manifest => 0,
+            Self::Clock => 1,
+        }
+    }
 }
 
 /// What lists the segments.
@@ -175,6 +187,11 @@ pub(super) enum Step {
 }
 
 impl Variant {
+    /// As masters are compared with it.
+    pub(super) fn known(&self, is_present: bool) -> Known<'_> {
+        Known { digest: self.view.signature, kind: self.signature.kind(), uri: &self.uri, is_present }
+    }
+
     /// What an entry of a master says of it.
     pub(super) fn named_by(mut self, entry: Entry) -> Self {
         let Entry { uri, role, bits_per_second, signature } = entry;
@@ -220,14 +237,15 @@ impl Variant {
         let another = known.is_none_or(|known| {
             (known.sequence, known.discontinuity) != (sight.newest.sequence, sight.newest.discontinuity)
         });
-        let unseen = another && !matches!(self.view.freshness.judge(now, &sight), Change::Same | Change::Repeated);
+        let repeats = self.media.as_deref().is_some_and(|before| media.repeats(before));
+        let unseen = another && !repeats && self.view.freshness.judge(now, &sight).is_advance();
         if !unseen || sight.newest.uri.is_empty() {
             return Step::Done(self.settle(now, window, taken));
         }
         match resolve(&taken.document.location, &sight.newest.uri) {
             Ok(segment) => {
                 let wanted = Wanted { location: Arc::new(segment), range: sight.newest.range, ask: self.ask };
-                self.phase = Phase::Looking(Box::new(Looking { since, taken, second: false }));
+                self.phase = Phase::Looking(Box::new(Looking { since, taken, missing: 0 }));
                 Step::Look(wanted)
             }
             Err(error) => Step::Done(Err(error.into())),
@@ -245,39 +263,55 @@ impl Variant {
         looking: Looking,
         found: Result<Found, ProbeError>,
     ) -> Step {
-        let Looking { since, mut taken, second } = looking;
-        match &found {
+        let Looking { since, mut taken, missing } = looking;
+        match found {
             Ok(Found { bytes, ask }) => {
-                self.ask = *ask;
-                self.view.segment_available = Some(true);
+                self.ask = ask;
+                self.view.segment_available = Some(missing == 0 || taken.from != From::Playlist);
                 let newest = taken.media.newest.as_ref().map(|newest| newest.sequence);
                 let listed = taken.media.recent.iter().rfind(|segment| Some(segment.sequence) == newest);
                 if let (Some(bytes), Some(listed)) = (bytes, listed) {
-                    self.view.measured(*bytes, listed.seconds);
+                    self.view.measured(bytes, listed.seconds);
                 }
+                Step::Done(self.settle(now, window, taken))
             }
-            Err(error) if taken.from == From::Clock && !second && error.reason == Failure::Missing => {
+            Err(error) if error.reason == Failure::Missing => {
+                self.view.segment_available = Some(false);
+                if missing == taken.from.may_be_missing() {
+                    return Step::Done(Err(error));
+                }
                 taken.media.forget_newest();
-                let newest = taken.media.newest.as_ref().map(|newest| resolve(&taken.document.location, &newest.uri));
-                if let Some(Ok(segment)) = newest {
-                    self.phase = Phase::Looking(Box::new(Looking { since, taken, second: true }));
-                    return Step::Look(Wanted { location: Arc::new(segment), range: None, ask: self.ask });
-                }
+                // What is not there yet is looked for again.
+                taken.digest = None;
+                self.look_before(now, since, window, taken, missing + 1).unwrap_or(Step::Done(Err(error)))
             }
-            Err(error) if error.reason == Failure::Missing => self.view.segment_available = Some(false),
-            Err(error) if is_denied(error) && taken.from != From::Clock => {
-                return Step::Done(self.settle(now, window, taken));
-            }
-            Err(_) => {}
+            Err(error) if is_denied(&error) && taken.from != From::Clock => Step::Done(self.settle(now, window, taken)),
+            Err(error) => Step::Done(Err(error)),
         }
-        Step::Done(found.and_then(|_| self.settle(now, window, taken)))
+    }
+
+    /// Looks for the segment before one that is not there; none where that is known, and should have been followed by now.
+    fn look_before(&mut self, now: Now, since: Now, window: Duration, taken: Taken, missing: u8) -> Option<Step> {
+        let sight = Sight::of(&taken.media, None, window)?;
+        if !self.view.freshness.judge(now, &sight).is_advance() {
+            return (!self.is_overdue(now, Duration::ZERO)).then_some(Step::Done(Ok(Change::Same)));
+        }
+        let location = Arc::new(resolve(&taken.document.location, &sight.newest.uri).ok()?);
+        let wanted = Wanted { location, range: sight.newest.range, ask: self.ask };
+        self.phase = Phase::Looking(Box::new(Looking { since, taken, missing }));
+        Some(Step::Look(wanted))
     }
 
     /// Takes a list whose newest segment is there, or is none that must be looked for.
     fn settle(&mut self, now: Now, window: Duration, taken: Taken) -> Result<Change, ProbeError> {
         let Taken { document, digest, media, from } = taken;
         let sight = Sight::of(&media, document.age.filter(|_| from != From::Clock), window);
-        let change = sight.map_or(Change::Same, |sight| self.view.freshness.observe(now, &sight));
+        let repeats = self.media.as_deref().is_some_and(|before| media.repeats(before));
+        let change = match sight {
+            Some(_) if repeats => Change::Repeated,
+            Some(sight) => self.view.freshness.observe(now, &sight),
+            None => Change::Same,
+        };
         if change.is_advance() {
             self.view.buffer.observe(now, &media);
         }

@@ -20,6 +20,19 @@ impl Place {
     }
 }
 
+/// Numbers that were seen lately: from the first one to the last, and the parts after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first segment's number.
+    pub first: u64,
+    /// The last one's.
+    pub sequence: u64,
+    /// Parts after it.
+    pub parts: u32,
+    /// Discontinuities before it.
+    pub discontinuity: u64,
+}
+
 /// A run of numbers, of which those were seen within the window that lie after its first mark.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Numbering {
@@ -39,6 +52,22 @@ impl Numbering {
     pub(super) fn new(now: Duration, first: u64, end: Place, discontinuity: u64) -> Self {
         let first = first.min(end.sequence);
         Self { marks: [first; MARKS], marked: now, end, listed_from: first, discontinuity, seen: now, grown: None }
+    }
+
+    /// As an earlier run of the program left it.
+    pub(super) fn remembered(now: Duration, run: Run) -> Self {
+        let Run { first, sequence, parts, discontinuity } = run;
+        Self::new(now, first, Place { sequence, parts }, discontinuity)
+    }
+
+    pub(super) fn run(&self) -> Run {
+        let Place { sequence, parts } = self.end;
+        Run { first: self.first(), sequence, parts, discontinuity: self.discontinuity }
+    }
+
+    /// A list that begins at `first` and ends at `place` goes on from its end.
+    pub(super) fn is_followed_by(&self, first: u64, place: Place) -> bool {
+        self.end < place && first <= self.end.sequence.saturating_add(1)
     }
 
     pub(super) const fn end(&self) -> Place {

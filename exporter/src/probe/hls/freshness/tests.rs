@@ -60,7 +60,7 @@ fn what_a_server_says_of_its_contents_age_counts_once_the_list_stands_still() {
 
 #[test]
 fn what_is_remembered_counts_from_the_first_look_on_and_not_for_ever() {
-    let remembered = |unix| Freshness::remembered(START, segment(8, 0), unix);
+    let remembered = |unix| Freshness::remembered(START, segment(8, 0), unix, &[]);
     let mut freshness = remembered(START.unix_seconds - 100.0);
     assert_eq!(seconds(&freshness, at(1)), 1);
     freshness.looked();
@@ -88,7 +88,8 @@ fn what_is_remembered_counts_from_the_first_look_on_and_not_for_ever() {
 #[case::begins_anew_below([(0, 100), (0, 100), (0, 0), (0, 0), (0, 1), (0, 1), (0, 2), (0, 2)], [0, 1, 0, 1, 0, 1, 0, 1])]
 #[case::begins_anew_with_a_discontinuity([(0, 3), (0, 3), (1, 0), (1, 0), (1, 1), (1, 1), (1, 2), (1, 3)], [0, 1, 0, 1, 0, 1, 0, 0])]
 #[case::a_discontinuity_left_the_list([(1, 100), (0, 100), (0, 100), (0, 101), (0, 101), (0, 102), (0, 102), (0, 103)], [0, 1, 2, 0, 1, 0, 1, 0])]
-#[case::origins_count_discontinuities_otherwise([(0, 100), (1, 100), (0, 100), (1, 100), (0, 100), (1, 100), (0, 100), (1, 100)], [0, 0, 1, 2, 3, 4, 5, 6])]
+#[case::origins_count_discontinuities_otherwise([(0, 100), (1, 100), (0, 100), (1, 100), (0, 100), (1, 100), (0, 100), (1, 100)], [0, 1, 2, 3, 4, 5, 6, 7])]
+#[case::discontinuities_grow_by_themselves([(0, 100), (1, 100), (2, 100), (3, 100), (4, 100), (5, 100), (6, 100), (7, 100)], [0, 1, 2, 3, 4, 5, 6, 7])]
 #[case::grows_into_numbers_of_an_earlier_run([(0, 7), (0, 0), (0, 1), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)], [0, 0, 0, 1, 2, 3, 4, 0])]
 fn lists_one_a_second(#[case] lists: [(u64, u64); 8], #[case] expected: [u64; 8]) {
     assert_eq!(ages(lists), expected);
@@ -148,7 +149,8 @@ proptest! {
                 advanced = second;
             }
             if let Some(newest) = freshness.newest().cloned().filter(|_| restarts && second - advanced < 86_400) {
-                freshness = Freshness::remembered(at(second), newest, freshness.last_advance_unix_seconds(at(second)));
+                let advanced = freshness.last_advance_unix_seconds(at(second));
+                freshness = Freshness::remembered(at(second), newest, advanced, &freshness.runs());
                 freshness.looked();
             }
             prop_assert!((freshness.age(at(second)).as_secs_f64() - (second - advanced) as f64).abs() < 1e-3);
@@ -171,4 +173,31 @@ proptest! {
         }
         prop_assert!(advances <= 2 * origins.len(), "{advances}");
     }
+}
+
+#[test]
+fn more_origins_in_turn_than_are_told_apart_are_nothing_new() {
+    let mut freshness = Freshness::never_seen(START);
+    let mut changes = Vec::new();
+    for second in 0..60 {
+        let newest = segment(1000 * (second % 12) + 100, 0);
+        changes.push(freshness.observe(at(second), &sight(&newest, 6)).is_advance());
+    }
+    assert_eq!(changes.iter().filter(|advance| **advance).count(), NUMBERINGS_MAX);
+    assert_eq!(seconds(&freshness, at(60)), 60 - (NUMBERINGS_MAX as u64 - 1));
+}
+
+#[test]
+fn origins_that_disagree_are_known_across_a_restart() {
+    let mut freshness = Freshness::never_seen(START);
+    for second in 0..10 {
+        let _ = freshness.observe(at(second), &sight(&segment(100 + 400 * (second % 2), 0), 6));
+    }
+    let newest = freshness.newest().cloned().unwrap();
+    let advanced = freshness.remembered_advance_unix_seconds(at(9));
+    let mut freshness = Freshness::remembered(at(9), newest, advanced, &freshness.runs());
+    for second in 10..20 {
+        let _ = freshness.observe(at(second), &sight(&segment(100 + 400 * (second % 2), 0), 6));
+    }
+    assert_eq!(seconds(&freshness, at(20)), 19);
 }

@@ -11,13 +11,16 @@ use super::super::freshness::Freshness;
 use super::super::playlist::MasterPlaylist;
 use super::super::poll::VARIANTS_MAX;
 use super::super::reread::Reread;
-use super::super::roster::{Entry, Known, Signature, entries, recognise};
+use super::super::roster::{Entry, Signature, entries, recognise};
 use super::super::variant::{Phase, Variant, VariantView, count, not_identifiable};
 use super::{Is, Playlists};
 use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::{Ask, Document};
 use crate::health::{Failure, ProbeError};
+
+/// Variants that left and are remembered.
+const DEPARTED_MAX: usize = VARIANTS_MAX;
 
 impl Playlists {
     pub(super) fn adopt_master(
@@ -72,24 +75,25 @@ impl Playlists {
         }
         self.unwatched = unwatched;
         let (entries, locations): (Vec<Entry>, Vec<_>) = entries.into_iter().take(VARIANTS_MAX).unzip();
-        let first_sight = self.own.is == Is::Unknown;
-        let old = std::mem::take(&mut self.variants);
-        let known: Vec<_> = old.iter().map(|old| Known { signature: &old.signature, uri: &old.uri }).collect();
-        let recognised = if first_sight { vec![None; entries.len()] } else { recognise(&known, &entries) };
-        // What all variants stood still on goes on, whoever takes their place.
-        let interval = self.spec.interval;
-        let still = |old: &Vec<Variant>| {
-            let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
-            let overdue = !first_sight && vital().all(|variant| variant.is_overdue(now, interval));
-            let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
-            youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
-        };
-        let before = still(&old);
-        let since = if first_sight { self.started } else { now };
+        let mut old = std::mem::take(&mut self.variants);
+        if self.own.is == Is::Unknown {
+            // A placeholder that is not even remembered is nobody.
+            old.retain(|variant| variant.view.freshness.newest().is_some());
+        }
+        let present = old.len();
+        let before = self.stood_still(now, &old);
+        old.append(&mut self.departed);
+        let known: Vec<_> = old.iter().enumerate().map(|(index, old)| old.known(index < present)).collect();
+        let recognised = recognise(&known, &entries);
+        drop(known);
+        let since = if self.own.is == Is::Unknown { self.started } else { now };
         let mut old: Vec<Option<Variant>> = old.into_iter().map(Some).collect();
+        let known: Vec<_> = recognised.into_iter().map(|index| old.get_mut(index?).and_then(Option::take)).collect();
+        // Those that were present before left last.
+        old.rotate_left(present);
+        let mut left: Vec<Variant> = old.into_iter().flatten().collect();
         let mut moved = false;
-        for ((entry, location), index) in entries.into_iter().zip(locations).zip(recognised) {
-            let known = index.and_then(|index| old.get_mut(index)).and_then(Option::take);
+        for ((entry, location), known) in entries.into_iter().zip(locations).zip(known) {
             let variant = match known {
                 Some(mut variant) => {
                     if variant.location != location {
@@ -99,12 +103,7 @@ impl Playlists {
                     variant
                 }
                 None => {
-                    let waiting = old.iter().flatten();
-                    let taken = |name: &str| {
-                        let named = |variant: &Variant| *variant.view.name == *name;
-                        self.variants.iter().any(named) || (!first_sight && waiting.clone().any(named))
-                    };
-                    let view = self.new_view(now, since, &entry, before.as_ref(), taken);
+                    let view = self.new_view(now, since, &entry, before.as_ref(), &mut left);
                     let mut variant = self.variant(entry.signature.clone(), entry.uri.clone(), view);
                     variant.location = location;
                     variant
@@ -112,32 +111,52 @@ impl Playlists {
             };
             self.variants.push(variant.named_by(entry));
         }
+        left.drain(..left.len().saturating_sub(DEPARTED_MAX));
+        self.departed = left;
         moved
     }
 
+    /// What all variants that viewers depend on stood still on goes on, whoever takes their place.
+    fn stood_still(&self, now: Now, old: &[Variant]) -> Option<Freshness> {
+        let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
+        let overdue = vital().all(|variant| variant.is_overdue(now, self.spec.interval));
+        let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
+        youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
+    }
+
+    /// Of an entry that nobody knows. Where many have left, it takes the name of the one that left first: a master that names others at
+    /// each look makes no new series for ever.
     fn new_view(
         &self,
         now: Now,
         since: Now,
         entry: &Entry,
         before: Option<&Freshness>,
-        taken: impl Fn(&str) -> bool,
+        left: &mut Vec<Variant>,
     ) -> VariantView {
         let stream = &self.spec.stream;
+        let taken = |name: &str| self.variants.iter().chain(&*left).any(|variant| *variant.view.name == *name);
         let remembered =
             self.remembered.variant(stream, entry.signature.digest(), now).filter(|view| !taken(&view.name));
         if let Some(view) = remembered {
             return view;
         }
         let name = entry.name();
-        let name = (1..)
+        let mut name = (1..)
             .map(|n: u32| if n == 1 { name.clone() } else { format!("{name}#{n}") })
             .find(|name| !taken(name))
             .unwrap_or_default();
-        let freshness = match before {
+        let mut freshness = match before {
             Some(before) => Freshness::in_place_of(before),
             None => self.remembered.freshness(stream, &name, since),
         };
+        if left.len() >= DEPARTED_MAX {
+            let first = left.remove(0);
+            name = first.view.name.to_string();
+            if before.is_none() {
+                freshness = Freshness::never_seen(since);
+            }
+        }
         VariantView::new(stream, &name, entry.role, freshness)
     }
 

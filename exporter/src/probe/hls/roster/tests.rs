@@ -73,7 +73,15 @@ fn variants_that_say_nothing_of_themselves_all_count() {
 /// For each entry of the second master, the address that it had in the first.
 fn recognised(before: &str, after: &str) -> Vec<Option<String>> {
     let (before, after) = (entries(&master(before)), entries(&master(after)));
-    let known: Vec<_> = before.iter().map(|entry| Known { signature: &entry.signature, uri: &entry.uri }).collect();
+    let known: Vec<_> = before
+        .iter()
+        .map(|entry| Known {
+            digest: Some(entry.signature.digest()),
+            kind: entry.signature.kind(),
+            uri: &entry.uri,
+            is_present: true,
+        })
+        .collect();
     let found = recognise(&known, &after);
     found.into_iter().map(|index| index.map(|index| before[index].uri.clone())).collect()
 }
