@@ -116,12 +116,15 @@ impl Playlists {
         moved
     }
 
-    /// What all variants that viewers depend on stood still on goes on, whoever takes their place.
+    /// What all variants that viewers depend on stood still on goes on, whoever takes their place; so does what was never seen.
     fn stood_still(&self, now: Now, old: &[Variant]) -> Option<Freshness> {
         let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
+        let youngest = vital().map(|variant| &variant.view.freshness).min_by_key(|freshness| freshness.age(now))?;
+        if vital().all(|variant| variant.view.freshness.newest().is_none()) {
+            return Some(youngest.clone());
+        }
         let overdue = vital().all(|variant| variant.is_overdue(now, self.spec.interval));
-        let youngest = vital().min_by_key(|variant| variant.view.freshness.age(now));
-        youngest.filter(|_| overdue).map(|variant| variant.view.freshness.clone())
+        overdue.then(|| Freshness::in_place_of(youngest))
     }
 
     /// Of an entry that nobody knows. Where many have left, it takes the name of the one that left first: a master that names others at
@@ -147,7 +150,7 @@ impl Playlists {
             .find(|name| !taken(name))
             .unwrap_or_default();
         let mut freshness = match before {
-            Some(before) => Freshness::in_place_of(before),
+            Some(before) => before.clone(),
             None => self.remembered.freshness(stream, &name, since),
         };
         if left.len() >= DEPARTED_MAX {

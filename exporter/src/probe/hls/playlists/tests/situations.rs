@@ -160,3 +160,65 @@ fn a_master_that_names_nothing_is_a_fault_and_ages_go_on(#[case] nothing: &str) 
     assert_eq!(variants, expected(&[("v.m3u8", "video", 30)]));
     assert!(!driven.playlists.view().health.up());
 }
+
+#[test]
+fn a_variant_that_leaves_and_comes_back_is_as_old_as_it_is() {
+    let (_, variants, _) = watched(150, |address, second| match address {
+        MASTER if (20..80).contains(&second) => Some(format!("#EXTM3U\n{HI}")),
+        MASTER => Some(format!("#EXTM3U\n{HI}{LO}")),
+        "/live/lo.m3u8" => Some(live(second.min(10))),
+        _ => Some(live(second)),
+    });
+    assert_eq!(variants, expected(&[("hi.m3u8", "video", 0), ("lo.m3u8", "video", 140)]));
+}
+
+const HI: &str = "#EXT-X-STREAM-INF:BANDWIDTH=2\nhi.m3u8\n";
+const LO: &str = "#EXT-X-STREAM-INF:BANDWIDTH=1\nlo.m3u8\n";
+
+#[test]
+fn a_master_that_names_others_at_each_look_makes_no_new_series_for_ever() {
+    let mut names = BTreeMap::new();
+    let mut driven = Driven::start(Playlists::new(spec(), at(0), Arc::default()));
+    for second in 1..=3000 {
+        let session = second * 7919;
+        driven.poll(second, |location| {
+            let entry = |n: u64| format!("#EXT-X-STREAM-INF:BANDWIDTH={}\n{session}-{n}.m3u8\n", session + n);
+            match location {
+                // In an outage it is looked at often, and names now more, now fewer.
+                Location::Http(url) if url.path() == MASTER => {
+                    Some(Ok(std::iter::once("#EXTM3U\n".to_owned()).chain((0..2 + second % 5).map(entry)).collect()))
+                }
+                _ => Some(Err(refused())),
+            }
+        });
+        for variant in &driven.playlists.view().variants {
+            *names.entry(variant.name.to_string()).or_insert(0) += 1;
+            assert_eq!(variant.freshness.age(at(second)).as_secs(), second);
+        }
+    }
+    assert!(names.len() <= 2 * VARIANTS_MAX, "{} names", names.len());
+}
+
+/// A list whose numbers follow the clock.
+fn renumbered(second: u64, names: [&str; 6]) -> String {
+    let segments: String = names.iter().map(|name| format!("#EXTINF:2,\n{name}.ts\n")).collect();
+    format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n{segments}", 100 + second / 2)
+}
+
+#[rstest]
+#[case::under_new_numbers(["a", "b", "c", "d", "e", "f"], 19)]
+#[case::the_last_one_again_and_again(["a", "b", "c", "d", "f", "f"], 19)]
+fn a_list_that_is_numbered_anew_has_nothing_new(#[case] names: [&str; 6], #[case] age: u64) {
+    let (_, variants, _) = watched(20, |_, second| Some(renumbered(second, names)));
+    assert_eq!(variants, expected(&[("media", "video", age)]));
+}
+
+#[test]
+fn names_that_wrap_around_are_new() {
+    let all = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let (_, variants, _) = watched(60, |_, second| {
+        let at = |n: u64| all.get(((second / 2 + n) % 8) as usize).copied().unwrap_or_default();
+        Some(renumbered(second, [at(0), at(1), at(2), at(3), at(4), at(5)]))
+    });
+    assert_eq!(variants, expected(&[("media", "video", 0)]));
+}
