@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
-use vvtv_exporter::probe::hls::{Context, Freshness, Media, PlayerBuffer, Playlist, parse, violations};
+use vvtv_exporter::probe::hls::{Context, Freshness, Media, PlayerBuffer, Playlist, Sight, parse, violations};
 
 fn media(body: &[u8]) -> Option<Media> {
     match parse(body, &Context::default()) {
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
         let Some(media) = media(body) else { continue };
         let now = Now { mono: Duration::from_secs(second), unix_seconds: 1e9 };
         let _ = violations(before.as_ref(), &media);
-        if let Some(newest) = &media.newest {
-            let _ = freshness.observe(now, newest, None);
+        if let Some(sight) = Sight::of(&media, None, Duration::from_secs(60)) {
+            let _ = freshness.observe(now, &sight);
         }
         buffer.observe(now, &media);
         assert!(buffer.seconds(now).is_finite() && buffer.seconds(now) >= 0.0);

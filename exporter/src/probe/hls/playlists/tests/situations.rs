@@ -188,7 +188,7 @@ fn a_master_that_names_others_at_each_look_makes_no_new_series_for_ever() {
                 Location::Http(url) if url.path() == MASTER => {
                     Some(Ok(std::iter::once("#EXTM3U\n".to_owned()).chain((0..2 + second % 5).map(entry)).collect()))
                 }
-                _ => Some(Err(refused())),
+                Location::Http(_) | Location::File(_) => Some(Err(refused())),
             }
         });
         for variant in &driven.playlists.view().variants {
