@@ -22,7 +22,7 @@ use tracing::warn;
 
 pub use self::observe::{Publishers, StatTiming};
 pub use self::page::{Page, PageReader, StreamEntry, parse};
-pub use self::publisher::{Listing, Publisher, StreamKey};
+pub use self::publisher::{Listing, Motion, Publisher, StreamKey};
 pub use self::track::Track;
 use crate::clock::Now;
 use crate::config::{Location, StatEntry, Timing};

@@ -1,6 +1,7 @@
 //! From page to page: who publishes on a server, and which of them is a stream's? Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +10,19 @@ use super::page::Page;
 use super::publisher::{Publisher, StreamKey};
 use crate::clock::Now;
 use crate::config::{StatEntry, Timing};
-use crate::window::bitrate::BitrateWindow;
 
 /// Who left so long ago is not coming back; a name that comes anew is a new publisher either way.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
+/// For so long a page may stay the same: uptimes are whole seconds, and a page takes a while to come.
+const UPTIME_STEP: Duration = Duration::from_millis(1500);
+
 /// The times that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatTiming {
-    window: Duration,
-    bitrate_interval: Duration,
-    stalled_after: Duration,
+    pub(super) window: Duration,
+    pub(super) bitrate_interval: Duration,
+    pub(super) stalled_after: Duration,
 }
 
 impl From<Timing> for StatTiming {
@@ -45,13 +48,30 @@ pub struct Publishers {
     known: BTreeMap<Place, Arc<Publisher>>,
     /// By what remains of application and name.
     mismatches: BTreeMap<StreamKey, u64>,
+    moved: Option<Moved>,
+}
+
+/// The last page that was another one than the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moved {
+    /// When it came first, monotonic.
+    at: Duration,
+    digest: u64,
+}
+
+impl Moved {
+    fn by(now: Now, page: &Page) -> Self {
+        let mut hasher = DefaultHasher::new();
+        page.hash(&mut hasher);
+        Self { at: now.mono, digest: hasher.finish() }
+    }
 }
 
 impl Publishers {
     /// Nobody yet.
     #[must_use]
     pub const fn new(timing: StatTiming) -> Self {
-        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new() }
+        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new(), moved: None }
     }
 
     /// Those who may be a stream's publisher: more than one where several `server` blocks, or names that a page writes alike, have
@@ -103,8 +123,29 @@ impl Publishers {
         *self.mismatches.entry((plain(&wanted.app), plain(&wanted.key))).or_default() += 1;
     }
 
+    /// When the last page came that was another one than the page before, monotonic. One that stays the same, though a worker's uptime
+    /// is on it, comes out of a cache.
+    #[must_use]
+    pub fn last_moved(&self) -> Option<Duration> {
+        self.moved.map(|moved| moved.at)
+    }
+
+    /// Whether a page is the last one again, which says nothing of the time since.
+    fn is_repeated(&mut self, now: Now, page: &Page) -> bool {
+        let this = Moved::by(now, page);
+        let same = self.moved.filter(|last| last.digest == this.digest && page.uptime_seconds.is_some());
+        let Some(last) = same else {
+            self.moved = Some(this);
+            return false;
+        };
+        now.since(last.at) > UPTIME_STEP
+    }
+
     /// Takes a page.
     pub fn observe(&mut self, now: Now, page: &Page) {
+        if self.is_repeated(now, page) {
+            return;
+        }
         let mut listed = BTreeSet::new();
         let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
         for entry in page.streams.iter().filter(|entry| entry.publishing) {
@@ -115,9 +156,7 @@ impl Publishers {
             match self.known.get_mut(&place) {
                 Some(publisher) => Arc::make_mut(publisher).listed(now, page, entry),
                 None => {
-                    let StatTiming { window, bitrate_interval, stalled_after } = self.timing;
-                    let window = BitrateWindow::new(window, bitrate_interval, stalled_after);
-                    let publisher = Publisher::new(now, window, page, entry);
+                    let publisher = Publisher::new(now, self.timing, page, entry);
                     let _ = self.known.insert(place.clone(), Arc::new(publisher));
                 }
             }

@@ -10,7 +10,15 @@ const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 fn entry(app: &str, name: &str, bytes_in: u64, client_id: Option<u64>) -> StreamEntry {
     let (app, name) = (app.to_owned(), name.to_owned());
-    StreamEntry { server: 1, app, name, bytes_in, publishing: true, client_id, ..StreamEntry::default() }
+    StreamEntry {
+        server: 1,
+        app,
+        name,
+        bytes_in: Some(bytes_in),
+        publishing: true,
+        client_id,
+        ..StreamEntry::default()
+    }
 }
 
 fn main(bytes_in: u64, client_id: u64, audio: u64, video: u64) -> Vec<StreamEntry> {
@@ -314,4 +322,62 @@ fn of_names_that_look_alike_the_one_that_is_written_alike_counts() {
     }
     let advances = |key| publishers.find(&wanted("live", key)).unwrap().is_advancing(at(3), STALLED_AFTER);
     assert_eq!((advances("a%20b"), advances("a b")), (false, true));
+}
+
+/// What the pages of each second said of the bytes of a publisher with such a counter; none where a page does not tell it.
+fn motions(bytes: impl Fn(u64) -> Option<u64>, seconds: u64) -> Vec<Motion> {
+    let mut publishers = publishers();
+    let look = |second: u64| {
+        let streams = vec![StreamEntry { bytes_in: bytes(second), ..entry("live", "main", 0, Some(1)) }];
+        publishers.observe(at(second), &Page { pid: Some(1), uptime_seconds: Some(100 + second), streams });
+        publishers.find(&wanted("live", "main")).unwrap().motion(STALLED_AFTER)
+    };
+    (0..seconds).map(look).collect()
+}
+
+#[test]
+fn bytes_that_are_not_told_say_nothing() {
+    assert_eq!(motions(|_| None, 15), [Motion::Untold; 15]);
+    let now_and_then = motions(|second| (second % 2 == 0).then_some(second), 15);
+    assert_eq!(
+        now_and_then,
+        (0..15).map(|second| if second % 2 == 0 { Motion::Advancing } else { Motion::Untold }).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_publisher_that_sends_in_bursts_rests_and_one_that_was_steady_stands() {
+    let five = [Motion::Advancing, Motion::Advancing, Motion::Resting, Motion::Resting, Motion::Resting];
+    assert_eq!(motions(|second| Some(1 + second / 5), 40), five.repeat(8), "a burst each five seconds");
+    let ends = motions(|second| Some(second.min(40) / 5), 60);
+    assert_eq!(ends.iter().position(|motion| *motion == Motion::Standing), Some(49), "twice the pause is none");
+    let steady = motions(|second| Some(second.min(20)), 40);
+    assert_eq!(steady.iter().position(|motion| *motion != Motion::Advancing), Some(22));
+    assert_eq!(steady[22..], [Motion::Standing; 18]);
+    let never = motions(|_| Some(7), 20);
+    assert_eq!(never[2..10], [Motion::Resting; 8], "it may be one of bursts");
+    assert_eq!(never[10..], [Motion::Standing; 10]);
+}
+
+#[test]
+fn a_publisher_that_once_stood_and_is_steady_again_stands_at_once() {
+    let seen = motions(|second| Some(if (10..14).contains(&second) { 9 } else { second.min(40) }), 50);
+    assert_eq!(seen[11..14], [Motion::Standing; 3]);
+    assert_eq!(seen[14..42], [Motion::Advancing; 28]);
+    assert_eq!(seen[42..], [Motion::Standing; 8]);
+}
+
+#[test]
+fn a_page_out_of_a_cache_says_nothing_of_the_time_since() {
+    let mut publishers = publishers();
+    for second in 0..60 {
+        let made = if second < 30 { second / 5 * 5 } else { 30 };
+        publishers.observe(at(second), &page(1, 100 + made, Some((2, made * 1_000))));
+        let found = publishers.find(&wanted("live", "main")).unwrap();
+        assert_eq!(found.motion(STALLED_AFTER), Motion::Advancing, "in second {second}");
+        assert_eq!(publishers.last_moved(), Some(Duration::from_secs(made)));
+    }
+    publishers.observe(at(60), &page(1, 160, Some((2, 30_000))));
+    let found = publishers.find(&wanted("live", "main")).unwrap();
+    assert_eq!(found.motion(STALLED_AFTER), Motion::Standing, "its own uptime moves");
 }
