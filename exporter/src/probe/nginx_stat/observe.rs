@@ -49,6 +49,8 @@ pub struct Publishers {
     /// By what remains of application and name.
     mismatches: BTreeMap<StreamKey, u64>,
     moved: Option<Moved>,
+    /// Worker processes that answered, and when last.
+    workers: BTreeMap<u64, Duration>,
 }
 
 /// The last page that was another one than the page before.
@@ -71,7 +73,7 @@ impl Publishers {
     /// Nobody yet.
     #[must_use]
     pub const fn new(timing: StatTiming) -> Self {
-        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new(), moved: None }
+        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new(), moved: None, workers: BTreeMap::new() }
     }
 
     /// Those who may be a stream's publisher: more than one where several `server` blocks, or names that a page writes alike, have
@@ -118,8 +120,12 @@ impl Publishers {
         self.mismatches.get(&(plain(&wanted.app), plain(&wanted.key))).copied().unwrap_or(0)
     }
 
-    /// Counts a page that could not say anything about a stream's publisher, as its segments show.
+    /// Counts a page that could not say anything about a stream's publisher, as its segments show. Where one worker answers always, no
+    /// other has the publisher: the stream comes by another way.
     pub fn untold(&mut self, wanted: &StatEntry) {
+        if self.workers.len() < 2 {
+            return;
+        }
         *self.mismatches.entry((plain(&wanted.app), plain(&wanted.key))).or_default() += 1;
     }
 
@@ -146,6 +152,8 @@ impl Publishers {
         if self.is_repeated(now, page) {
             return;
         }
+        self.workers.extend(page.pid.map(|pid| (pid, now.mono)));
+        self.workers.retain(|_, answered| now.since(*answered) < FORGET_AFTER);
         let mut listed = BTreeSet::new();
         let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
         for entry in page.streams.iter().filter(|entry| entry.publishing) {

@@ -238,6 +238,18 @@ fn a_page_of_another_worker_says_nothing_for_a_while_and_is_counted() {
     assert_eq!(publishers.worker_mismatches(&wanted("live", "other")), 0);
 }
 
+#[rstest]
+#[case::one_worker(&[1, 1, 1], 0)]
+#[case::two_workers(&[1, 2, 1], 2)]
+fn what_a_page_cannot_tell_is_counted_of_several_workers_alone(#[case] pids: &[u64], #[case] expected: u64) {
+    let mut publishers = publishers();
+    for (second, pid) in (0..).zip(pids) {
+        publishers.observe(at(second), &page(*pid, 100 + second, None));
+        publishers.untold(&wanted("live", "main"));
+    }
+    assert_eq!(publishers.worker_mismatches(&wanted("live", "main")), expected);
+}
+
 #[test]
 fn a_worker_that_was_just_started_has_no_grace() {
     let mut publishers = publishers();
