@@ -179,6 +179,9 @@ impl Chain {
     Chain { other_worker: Some((70, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
 #[case::another_worker_answers_from_the_start(
     Chain { other_worker: Some((0, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::never_listed_and_nothing_flows(
+    Chain { other_worker: Some((0, 500)), segments_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Encoder)]
 #[case::reloaded_under_a_live_publisher(
     Chain { other_worker: Some((112, 0)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
 #[case::restarted_and_nothing_flows(

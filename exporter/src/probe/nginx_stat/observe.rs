@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::plain;
-use super::page::Page;
+use super::page::{Page, StreamEntry};
 use super::publisher::{Publisher, StreamKey};
 use crate::clock::Now;
 use crate::config::{StatEntry, Timing};
@@ -39,6 +39,13 @@ struct Place {
     name: String,
     server: u32,
     nth: u32,
+}
+
+impl Place {
+    /// Whether what remains of the names is the same.
+    fn is_alike(&self, other: &Self) -> bool {
+        self.app == other.app && self.name == other.name
+    }
 }
 
 /// Everyone who publishes on a server.
@@ -86,7 +93,7 @@ impl Publishers {
         let first = Place { app, name, server: 0, nth: 0 };
         let alike = self.known.range(first.clone()..);
         let mut found: Vec<(&Place, &Publisher)> = alike
-            .take_while(|(place, _)| place.app == first.app && place.name == first.name)
+            .take_while(|(place, _)| place.is_alike(&first))
             .filter(|(place, _)| wanted.server.is_none_or(|server| server == place.server))
             .map(|(place, publisher)| (place, publisher.as_ref()))
             .collect();
@@ -154,13 +161,9 @@ impl Publishers {
         }
         self.workers.extend(page.pid.map(|pid| (pid, now.mono)));
         self.workers.retain(|_, answered| now.since(*answered) < FORGET_AFTER);
-        let mut listed = BTreeSet::new();
-        let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
-        for entry in page.streams.iter().filter(|entry| entry.publishing) {
-            let mut place = Place { app: plain(&entry.app), name: plain(&entry.name), server: entry.server, nth: 0 };
-            let others = alike.entry(place.clone()).or_default();
-            place.nth = *others;
-            *others += 1;
+        let listed = places(page);
+        self.follow(page, &listed);
+        for (place, entry) in &listed {
             match self.known.get_mut(&place) {
                 Some(publisher) => Arc::make_mut(publisher).listed(now, page, entry),
                 None => {
@@ -168,14 +171,35 @@ impl Publishers {
                     let _ = self.known.insert(place.clone(), Arc::new(publisher));
                 }
             }
-            let _: bool = listed.insert(place);
         }
-        for (place, publisher) in self.known.iter_mut().filter(|(place, _)| !listed.contains(place)) {
+        for (place, publisher) in self.known.iter_mut().filter(|(place, _)| !listed.contains_key(place)) {
             if Arc::make_mut(publisher).missed(now, page) {
                 *self.mismatches.entry((place.app.clone(), place.name.clone())).or_default() += 1;
             }
         }
         self.known.retain(|_, publisher| publisher.is_listed() || now.since(publisher.last_told()) < FORGET_AFTER);
+    }
+
+    /// Moves publishers of one name to the places where a page lists them now, if it lists the same ones in another order: by client
+    /// id, and among equal ones by bytes, which never go down.
+    fn follow(&mut self, page: &Page, listed: &BTreeMap<Place, &StreamEntry>) {
+        let listed: Vec<(&Place, &StreamEntry)> = listed.iter().map(|(place, entry)| (place, *entry)).collect();
+        for group in listed.chunk_by(|(one, _), (other, _)| one.is_alike(other)) {
+            let at = |place: &Place| self.known.get(place).filter(|publisher| publisher.is_listed());
+            let Some(mut before) = group.iter().map(|(place, _)| at(place).cloned()).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let fits = |publisher: &Publisher, entry: &StreamEntry| publisher.is_continued_by(page, entry);
+            if before.iter().zip(group).all(|(publisher, (_, entry))| fits(publisher, entry)) {
+                continue;
+            }
+            let mut now = group.to_vec();
+            before.sort_by_key(|publisher| publisher.counter());
+            now.sort_by_key(|(_, entry)| (entry.client_id, entry.bytes_in));
+            if before.iter().zip(&now).all(|(publisher, (_, entry))| fits(publisher, entry)) {
+                self.known.extend(now.into_iter().map(|(place, _)| place.clone()).zip(before));
+            }
+        }
     }
 
     /// Forgets what was counted for publishers that are neither known nor wanted: whoever publishes chooses names.
@@ -188,6 +212,20 @@ impl Publishers {
             self.known.keys().map(|place| (place.app.as_str(), place.name.as_str())).collect();
         self.mismatches.retain(|key, _| wanted.contains(key) || known.contains(&(key.0.as_str(), key.1.as_str())));
     }
+}
+
+/// Every publisher of a page at its place.
+fn places(page: &Page) -> BTreeMap<Place, &StreamEntry> {
+    let mut listed = BTreeMap::new();
+    let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
+    for entry in page.streams.iter().filter(|entry| entry.publishing) {
+        let mut place = Place { app: plain(&entry.app), name: plain(&entry.name), server: entry.server, nth: 0 };
+        let others = alike.entry(place.clone()).or_default();
+        place.nth = *others;
+        *others += 1;
+        let _: Option<&StreamEntry> = listed.insert(place, entry);
+    }
+    listed
 }
 
 /// Keeps those that fulfil a condition, if there are any.

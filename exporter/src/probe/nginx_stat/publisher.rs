@@ -157,6 +157,11 @@ impl Publisher {
         known && self.pid == page.pid && self.client_id == entry.client_id && !fewer
     }
 
+    /// What tells it from others of its name.
+    pub(super) const fn counter(&self) -> (Option<u64>, Option<u64>) {
+        (self.client_id, self.bytes_in)
+    }
+
     fn counted(&mut self, now: Now, bytes: u64) {
         if self.bytes_in.is_none_or(|was| bytes > was) {
             // Time without a page is no silence.

@@ -306,6 +306,33 @@ fn of_two_servers(
     assert_eq!(names, [&("live".to_owned(), "main".to_owned())], "discovery makes one stream of both");
 }
 
+/// Two publishers of one name, whose places on the page change each second: their clients' ids and bytes.
+#[rstest]
+#[case::frozen([1, 2], |_| [5_000_000, 9_000_000], false)]
+#[case::frozen_of_unknown_clients([7, 7], |_| [5_000_000, 9_000_000], false)]
+#[case::one_frozen([1, 2], |second| [5_000_000, 5_000_000 + 40_000 * second], false)]
+#[case::both_live([7, 7], |second| [5_000_000 + 1_000 * second, 1_000_000 + 125_000 * second], true)]
+fn a_page_in_another_order_is_no_advance(
+    #[case] clients: [u64; 2],
+    #[case] bytes: fn(u64) -> [u64; 2],
+    #[case] expected: bool,
+) {
+    for servers in [true, false] {
+        let mut publishers = publishers();
+        for second in 0..=20 {
+            let [one, other] = bytes(second).map(|bytes| entry("live", "main", bytes, None));
+            let [one, other] = [
+                StreamEntry { client_id: Some(clients[0]), ..one },
+                StreamEntry { client_id: Some(clients[1]), ..other },
+            ];
+            let mut streams = if second % 2 == 0 { vec![one, other] } else { vec![other, one] };
+            streams[1].server += u32::from(servers);
+            publishers.observe(at(second), &Page { pid: Some(1), uptime_seconds: Some(100 + second), streams });
+        }
+        assert_eq!((publishers.candidates(&wanted("live", "main")).len(), advancing(&publishers, 20)), (2, expected));
+    }
+}
+
 #[rstest]
 #[case::umlaut("live", "k%C3%A4nal", "live", "k  nal")]
 #[case::braces("live", "a%7Bb%7D", "live", "a{b}")]
