@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::plain;
-use super::page::{Page, StreamEntry};
+use super::page::{Page, STREAMS_MAX, StreamEntry};
 use super::publisher::{Publisher, StreamKey};
 use crate::clock::Now;
 use crate::config::{StatEntry, Timing};
 
 /// Who left so long ago is not coming back; a name that comes anew is a new publisher either way.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
+
+/// Publishers that are remembered: whoever publishes chooses names. As many as a page may list, so that none of those is dropped.
+const KNOWN_MAX: usize = STREAMS_MAX;
 
 /// For so long a page may stay the same: uptimes are whole seconds, and a page takes a while to come.
 const UPTIME_STEP: Duration = Duration::from_millis(1500);
@@ -56,6 +59,8 @@ pub struct Publishers {
     /// By what remains of application and name.
     mismatches: BTreeMap<StreamKey, u64>,
     moved: Option<Moved>,
+    /// Publishers forgotten early.
+    dropped: u64,
     /// Worker processes that answered, and when last.
     workers: BTreeMap<u64, Duration>,
 }
@@ -80,7 +85,14 @@ impl Publishers {
     /// Nobody yet.
     #[must_use]
     pub const fn new(timing: StatTiming) -> Self {
-        Self { timing, known: BTreeMap::new(), mismatches: BTreeMap::new(), moved: None, workers: BTreeMap::new() }
+        Self {
+            timing,
+            known: BTreeMap::new(),
+            mismatches: BTreeMap::new(),
+            moved: None,
+            dropped: 0,
+            workers: BTreeMap::new(),
+        }
     }
 
     /// Those who may be a stream's publisher: more than one where several `server` blocks, or names that a page writes alike, have
@@ -178,6 +190,27 @@ impl Publishers {
             }
         }
         self.known.retain(|_, publisher| publisher.is_listed() || now.since(publisher.last_told()) < FORGET_AFTER);
+        self.drop_oldest();
+    }
+
+    /// Forgets those that left first where there are too many.
+    fn drop_oldest(&mut self) {
+        let excess = self.known.len().saturating_sub(KNOWN_MAX);
+        if excess == 0 {
+            return;
+        }
+        let left = self.known.iter().filter(|(_, publisher)| !publisher.is_listed());
+        let mut left: Vec<(Duration, Place)> = left.map(|(place, one)| (one.last_told(), place.clone())).collect();
+        left.sort();
+        for (_, place) in left.into_iter().take(excess) {
+            self.dropped += u64::from(self.known.remove(&place).is_some());
+        }
+    }
+
+    /// Publishers that left and were forgotten early, because more of them came than are remembered.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Moves publishers of one name to the places where a page lists them now, if it lists the same ones in another order: by client

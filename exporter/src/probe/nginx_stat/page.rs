@@ -10,7 +10,7 @@ use crate::health::{Failure, ProbeError};
 const DEPTH_MAX: usize = 32;
 
 /// Streams read from one page.
-const STREAMS_MAX: usize = 20_000;
+pub(super) const STREAMS_MAX: usize = 20_000;
 
 /// The longest text or tag: no more of a page is ever held.
 pub(super) const TOKEN_MAX: usize = 64 << 10;

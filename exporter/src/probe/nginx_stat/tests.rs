@@ -306,6 +306,21 @@ fn of_two_servers(
     assert_eq!(names, [&("live".to_owned(), "main".to_owned())], "discovery makes one stream of both");
 }
 
+#[test]
+fn of_publishers_with_ever_new_names_the_newest_are_remembered() {
+    let mut publishers = publishers();
+    for second in 0..5 {
+        let new = |n: u64| entry("live", &format!("{second}-{n}"), 1, None);
+        let mut streams: Vec<StreamEntry> = (0..5_999).map(new).collect();
+        streams.push(entry("live", "main", second, Some(2)));
+        publishers.observe(at(second), &Page { pid: Some(1), uptime_seconds: Some(100 + second), streams });
+    }
+    assert_eq!(publishers.seen_within(at(5), Duration::from_secs(60)).count(), 20_000);
+    assert_eq!(publishers.dropped(), 5 * 5_999 + 1 - 20_000);
+    let known = ["main", "4-5998", "0-0"].map(|key| publishers.find(&wanted("live", key)).is_some());
+    assert_eq!(known, [true, true, false]);
+}
+
 /// Two publishers of one name, whose places on the page change each second: their clients' ids and bytes.
 #[rstest]
 #[case::frozen([1, 2], |_| [5_000_000, 9_000_000], false)]
