@@ -1,13 +1,14 @@
 //! What is known of a stream at one moment, joined from all its sources. Pure: `now` and views in, facts out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Now;
 use crate::config::Stream;
 use crate::fleet::WatchedStream;
 use crate::health::{Failure, Health};
 use crate::probe::hls::HlsView;
-use crate::probe::nginx_stat::{Listing, Publisher, StatView};
+use crate::probe::nginx_stat::{Listing, Motion, Publisher, StatView};
 use crate::probe::progress::ProgressView;
 use crate::probe::queue::QueueView;
 use crate::probe::rtmp::{Answer, RtmpView};
@@ -100,7 +101,7 @@ pub enum IngestState {
     ServerHung,
     /// The server lists no publisher.
     NoPublisher,
-    /// The server lists a publisher whose bytes stand still.
+    /// The server lists a publisher whose bytes stand still, or of which neither bytes nor segments show that it sends.
     Stalled,
     /// The server answers, and wants a name and a password.
     AuthRequired,
@@ -223,18 +224,37 @@ fn published(now: Now, stream: &Stream, views: &Views) -> IngestState {
         return if goes_on { IngestState::Ok } else { IngestState::NoPublisher };
     }
     match publisher {
-        Some(publisher) if publisher.is_advancing(now, stream.timing.stalled_after) => IngestState::Ok,
-        Some(publisher) if publisher.is_present(now) => IngestState::Stalled,
+        Some(publisher) if publisher.is_present(now) => listed(now, stream, views, publisher),
         publisher if is_untold(now, stream, views, publisher) => IngestState::Unknown,
         Some(_) | None => IngestState::NoPublisher,
     }
 }
 
+/// What the page says of a publisher that it lists. What it does not tell is unknown as long as nothing speaks against the publisher.
+fn listed(now: Now, stream: &Stream, views: &Views, publisher: &Publisher) -> IngestState {
+    let flows = segments_flow(now, stream, views);
+    match publisher.motion(stream.timing.stalled_after) {
+        Motion::Advancing if !is_page_stuck(stream, views) => IngestState::Ok,
+        Motion::Advancing | Motion::Untold if flows || views.hls.is_none() => IngestState::Unknown,
+        Motion::Resting if flows => IngestState::Unknown,
+        Motion::Advancing | Motion::Resting | Motion::Untold | Motion::Standing => IngestState::Stalled,
+    }
+}
+
+/// Whether the page comes and is always the same one, out of a cache.
+fn is_page_stuck(stream: &Stream, views: &Views) -> bool {
+    let Some(stat) = &views.stat else { return false };
+    let (last, moved) = (stat.health.last_success, stat.publishers.last_moved());
+    last.zip(moved).is_some_and(|(last, moved)| last.since(moved) > page_patience(stream))
+}
+
 fn has_fresh_page(now: Now, stream: &Stream, views: &Views) -> bool {
-    let timing = stream.timing;
-    let patience = timing.interval + timing.timeout + timing.stalled_after;
     let last = views.stat.as_ref().and_then(|stat| stat.health.last_success);
-    last.is_some_and(|at| now.since(at.mono) <= patience)
+    last.is_some_and(|at| now.since(at.mono) <= page_patience(stream))
+}
+
+fn page_patience(stream: &Stream) -> Duration {
+    stream.timing.interval + stream.timing.timeout + stream.timing.stalled_after
 }
 
 /// Whether anything shows that the server takes the stream's media.

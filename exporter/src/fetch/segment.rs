@@ -17,7 +17,7 @@ use crate::config::Location;
 use crate::health::{Failure, ProbeError};
 use crate::probe::hls::ByteRange;
 
-/// What a server that hangs on `HEAD` may take of the time for both, and never more than [`HEAD_MAX`].
+/// What a server that hangs on `HEAD` may take besides the time for `GET`, as a share of that, and never more than [`HEAD_MAX`].
 const HEAD_SHARE: u32 = 4;
 const HEAD_MAX: Duration = Duration::from_secs(1);
 
@@ -51,7 +51,7 @@ impl Fetcher {
     /// Finds a segment, or the bytes of it that `range` names.
     ///
     /// `HEAD` is believed only where it says yes and tells a length. Otherwise `GET` of one byte decides; a server that sends more has
-    /// the connection closed.
+    /// the connection closed. It has all of `limit`, whatever `HEAD` took: a server may need the most of it for each answer.
     ///
     /// # Errors
     /// [`Failure::Missing`]: `GET` says that it is not there, or gives nothing, or a page for people instead of media. [`Failure::Status`]:
@@ -65,8 +65,13 @@ impl Fetcher {
     ) -> Result<Found, ProbeError> {
         match location {
             Location::Http(url) => {
-                let found = timeout(limit, self.find(url, range, ask, limit)).await;
-                found.unwrap_or_else(|_| {
+                if ask == Ask::Head {
+                    let head = timeout((limit / HEAD_SHARE).min(HEAD_MAX), self.head(url, range)).await;
+                    if let Ok(Some(found)) = head {
+                        return Ok(found);
+                    }
+                }
+                timeout(limit, self.find(url, range)).await.unwrap_or_else(|_| {
                     self.client.doubt(url);
                     let message = format!("{} gave no answer within {limit:?}", shown(location));
                     Err(ProbeError::new(Failure::Timeout, message))
@@ -83,13 +88,8 @@ impl Fetcher {
         }
     }
 
-    async fn find(&self, url: &Url, range: Option<ByteRange>, ask: Ask, limit: Duration) -> Result<Found, ProbeError> {
-        if ask == Ask::Head {
-            let head = timeout((limit / HEAD_SHARE).min(HEAD_MAX), self.head(url, range)).await;
-            if let Ok(Some(found)) = head {
-                return Ok(found);
-            }
-        }
+    /// What `GET` proves.
+    async fn find(&self, url: &Url, range: Option<ByteRange>) -> Result<Found, ProbeError> {
         let byte = range.map_or(0, |range| range.offset);
         let mut answer = self.first_byte(url, Some(byte)).await?;
         if answer.status == StatusCode::RANGE_NOT_SATISFIABLE && byte == 0 && answer.total != Some(0) {

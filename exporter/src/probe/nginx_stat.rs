@@ -22,7 +22,7 @@ use tracing::warn;
 
 pub use self::observe::{Publishers, StatTiming};
 pub use self::page::{Page, PageReader, StreamEntry, parse};
-pub use self::publisher::{Listing, Publisher, StreamKey};
+pub use self::publisher::{Listing, Motion, Publisher, StreamKey};
 pub use self::track::Track;
 use crate::clock::Now;
 use crate::config::{Location, StatEntry, Timing};
@@ -90,7 +90,14 @@ fn take(publishers: &mut Publishers, tools: &Tools, now: Now, page: &Page) {
         let key = format!("{}/{}", entry.app, entry.name);
         tools.recorder.record(&key, "nginx_stat", now, &format!("{entry:?}"));
     }
+    let dropped = publishers.dropped();
     publishers.observe(now, page);
+    if dropped == 0 && publishers.dropped() > 0 {
+        warn!(
+            publishers = publishers.dropped(),
+            "more publishers came and left than are remembered: the oldest are forgotten"
+        );
+    }
 }
 
 /// Counts what the page could not tell of streams whose segments flow, and says once which streams have several publishers.

@@ -44,6 +44,10 @@ struct Chain {
     other_worker: Option<(u64, u64)>,
     /// From when on no sound comes.
     silent_from: u64,
+    /// The page tells how many bytes came.
+    tells_bytes: bool,
+    /// Until when it is made anew.
+    page_moves_until: u64,
 }
 
 impl Default for Chain {
@@ -60,6 +64,8 @@ impl Default for Chain {
             answer: Answer::Accepted,
             other_worker: None,
             silent_from: 200,
+            tells_bytes: true,
+            page_moves_until: 115,
         }
     }
 }
@@ -76,12 +82,13 @@ impl Chain {
         }
         let mut publishers = Publishers::new(StatTiming::from(stream.timing));
         let pages = if self.stat.is_ok() { 115 } else { 100 };
-        for second in 60..=pages {
+        for now in 60..=pages {
+            let second = now.min(self.page_moves_until);
             let advancing = second <= self.bytes_until;
             let entry = StreamEntry {
                 app: "live".to_owned(),
                 name: "main".to_owned(),
-                bytes_in: second.min(self.bytes_until) * 1000,
+                bytes_in: self.tells_bytes.then_some(second.min(self.bytes_until) * 1000),
                 publishing: true,
                 client_id: Some(1),
                 server: 1,
@@ -98,7 +105,7 @@ impl Chain {
                     Page { pid: Some(1), uptime_seconds: Some(second), streams }
                 }
             };
-            publishers.observe(at(second), &page);
+            publishers.observe(at(now), &page);
         }
         let mut stat = health(at(pages), Ok(()));
         if let Err(reason) = self.stat {
@@ -172,6 +179,9 @@ impl Chain {
     Chain { other_worker: Some((70, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
 #[case::another_worker_answers_from_the_start(
     Chain { other_worker: Some((0, 500)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::never_listed_and_nothing_flows(
+    Chain { other_worker: Some((0, 500)), segments_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::NoPublisher, Stage::Encoder)]
 #[case::reloaded_under_a_live_publisher(
     Chain { other_worker: Some((112, 0)), ..Chain::default() }, IngestState::Unknown, Stage::None)]
 #[case::restarted_and_nothing_flows(
@@ -184,6 +194,21 @@ impl Chain {
     IngestState::NoPublisher, Stage::Encoder)]
 #[case::gone_from_one_worker_and_come_to_another(
     Chain { bytes_until: 90, listed_after: false, ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::a_page_without_bytes(
+    Chain { tells_bytes: false, ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::a_page_without_bytes_and_nothing_flows(
+    Chain { tells_bytes: false, segments_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::Stalled, Stage::Encoder)]
+#[case::a_page_out_of_a_cache_of_five_seconds(
+    Chain { page_moves_until: 110, ..Chain::default() }, IngestState::Ok, Stage::None)]
+#[case::a_page_out_of_a_cache_for_ever(
+    Chain { page_moves_until: 90, ..Chain::default() }, IngestState::Unknown, Stage::None)]
+#[case::a_page_out_of_a_cache_for_ever_and_nothing_flows(
+    Chain { page_moves_until: 90, segments_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::Stalled, Stage::Encoder)]
+#[case::frozen_before_the_page_was_cached(
+    Chain { page_moves_until: 105, bytes_until: 100, encoder_reports_until: 100, ..Chain::default() },
+    IngestState::Stalled, Stage::Encoder)]
 #[case::the_sound_dies_and_segments_end(
     Chain { silent_from: 101, segments_until: 100, ..Chain::default() }, IngestState::Ok, Stage::Encoder)]
 #[case::the_sound_dies_and_segments_come(

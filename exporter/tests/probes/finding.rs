@@ -53,6 +53,23 @@ async fn find(head: Says, get: Says, range: Option<ByteRange>) -> Result<Found, 
     Fetcher::new().unwrap().find_segment(&location, range, Ask::Head, LIMIT).await
 }
 
+#[tokio::test]
+async fn get_has_all_of_its_time_after_a_head_that_hangs() {
+    // Each answer takes four fifths of the limit, which is more than a hanging `HEAD` leaves of it.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = Location::Http(format!("http://{}/1.ts", listener.local_addr().unwrap()).parse().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                tokio::time::interval_at(tokio::time::Instant::now() + LIMIT * 4 / 5, LIMIT).tick().await;
+                answer(stream, Some("200 OK\r\nContent-Length: 1000\r\n\r\n"), SERVED).await
+            });
+        }
+    });
+    let found = Fetcher::new().unwrap().find_segment(&location, None, Ask::Head, LIMIT).await;
+    assert_eq!(found, Ok(Found { bytes: Some(1000), ask: Ask::Get }));
+}
+
 const SERVED: Says = Some("206 Partial Content\r\nContent-Range: bytes 0-0/1000\r\nContent-Length: 1\r\n\r\nG");
 const LOGIN: Says = Some("302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n");
 

@@ -10,13 +10,13 @@ use crate::health::{Failure, ProbeError};
 const DEPTH_MAX: usize = 32;
 
 /// Streams read from one page.
-const STREAMS_MAX: usize = 20_000;
+pub(super) const STREAMS_MAX: usize = 20_000;
 
 /// The longest text or tag: no more of a page is ever held.
 pub(super) const TOKEN_MAX: usize = 64 << 10;
 
 /// The page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Page {
     /// Worker process that answered; every worker knows only its own publishers.
     pub pid: Option<u64>,
@@ -27,7 +27,7 @@ pub struct Page {
 }
 
 /// A stream of the page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StreamEntry {
     /// Which `server` block of the configuration, from 1.
     pub server: u32,
@@ -37,8 +37,8 @@ pub struct StreamEntry {
     pub app: String,
     /// Name within it.
     pub name: String,
-    /// Bytes received from the publisher.
-    pub bytes_in: u64,
+    /// Bytes received from the publisher, where the page tells.
+    pub bytes_in: Option<u64>,
     /// It has a publisher; a lone player makes a stream without one.
     pub publishing: bool,
     /// The publisher's client id, where clients are listed.
@@ -261,7 +261,7 @@ impl Reading {
             // Some versions list a server's applications as if they were servers.
             (Tag::Application | Tag::Server, Tag::Name, _) => text.clone_into(&mut self.app),
             (Tag::Stream, Tag::Name, Some(stream)) => text.clone_into(&mut stream.name),
-            (Tag::Stream, Tag::BytesIn, Some(stream)) => stream.bytes_in = number().unwrap_or(0),
+            (Tag::Stream, Tag::BytesIn, Some(stream)) => stream.bytes_in = number(),
             (Tag::Stream, Tag::AudioRate, Some(stream)) => stream.audio_bits_per_second = number(),
             (Tag::Stream, Tag::VideoRate, Some(stream)) => stream.video_bits_per_second = number(),
             (Tag::Stream, Tag::Publishing, Some(stream)) => stream.publishing = true,

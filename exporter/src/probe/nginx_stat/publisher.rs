@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::observe::StatTiming;
 use super::page::{Page, StreamEntry};
 use super::track::Track;
 use crate::clock::Now;
@@ -12,6 +13,9 @@ const OTHER_WORKER_GRACE: Duration = Duration::from_secs(10);
 
 /// A worker younger than this was just started, and may have ended the one that had our publisher.
 const YOUNG_SECONDS: u64 = 10;
+
+/// How long one that was never seen to advance may be one that sends in bursts.
+const FIRST_SILENCE: Duration = Duration::from_secs(10);
 
 /// Application and stream name, as the page writes them.
 pub type StreamKey = (String, String);
@@ -30,6 +34,34 @@ pub enum Listing {
     Gone(Duration),
 }
 
+/// What the pages said of a publisher's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// They advance.
+    Advancing,
+    /// They stand still, and did so before, for as long, and advanced again: it sends in bursts. Or they were never seen otherwise,
+    /// so that nobody knows.
+    Resting,
+    /// They stand still.
+    Standing,
+    /// The page does not tell them.
+    Untold,
+}
+
+/// A time for which bytes stood still, before they advanced again.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    ended: Duration,
+    length: Duration,
+}
+
+impl Pause {
+    /// Whether a silence that began then, and lasted so long, is another of the kind: soon after, and not much longer.
+    fn foretells(self, began: Duration, silence: Duration) -> bool {
+        began.saturating_sub(self.ended) <= self.length * 2 && silence <= self.length * 2
+    }
+}
+
 /// One publisher.
 #[derive(Clone, Debug)]
 pub struct Publisher {
@@ -38,7 +70,16 @@ pub struct Publisher {
     listing: Listing,
     pid: Option<u64>,
     client_id: Option<u64>,
-    bytes_in: u64,
+    /// What a page told last.
+    bytes_in: Option<u64>,
+    /// The last page that listed it told its bytes.
+    tells_bytes: bool,
+    /// When a page last told its bytes.
+    looked: Duration,
+    /// The last silence that it came back from.
+    pause: Option<Pause>,
+    /// A silence of that length is none of a steady publisher.
+    stalled_after: Duration,
     /// When it came.
     came: Duration,
     /// When the counter last advanced, or the publisher came.
@@ -54,26 +95,32 @@ pub struct Publisher {
 
 impl PartialEq for Publisher {
     fn eq(&self, other: &Self) -> bool {
-        (self.listing, self.pid, self.client_id, self.bytes_in, self.advanced, self.seen)
-            == (other.listing, other.pid, other.client_id, other.bytes_in, other.advanced, other.seen)
+        let told = |one: &Self| (one.bytes_in, one.tells_bytes, one.looked, one.advanced);
+        let rest = |one: &Self| (one.listing, one.pid, one.client_id, one.seen);
+        told(self) == told(other) && rest(self) == rest(other)
     }
 }
 
 impl Publisher {
     /// One that a page lists for the first time.
-    pub(super) fn new(now: Now, window: BitrateWindow, page: &Page, entry: &StreamEntry) -> Self {
+    pub(super) fn new(now: Now, timing: StatTiming, page: &Page, entry: &StreamEntry) -> Self {
+        let StatTiming { window, bitrate_interval, stalled_after } = timing;
         let mut publisher = Self {
             key: (entry.app.clone(), entry.name.clone()),
             port: entry.port,
             listing: Listing::Gone(now.mono),
             pid: page.pid,
             client_id: entry.client_id,
-            bytes_in: 0,
+            bytes_in: None,
+            tells_bytes: false,
+            looked: now.mono,
+            pause: None,
+            stalled_after,
             came: now.mono,
             advanced: now.mono,
             seen: now.mono,
             generation: 0,
-            window,
+            window: BitrateWindow::new(window, bitrate_interval, stalled_after),
             audio: Track::default(),
             video: Track::default(),
         };
@@ -83,26 +130,49 @@ impl Publisher {
 
     /// A page lists it.
     pub(super) fn listed(&mut self, now: Now, page: &Page, entry: &StreamEntry) {
-        let (client_id, bytes_in) = (entry.client_id, entry.bytes_in);
-        let known = !matches!(self.listing, Listing::Gone(_));
-        let same = known && self.pid == page.pid && self.client_id == client_id && bytes_in >= self.bytes_in;
-        if !same {
+        if !self.is_continued_by(page, entry) {
             self.generation += 1;
-            self.came = now.mono;
+            (self.came, self.advanced) = (now.mono, now.mono);
+            (self.bytes_in, self.pause) = (None, None);
             (self.audio, self.video) = (Track::default(), Track::default());
-        }
-        if !same || bytes_in > self.bytes_in {
-            self.advanced = now.mono;
         }
         if self.key.0 != entry.app || self.key.1 != entry.name {
             self.key = (entry.app.clone(), entry.name.clone());
         }
         self.port = entry.port;
         self.listing = Listing::Listed;
-        (self.pid, self.client_id, self.bytes_in, self.seen) = (page.pid, client_id, bytes_in, now.mono);
-        self.window.observe(ByteSample { at: now.mono, bytes: bytes_in, sender: self.generation });
+        (self.pid, self.client_id, self.seen) = (page.pid, entry.client_id, now.mono);
+        self.tells_bytes = entry.bytes_in.is_some();
+        if let Some(bytes) = entry.bytes_in {
+            self.counted(now, bytes);
+        }
         self.audio.observe(now, entry.audio_bits_per_second);
         self.video.observe(now, entry.video_bits_per_second);
+    }
+
+    /// Whether an entry may be of the same connection.
+    pub(super) fn is_continued_by(&self, page: &Page, entry: &StreamEntry) -> bool {
+        let fewer = self.bytes_in.zip(entry.bytes_in).is_some_and(|(was, is)| is < was);
+        let known = !matches!(self.listing, Listing::Gone(_));
+        known && self.pid == page.pid && self.client_id == entry.client_id && !fewer
+    }
+
+    /// What tells it from others of its name.
+    pub(super) const fn counter(&self) -> (Option<u64>, Option<u64>) {
+        (self.client_id, self.bytes_in)
+    }
+
+    fn counted(&mut self, now: Now, bytes: u64) {
+        if self.bytes_in.is_none_or(|was| bytes > was) {
+            // Time without a page is no silence.
+            let length = self.looked.saturating_sub(self.advanced);
+            if length >= self.stalled_after {
+                self.pause = Some(Pause { ended: now.mono, length });
+            }
+            self.advanced = now.mono;
+        }
+        (self.bytes_in, self.looked) = (Some(bytes), now.mono);
+        self.window.observe(ByteSample { at: now.mono, bytes, sender: self.generation });
     }
 
     /// A page does not list it. Whether that says nothing, because another worker answered.
@@ -151,7 +221,23 @@ impl Publisher {
     /// Measured from page to page and not until now: a page that does not come says nothing about the publisher.
     #[must_use]
     pub fn is_advancing(&self, now: Now, stalled_after: Duration) -> bool {
-        self.is_present(now) && self.seen.saturating_sub(self.advanced) < stalled_after
+        self.is_present(now) && self.looked.saturating_sub(self.advanced) < stalled_after
+    }
+
+    /// What the pages that show it said of its bytes. Measured from page to page, too.
+    #[must_use]
+    pub fn motion(&self, stalled_after: Duration) -> Motion {
+        let silence = self.looked.saturating_sub(self.advanced);
+        let may_rest = match self.pause {
+            Some(pause) => pause.foretells(self.advanced, silence),
+            None => self.advanced == self.came && silence < FIRST_SILENCE,
+        };
+        match () {
+            () if !self.tells_bytes => Motion::Untold,
+            () if silence < stalled_after => Motion::Advancing,
+            () if may_rest => Motion::Resting,
+            () => Motion::Standing,
+        }
     }
 
     /// When its bytes last advanced, monotonic.
