@@ -9,6 +9,7 @@ mod senders;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -18,8 +19,8 @@ use tracing::warn;
 pub use self::block::{Block, BlockError, Blocks, MediaTime};
 use self::follow::Appended;
 pub use self::follow::{Change, Follower};
-use self::observe::came;
 pub use self::observe::{Encoder, ProgressTiming};
+use self::observe::{came, earlier};
 pub use self::senders::{Report, Senders};
 use crate::clock::Now;
 use crate::config::{ProgressSource, Timing};
@@ -118,7 +119,7 @@ impl Receiver {
         let follower = Arc::new(Mutex::new(Follower::new(path.clone())));
         let mut ticks = self.tools.pace.every(self.spec.timing.interval);
         let mut blocks = Blocks::default();
-        let mut looked = self.tools.clock.now().mono;
+        let mut looked = Duration::ZERO;
         while next_tick(&mut ticks, stop).await {
             let reader = Arc::clone(&follower);
             let look = move || {
@@ -129,10 +130,14 @@ impl Receiver {
                 Ok(appended) => {
                     let now = self.tools.clock.now();
                     let since = std::mem::replace(&mut looked, now.mono);
+                    let written = match appended.change {
+                        Change::Found { age } => earlier(now, age.min(now.since(since))),
+                        Change::Continued | Change::Replaced => now,
+                    };
                     let found = self.news(&mut blocks, &appended);
                     let count = found.len();
                     for (nth, block) in found.into_iter().enumerate() {
-                        self.block(came(since, now, nth, count), None, block);
+                        self.block(came(since, written, nth, count), None, block);
                     }
                     if !self.encoder.is_up(now) {
                         self.silent();
@@ -212,3 +217,6 @@ impl Receiver {
         self.view.send_replace(Arc::new(seen));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,7 +207,13 @@ fn went_back(before: Option<MediaTime>, after: Option<MediaTime>) -> bool {
 pub(super) fn came(since: Duration, now: Now, nth: usize, of: usize) -> Now {
     let passed = now.since(since);
     let before_now = passed.mul_f64(of.saturating_sub(nth + 1) as f64 / of.max(1) as f64);
-    Now { mono: now.mono.saturating_sub(before_now), unix_seconds: now.unix_seconds - before_now.as_secs_f64() }
+    earlier(now, before_now)
+}
+
+/// What the clocks said some time ago.
+#[must_use]
+pub(super) fn earlier(now: Now, by: Duration) -> Now {
+    Now { mono: now.mono.saturating_sub(by), unix_seconds: now.unix_seconds - by.as_secs_f64() }
 }
 
 #[cfg(test)]

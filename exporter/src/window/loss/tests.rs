@@ -117,12 +117,12 @@ fn speeds(distance: u64, told: &[Option<u64>]) -> Vec<Option<f64>> {
         let out_time = out_time.map(|seconds| Duration::from_secs(seconds).into());
         Sample { at, frames: None, dropped: 0, duplicated: 0, out_time, outputs: 0 }
     };
-    let mut speed = |(nth, told): (u64, &Option<u64>)| {
+    let speed = |(nth, told): (u64, &Option<u64>)| {
         let at = Duration::from_secs(nth * distance);
         let _ = window.observe(sample(at, *told), false);
         window.loss(at, 0.0, None).speed_ratio
     };
-    (0..).zip(told).map(|it| speed(it)).collect()
+    (0..).zip(told).map(speed).collect()
 }
 
 #[test]
