@@ -41,6 +41,17 @@ pub struct ProgressSpec {
     pub timing: Timing,
 }
 
+impl ProgressSpec {
+    /// Nobody is known to be silent before the next look at a file.
+    fn silent_after(&self) -> Duration {
+        let Timing { silent_after, interval, .. } = self.timing;
+        match self.source {
+            ProgressSource::Udp(_) => silent_after,
+            ProgressSource::File(_) => silent_after.max(interval * 3 / 2),
+        }
+    }
+}
+
 /// What is known of an encoder.
 #[derive(Clone, Debug)]
 pub struct ProgressView {
@@ -51,7 +62,13 @@ pub struct ProgressView {
 }
 
 /// Receives until stopped.
-pub async fn run(spec: ProgressSpec, tools: Tools, view: watch::Sender<Arc<ProgressView>>, stop: CancellationToken) {
+pub async fn run(
+    mut spec: ProgressSpec,
+    tools: Tools,
+    view: watch::Sender<Arc<ProgressView>>,
+    stop: CancellationToken,
+) {
+    spec.timing.silent_after = spec.silent_after();
     let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
     let receiver = Receiver { spec, tools, view, health: Health::default(), encoder, told_of_others: false };
     let receive = async {

@@ -92,3 +92,17 @@ async fn a_report_in_place_of_the_one_before_is_a_report() {
         assert_eq!((view.encoder.totals().frames, view.encoder.totals().restarts), (frame, 0));
     }
 }
+
+#[rstest::rstest]
+#[case::looked_at_often(ProgressSource::File("progress".into()), 1, 3_000)]
+#[case::looked_at_seldom(ProgressSource::File("progress".into()), 5, 7_500)]
+#[case::not_looked_at(ProgressSource::Udp(SocketAddr::from(([127, 0, 0, 1], 1))), 5, 3_000)]
+fn silence_is_not_known_before_the_next_look(
+    #[case] source: ProgressSource,
+    #[case] interval: u64,
+    #[case] millis: u64,
+) {
+    let timing = Timing { interval: Duration::from_secs(interval), ..Timing::default() };
+    let spec = ProgressSpec { stream: "main".to_owned(), source, outputs: None, timing };
+    assert_eq!(spec.silent_after(), Duration::from_millis(millis));
+}
