@@ -24,7 +24,7 @@ type EncoderFamily = Family<fn(&Encoder) -> Option<f64>>;
 const ENCODERS: [EncoderFamily; 15] = [
     gauge(
         "vvtv_encoder_drops_ratio",
-        "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder.",
+        "Share of the frames due in the window that was lost: dropped, or not produced by a starved encoder; without video, of time.",
         |encoder| Some(encoder.loss.ratio),
     ),
     gauge(
@@ -65,8 +65,8 @@ const ENCODERS: [EncoderFamily; 15] = [
     ),
     gauge(
         "vvtv_encoder_speed_ratio",
-        "Media seconds produced in each second of the last ten; 0 while the encoder is not up.",
-        |encoder| Some(encoder.loss.speed_ratio),
+        "Media seconds produced in each second of the last ten; 0 while the encoder is not up, absent while not known.",
+        |encoder| encoder.loss.speed_ratio,
     ),
     gauge(
         "vvtv_encoder_lag_seconds",

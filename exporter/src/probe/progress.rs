@@ -3,6 +3,7 @@
 mod block;
 mod follow;
 mod observe;
+mod period;
 mod senders;
 
 use std::net::SocketAddr;
@@ -16,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub use self::block::{Block, BlockError, Blocks, MediaTime};
-pub use self::follow::Follower;
+use self::follow::Appended;
+pub use self::follow::{Change, Follower};
 pub use self::observe::{Encoder, ProgressTiming};
+use self::observe::{came, earlier};
 pub use self::senders::{Report, Senders};
+use crate::clock::Now;
 use crate::config::{ProgressSource, Timing};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
@@ -37,6 +41,17 @@ pub struct ProgressSpec {
     pub timing: Timing,
 }
 
+impl ProgressSpec {
+    /// Nobody is known to be silent before the next look at a file.
+    fn silent_after(&self) -> Duration {
+        let Timing { silent_after, interval, .. } = self.timing;
+        match self.source {
+            ProgressSource::Udp(_) => silent_after,
+            ProgressSource::File(_) => silent_after.max(interval * 3 / 2),
+        }
+    }
+}
+
 /// What is known of an encoder.
 #[derive(Clone, Debug)]
 pub struct ProgressView {
@@ -47,7 +62,13 @@ pub struct ProgressView {
 }
 
 /// Receives until stopped.
-pub async fn run(spec: ProgressSpec, tools: Tools, view: watch::Sender<Arc<ProgressView>>, stop: CancellationToken) {
+pub async fn run(
+    mut spec: ProgressSpec,
+    tools: Tools,
+    view: watch::Sender<Arc<ProgressView>>,
+    stop: CancellationToken,
+) {
+    spec.timing.silent_after = spec.silent_after();
     let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
     let receiver = Receiver { spec, tools, view, health: Health::default(), encoder, told_of_others: false };
     let receive = async {
@@ -102,7 +123,8 @@ impl Receiver {
                     if !proceed {
                         return;
                     }
-                    if !std::mem::take(&mut heard_since_tick) {
+                    let up = self.encoder.is_up(self.tools.clock.now());
+                    if !std::mem::take(&mut heard_since_tick) && !up {
                         self.silent();
                     }
                 }
@@ -114,7 +136,7 @@ impl Receiver {
         let follower = Arc::new(Mutex::new(Follower::new(path.clone())));
         let mut ticks = self.tools.pace.every(self.spec.timing.interval);
         let mut blocks = Blocks::default();
-        let mut first_look = true;
+        let mut looked = Duration::ZERO;
         while next_tick(&mut ticks, stop).await {
             let reader = Arc::clone(&follower);
             let look = move || {
@@ -123,17 +145,17 @@ impl Receiver {
             };
             match self.tools.fetcher.files().look(&path, self.spec.timing.timeout, look).await {
                 Ok(appended) => {
-                    if appended.restarted {
-                        blocks = Blocks::default();
-                        self.encoder.restarted();
-                    }
-                    let mut found = blocks.feed(&appended.bytes);
-                    if std::mem::take(&mut first_look) {
-                        // What the file held before is the past: it did not happen now.
-                        found.drain(..found.len().saturating_sub(1));
-                    }
-                    self.blocks(None, found);
                     let now = self.tools.clock.now();
+                    let since = std::mem::replace(&mut looked, now.mono);
+                    let written = match appended.change {
+                        Change::Found { age } => earlier(now, age.min(now.since(since))),
+                        Change::Continued | Change::Replaced => now,
+                    };
+                    let found = self.news(&mut blocks, &appended);
+                    let count = found.len();
+                    for (nth, block) in found.into_iter().enumerate() {
+                        self.block(came(since, written, nth, count), None, block);
+                    }
                     if !self.encoder.is_up(now) {
                         self.silent();
                     }
@@ -150,24 +172,37 @@ impl Receiver {
             let message = "a datagram holds no progress block";
             return self.attempt(Err(ProbeError::new(Failure::Malformed, message)));
         }
-        self.blocks(Some(from), blocks);
-    }
-
-    fn blocks(&mut self, from: Option<SocketAddr>, blocks: Vec<Result<Block, BlockError>>) {
         for block in blocks {
-            let outcome = match block {
-                Ok(block) => {
-                    self.block(from, &block);
-                    Ok(())
-                }
-                Err(error) => Err(ProbeError::new(Failure::Malformed, format!("progress block: {error}"))),
-            };
-            self.attempt(outcome);
+            self.block(self.tools.clock.now(), Some(from), block);
         }
     }
 
-    fn block(&mut self, from: Option<SocketAddr>, block: &Block) {
-        let now = self.tools.clock.now();
+    /// The reports that a look at a file found, without those that are history: when they came is not known.
+    fn news(&mut self, blocks: &mut Blocks, appended: &Appended) -> Vec<Result<Block, BlockError>> {
+        let keep = match appended.change {
+            Change::Continued => return blocks.feed(&appended.bytes),
+            Change::Found { age } if age >= self.spec.timing.silent_after => 0,
+            Change::Found { .. } | Change::Replaced => 1,
+        };
+        *blocks = Blocks::default();
+        self.encoder.rewritten();
+        let mut found = blocks.feed(&appended.bytes);
+        found.drain(..found.len().saturating_sub(keep));
+        found
+    }
+
+    fn block(&mut self, at: Now, from: Option<SocketAddr>, block: Result<Block, BlockError>) {
+        let outcome = match block {
+            Ok(block) => {
+                self.report(at, from, &block);
+                Ok(())
+            }
+            Err(error) => Err(ProbeError::new(Failure::Malformed, format!("progress block: {error}"))),
+        };
+        self.attempt(outcome);
+    }
+
+    fn report(&mut self, now: Now, from: Option<SocketAddr>, block: &Block) {
         let report = match from {
             Some(from) => self.encoder.observe_from(now, from, block),
             None => {
@@ -188,7 +223,7 @@ impl Receiver {
     }
 
     fn silent(&mut self) {
-        let after: Duration = self.spec.timing.silent_after;
+        let after = self.encoder.patience();
         self.attempt(Err(ProbeError::new(Failure::Silent, format!("no progress block for {after:?}"))));
     }
 
@@ -199,3 +234,6 @@ impl Receiver {
         self.view.send_replace(Arc::new(seen));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,12 +67,13 @@ pub enum Continuity {
 /// What the window holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Loss {
-    /// Lost ÷ expected frames, 0 to 1.
+    /// Lost ÷ expected frames, 0 to 1; without frames, as of sound alone, media time that was lost ÷ time.
     pub ratio: f64,
     /// Frames that were due in the window.
     pub expected_frames: f64,
-    /// Media seconds produced per second of the last ten; 0 when unknown.
-    pub speed_ratio: f64,
+    /// Media seconds produced per second of the last ten, or between the last two reports where they are rarer; none where it is not
+    /// known.
+    pub speed_ratio: Option<f64>,
     /// Lost ÷ expected frames of the present run alone, within the window; none before ten seconds of it were seen.
     pub run_ratio: Option<f64>,
     /// Lost ÷ expected frames of the last ten seconds of the present run; none before eight of it were seen.
@@ -124,6 +125,8 @@ struct Count {
     duplicated: u64,
     /// Seconds of media, without jumps; none before media time advances, and where it is not known.
     media: Option<f64>,
+    /// It is known, and has not advanced yet.
+    stands: bool,
 }
 
 /// What a stretch of one run lost.
@@ -174,7 +177,8 @@ impl LossWindow {
         if let Some(run) = self.runs.back_mut() {
             let media = run.clock.read(at, sample.out_time.map(MediaTime::seconds));
             run.outputs.observe(sample.outputs, dropped);
-            run.counts.push_back(Count { at, frames, dropped, duplicated, media });
+            let stands = media.is_none() && sample.out_time.is_some();
+            run.counts.push_back(Count { at, frames, dropped, duplicated, media, stands });
             run.learn_rate();
         }
         self.prune(at);
@@ -209,18 +213,29 @@ impl LossWindow {
     pub fn loss(&self, now: Duration, expected_drops_ratio: f64, outputs: Option<u32>) -> Loss {
         let oldest = now.saturating_sub(self.length);
         let (mut lost, mut frames, mut present) = (0.0, 0.0, Stretch::default());
+        let (mut late, mut timed) = (0.0, Duration::ZERO);
         for run in &self.runs {
             present = run.stretch(oldest, expected_drops_ratio, outputs);
             frames += present.encoded;
             lost += present.lost;
+            if let Some(growth) = present.timed() {
+                late += growth.max(0.0);
+                timed += present.seen;
+            }
         }
         let expected_frames = frames + lost;
-        let ratio = if expected_frames < EXPECTED_MIN { 0.0 } else { (lost / expected_frames).clamp(0.0, 1.0) };
+        let ratio = if expected_frames >= EXPECTED_MIN {
+            (lost / expected_frames).clamp(0.0, 1.0)
+        } else if timed >= RUN_MIN.min(self.length / 2) {
+            (late / timed.as_secs_f64()).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let long = Loss { ratio, expected_frames, ..Loss::default() };
         let Some(run) = self.runs.back() else { return long };
-        let short = run.stretch(run.short_since(now, oldest), expected_drops_ratio, outputs);
+        let short = run.stretch(run.holding(SAMPLES_MIN, now, oldest), expected_drops_ratio, outputs);
         Loss {
-            speed_ratio: run.speed(now.saturating_sub(SHORT.min(self.length))),
+            speed_ratio: run.speed(run.holding(2, now, oldest)),
             run_ratio: present.ratio(RUN_MIN.min(self.length / 2)),
             short_ratio: short.ratio(SHORT_MIN.min(self.length / 2)),
             lag_seconds: run.clock.lag(run.ticks(oldest)),
@@ -245,9 +260,9 @@ impl Run {
         self.since(oldest).filter_map(|count| Some(Tick { at: count.at, media: count.media? }))
     }
 
-    /// Where the short window begins.
-    fn short_since(&self, now: Duration, oldest: Duration) -> Duration {
-        let few = self.counts.iter().rev().nth(SAMPLES_MIN - 1).map_or(now, |count| count.at);
+    /// Where the short window begins, if it holds so many samples.
+    fn holding(&self, samples: usize, now: Duration, oldest: Duration) -> Duration {
+        let few = self.counts.iter().rev().nth(samples.saturating_sub(1)).map_or(now, |count| count.at);
         now.saturating_sub(SHORT).min(few).max(oldest)
     }
 
@@ -274,20 +289,26 @@ impl Run {
         Stretch { seen, samples, encoded, lost: unwanted + starved, growth, in_frames: self.rate > 0.0 }
     }
 
-    fn speed(&self, oldest: Duration) -> f64 {
+    fn speed(&self, oldest: Duration) -> Option<f64> {
         let mut ticks = self.ticks(oldest);
-        match (ticks.next(), ticks.next_back()) {
-            (Some(first), Some(last)) if last.at > first.at => {
-                ((last.media - first.media) / (last.at - first.at).as_secs_f64()).max(0.0)
-            }
-            _ => 0.0,
+        if let (Some(first), Some(last)) = (ticks.next(), ticks.next_back()) {
+            let passed = (last.at - first.at).as_secs_f64();
+            return (passed > 0.0).then(|| ((last.media - first.media) / passed).max(0.0));
         }
+        // One time told again and again is a standstill; one that was told once says nothing.
+        let told = self.since(oldest).rev().take_while(|count| count.stands).count();
+        (told > 1).then_some(0.0)
     }
 }
 
 impl Stretch {
     fn is_enough(&self, least: Duration) -> bool {
         self.samples >= SAMPLES_MIN && self.seen >= least
+    }
+
+    /// Seconds of media time that were lost, where they are not in the frames.
+    fn timed(&self) -> Option<f64> {
+        self.growth.filter(|_| !self.in_frames)
     }
 
     /// Without frames, as of sound alone and before the first ones, it is the share of time that was lost.
@@ -297,7 +318,7 @@ impl Stretch {
         }
         let expected = self.encoded + self.lost;
         let of_frames = (expected > 0.0).then(|| self.lost / expected);
-        let of_time = self.growth.filter(|_| !self.in_frames).map(|growth| growth / self.seen.as_secs_f64());
+        let of_time = self.timed().map(|growth| growth / self.seen.as_secs_f64());
         of_frames.into_iter().chain(of_time).reduce(f64::max).map(|ratio| ratio.clamp(0.0, 1.0))
     }
 }

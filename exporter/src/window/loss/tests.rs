@@ -48,7 +48,7 @@ fn a_starved_encoder_drops_nothing_and_loses_all_the_same() {
     let samples = recorded("file-cpu-starved");
     assert!(samples.iter().all(|sample| sample.dropped == 0));
     let (window, now) = window(&samples);
-    assert!(window.loss(now, 0.0, None).speed_ratio < 0.8, "{:?}", window.loss(now, 0.0, None));
+    assert!(window.loss(now, 0.0, None).speed_ratio.unwrap() < 0.8, "{:?}", window.loss(now, 0.0, None));
 }
 
 /// One sample a second of an encoder at 25 frames per second, `speed` times real time, dropping `dropped` of 30.
@@ -82,7 +82,7 @@ fn half_speed_is_half_lost_while_it_lasts_and_for_a_window_after() {
     let (window, now) = window(&run(0, 40, 0.5, 0));
     let loss = window.loss(now, 0.0, None);
     assert!((loss.ratio - 0.5).abs() < 0.05, "{loss:?}");
-    assert!((loss.speed_ratio - 0.5).abs() < 0.01, "{loss:?}");
+    assert!((loss.speed_ratio.unwrap() - 0.5).abs() < 0.01, "{loss:?}");
     assert!(window.loss(now + MINUTE * 2, 0.0, None).ratio.abs() < 1e-9);
 }
 
@@ -110,6 +110,46 @@ fn too_few_frames_say_nothing() {
     assert!(window.loss(now, 0.0, None).ratio.abs() < 1e-9);
 }
 
+/// The speed after each of some media times that are told once in `distance` seconds.
+fn speeds(distance: u64, told: &[Option<u64>]) -> Vec<Option<f64>> {
+    let mut window = LossWindow::new(MINUTE);
+    let sample = |at, out_time: Option<u64>| {
+        let out_time = out_time.map(|seconds| Duration::from_secs(seconds).into());
+        Sample { at, frames: None, dropped: 0, duplicated: 0, out_time, outputs: 0 }
+    };
+    let speed = |(nth, told): (u64, &Option<u64>)| {
+        let at = Duration::from_secs(nth * distance);
+        let _ = window.observe(sample(at, *told), false);
+        window.loss(at, 0.0, None).speed_ratio
+    };
+    (0..).zip(told).map(speed).collect()
+}
+
+#[test]
+fn a_speed_that_is_not_known_is_none_and_a_standstill_is_zero() {
+    assert_eq!(speeds(1, &[None; 20]), [None; 20]);
+    assert_eq!(speeds(1, &[Some(4); 3]), [None, Some(0.0), Some(0.0)], "nothing comes out of it");
+    assert_eq!(speeds(1, &[4, 4, 5, 6].map(Some)), [None, Some(0.0), None, Some(1.0)], "a look-ahead that filled");
+    assert_eq!(speeds(1, &[0, 1, 2, 2, 2].map(Some)), [None, None, Some(1.0), Some(0.5), Some(1.0 / 3.0)]);
+    assert_eq!(speeds(20, &[0, 20, 40, 60].map(Some)), [None, None, Some(1.0), Some(1.0)], "seldom told");
+    let mut lately_unknown = vec![Some(0), Some(1), Some(2)];
+    lately_unknown.extend([None; 12]);
+    assert_eq!(speeds(1, &lately_unknown).last(), Some(&None));
+}
+
+#[rstest]
+#[case::in_real_time(1.0, 0.0)]
+#[case::slow(0.7, 0.3)]
+#[case::very_slow(0.1, 0.9)]
+fn of_sound_alone_the_time_that_is_missing_is_lost(#[case] speed: f64, #[case] lost: f64) {
+    let mut samples = run(0, 40, speed, 0);
+    samples.iter_mut().for_each(|sample| sample.frames = None);
+    let (all, now) = window(&samples);
+    assert!((all.loss(now, 0.0, None).ratio - lost).abs() < 0.08, "{:?}", all.loss(now, 0.0, None));
+    let (begun, now) = window(&samples[..8]);
+    assert!(begun.loss(now, 0.0, None).ratio.abs() < 1e-9, "too early to tell");
+}
+
 fn any_sample() -> impl Strategy<Value = (u64, u64, u64, u64)> {
     (0_u64..3_000, 0_u64..2_000, 0_u64..500, 0_u64..100_000)
 }
@@ -130,7 +170,7 @@ proptest! {
             let loss = window.loss(at, baseline, None);
             prop_assert!((0.0..=1.0).contains(&loss.ratio), "{loss:?}");
             prop_assert!(loss.expected_frames.is_finite() && loss.expected_frames >= 0.0, "{loss:?}");
-            prop_assert!(loss.speed_ratio.is_finite() && loss.speed_ratio >= 0.0, "{loss:?}");
+            prop_assert!(loss.speed_ratio.is_none_or(|speed| speed.is_finite() && speed >= 0.0), "{loss:?}");
             for ratio in [loss.run_ratio, loss.short_ratio].into_iter().flatten() {
                 prop_assert!((0.0..=1.0).contains(&ratio), "{loss:?}");
             }

@@ -53,8 +53,8 @@ fn a_killed_encoder_does_not_look_fast_for_ever() {
     for second in 0..30 {
         encoder.observe(at(second * 1000), &block(second * 25 + 1));
     }
-    assert!((encoder.loss(at(29_000), 0.0).speed_ratio - 1.0).abs() < 0.01);
-    assert!(encoder.loss(at(40_000), 0.0).speed_ratio.abs() < 1e-9);
+    assert!((encoder.loss(at(29_000), 0.0).speed_ratio.unwrap() - 1.0).abs() < 0.01);
+    assert!(encoder.loss(at(40_000), 0.0).speed_ratio == Some(0.0));
 }
 
 fn from(port: u16) -> SocketAddr {
@@ -95,7 +95,7 @@ fn report(frames: f64, dropped: f64, out_time: Option<f64>) -> Block {
     &|t: f64| report((25.0 * (t - 4.0)).max(0.0), 0.0, Some((t - 4.0).max(0.0))), 0.0, 887
 )]
 #[case::a_frame_counter_that_is_not_there(
-    &|t: f64| Block { frames: None, ..report(0.0, 0.0, Some(0.9 * t)) }, 0.0, 0
+    &|t: f64| Block { frames: None, ..report(0.0, 0.0, Some(0.9 * t)) }, 0.1, 0
 )]
 fn what_encoders_say(#[case] said: &dyn Fn(f64) -> Block, #[case] ratio: f64, #[case] frames: u64) {
     let (encoder, now) = told(|t| vec![(1, said(t))]);
@@ -180,4 +180,79 @@ fn a_restart_clears_what_is_said_of_the_present_run_and_not_the_window() {
     assert!(reports <= 21, "known after {reports} reports");
     assert!(loss.run_ratio.unwrap() < 0.001 && loss.short_ratio.unwrap() < 0.001, "{loss:?}");
     assert!(loss.ratio > 0.1, "the minute holds the run before: {loss:?}");
+}
+
+#[test]
+fn an_encoder_that_reports_every_five_seconds_is_up_between_its_reports() {
+    let mut encoder = encoder();
+    for n in 0..8 {
+        let t = n as f64 * 5.0;
+        assert_eq!(encoder.observe_from(at(n * 5000), from(1), &report(25.0 * t, 0.0, Some(t))), Report::Counts);
+        for millis in (0..5000).step_by(500).map(|millis| n * 5000 + millis).filter(|millis| *millis > 5000) {
+            let loss = encoder.loss(at(millis), 0.0);
+            assert!(encoder.is_up(at(millis)) && encoder.present_senders(at(millis)) == 1, "at {millis} ms");
+            assert!(loss.speed_ratio.is_none_or(|speed| (speed - 1.0).abs() < 0.001), "{loss:?} at {millis} ms");
+        }
+    }
+    assert!(encoder.is_up(at(47_400)) && !encoder.is_up(at(47_600)), "it was killed");
+}
+
+#[test]
+fn two_encoders_that_report_seldom_do_not_take_turns() {
+    let mut encoder = encoder();
+    for n in 0..10 {
+        let t = n as f64 * 5.0;
+        assert_eq!(encoder.observe_from(at(n * 5000), from(1), &report(25.0 * t, 0.0, Some(t))), Report::Counts);
+        if n > 0 {
+            let other = report(9e6 + 25.0 * t, 0.0, Some(9e3 + t));
+            assert_eq!(encoder.observe_from(at(n * 5000 + 4000), from(2), &other), Report::Foreign { new: n == 1 });
+        }
+    }
+}
+
+#[test]
+fn a_file_written_anew_is_another_process_only_if_it_goes_back() {
+    let sound = |seconds: f64| Block { frames: None, ..report(0.0, 0.0, Some(seconds)) };
+    let restarts = |second: u64, block: Block, first_ended: bool, picture: bool| {
+        let mut encoder = encoder();
+        let first = if picture { report(2500.0, 0.0, Some(100.0)) } else { sound(100.0) };
+        encoder.rewritten();
+        encoder.observe(at(1000), &Block { ended: first_ended, ..first });
+        encoder.rewritten();
+        encoder.observe(at(second * 1000), &block);
+        encoder.totals().restarts
+    };
+    assert_eq!(restarts(2, report(2525.0, 0.0, Some(101.0)), false, true), 0);
+    assert_eq!(restarts(2, report(2500.0, 0.0, Some(100.0)), false, true), 0, "it stands still");
+    assert_eq!(restarts(2, report(25.0, 0.0, Some(1.0)), false, true), 1);
+    assert_eq!(restarts(2, report(2525.0, 0.0, Some(101.0)), true, true), 1, "the one before said that it ends");
+    assert_eq!(restarts(2, sound(101.0), false, false), 0);
+    assert_eq!(restarts(2, sound(0.5), false, false), 1);
+}
+
+#[test]
+fn reports_of_one_look_came_one_after_the_other() {
+    let came =
+        |nth, of| came(Duration::from_secs(4), Now { mono: Duration::from_secs(5), unix_seconds: 100.0 }, nth, of);
+    let told: Vec<_> = (0..4).map(|nth| came(nth, 4)).map(|now| (now.mono.as_millis(), now.unix_seconds)).collect();
+    assert_eq!(told, [(4250, 99.25), (4500, 99.5), (4750, 99.75), (5000, 100.0)]);
+    assert_eq!(came(0, 1).mono, Duration::from_secs(5));
+}
+
+#[test]
+fn behind_a_file_a_restarted_encoder_is_as_fast_as_it_is() {
+    for phase in [0, 250, 500] {
+        let mut encoder = encoder();
+        let text = |n: u64| report(25.0 * (n % 20) as f64 / 2.0, 0.0, Some((n % 20) as f64 / 2.0));
+        for second in 1..40 {
+            let now = second * 1000;
+            let written: Vec<u64> = (0..80).filter(|n| (now - 1000..now).contains(&(n * 500 + phase))).collect();
+            for (nth, n) in written.iter().enumerate() {
+                encoder.observe(came(at(now - 1000).mono, at(now), nth, written.len()), &text(*n));
+            }
+            let speed = encoder.loss(at(now), 0.0).speed_ratio;
+            assert!(speed.is_none_or(|speed| (speed - 1.0).abs() < 0.01), "{speed:?} at {second} s, phase {phase}");
+        }
+        assert_eq!(encoder.totals().restarts, 3);
+    }
 }
