@@ -176,7 +176,7 @@ impl Publishers {
         let listed = places(page);
         self.follow(page, &listed);
         for (place, entry) in &listed {
-            match self.known.get_mut(&place) {
+            match self.known.get_mut(place) {
                 Some(publisher) => Arc::make_mut(publisher).listed(now, page, entry),
                 None => {
                     let publisher = Publisher::new(now, self.timing, page, entry);
