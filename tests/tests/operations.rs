@@ -35,6 +35,8 @@ fn promtool_accepts_the_rules() {
 #[case("segment-age")]
 #[case("publisher-lost")]
 #[case("encoder-drops")]
+#[case("encoder-falling-behind")]
+#[case("bitrate-swinging")]
 #[case("ingest-down")]
 #[case("bitrate-variance")]
 #[case("meta")]
@@ -49,8 +51,10 @@ fn every_file_of_rule_tests_is_run() {
     let files: Vec<String> =
         tracked(".yml").into_iter().filter(|file| file.starts_with("alert-rules/tests/")).collect();
     let expected = [
+        "bitrate-swinging",
         "bitrate-variance",
         "encoder-drops",
+        "encoder-falling-behind",
         "ingest-down",
         "meta",
         "publisher-lost",
@@ -85,6 +89,8 @@ fn amtool_accepts_the_configuration() {
 #[rstest]
 #[case::repairable("remediator", &["alertname=SegmentAgeHigh", "severity=critical", "stream=main", "variant=main"])]
 #[case::early_warning("remediator", &["alertname=PublisherLost", "severity=critical", "stream=main"])]
+#[case::falling_behind("remediator", &["alertname=EncoderFallingBehind", "severity=major", "stream=main"])]
+#[case::swinging("remediator", &["alertname=BitrateSwinging", "severity=major", "stream=main"])]
 #[case::major("remediator", &["alertname=BitrateVarianceHigh", "severity=major", "stream=main"])]
 #[case::the_watcher_is_blind("people", &["alertname=ExporterDown", "severity=page", "instance=x"])]
 #[case::a_warning_about_a_stream("people", &["alertname=StaleSource", "severity=warning", "stream=main"])]
