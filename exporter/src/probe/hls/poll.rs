@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
     let (stream, timeout) = (spec.stream.clone(), spec.timeout);
     let started = tools.clock.now();
     let mut playlists = Playlists::new(spec, started, Arc::clone(&tools.remembered));
-    let mut answers = FuturesUnordered::new();
+    let mut answers: FuturesUnordered<UnderWay> = FuturesUnordered::new();
     let mut has_view = false;
     loop {
         let answer = tokio::select! {
@@ -92,7 +93,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
             Some(Answer::Found(id, found)) => playlists.found(now, id, found),
             None => playlists.tick(now),
         };
-        answers.extend(asks.into_iter().map(|ask| ask_for(ask, tools.fetcher.clone(), timeout)));
+        answers.extend(asks.into_iter().map(|question| ask(question, tools.fetcher.clone(), timeout)));
         if !is_answer {
             continue;
         }
@@ -112,15 +113,21 @@ enum Answer {
     Found(u64, Result<Found, ProbeError>),
 }
 
-async fn ask_for(ask: Question, fetcher: Fetcher, timeout: Duration) -> Answer {
-    match ask {
+/// A question under way. On the heap by itself: a connection that waits keeps the waker of its last request, and with it whatever lies beside
+/// that.
+type UnderWay = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+fn ask(question: Question, fetcher: Fetcher, timeout: Duration) -> UnderWay {
+    match question {
         Question::Read { of, location, digest, variables } => {
-            Answer::Read(of, Box::new(read(&fetcher, &location, digest, variables, timeout).await))
+            Box::pin(
+                async move { Answer::Read(of, Box::new(read(&fetcher, &location, digest, variables, timeout).await)) },
+            )
         }
-        Question::Look { of, wanted } => {
+        Question::Look { of, wanted } => Box::pin(async move {
             let Wanted { location, range, ask } = wanted;
             Answer::Found(of, fetcher.find_segment(&location, range, ask, timeout).await)
-        }
+        }),
     }
 }
 
