@@ -33,7 +33,7 @@ const IDLE_MAX: usize = 1024;
 /// How long they wait.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// How long connections are used: what shares a server's load, or takes one out of service, does so when connections are made.
+/// How long connections to a name are used: what shares a server's load, or takes one out of service, does so when connections are made.
 const AGE_MAX: Duration = Duration::from_secs(60);
 
 /// For all addresses of a name together, so that one where nobody is leaves time for the next.
@@ -45,7 +45,7 @@ const ROUTES: usize = 1024;
 type Connector = HttpsConnector<HttpConnector<Names>>;
 type Connections = Pool<Connector, Empty<Bytes>>;
 
-/// The connections to one server, all of them younger than [`AGE_MAX`].
+/// The connections to one server; to a name, all of them younger than [`AGE_MAX`].
 #[derive(Debug)]
 struct Route {
     connections: Connections,
@@ -145,6 +145,8 @@ impl Client {
 
     /// Those that may be used for a request. Others end as soon as what goes on over them has ended.
     async fn connections(&self, url: &Url) -> Connections {
+        // All connections of a server end together, which thousands of polls feel: where nothing is looked up, nothing is won by it.
+        let is_name = matches!(url.host(), Some(Host::Domain(_)));
         let addresses = match url.host() {
             Some(Host::Domain(name)) => self.names.current(name).await,
             Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => None,
@@ -153,7 +155,7 @@ impl Client {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let server = &url[..Position::BeforePath];
         if let Some(route) = routes.get_mut(server)
-            && now - route.since < AGE_MAX
+            && (!is_name || now - route.since < AGE_MAX)
             && still_lead_there(route.addresses.as_deref(), addresses.as_deref())
         {
             if route.addresses.is_none() {
