@@ -150,8 +150,9 @@ impl Fleet {
     fn remember(&mut self) {
         let watched = Arc::clone(&self.watched.borrow());
         if !watched.streams.is_empty() {
-            let known = Remembered::of(self.tools.clock.now(), &watched);
-            self.tools.remembered = Arc::new(known.over(&self.tools.remembered));
+            let now = self.tools.clock.now();
+            let known = Remembered::of(now, &watched);
+            self.tools.remembered = Arc::new(known.over(&self.tools.remembered, now));
         }
     }
 

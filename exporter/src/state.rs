@@ -19,6 +19,9 @@ const VERSION: u32 = 2;
 /// The formats that are read; another one is not guessed at.
 const VERSIONS_READ: RangeInclusive<u32> = 1..=VERSION;
 
+/// How long what is watched no more is remembered.
+const DAY_SECONDS: f64 = 86_400.0;
+
 /// The largest file that is read.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -181,10 +184,12 @@ impl Remembered {
         Self { variants }
     }
 
-    /// With what is not known here as `older` has it.
+    /// With what is not known here as `older` has it, unless that is over a day old `now`: whoever publishes chooses names, and they
+    /// shall not be kept for ever.
     #[must_use]
-    pub fn over(mut self, older: &Self) -> Self {
-        for (key, advance) in &older.variants {
+    pub fn over(mut self, older: &Self, now: Now) -> Self {
+        let is_recent = |advance: &Advance| now.unix_seconds - advance.unix_seconds < DAY_SECONDS;
+        for (key, advance) in older.variants.iter().filter(|(_, advance)| is_recent(advance)) {
             self.variants.entry(key.clone()).or_insert_with(|| advance.clone());
         }
         self
@@ -305,6 +310,13 @@ mod tests {
             error("{\"version\": 3, \"variants\": []}"),
             "state file F has version 3, this program reads version 2 and older"
         );
+    }
+
+    #[test]
+    fn what_is_watched_no_more_is_forgotten_after_a_day() {
+        let at = |unix_seconds| Now { mono: Duration::ZERO, unix_seconds };
+        assert_eq!(Remembered::default().over(&remembered(), at(80_000.0)), remembered());
+        assert_eq!(Remembered::default().over(&remembered(), at(90_000.0)), Remembered::default());
     }
 
     #[test]

@@ -186,6 +186,5 @@ async fn every_hostile_server_is_counted_with_its_reason_and_nothing_is_forgotte
     let limit = (TIMEOUT + Duration::from_secs(2)).as_secs_f64();
     assert!(durations.len() == CASES.len() && durations.iter().all(|(_, seconds)| *seconds < limit), "{durations:?}");
     let memory = memory_kib(running.program.child.id());
-    println!("the exporter has used {memory} KiB");
     assert!(memory < MEMORY_KIB_MAX, "the exporter has used {memory} KiB");
 }
