@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::{Method, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::logging::chain;
@@ -122,17 +122,25 @@ impl Fetcher {
         &self.files
     }
 
-    async fn http(&self, url: &Url, manner: Manner) -> Result<Document, ProbeError> {
+    /// The address that answers `GET` with success, and its answer.
+    async fn answer(&self, url: &Url, manner: Manner) -> Result<(Url, Response<Incoming>), ProbeError> {
         let (location, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
             self.client.doubt(url);
             failed("GET", url, &error)
         })?;
         let status = response.status();
-        let told = |error: ProbeError| ProbeError { http_status: Some(status.as_u16()), ..error };
         if !status.is_success() {
             let message = format!("GET {}: HTTP status {status}", shown_url(url));
-            return Err(told(ProbeError::new(status_reason(status), message)));
+            let error = ProbeError::new(status_reason(status), message);
+            return Err(ProbeError { http_status: Some(status.as_u16()), ..error });
         }
+        Ok((location, response))
+    }
+
+    async fn http(&self, url: &Url, manner: Manner) -> Result<Document, ProbeError> {
+        let (location, response) = self.answer(url, manner).await?;
+        let status = response.status();
+        let told = |error: ProbeError| ProbeError { http_status: Some(status.as_u16()), ..error };
         let age = content_age(response.headers());
         let identifiable = is_playlist_path(location.path()) || is_playlist_type(response.headers());
         let unreadable = |error: BodyError| told(error.of(url));

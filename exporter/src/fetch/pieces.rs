@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use hyper::Method;
 use tokio::time::timeout;
 use url::Url;
 
 use super::client::Manner;
 use super::coding::codings;
-use super::{BodyError, Fetcher, failed, shown, shown_url, status_reason};
+use super::{BodyError, Fetcher, shown};
 use crate::config::Location;
 use crate::health::{Failure, ProbeError};
 
@@ -39,16 +38,9 @@ impl Fetcher {
 
     async fn pieces(&self, url: &Url, mut take: impl FnMut(&[u8]) -> Result<(), ProbeError>) -> Result<(), ProbeError> {
         let manner = Manner { once: true, byte: None };
-        let (_, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
-            self.client.doubt(url);
-            failed("GET", url, &error)
-        })?;
+        let (_, response) = self.answer(url, manner).await?;
         let status = response.status();
         let told = |error: ProbeError| ProbeError { http_status: Some(status.as_u16()), ..error };
-        if !status.is_success() {
-            let message = format!("GET {}: HTTP status {status}", shown_url(url));
-            return Err(told(ProbeError::new(status_reason(status), message)));
-        }
         let unreadable = |error: BodyError| told(error.of(url));
         let codings = codings(response.headers()).map_err(|error| unreadable(error.into()))?;
         let mut incoming = response.into_body();
