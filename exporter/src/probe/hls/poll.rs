@@ -21,7 +21,7 @@ use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::{Fetcher, Found};
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick};
+use crate::probe::Tools;
 use crate::state::Remembered;
 
 /// Variants of one stream that are watched; of a master that names more, those that viewers depend on come first.
@@ -75,6 +75,11 @@ impl HlsView {
 
 /// Polls until stopped.
 pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>, stop: CancellationToken) {
+    // Stopped from outside, or not wanted any more.
+    let _: Option<()> = stop.run_until_cancelled(watch(spec, tools, view)).await;
+}
+
+async fn watch(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>) {
     let mut ticks = tools.pace.every(spec.interval);
     let (stream, timeout) = (spec.stream.clone(), spec.timeout);
     let started = tools.clock.now();
@@ -84,8 +89,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
     loop {
         let answer = tokio::select! {
             Some(answer) = answers.next() => Some(answer),
-            true = next_tick(&mut ticks, &stop) => None,
-            () = stop.cancelled() => return,
+            () = ticks.tick() => None,
         };
         let (now, is_answer) = (tools.clock.now(), answer.is_some());
         let asks = match answer {
@@ -93,7 +97,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
             Some(Answer::Found(id, found)) => playlists.found(now, id, found),
             None => playlists.tick(now),
         };
-        answers.extend(asks.into_iter().map(|question| ask(question, tools.fetcher.clone(), timeout)));
+        answers.extend(asks.into_iter().map(|question| ask(question, Arc::clone(&tools.fetcher), timeout)));
         if !is_answer {
             continue;
         }
@@ -117,7 +121,7 @@ enum Answer {
 /// that.
 type UnderWay = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-fn ask(question: Question, fetcher: Fetcher, timeout: Duration) -> UnderWay {
+fn ask(question: Question, fetcher: Arc<Fetcher>, timeout: Duration) -> UnderWay {
     match question {
         Question::Read { of, location, digest, variables } => {
             Box::pin(
