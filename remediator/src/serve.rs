@@ -34,6 +34,7 @@ use crate::outbox::{MessageKey, MessageKind, Subject};
 use crate::reconcile::{self, Reconciler};
 use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
+use crate::targets::Known;
 
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
 const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -155,7 +156,8 @@ impl House {
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = attachments(&config);
         let surroundings = Surroundings {
-            prometheus: prometheus.clone(),
+            prometheus,
+            targets_wanted: Arc::new(Notify::new()),
             site: live.site.clone(),
             executor: executor(&config, clock)?,
             outgoing: outgoing.clone(),
@@ -165,7 +167,7 @@ impl House {
             permits: Surroundings::permits(),
             redaction: live.redaction.clone(),
         };
-        let reconciler = reconciler(&config, &desk, prometheus, &shown, &metrics)?;
+        let reconciler = reconciler(&config, &desk, &surroundings, &shown, &metrics)?;
         let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
         retention(&config, &journal, clock, &metrics).start(&tasks, stop);
@@ -207,6 +209,7 @@ impl House {
             undelivered,
             unheard,
             orphans,
+            targets: Known::new(config.inventory, restored.targets),
             surroundings: Arc::new(surroundings),
             metrics,
             inputs: queue,
@@ -219,14 +222,15 @@ impl House {
 fn reconciler(
     config: &Config,
     desk: &Desk,
-    prometheus: PromClient,
+    surroundings: &Surroundings,
     shown: &Watched,
     metrics: &Metrics,
 ) -> anyhow::Result<Reconciler> {
     let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
     Ok(Reconciler {
         alertmanager: Alertmanager::new(client, &config.alertmanager),
-        prometheus,
+        prometheus: surroundings.prometheus.clone(),
+        targets_wanted: Arc::clone(&surroundings.targets_wanted),
         targets: config.targets.clone(),
         every: config.reconcile,
         reader: desk.reader.clone(),
@@ -240,7 +244,8 @@ fn reconciler(
 
 fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
     let spool = config.database.with_extension("spool");
-    Executor::new(&spool, Arc::new(move || clock.now())).with_context(|| format!("cannot make {}", spool.display()))
+    Executor::new(&spool, &config.environment, Arc::new(move || clock.now()))
+        .with_context(|| format!("cannot make {}", spool.display()))
 }
 
 /// Calls that are still to be sent, of pages that no channel has taken.

@@ -26,7 +26,7 @@ fn what_is_not_written_has_its_documented_default() {
     assert_eq!(config.database, Path::new("/etc/vvtv/data/remediator.db"));
     assert_eq!(config.runbooks, Path::new("/etc/vvtv/runbooks/"));
     assert_eq!(config.alertmanager.as_str(), "http://127.0.0.1:9093/am/");
-    assert_eq!(config.targets, "count(group by (stream) (vvtv_ingest_up))");
+    assert_eq!(config.targets, "group by (stream) (vvtv_ingest_up)");
     assert_eq!(config.reconcile, Duration::from_secs(30));
     assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
     let contacts = vec![vvtv_incident::Contact { level: Level::FIRST, respond_within: Duration::from_secs(300) }];
@@ -120,7 +120,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, maintenance, journal"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, inventory, environment, reconcile, maintenance_windows, maintenance, journal"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
