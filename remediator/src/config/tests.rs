@@ -156,6 +156,23 @@ limits:
 )]
 #[case(
     "runbooks: runbooks/",
+    "runbooks: runbooks/\ntargets: count(group by (stream) (vvtv_ingest_up))",
+    "3:10: a number names no targets: expected one sample for each, e.g. `group by (stream) (vvtv_ingest_up)`"
+)]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\ntargets: ''", "3:10: the query is empty")]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\ninventory: [main, '']", "3:19: a target needs a name")]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nenvironment: [VVTV_API_TOKEN]",
+    "3:15: it looks like a secret, and the environment of a step is no place for one: let the step read a file"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nenvironment: ['A=B']",
+    "3:15: not the name of a variable: expected letters, digits and _"
+)]
+#[case(
+    "runbooks: runbooks/",
     "runbooks: runbooks/\nwebhook: {token_file: none}",
     "3:23: cannot read the secret in /etc/vvtv/none: No such file or directory (os error 2)"
 )]
