@@ -6,7 +6,7 @@ use crate::hostile::Neighbours;
 use crate::program::{Program, firing, serve, wait_for};
 
 /// Targets of the attacks: more than one segment once their escapes are undone, and more than one address to curl.
-const MADE_UP: [&str; 3] = ["%2e%2e/control/drop/publisher?app=live&name=main&x=", "{1..3}x[1-5]", "../../etc/passwd"];
+const MADE_UP: [&str; 2] = ["%2e%2e/control/drop/publisher?app=live&name=main&x=", "{1..3}x[1-5]"];
 
 /// The incident about a target, once its phase and reason are these.
 fn stands(program: &Program, target: &str, phase: &str, reason: &str) -> Value {

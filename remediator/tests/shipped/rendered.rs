@@ -36,7 +36,7 @@ const REWRITTEN: [(&str, &str); 14] = [
     ),
     (
         "curl -I http://localhost:8080/hls/main.m3u8",
-        "curl -sS -I --globoff --proto '=http,https' --max-redirs 0 --max-time 5 'http://127.0.0.1:8080/hls/{{ target | segment }}.m3u8'",
+        "curl -sS -I --globoff --proto =http,https --max-redirs 0 --max-time 5 'http://127.0.0.1:8080/hls/{{ target | segment }}.m3u8'",
     ),
     // What restarts NGINX is the site's: on macOS its variable names launchctl.
     ("sudo launchctl unload /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),
