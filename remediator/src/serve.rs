@@ -153,10 +153,9 @@ impl House {
         let addresses = Addresses::new(&config.external_url, shown.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(live.channels.clone(), &desk, &tasks, stop);
-        let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = attachments(&config);
         let surroundings = Surroundings {
-            prometheus,
+            prometheus: PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?,
             targets_wanted: Arc::new(Notify::new()),
             site: live.site.clone(),
             executor: executor(&config, clock)?,
@@ -183,7 +182,6 @@ impl House {
         for message in restored.messages {
             outgoing.send(message);
         }
-        let facts = facts(restored.results);
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
@@ -205,7 +203,7 @@ impl House {
             journal,
             clock,
             live: showing,
-            facts,
+            facts: facts(restored.results),
             undelivered,
             unheard,
             orphans,

@@ -87,10 +87,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         policy,
         contacts,
         channels,
-        targets: match &file.targets {
-            Some(query) => targets(source, query)?,
-            None => TARGETS.to_owned(),
-        },
+        targets: targets(source, file.targets.as_ref())?,
         inventory: inventory(source, &file.inventory)?,
         environment: environment(source, &file.environment)?,
         reconcile: match &file.reconcile {
@@ -128,7 +125,8 @@ fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBu
 }
 
 /// A query that names what it counts.
-fn targets(source: &Source, query: &Spanned<String>) -> Result<String, YamlError> {
+fn targets(source: &Source, query: Option<&Spanned<String>>) -> Result<String, YamlError> {
+    let Some(query) = query else { return Ok(TARGETS.to_owned()) };
     let text = query.value.trim();
     if text.is_empty() {
         return Err(source.error(query, "the query is empty"));
