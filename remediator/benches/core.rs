@@ -1,13 +1,13 @@
 //! The core by itself: what an event costs, and what a tick costs with ten thousand open incidents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use vvtv_incident::{
     Alert, AlertName, Event, Fingerprint, Fleet, HealthTest, Kind, LabelName, Mode, OnFailure, Policy, Recovery,
-    Runbook, RunbookId, Saved, Severity, Step, StepId, Timestamp,
+    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp,
 };
 
 fn runbook() -> Runbook {
@@ -41,8 +41,12 @@ fn runbook() -> Runbook {
     }
 }
 
+fn stream(number: usize) -> String {
+    format!("stream-{number}")
+}
+
 fn alert(number: usize) -> Event {
-    let stream = format!("stream-{number}");
+    let stream = stream(number);
     Event::AlertFiring(Alert {
         fingerprint: Fingerprint::new(stream.as_str()),
         name: AlertName::new("SegmentAgeHigh"),
@@ -53,6 +57,9 @@ fn alert(number: usize) -> Event {
 
 fn fleet(incidents: usize) -> Fleet {
     let mut fleet = Fleet::new(Policy::default(), vec![runbook()], Saved::default(), Timestamp::default());
+    let known: BTreeSet<_> = (0..incidents).chain([1_000_000]).map(|number| Target::new(stream(number))).collect();
+    let targets = Targets { number: known.len(), known, asked_at: None };
+    black_box(fleet.step(Timestamp::default(), Event::TargetsKnown(targets)));
     for number in 0..incidents {
         // Spread over a minute, as a storm arrives.
         let now = Timestamp::from_millis(u64::try_from(number * 60_000 / incidents.max(1)).unwrap_or(0));

@@ -3,6 +3,7 @@
 //! Everything that is found is reported, each with file, line, column and an excerpt. Errors keep a server from doing what the
 //! operator thinks it will; warnings may be right on another machine than this one.
 
+mod address;
 mod efficacy;
 mod endless;
 mod metrics;
@@ -11,6 +12,7 @@ mod reach;
 mod rules;
 mod secrets;
 mod shell;
+mod targets;
 
 use std::fmt;
 use std::path::Path;
@@ -127,6 +129,8 @@ pub fn check(config_file: &Path) -> Report {
                 for book in &books {
                     check_book(book, &config, &rules, &mut report);
                     reach::check(book, &config, &mut report);
+                    address::check(book, &mut report);
+                    targets::check(book, &config, &mut report);
                     if let Some(metrics) = &metrics {
                         metrics.check(book, &mut report);
                     }

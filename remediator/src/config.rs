@@ -6,12 +6,12 @@ mod duties;
 mod file;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Policy};
+use vvtv_incident::{Level, Policy, Target};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use secret::Secret;
@@ -36,6 +36,8 @@ pub struct Config {
     pub rules: Vec<PathBuf>,
     /// Scrapes or lists of names: the metrics that `check` lets the runbooks ask for. None: it does not look.
     pub metrics: Vec<PathBuf>,
+    /// Variables of the environment that steps are given besides the usual ones.
+    pub environment: Vec<String>,
     /// What runbooks may use of this installation.
     pub site: Site,
     /// Prometheus' base address, with a slash at the end.
@@ -50,8 +52,10 @@ pub struct Config {
     pub contacts: Vec<Contact>,
     /// The ways to reach them.
     pub channels: BTreeMap<ChannelName, Channel>,
-    /// PromQL that counts all known targets, sick or not.
+    /// PromQL that yields one sample for each target that exists, with the label that runbooks name as `target`.
     pub targets: String,
+    /// Targets that exist whatever Prometheus says.
+    pub inventory: BTreeSet<Target>,
     /// Time between two looks at Alertmanager's own list of alerts.
     pub reconcile: Duration,
     /// Planned times in which nothing is done.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Timestamp};
+use vvtv_incident::{Agenda, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Target, Timestamp};
 
 pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
@@ -30,6 +30,7 @@ use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::{MessageKey, Subject};
 use crate::runbook::Book;
+use crate::targets::Known;
 use crate::webhook::AlertUpdate;
 
 /// Inputs that one transaction may carry.
@@ -57,6 +58,13 @@ pub enum Input {
     Reconciled {
         /// The alerts.
         updates: Vec<AlertUpdate>,
+        /// When they were asked for.
+        asked_at: Timestamp,
+    },
+    /// Every target that Prometheus knows.
+    Targets {
+        /// Their names.
+        listed: BTreeSet<Target>,
         /// When they were asked for.
         asked_at: Timestamp,
     },
@@ -145,6 +153,7 @@ pub struct EventLoop {
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
     windows: Windows,
+    targets: Known,
     agenda: Agenda,
     duties: Duties,
     live: watch::Sender<Arc<Live>>,
@@ -170,6 +179,8 @@ pub struct Parts {
     pub unheard: Vec<Event>,
     /// Steps that an earlier run left behind, and how to end each.
     pub orphans: BTreeMap<RunKey, CancellationToken>,
+    /// The targets that are known so far.
+    pub targets: Known,
     /// Everything that effects need.
     pub surroundings: Arc<Surroundings>,
     /// Where it counts.
@@ -215,6 +226,7 @@ impl EventLoop {
             changes: parts.changes,
             unheard: parts.unheard,
             windows: live.windows.clone(),
+            targets: parts.targets,
             agenda: parts.agenda,
             duties: live.duties.clone(),
             live: parts.live,
@@ -224,7 +236,10 @@ impl EventLoop {
     /// Runs until `stop`, then lets running steps end for a while.
     pub async fn run(mut self, stop: CancellationToken) {
         self.configure_agenda(self.clock.now());
-        let mut received: Vec<Input> = self.unheard.drain(..).map(Input::Event).collect();
+        // First, or what goes on would wait for an answer that is there already.
+        let targets = Event::TargetsKnown(self.targets.targets());
+        let mut received: Vec<Input> =
+            std::iter::once(targets).chain(self.unheard.drain(..)).map(Input::Event).collect();
         self.turn(&mut received).await;
         loop {
             let wake = self.wake_in();
@@ -271,6 +286,7 @@ impl EventLoop {
             Input::Task(input) => self.note_task(self.clock.now(), input),
             Input::Alerts { .. }
             | Input::Reconciled { .. }
+            | Input::Targets { .. }
             | Input::Event(_)
             | Input::Operator { .. }
             | Input::Reload { .. } => {}
@@ -317,6 +333,8 @@ impl EventLoop {
         self.books = by_id(&live);
         self.contacts.clone_from(&live.contacts);
         self.windows.change(live.windows.clone());
+        self.targets.change(live.inventory.clone());
+        self.apply(now, Event::TargetsKnown(self.targets.targets()));
         let around = Arc::make_mut(&mut self.surroundings);
         around.site = live.site.clone();
         around.redaction = live.redaction.clone();

@@ -112,18 +112,20 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Executor {
     spool: PathBuf,
+    environment: Arc<[String]>,
     clock: Clock,
 }
 
 impl Executor {
-    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that it makes if need be.
+    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that it makes if need be, and hands
+    /// the variables of these names on to them.
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub fn new(spool: &Path, clock: Clock) -> std::io::Result<Self> {
+    pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(spool)?;
-        Ok(Self { spool: std::path::absolute(spool)?, clock })
+        Ok(Self { spool: std::path::absolute(spool)?, environment: environment.into(), clock })
     }
 
     /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one, its output so far on `output`
@@ -140,7 +142,7 @@ impl Executor {
         let started_at = (self.clock)();
         let file = self.spool.join(format!("{}.json", launch.job));
         let ran = match write_facts(&file, &launch.facts).await {
-            Ok(()) => run_group(&launch, &file, (spawned, output), &kill).await,
+            Ok(()) => run_group((&launch, &self.environment), &file, (spawned, output), &kill).await,
             Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", file.display())),
         };
         if let Err(error) = tokio::fs::remove_file(&file).await
@@ -207,7 +209,7 @@ async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
 }
 
 async fn run_group(
-    launch: &Launch,
+    (launch, named): (&Launch, &[String]),
     facts: &Path,
     (spawned, output): (oneshot::Sender<Identity>, mpsc::Sender<Output>),
     kill: &CancellationToken,
@@ -215,7 +217,7 @@ async fn run_group(
     let Some((program, arguments)) = launch.argv.split_first() else {
         return Ran::failed("nothing to run".to_owned());
     };
-    let environment = match environment::of(launch, facts) {
+    let environment = match environment::of(launch, named, facts) {
         Ok(environment) => environment,
         Err(message) => return Ran::failed(message),
     };

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::facts::Facts;
 use crate::runbook::Site;
@@ -18,6 +19,9 @@ const BYTES_MAX: usize = 4 << 10;
 
 /// The names that an expression may begin with.
 const ROOTS: [&str; 6] = ["target", "steps", "alert", "incident", "host", "vars"];
+
+/// Those of them whose values are anybody's.
+const DATA: [&str; 3] = ["target", "steps", "alert"];
 
 /// What an expression or template reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +56,8 @@ fn environment() -> Environment<'static> {
         minijinja::escape_formatter(out, state, value)
     });
     env.add_function("num", num);
+    env.add_filter("segment", segment);
+    env.add_filter("query_value", query_value);
     for name in ["debug", "range", "lipsum", "cycler", "joiner", "namespace", "dict"] {
         env.remove_global(name);
     }
@@ -68,6 +74,49 @@ fn num(_: &State<'_, '_>, value: &Value, kwargs: Kwargs) -> Result<Value, Error>
     number
         .map(Value::from)
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("num(): {value:?} is not a number")))
+}
+
+/// RFC 3986, section 2.3: what means itself everywhere in an address.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `value | segment`: exactly one segment of an address or path (RFC 3986, section 3.3).
+///
+/// What servers take for more than one segment after undoing the escapes is refused: slashes, and the segments that mean directories.
+fn segment(value: &Value) -> Result<String, Error> {
+    let text = plain("segment", value)?;
+    let refuse = |why: &str| Err(Error::new(ErrorKind::InvalidOperation, format!("segment: {why}")));
+    match &*text {
+        "" => refuse("an empty text is no segment"),
+        "." | ".." => refuse("`.` and `..` are no names"),
+        _ if text.contains(['/', '\\']) => refuse("the value has a slash in it"),
+        _ if text.contains(char::is_control) => refuse("the value has a control character in it"),
+        _ => Ok(utf8_percent_encode(&text, &UNRESERVED).to_string()),
+    }
+}
+
+/// `value | query_value`: exactly one value of an address's query (RFC 3986, section 3.4).
+fn query_value(value: &Value) -> Result<String, Error> {
+    let text = plain("query_value", value)?;
+    Ok(utf8_percent_encode(&text, &UNRESERVED).to_string())
+}
+
+/// A text or a number; nothing else has one spelling.
+fn plain(filter: &str, value: &Value) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    match value.kind() {
+        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
+        other => Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {other} is no text"))),
+    }
+}
+
+/// Whether a template reads what an alert or a step said. What does not parse is taken to.
+#[must_use]
+pub(crate) fn reads_data(template: &str) -> bool {
+    let env = environment();
+    let Ok(template) = env.template_from_str(template) else { return true };
+    template.undeclared_variables(false).iter().any(|root| DATA.contains(&root.as_str()))
 }
 
 /// Checks a condition's expression and says what it reads.
@@ -220,6 +269,55 @@ mod tests {
     #[case("{{ steps.status.json.list }}", Err("invalid operation: sequence cannot be an argument"))]
     fn an_argument_is_one_plain_value(#[case] text: &str, #[case] expected: Result<&str, &str>) {
         assert_eq!(render(text, &facts()), expected.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    #[rstest]
+    #[case("main-1_a.b~", Ok("main-1_a.b~"))]
+    #[case("%2e%2e", Ok("%252e%252e"))]
+    #[case("{1..3}x[1-5]?a=b&c#d", Ok("%7B1..3%7Dx%5B1-5%5D%3Fa%3Db%26c%23d"))]
+    #[case("é @:", Ok("%C3%A9%20%40%3A"))]
+    #[case("", Err("invalid operation: segment: an empty text is no segment"))]
+    #[case(".", Err("invalid operation: segment: `.` and `..` are no names"))]
+    #[case("..", Err("invalid operation: segment: `.` and `..` are no names"))]
+    #[case("a/b", Err("invalid operation: segment: the value has a slash in it"))]
+    #[case("..\\b", Err("invalid operation: segment: the value has a slash in it"))]
+    #[case("a\0b", Err("invalid operation: segment: the value has a control character in it"))]
+    fn a_segment_is_one_segment(#[case] target: &str, #[case] expected: Result<&str, &str>) {
+        let facts = Value::from(Serde(json!({"target": target})));
+        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(render("{{ target | segment }}", &facts), expected);
+    }
+
+    #[rstest]
+    #[case("{{ steps.status.exit_code | segment }}", Ok("0"))]
+    #[case("{{ steps.status.json.list | segment }}", Err("invalid operation: segment: sequence is no text"))]
+    #[case("{{ steps.status.json.item | query_value }}", Err("invalid operation: query_value: none is no text"))]
+    #[case("{{ 'a/b c&d' | query_value }}", Ok("a%2Fb%20c%26d"))]
+    fn other_values_have_a_spelling_or_are_refused(#[case] text: &str, #[case] expected: Result<&str, &str>) {
+        assert_eq!(render(text, &facts()), expected.map(str::to_owned).map_err(str::to_owned));
+        assert!(render("{{ steps.status.json.missing | segment }}", &facts()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_the_value_an_address_keeps_its_shape(value in "\\PC*|[./\\\\%?#&=a-f0-9 ]*|\\.{0,3}") {
+            let facts = Value::from(Serde(json!({"target": value})));
+            if let Ok(text) = render("http://h/hls/{{ target | segment }}", &facts) {
+                let url = url::Url::parse(&text).unwrap();
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                proptest::prop_assert_eq!(segments.len(), 2);
+                proptest::prop_assert_eq!((url.host_str(), segments[0], url.query(), url.fragment()), (Some("h"), "hls", None, None));
+                let undone = percent_encoding::percent_decode_str(segments[1]).decode_utf8().unwrap();
+                proptest::prop_assert_eq!(undone, value.as_str());
+            } else {
+                proptest::prop_assert!(value.is_empty() || value.contains(['/', '\\']) || value.contains(char::is_control) || [".", ".."].contains(&&*value));
+            }
+            let text = render("http://h/hls/x?name={{ target | query_value }}&y=1", &facts).unwrap();
+            let url = url::Url::parse(&text).unwrap();
+            let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+            proptest::prop_assert_eq!((url.path(), url.fragment()), ("/hls/x", None));
+            proptest::prop_assert_eq!(pairs, [("name".to_owned(), value), ("y".to_owned(), "1".to_owned())]);
+        }
     }
 
     #[test]

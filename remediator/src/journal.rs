@@ -23,10 +23,13 @@ pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
 pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify as verify_audit};
 pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
-pub use self::read::{ClosedIn, Delivery as DeliveryRow, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow};
+pub use self::read::{
+    ClosedIn, Delivery as DeliveryRow, ExitCodes, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow,
+};
 pub use self::retention::Forgotten;
 use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey};
+use crate::targets::Told;
 
 /// How long a reader or the writer waits for the other's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -86,6 +89,15 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// A stored setting cannot be understood.
+    #[error("the journal's setting `{name}` cannot be read")]
+    Setting {
+        /// Which setting.
+        name: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A stored task cannot be understood.
     #[error("the journal's state of task {task} cannot be read")]
     Task {
@@ -119,6 +131,8 @@ pub struct Batch {
     pub messages: Vec<Message>,
     /// What became of earlier messages.
     pub deliveries: Vec<(MessageKey, Delivery)>,
+    /// The targets that are known, if they are to be written anew.
+    pub targets: Option<Told>,
     /// A change of the global pause.
     pub pause: Option<PauseChange>,
     /// What changed of the agenda.
@@ -184,8 +198,19 @@ impl Batch {
     /// Whether there is anything to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { incidents, timeline, intents, spawned, outputs, results, messages, deliveries, pause, agenda } =
-            self;
+        let Self {
+            incidents,
+            timeline,
+            intents,
+            spawned,
+            outputs,
+            results,
+            messages,
+            deliveries,
+            targets,
+            pause,
+            agenda,
+        } = self;
         incidents.is_empty()
             && timeline.is_empty()
             && intents.is_empty()
@@ -194,6 +219,7 @@ impl Batch {
             && results.is_empty()
             && messages.is_empty()
             && deliveries.is_empty()
+            && targets.is_none()
             && pause.is_none()
             && agenda.is_empty()
     }

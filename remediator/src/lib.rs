@@ -38,4 +38,5 @@ pub mod runbook;
 pub mod schedule;
 pub mod serve;
 pub mod source;
+pub mod targets;
 pub mod webhook;

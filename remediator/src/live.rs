@@ -2,13 +2,13 @@
 //!
 //! The event loop puts it in force, between two turns and whole; everybody else looks at the snapshot that it shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use vvtv_incident::{Policy, Runbook};
+use vvtv_incident::{Policy, Runbook, Target};
 
 use crate::config::{self, ChannelName, Config, Contact, SecretFiles};
 use crate::duty::Duties;
@@ -32,6 +32,8 @@ pub struct Live {
     pub channels: BTreeMap<String, Channel>,
     /// Planned times in which nothing is done.
     pub windows: Windows,
+    /// Targets that exist whatever Prometheus says.
+    pub inventory: BTreeSet<Target>,
     /// What comes round by the calendar.
     pub duties: Duties,
     /// What runbooks may use of this installation.
@@ -59,6 +61,7 @@ impl Live {
             contacts: config.contacts.clone(),
             channels: config.channels.iter().map(channel).collect::<anyhow::Result<_>>()?,
             windows: Windows::new(config.maintenance_windows.clone()),
+            inventory: config.inventory.clone(),
             duties: Duties::new(config.maintenance.clone()),
             site: config.site.clone(),
             redaction: Redaction::of(config),
@@ -84,11 +87,13 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         alertmanager,
         webhook_token,
         targets,
+        environment,
         reconcile,
         retention,
         runbooks: _,
         rules: _,
         metrics: _,
+        inventory: _,
         site: _,
         policy: _,
         contacts: _,
@@ -105,6 +110,7 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         ("alertmanager", *alertmanager != read.alertmanager),
         ("webhook.token_file", *webhook_token != read.webhook_token),
         ("targets", *targets != read.targets),
+        ("environment", *environment != read.environment),
         ("reconcile", *reconcile != read.reconcile),
         ("journal.retention", *retention != read.retention),
     ];

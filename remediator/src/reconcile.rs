@@ -1,4 +1,4 @@
-//! Looking for oneself: what stands in Alertmanager, how many targets there are, and what became of processes that a killed
+//! Looking for oneself: what stands in Alertmanager, which targets there are, and what became of processes that a killed
 //! remediator left behind. Edges get lost; levels do not.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use crate::runbook::Book;
 pub struct Reconciler {
     /// Whom to ask for alerts.
     pub alertmanager: Alertmanager,
-    /// Whom to ask for the number of targets.
+    /// Whom to ask for the targets.
     pub prometheus: PromClient,
     /// What to ask.
     pub targets: String,
@@ -35,6 +35,8 @@ pub struct Reconciler {
     pub every: Duration,
     /// Asks for a look now.
     pub now: Arc<Notify>,
+    /// Asks for the targets now.
+    pub targets_wanted: Arc<Notify>,
     /// What the past is asked of.
     pub reader: Reader,
     /// Whose steps it is asked about.
@@ -57,9 +59,28 @@ impl Reconciler {
     async fn run(self) {
         loop {
             self.look().await;
-            tokio::select! {
-                () = tokio::time::sleep(self.every) => {}
-                () = self.now.notified() => {}
+            let next = tokio::time::Instant::now() + self.every;
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break,
+                    () = self.now.notified() => break,
+                    () = self.targets_wanted.notified() => {
+                        self.ask_for_targets().await;
+                        // Whoever makes up names must not choose how often Prometheus is asked.
+                        tokio::time::sleep(TARGETS_EVERY).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask_for_targets(&self) {
+        let labels = self.live.borrow().books.iter().map(|book| book.plan.target.clone()).collect();
+        let asked_at = self.clock.now();
+        match self.prometheus.names(&self.targets, &labels).await {
+            Ok(listed) => drop(self.inputs.send(Input::Targets { listed, asked_at }).await),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot list the targets");
             }
         }
     }
@@ -75,18 +96,7 @@ impl Reconciler {
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot look back at changes"),
         }
         // First, since a few sick targets of an unknown number look like a systemic fault.
-        match self.prometheus.number(&self.targets).await {
-            Ok(Some(number)) => {
-                // A count is a small whole number; anything else saturates harmlessly.
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-                let number = number as usize;
-                drop(self.inputs.send(Input::Event(Event::TargetsKnown(number))).await);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot count the known targets");
-            }
-        }
+        self.ask_for_targets().await;
         let asked_at = self.clock.now();
         match self.alertmanager.alerts().await {
             Ok(updates) => {
@@ -103,6 +113,8 @@ impl Reconciler {
     }
 }
 
+/// Between two questions for the targets that alerts bring about.
+const TARGETS_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of an orphan may take beyond its step's timeout.
 const GRACE: Duration = Duration::from_secs(5);
 

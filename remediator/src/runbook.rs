@@ -9,6 +9,7 @@ mod display;
 mod file;
 mod library;
 mod page;
+mod place;
 mod schema;
 mod step;
 mod words;
@@ -24,6 +25,7 @@ pub use argument::{Argument, Variable, VariableText};
 pub use chore::{Chore, Written as WrittenChore, chores};
 pub use library::{LibraryError, load_dir};
 pub use page::page;
+pub(crate) use place::has_raw_data;
 pub use schema::schema;
 
 use crate::condition::Condition;
@@ -110,6 +112,8 @@ pub struct Marks {
     pub id: Spanned<()>,
     /// Each alert that it answers.
     pub alerts: Vec<(AlertName, Spanned<()>)>,
+    /// The label that it names as its target.
+    pub target: Spanned<()>,
     /// Each runbook that it names as a cause.
     pub causes: Vec<Spanned<()>>,
     /// Its `healthy` query.

@@ -34,6 +34,7 @@ use crate::outbox::{MessageKey, MessageKind, Subject};
 use crate::reconcile::{self, Reconciler};
 use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
+use crate::targets::Known;
 
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
 const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -152,10 +153,10 @@ impl House {
         let addresses = Addresses::new(&config.external_url, shown.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(live.channels.clone(), &desk, &tasks, stop);
-        let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let attachments = attachments(&config);
         let surroundings = Surroundings {
-            prometheus: prometheus.clone(),
+            prometheus: PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?,
+            targets_wanted: Arc::new(Notify::new()),
             site: live.site.clone(),
             executor: executor(&config, clock)?,
             outgoing: outgoing.clone(),
@@ -165,7 +166,7 @@ impl House {
             permits: Surroundings::permits(),
             redaction: live.redaction.clone(),
         };
-        let reconciler = reconciler(&config, &desk, prometheus, &shown, &metrics)?;
+        let reconciler = reconciler(&config, &desk, &surroundings, &shown, &metrics)?;
         let reconcile = Arc::clone(&reconciler.now);
         reconciler.start(&tasks, stop);
         retention(&config, &journal, clock, &metrics).start(&tasks, stop);
@@ -181,7 +182,6 @@ impl House {
         for message in restored.messages {
             outgoing.send(message);
         }
-        let facts = facts(restored.results);
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
@@ -203,10 +203,11 @@ impl House {
             journal,
             clock,
             live: showing,
-            facts,
+            facts: facts(restored.results),
             undelivered,
             unheard,
             orphans,
+            targets: Known::new(config.inventory, restored.targets),
             surroundings: Arc::new(surroundings),
             metrics,
             inputs: queue,
@@ -219,14 +220,15 @@ impl House {
 fn reconciler(
     config: &Config,
     desk: &Desk,
-    prometheus: PromClient,
+    surroundings: &Surroundings,
     shown: &Watched,
     metrics: &Metrics,
 ) -> anyhow::Result<Reconciler> {
     let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
     Ok(Reconciler {
         alertmanager: Alertmanager::new(client, &config.alertmanager),
-        prometheus,
+        prometheus: surroundings.prometheus.clone(),
+        targets_wanted: Arc::clone(&surroundings.targets_wanted),
         targets: config.targets.clone(),
         every: config.reconcile,
         reader: desk.reader.clone(),
@@ -240,7 +242,8 @@ fn reconciler(
 
 fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
     let spool = config.database.with_extension("spool");
-    Executor::new(&spool, Arc::new(move || clock.now())).with_context(|| format!("cannot make {}", spool.display()))
+    Executor::new(&spool, &config.environment, Arc::new(move || clock.now()))
+        .with_context(|| format!("cannot make {}", spool.display()))
 }
 
 /// Calls that are still to be sent, of pages that no channel has taken.

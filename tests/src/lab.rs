@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::ask::Ask;
 use crate::config::{self, Edit};
 use crate::content;
-use crate::family;
+use crate::family::{self, MARKER};
 use crate::faults::audio;
 use crate::pager::Pager;
 use crate::ports::Ports;
@@ -397,6 +397,8 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
     let restart = json!([at("bin/restart-nginx"), at("configs/nginx/rtmp.conf")]);
     edits.push(Edit::set("configs/playout.yml", "/ffmpeg", json!(audio::script(&site.root))));
     edits.push(Edit::set("configs/remediator.yml", "/variables/restart_nginx", restart));
+    // What a step leaves behind is found by it.
+    edits.push(Edit::set("configs/remediator.yml", "/environment", json!([MARKER])));
     edits.push(Edit::set("configs/remediator.yml", "/channels/pagerduty/pagerduty/url", json!(enqueue)));
     edits
 }

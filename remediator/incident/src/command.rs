@@ -18,6 +18,8 @@ pub enum Command {
         /// To be given back with the answer.
         ticket: u64,
     },
+    /// Ask which targets exist: an alert names one that is not known.
+    AskTargets,
     /// Ask whether a step's condition holds.
     AskCondition {
         /// For whom.

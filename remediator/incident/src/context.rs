@@ -9,6 +9,7 @@ use crate::ids::{IncidentId, LockName, RunbookId, Target};
 use crate::policy::{Mode, Policy};
 use crate::reason::Reason;
 use crate::runbook::Runbook;
+use crate::targets::Standing;
 use crate::time::Timestamp;
 
 /// Everything a decision may depend on besides the incident itself.
@@ -19,6 +20,7 @@ pub(crate) struct Context<'a> {
     pub(crate) paused: bool,
     pub(crate) maintenance: bool,
     pub(crate) cause: Option<&'a RunbookId>,
+    pub(crate) standing: Standing,
     pub(crate) systemic: Systemic,
     pub(crate) running: &'a RunningChanges,
     pub(crate) budget: &'a Budget,
@@ -27,7 +29,7 @@ pub(crate) struct Context<'a> {
     pub(crate) open: usize,
 }
 
-/// Whether too many targets are sick at once.
+/// Whether too many targets are sick at once, or too many alerts name targets that do not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Systemic {
     /// No.

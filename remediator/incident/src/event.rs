@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::efficacy::EfficacyTable;
 use crate::ids::{AlertName, Fingerprint, IncidentId, LabelName, Person, StepId};
+use crate::targets::Targets;
 use crate::time::Timestamp;
 
 /// Something that happened.
@@ -88,8 +89,8 @@ pub enum Event {
     },
     /// A maintenance window opened (`true`) or closed (`false`).
     Maintenance(bool),
-    /// How many targets exist, sick or not: the denominator of the systemic limit.
-    TargetsKnown(usize),
+    /// Which targets exist; it takes the place of what was told before. The answer to [`crate::Command::AskTargets`], too.
+    TargetsKnown(Targets),
     /// What the steps' runs came to lately; it takes the place of what was told before.
     Efficacy(EfficacyTable),
     /// Time has passed.

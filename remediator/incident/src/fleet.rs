@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
 use crate::state::StepState;
+use crate::targets::Targets;
 use crate::time::Timestamp;
 
 /// The whole state of the core, with its one entrance: [`Fleet::step`].
@@ -38,8 +39,11 @@ pub struct Fleet {
     running: RunningChanges,
     budget: Budget,
     efficacy: EfficacyTable,
-    targets_known: usize,
+    targets: Targets,
     systemic_caller: Option<IncidentId>,
+    /// Incidents in trouble whose target does not exist, and the one that calls people about them.
+    strangers: BTreeSet<IncidentId>,
+    stranger_caller: Option<IncidentId>,
     pause: Option<Pause>,
     maintenance: bool,
     /// Alerts of incidents that a person aborted, with the time since which each fires: they open nothing again.
@@ -108,8 +112,10 @@ impl Fleet {
             running: RunningChanges::default(),
             budget: Budget::from_starts(saved.changes.into_iter().map(|change| (change.started_at, change.runbook))),
             efficacy: EfficacyTable::new(),
-            targets_known: 0,
+            targets: Targets::default(),
             systemic_caller: None,
+            strangers: BTreeSet::new(),
+            stranger_caller: None,
             pause: saved.pause,
             maintenance: false,
             aborted: saved.aborted.into_iter().collect(),
@@ -136,6 +142,7 @@ impl Fleet {
         self.by_key.clear();
         self.by_alert.clear();
         self.sick.clear();
+        self.strangers.clear();
         self.running = RunningChanges::default();
         for (_, mut incident) in incidents {
             let [was, is] = [&old, &self.runbooks].map(|books| books.get(&incident.runbook).map(|book| &book.healthy));
@@ -169,9 +176,7 @@ impl Fleet {
         let id = incident.id;
         self.by_key.insert((incident.runbook.clone(), incident.target.clone()), id);
         self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
-        if self.counts_as_sick(&incident) {
-            self.sick.entry(incident.target.clone()).or_default().insert(id);
-        }
+        self.count(&incident);
         self.next_id = self.next_id.max(id.get());
         self.insert(incident);
         self.set_deadline(id, Some(now));
@@ -258,7 +263,7 @@ impl Fleet {
                 self.maintenance = open;
                 self.drive_all(now, &mut out);
             }
-            Event::TargetsKnown(number) => self.targets_known = number,
+            Event::TargetsKnown(targets) => self.targets_known(targets, now, &mut out),
             Event::Efficacy(table) => self.efficacy = table,
             Event::Tick => self.tick(now, &mut out),
         }
@@ -337,9 +342,7 @@ impl Fleet {
         if let Some(runbook) = self.runbooks.get(&key.0) {
             let incident = Incident::open(id, runbook, key.1.clone(), now);
             out.record(Some(id), Happening::Opened, Reason::AlertFiring, format!("{}: {}", key.0, key.1));
-            if self.counts_as_sick(&incident) {
-                self.sick.entry(key.1.clone()).or_default().insert(id);
-            }
+            self.count(&incident);
             self.insert(incident);
             self.by_key.insert(key, id);
         }

@@ -226,6 +226,9 @@ impl Incident {
             return;
         }
         self.escalation.go_on(cx.now);
+        if self.waits_for_its_target() {
+            self.trouble(Reason::UnknownTarget, cx, out);
+        }
         if self.resting(cx) {
             return;
         }
@@ -235,6 +238,11 @@ impl Incident {
         if let Some(due) = self.escalation.due(cx.now, cx.runbook, cx.policy) {
             self.page(due, cx, out);
         }
+    }
+
+    /// Whether its steps wait because nothing that exists is called as its target.
+    pub(crate) const fn waits_for_its_target(&self) -> bool {
+        matches!(self.phase.step(), Some((_, Stage::Blocked { by: Block::UnknownTarget, .. })))
     }
 
     /// Whether another incident, or a person's plan, accounts for this one's trouble.
@@ -295,7 +303,8 @@ impl Incident {
                 Stage::Blocked {
                     by: Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen,
                     ..
-                } | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent | Block::RunbookBudgetSpent, .. }
+                } | Stage::Blocked { by: Block::UnknownTarget | Block::TargetUnverified, .. }
+                    | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent | Block::RunbookBudgetSpent, .. }
                     | Stage::AwaitingApproval { .. }
             ),
             Phase::Stabilising => true,

@@ -9,6 +9,7 @@
 //! - **Total.** Any event at any time is answered; nothing here can fail or panic.
 //! - **Explained.** Every decision, doing nothing included, is a [`Command::Record`] with a [`Reason`] from a closed list.
 //! - **Act once.** A change runs again only if its step is `repeatable`; an outcome that is not known is verified first.
+//! - **Only what exists is touched.** No step for a target that only its alert knows.
 //! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
 //! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
 
@@ -33,6 +34,7 @@ mod recovery;
 mod runbook;
 mod state;
 mod step;
+mod targets;
 mod time;
 
 pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
@@ -52,4 +54,5 @@ pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
 pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
+pub use targets::Targets;
 pub use time::Timestamp;

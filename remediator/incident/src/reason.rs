@@ -48,6 +48,10 @@ reasons! {
     NoRunbook = "no_runbook",
     /// The alert lacks the label that names the target; an empty target never means "all".
     TargetMissing = "target_missing",
+    /// Nothing that exists has the name of the alert's target, so no step is run for it.
+    UnknownTarget = "unknown_target",
+    /// Whether the alert's target exists cannot be told yet; no step is run before.
+    TargetUnverified = "target_unverified",
     /// The alert is silenced or inhibited in Alertmanager.
     Suppressed = "suppressed",
     /// A limit on open incidents or on alerts of one incident is reached.

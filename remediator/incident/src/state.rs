@@ -155,6 +155,10 @@ pub enum Block {
     Maintenance,
     /// Every alert that fires is silenced or inhibited.
     Suppressed,
+    /// Nothing that exists is called as its target.
+    UnknownTarget,
+    /// Whether its target exists cannot be told yet.
+    TargetUnverified,
     /// An incident that can be the cause is open.
     CauseOpen,
     /// Too many targets are sick at once.
@@ -172,12 +176,19 @@ pub enum Block {
 }
 
 impl Block {
+    /// Whether it ends with what becomes known of targets.
+    pub(crate) const fn is_about_the_target(self) -> bool {
+        matches!(self, Self::UnknownTarget | Self::TargetUnverified)
+    }
+
     /// The reason that stands for it.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
             Self::Held => Reason::Held,
             Self::Paused => Reason::Paused,
+            Self::UnknownTarget => Reason::UnknownTarget,
+            Self::TargetUnverified => Reason::TargetUnverified,
             Self::Maintenance => Reason::Maintenance,
             Self::Suppressed => Reason::Suppressed,
             Self::CauseOpen => Reason::CauseOpen,

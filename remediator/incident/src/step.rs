@@ -16,6 +16,8 @@ use crate::reason::Reason;
 use crate::recovery::is_undo;
 use crate::runbook::{Kind, Step};
 use crate::state::{Block, Phase, Stage, StepState};
+use crate::targets::Standing;
+use crate::time::Timestamp;
 
 /// How long after a step's timeout the shell may take to report its end.
 const REPORT_GRACE: Duration = Duration::from_secs(30);
@@ -25,6 +27,10 @@ const RETRY: Duration = Duration::from_secs(1);
 impl Incident {
     /// Goes on with the step that the incident is at.
     pub(crate) fn attend(&mut self, index: usize, step: &Step, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
+        if self.waits_for_its_target() && !self.firing() && self.steps.iter().all(|record| record.attempts == 0) {
+            // Nothing was done, and there is no health to wait for: what nobody claims any more is over.
+            return self.close(Reason::AlertResolved, cx, out);
+        }
         match stage {
             Stage::AskedCondition { give_up_at: until, .. }
             | Stage::Blocked { retry_at: until, .. }
@@ -181,6 +187,10 @@ impl Incident {
             Some(Block::Maintenance)
         } else if self.suppressed() {
             Some(Block::Suppressed)
+        } else if cx.standing == Standing::Unknown {
+            Some(Block::UnknownTarget)
+        } else if cx.standing == Standing::Unverified {
+            Some(Block::TargetUnverified)
         } else if cx.cause.is_some() {
             Some(Block::CauseOpen)
         } else {
@@ -240,6 +250,7 @@ impl Incident {
         }
         self.record(out, Happening::Blocked, reason, detail);
         match by {
+            Block::TargetUnverified => out.push(Command::AskTargets),
             Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
             Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
@@ -250,6 +261,7 @@ impl Incident {
             | Block::Paused
             | Block::Maintenance
             | Block::Suppressed
+            | Block::UnknownTarget
             | Block::CauseOpen
             | Block::HealthUnknown
             | Block::Settling
@@ -261,15 +273,28 @@ impl Incident {
         Flow::Wait
     }
 
+    /// Makes the next look at what blocks due now.
+    pub(crate) const fn look_again(&mut self, now: Timestamp) {
+        if let Phase::Working { stage: Stage::Blocked { retry_at, .. }, .. }
+        | Phase::Restoring { stage: Stage::Blocked { retry_at, .. }, .. } = &mut self.phase
+        {
+            *retry_at = now;
+        }
+    }
+
     /// Looks again at what blocks; only a change of the cause is written down.
     fn blocked(&mut self, index: usize, step: &Step, by: Block, cx: &Context<'_>) -> Flow {
         let health = self.health.health();
         let not_needed = !self.restores() && matches!(health, Health::Healthy { .. });
         let still = match by {
             Block::HealthUnknown => matches!(health, Health::Unknown { .. }),
-            Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen => {
-                self.blocked_by(index, step, cx) == Some(by)
-            }
+            Block::Held
+            | Block::Paused
+            | Block::Maintenance
+            | Block::Suppressed
+            | Block::UnknownTarget
+            | Block::TargetUnverified
+            | Block::CauseOpen => self.blocked_by(index, step, cx) == Some(by),
             Block::Systemic | Block::Settling | Block::LockBusy | Block::BudgetSpent | Block::RunbookBudgetSpent => {
                 self.blocked_by(index, step, cx) == Some(by) && !not_needed
             }

@@ -118,7 +118,7 @@ fn sampler(name: &str, arguments: &[&str]) -> Option<Trouble> {
 }
 
 /// Whether a short option (also among others, as in `-bn1`) or a long one is given.
-fn has(arguments: &[&str], short: char, long: &str) -> bool {
+pub(super) fn has(arguments: &[&str], short: char, long: &str) -> bool {
     arguments.iter().any(|word| match word.strip_prefix("--") {
         Some(_) => !long.is_empty() && (*word == long || word.starts_with(&format!("{long}="))),
         None => word.strip_prefix('-').is_some_and(|letters| letters.contains(short)),

@@ -166,3 +166,60 @@ fn what_comes_round_by_the_calendar_is_looked_at_too() {
     site.write("config.yml", &format!("{CONFIG}maintenance:\n{}", duties.concat()));
     insta::assert_snapshot!(site.report());
 }
+
+/// What `check` says of steps, with the places in the file.
+fn said_of(steps: &str) -> String {
+    let site = Site::new();
+    site.write("runbooks/a.yml", &format!("{RUNBOOK}{steps}"));
+    site.report()
+}
+
+#[test]
+fn data_that_could_be_more_than_a_segment_is_refused_in_its_place() {
+    insta::assert_snapshot!(said_of(
+        "  - {id: b, kind: diagnose, run: [echo, 'http://127.0.0.1/hls/{{ target }}.m3u8']}
+  - {id: c, kind: diagnose, run: [echo, 'http://127.0.0.1/x?name={{ target }}']}
+  - {id: d, kind: diagnose, run: [echo, 'http://{{ alert.labels.instance }}/x']}
+  - {id: e, kind: diagnose, run: [echo, '/vvtv/logs/{{ alert.labels.file }}']}
+  - {id: f, kind: diagnose, run: [echo, '{{ target | segment }}/x']}
+  - {id: g, kind: diagnose, run: [echo, '/x/{% if true %}{{ target | segment }}{% endif %}']}
+"
+    ));
+}
+
+#[test]
+fn data_in_what_programs_ask_is_refused_however_it_gets_there() {
+    insta::assert_snapshot!(said_of(
+        "  - {id: b, kind: diagnose, run: [curl, --max-time, 5, 'http://127.0.0.1/{{ target | segment }}']}
+  - {id: c, kind: diagnose, run: [curl, --max-time, 5, --globoff, '{{ alert.labels.url }}']}
+  - {id: d, kind: diagnose, run: [timeout, 5, curl, -gm5, -d, '@{{ steps.c.stdout }}', 'http://127.0.0.1/']}
+  - {id: e, kind: diagnose, run: [ffprobe, -rw_timeout, 5000000, 'concat:{{ target }}']}
+  - {id: f, kind: diagnose, shell: 'curl -m 5 \"http://127.0.0.1/hls/$VVTV_TARGET.m3u8\"'}
+  - {id: g, kind: diagnose, shell: 'echo \"rtmp://127.0.0.1/live/${VVTV_LABEL_stream}\"'}
+  - {id: h, kind: diagnose, shell: 'it=$VVTV_TARGET; curl -m 5 \"http://127.0.0.1/hls/$it.m3u8\"'}
+"
+    ));
+}
+
+#[test]
+fn data_in_its_place_is_nothing_to_speak_of() {
+    let fine = said_of(
+        "  - {id: b, kind: diagnose, run: [curl, -g, -m, 5, 'http://127.0.0.1/{{ target | segment }}?a={{ alert.name | query_value }}']}
+  - {id: c, kind: diagnose, run: [curl, -g, -m, 5, -d, 'name={{ target | query_value }}', 'http://127.0.0.1/']}
+  - {id: d, kind: diagnose, shell: 'curl -m 5 --data \"@$VVTV_FACTS\" http://127.0.0.1/; echo \"$VVTV_TARGET\"'}
+  - {id: e, kind: diagnose, run: [echo, '{{ target }}', 'note={{ alert.labels.note }}']}
+",
+    );
+    assert_eq!(fine, "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+}
+
+#[test]
+fn a_runbook_whose_targets_nobody_knows_is_a_warning() {
+    let site = Site::new();
+    site.write("runbooks/a.yml", &RUNBOOK.replace("target: stream", "target: instance"));
+    insta::assert_snapshot!(site.report());
+    site.write("config.yml", &format!("{CONFIG}inventory: ['127.0.0.1:9100']\n"));
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+    site.write("config.yml", &format!("{CONFIG}targets: group by (stream) (x) or group by (instance) (up)\n"));
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+}

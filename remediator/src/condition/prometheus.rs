@@ -1,18 +1,22 @@
 //! Questions to Prometheus: instant queries whose answer is 1, 0, or not known.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use url::Url;
-use vvtv_incident::{Target, Verdict};
+use vvtv_incident::{LabelName, Target, Verdict};
 
 use super::outage::Outage;
 use crate::promql::Query;
+use crate::targets::NAMES_MAX;
 
 /// The largest answer that is read. A question for one number has a short answer.
 const BODY_MAX: usize = 1 << 20;
+/// The same for a question that names every target.
+const LIST_BODY_MAX: usize = 32 << 20;
 
 /// Why Prometheus gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +33,9 @@ pub enum PromError {
     /// It could not be reached a moment ago.
     #[error("Prometheus could not be reached a moment ago")]
     Resting,
-    /// The answer is larger than a number needs.
-    #[error("Prometheus answered with more than {BODY_MAX} bytes")]
-    TooLarge,
+    /// The answer is larger than it needs to be.
+    #[error("Prometheus answered with more than {0} bytes")]
+    TooLarge(usize),
     /// Prometheus refused the query.
     #[error("Prometheus answered {status}: {message}")]
     Refused {
@@ -46,6 +50,14 @@ pub enum PromError {
     /// The query yields a range or a text.
     #[error("the query yields a {0}, not numbers")]
     NotNumbers(String),
+    /// A sample of the list of targets names none.
+    #[error(
+        "`targets` yields a sample without a label {0}: expected one sample for each target, e.g. `group by (stream) (vvtv_ingest_up)`"
+    )]
+    Nameless(String),
+    /// There are more targets than are kept.
+    #[error("`targets` yields {0} targets; at most {NAMES_MAX} are known")]
+    TooMany(usize),
     /// The query yields several samples that say different things.
     #[error("the query yields {0} samples that disagree")]
     Disagree(usize),
@@ -84,6 +96,11 @@ struct Data {
 #[derive(Deserialize)]
 struct Sample {
     value: (f64, String),
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    metric: BTreeMap<String, String>,
 }
 
 impl PromClient {
@@ -133,33 +150,33 @@ impl PromClient {
         }
     }
 
-    /// The one number that a query without a target yields, e.g. how many targets are known; `None` without a sample.
+    /// The names that a query yields, one a sample at least: the values of these labels.
     ///
     /// # Errors
-    /// Prometheus cannot be asked or refuses, or there are several numbers.
-    pub async fn number(&self, query: &str) -> Result<Option<f64>, PromError> {
-        match self.values(query).await?.as_slice() {
-            [] => Ok(None),
-            [value] => Ok(Some(*value).filter(|value| !value.is_nan())),
-            values => Err(PromError::Disagree(values.len())),
-        }
+    /// Prometheus cannot be asked or refuses, a sample has none of the labels, or there are too many names.
+    pub async fn names(&self, query: &str, labels: &BTreeSet<LabelName>) -> Result<BTreeSet<Target>, PromError> {
+        names(self.ask_or_rest(query, LIST_BODY_MAX).await?, labels)
     }
 
     async fn values(&self, query: &str) -> Result<Vec<f64>, PromError> {
+        numbers(self.ask_or_rest(query, BODY_MAX).await?)
+    }
+
+    async fn ask_or_rest(&self, query: &str, body_max: usize) -> Result<Data, PromError> {
         if self.outage.rests(Instant::now()) {
             return Err(PromError::Resting);
         }
-        let values = self.ask(query).await;
-        match &values {
+        let data = self.ask(query, body_max).await;
+        match &data {
             Err(PromError::Unreachable { source, .. }) if source.is_connect() => self.outage.failed(Instant::now()),
             Err(PromError::Unreachable { .. }) => {}
             Ok(_) | Err(_) if self.outage.answered() => tracing::info!("Prometheus answers again"),
             Ok(_) | Err(_) => {}
         }
-        values
+        data
     }
 
-    async fn ask(&self, query: &str) -> Result<Vec<f64>, PromError> {
+    async fn ask(&self, query: &str, body_max: usize) -> Result<Data, PromError> {
         let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
         let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
         let response = self.http.post(self.query_url.clone()).form(&form).send().await.map_err(unreachable)?;
@@ -168,8 +185,8 @@ impl PromClient {
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(unreachable)?);
-            if body.len() > BODY_MAX {
-                return Err(PromError::TooLarge);
+            if body.len() > body_max {
+                return Err(PromError::TooLarge(body_max));
             }
         }
         let refused = |message: &str| PromError::Refused {
@@ -185,7 +202,7 @@ impl PromClient {
             tracing::warn!(query, warning, "Prometheus warns");
         }
         match answer.data {
-            Some(data) if answer.status == "success" => numbers(data),
+            Some(data) if answer.status == "success" => Ok(data),
             Some(_) | None => Err(refused(answer.error.as_deref().unwrap_or("no reason given"))),
         }
     }
@@ -205,4 +222,23 @@ fn numbers(data: Data) -> Result<Vec<f64>, PromError> {
     };
     // "+Inf", "-Inf" and "NaN" parse as they stand; anything else that is no number is as good as NaN.
     Ok(texts.iter().map(|text| text.parse().unwrap_or(f64::NAN)).collect())
+}
+
+fn names(data: Data, labels: &BTreeSet<LabelName>) -> Result<BTreeSet<Target>, PromError> {
+    let nameless = || PromError::Nameless(labels.iter().map(LabelName::as_str).collect::<Vec<_>>().join(" or "));
+    if data.result_type != "vector" {
+        return Err(nameless());
+    }
+    let samples: Vec<Labelled> = serde_json::from_value(data.result).map_err(PromError::Garbled)?;
+    let mut names = BTreeSet::new();
+    for sample in samples {
+        let values = labels.iter().filter_map(|label| sample.metric.get(label.as_str()));
+        let of_sample: Vec<_> =
+            values.filter(|value| !value.is_empty()).map(|value| Target::new(value.as_str())).collect();
+        if of_sample.is_empty() {
+            return Err(nameless());
+        }
+        names.extend(of_sample);
+    }
+    if names.len() > NAMES_MAX { Err(PromError::TooMany(names.len())) } else { Ok(names) }
 }

@@ -146,3 +146,30 @@ async fn promql_and_expressions_mix_and_errors_name_their_part() {
     let both = Condition::All(vec![promql("empty"), expr(YES)]);
     assert_eq!(holds(&both, &facts, &site, &prometheus).await, Answer::Error("`empty`: no sample".to_owned()));
 }
+
+/// What a list of targets yields, by the labels `stream` and `instance`.
+async fn names(result: serde_json::Value) -> Result<Vec<String>, String> {
+    let answer = json!({"status": "success", "data": {"resultType": "vector", "result": result}});
+    let server = answering(ResponseTemplate::new(200).set_body_json(answer)).await;
+    let labels = ["instance", "stream"].map(vvtv_incident::LabelName::new).into();
+    let names = client(&server).names("group by (stream) (x)", &labels).await;
+    names.map(|names| names.iter().map(ToString::to_string).collect()).map_err(|error| chain(&error))
+}
+
+#[tokio::test]
+async fn every_sample_of_the_targets_names_one() {
+    let sample = |labels: serde_json::Value| json!({"metric": labels, "value": [1.5, "1"]});
+    let listed = [
+        json!({"stream": "b"}),
+        json!({"instance": "h:1", "job": "x"}),
+        json!({"stream": "a"}),
+        json!({"stream": "b"}),
+    ];
+    assert_eq!(names(listed.map(sample).to_vec().into()).await, Ok(["a", "b", "h:1"].map(str::to_owned).to_vec()));
+    assert_eq!(names(json!([])).await, Ok(Vec::new()));
+    let nameless = "`targets` yields a sample without a label instance or stream: expected one sample for each target, e.g. \
+                    `group by (stream) (vvtv_ingest_up)`";
+    for labels in [json!({}), json!({"job": "x"}), json!({"stream": ""})] {
+        assert_eq!(names(json!([sample(labels)])).await, Err(nameless.to_owned()));
+    }
+}

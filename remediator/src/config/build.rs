@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Mode, Policy};
+use vvtv_incident::{Level, Mode, Policy, Target};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
@@ -16,13 +16,16 @@ use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
 use crate::schedule::Schedule;
 use crate::source::{Source, place};
+use crate::targets::NAMES_MAX;
 
 const LISTEN: &str = "127.0.0.1:10048";
 const EXTERNAL_URL: &str = "http://localhost:10048";
-const TARGETS: &str = "count(group by (stream) (vvtv_ingest_up))";
+const TARGETS: &str = "group by (stream) (vvtv_ingest_up)";
 const RECONCILE: Duration = Duration::from_secs(30);
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// What the name of a variable that holds a secret has in it.
+const SECRETS: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "CREDENTIAL", "PRIVATE", "KEY"];
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
@@ -84,7 +87,9 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         policy,
         contacts,
         channels,
-        targets: file.targets.map_or_else(|| TARGETS.to_owned(), |query| query.value),
+        targets: targets(source, file.targets.as_ref())?,
+        inventory: inventory(source, &file.inventory)?,
+        environment: environment(source, &file.environment)?,
         reconcile: match &file.reconcile {
             Some(every) => positive(source, every)?,
             None => RECONCILE,
@@ -117,6 +122,50 @@ fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBu
         Some(("sqlite", path)) if !path.is_empty() => Ok(source.resolve(path)),
         Some(_) | None => Err(source.error(text, "not a database: expected sqlite:PATH")),
     }
+}
+
+/// A query that names what it counts.
+fn targets(source: &Source, query: Option<&Spanned<String>>) -> Result<String, YamlError> {
+    let Some(query) = query else { return Ok(TARGETS.to_owned()) };
+    let text = query.value.trim();
+    if text.is_empty() {
+        return Err(source.error(query, "the query is empty"));
+    }
+    let counts = text.strip_prefix("count").is_some_and(|rest| rest.trim_start().starts_with('('));
+    if counts {
+        let message = format!("a number names no targets: expected one sample for each, e.g. `{TARGETS}`");
+        return Err(source.error(query, message));
+    }
+    Ok(query.value.clone())
+}
+
+fn inventory(source: &Source, names: &[Spanned<String>]) -> Result<BTreeSet<Target>, YamlError> {
+    if let Some(one_too_many) = names.get(NAMES_MAX) {
+        return Err(source.error(one_too_many, format!("more than {NAMES_MAX} targets")));
+    }
+    if let Some(empty) = names.iter().find(|name| name.value.is_empty()) {
+        return Err(source.error(empty, "a target needs a name"));
+    }
+    Ok(names.iter().map(|name| Target::new(name.value.as_str())).collect())
+}
+
+/// Names of variables that steps are given as they are here.
+fn environment(source: &Source, names: &[Spanned<String>]) -> Result<Vec<String>, YamlError> {
+    for name in names {
+        let is_name = !name.value.is_empty()
+            && !name.value.starts_with(|c: char| c.is_ascii_digit())
+            && name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name {
+            return Err(source.error(name, "not the name of a variable: expected letters, digits and _"));
+        }
+        let upper = name.value.to_ascii_uppercase();
+        if SECRETS.iter().any(|word| upper.contains(word)) {
+            let message =
+                "it looks like a secret, and the environment of a step is no place for one: let the step read a file";
+            return Err(source.error(name, message));
+        }
+    }
+    Ok(names.iter().map(|name| name.value.clone()).collect())
 }
 
 pub(super) fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {

@@ -39,6 +39,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) targets: Option<Spanned<String>>,
     #[serde(default)]
+    pub(super) inventory: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) environment: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) reconcile: Option<Spanned<PromDuration>>,
     #[serde(default)]
     pub(super) maintenance_windows: Vec<MaintenanceWindow>,

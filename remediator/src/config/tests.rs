@@ -26,7 +26,7 @@ fn what_is_not_written_has_its_documented_default() {
     assert_eq!(config.database, Path::new("/etc/vvtv/data/remediator.db"));
     assert_eq!(config.runbooks, Path::new("/etc/vvtv/runbooks/"));
     assert_eq!(config.alertmanager.as_str(), "http://127.0.0.1:9093/am/");
-    assert_eq!(config.targets, "count(group by (stream) (vvtv_ingest_up))");
+    assert_eq!(config.targets, "group by (stream) (vvtv_ingest_up)");
     assert_eq!(config.reconcile, Duration::from_secs(30));
     assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
     let contacts = vec![vvtv_incident::Contact { level: Level::FIRST, respond_within: Duration::from_secs(300) }];
@@ -120,7 +120,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, reconcile, maintenance_windows, maintenance, journal"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, inventory, environment, reconcile, maintenance_windows, maintenance, journal"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
@@ -153,6 +153,23 @@ limits:
     "runbooks: runbooks/",
     "runbooks: runbooks/\nmaintenance_windows: [{name: x, cron: 0 4 * * *, lasts: 2d, timezone: UTC}]",
     "3:57: longer than a day: pause the remediator instead"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\ntargets: count(group by (stream) (vvtv_ingest_up))",
+    "3:10: a number names no targets: expected one sample for each, e.g. `group by (stream) (vvtv_ingest_up)`"
+)]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\ntargets: ''", "3:10: the query is empty")]
+#[case("runbooks: runbooks/", "runbooks: runbooks/\ninventory: [main, '']", "3:19: a target needs a name")]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nenvironment: [VVTV_API_TOKEN]",
+    "3:15: it looks like a secret, and the environment of a step is no place for one: let the step read a file"
+)]
+#[case(
+    "runbooks: runbooks/",
+    "runbooks: runbooks/\nenvironment: ['A=B']",
+    "3:15: not the name of a variable: expected letters, digits and _"
 )]
 #[case(
     "runbooks: runbooks/",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, TaskId, Timestamp, Verdict};
 
@@ -36,6 +36,7 @@ const PROCESSES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) enum Effect {
     AskHealth { incident: IncidentId, ticket: u64 },
+    AskTargets,
     AskCondition { incident: IncidentId, step: StepId, ticket: u64 },
     Run { key: RunKey, decided_at: Timestamp },
     Kill(RunKey),
@@ -50,6 +51,8 @@ pub struct Surroundings {
     pub prometheus: PromClient,
     /// What runbooks may use of this installation.
     pub site: Site,
+    /// Asks Prometheus for every target.
+    pub targets_wanted: Arc<Notify>,
     /// Starts processes.
     pub executor: Executor,
     /// The ways to people.
@@ -93,6 +96,7 @@ impl EventLoop {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
+            Effect::AskTargets => self.surroundings.targets_wanted.notify_one(),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
             Effect::Run { key, decided_at } => self.run_step(key, decided_at),
             Effect::Kill(key) => {
@@ -260,6 +264,11 @@ fn never_started(why: String, at: Timestamp) -> Finished {
 }
 
 fn into_result(finished: Finished, redaction: &Redaction) -> (Outcome, RunResult) {
+    let mut stderr = finished.stderr.text();
+    if let (Outcome::Failed(why), None, true) = (&finished.outcome, finished.exit_code, stderr.trim().is_empty()) {
+        // What was refused, or ended from outside, has said nothing itself; people are told why in its place.
+        stderr = format!("vvtv-remediator: {why}\n");
+    }
     let state = match &finished.outcome {
         Outcome::Ok => "ok",
         Outcome::Failed(_) => "failed",
@@ -271,7 +280,7 @@ fn into_result(finished: Finished, redaction: &Redaction) -> (Outcome, RunResult
         state,
         exit_code: finished.exit_code,
         stdout: redaction.apply(finished.stdout.text()),
-        stderr: redaction.apply(finished.stderr.text()),
+        stderr: redaction.apply(stderr),
     };
     (finished.outcome, result)
 }

@@ -63,6 +63,12 @@ impl EventLoop {
             // The next look tells the same again; kept until the journal is back, they would only grow.
             Input::Reconciled { .. } if self.journal_failing => {}
             Input::Reconciled { updates, asked_at } => self.reconciled(now, updates, asked_at),
+            Input::Targets { listed, asked_at } => {
+                if let Some(told) = self.targets.hear(listed, asked_at) {
+                    self.pending.batch.targets = Some(told);
+                }
+                self.apply(now, Event::TargetsKnown(self.targets.targets()));
+            }
             Input::Event(event) => {
                 self.apply(now, event);
             }
@@ -177,6 +183,7 @@ impl EventLoop {
                 Command::AskHealth { incident, ticket } => {
                     self.pending.effects.push(Effect::AskHealth { incident, ticket });
                 }
+                Command::AskTargets => self.pending.effects.push(Effect::AskTargets),
                 Command::AskCondition { incident, step, ticket } => {
                     self.pending.effects.push(Effect::AskCondition { incident, step, ticket });
                 }

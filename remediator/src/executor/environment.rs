@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{Job, Launch};
 
-/// Variables that are handed on as they are, besides `VVTV_*`.
-const HANDED_ON: [&str; 3] = ["HOME", "LANG", "TZ"];
+/// Variables that are handed on as they are, besides those that the configuration names.
+const HANDED_ON: [&str; 4] = ["HOME", "LANG", "TZ", "VVTV_ROOT"];
 /// Searched after what `PATH` says: servers' programs live where ordinary users do not look.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Labels longer than this are only in the facts file: environment and arguments share what the kernel gives.
@@ -22,12 +22,13 @@ const LABELS_MAX: usize = 64;
 ///
 /// # Errors
 /// The target has a NUL in it: a step that cannot be told its target must not run.
-pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsString)>, String> {
+pub(super) fn of(launch: &Launch, named: &[String], facts: &Path) -> Result<Vec<(OsString, OsString)>, String> {
     if launch.facts.target.contains('\0') {
         return Err("the target has a NUL in it".to_owned());
     }
-    let inherited = std::env::vars_os()
-        .filter(|(name, _)| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("VVTV_")));
+    let inherited = std::env::vars_os().filter(|(name, _)| {
+        name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || named.iter().any(|it| it == name))
+    });
     let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), search_path())];
     environment.extend(inherited);
     let own = match &launch.job {

@@ -13,7 +13,7 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: Clock = Arc::new(|| Timestamp::from_millis(7));
-        Self { executor: Executor::new(&dir.path().join("spool"), clock).unwrap(), dir }
+        Self { executor: Executor::new(&dir.path().join("spool"), &[], clock).unwrap(), dir }
     }
 
     fn sh(&self, text: &str) -> Launch {

@@ -52,7 +52,8 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(PAGE).clamp(1, crate::journal::ROWS_MAX);
     let listing = Listing { which, before: query.before.map(IncidentId::new), limit };
     let rows = shared.reader.list(listing).await?;
-    let incidents: Vec<_> = rows.iter().map(|row| summary(row, &[])).collect();
+    let exits = shared.reader.exit_codes(rows.iter().map(|row| row.incident.id).collect()).await?;
+    let incidents: Vec<_> = rows.iter().map(|row| summary(row, &exits)).collect();
     let next_before = incidents.last().filter(|_| incidents.len() >= limit).map(|last| last.id);
     Ok(Json(List { incidents, next_before }))
 }

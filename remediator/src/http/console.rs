@@ -17,7 +17,7 @@ use super::tasks::Tasks;
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
 use super::{ApiError, Shared};
 use crate::efficacy;
-use crate::journal::{ClosedIn, Listing, RunRow};
+use crate::journal::{ClosedIn, ExitCodes, Listing, RunRow};
 use crate::runbook::Book;
 
 /// Incidents in each list of the first page.
@@ -100,7 +100,7 @@ const OPERATIONS: [(&str, &str); 4] = [
 pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
     let list = async |which| -> Result<Vec<IncidentView>, ApiError> {
         let rows = shared.reader.list(Listing { which, before: None, limit: ROWS }).await?;
-        Ok(rows.iter().map(|row| summary(row, &[])).collect())
+        Ok(rows.iter().map(|row| summary(row, &ExitCodes::new())).collect())
     };
     let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
     let tasks = Tasks::read(&shared, TASKS_DONE).await?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vvtv_incident::{Incident, IncidentId, Policy, Runbook, Standing, StepState, Timestamp};
 
 use crate::clock::rfc3339;
-use crate::journal::{DeliveryRow, IncidentRow, JournalError, Reader, RunRow, TimelineRow};
+use crate::journal::{DeliveryRow, ExitCodes, IncidentRow, JournalError, Reader, TimelineRow};
 
 /// An incident, as `GET /api/v1/incidents/ID` gives it.
 #[derive(Debug, Serialize)]
@@ -104,18 +104,18 @@ impl IncidentView {
 /// Everything that is known of one incident.
 pub(crate) async fn whole(reader: &Reader, id: IncidentId) -> Result<Option<IncidentView>, JournalError> {
     let Some(row) = reader.incident(id).await? else { return Ok(None) };
-    let runs = reader.runs(id).await?;
+    let exits = reader.exit_codes(vec![id]).await?;
     let deliveries = reader.deliveries(id).await?;
     let timeline = reader.timeline(id).await?;
     Ok(Some(IncidentView {
         pages: deliveries.into_iter().map(page).collect(),
         timeline: timeline.into_iter().map(line).collect(),
-        ..summary(&row, &runs)
+        ..summary(&row, &exits)
     }))
 }
 
 /// What a list shows of an incident: all but its pages and its timeline.
-pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
+pub(crate) fn summary(row: &IncidentRow, exits: &ExitCodes) -> IncidentView {
     let incident = &row.incident;
     let time = |at: Option<Timestamp>| at.map(rfc3339);
     IncidentView {
@@ -150,7 +150,7 @@ pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
             .steps
             .iter()
             .map(|record| {
-                let last = runs.iter().find(|run| run.step == record.id.as_str() && run.attempt == record.attempts);
+                let last = exits.get(&(incident.id, record.id.clone(), record.attempts)).copied();
                 StepView {
                     id: record.id.to_string(),
                     kind: if record.change { "change" } else { "diagnose" },
@@ -159,7 +159,7 @@ pub(crate) fn summary(row: &IncidentRow, runs: &[RunRow]) -> IncidentView {
                     attempt: record.attempts,
                     started_at: time(record.started_at),
                     finished_at: time(record.finished_at),
-                    exit_code: last.filter(|_| record.state != StepState::Running).and_then(|run| run.exit_code),
+                    exit_code: last.filter(|_| record.state != StepState::Running),
                 }
             })
             .collect(),

@@ -26,7 +26,8 @@ pub(super) fn bounded(text: &str) -> Bounded {
     }
     if linux.contains("://") {
         notes.push(
-            "an address with a stream's name in it: write {{ target }} for the name if it is the target's".to_owned(),
+            "an address with a stream's name in it: write {{ target | segment }} for the name if it is the target's"
+                .to_owned(),
         );
     }
     if let Some(at) = linux.split_whitespace().find(|word| word.starts_with("/tmp/")) {

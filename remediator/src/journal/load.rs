@@ -9,10 +9,11 @@ use vvtv_incident::{
 };
 
 use super::agenda::{self, RestoredAgenda};
-use super::write::PAUSE;
+use super::write::{PAUSE, TARGETS};
 use super::{JournalError, RunKey};
 use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
+use crate::targets::Told;
 
 /// Aborted incidents older than this are forgotten.
 const ABORTED_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
@@ -34,6 +35,8 @@ pub struct Restored {
     pub delivered: BTreeSet<(IncidentId, u32)>,
     /// What it left of the agenda.
     pub agenda: RestoredAgenda,
+    /// The targets that Prometheus told it of.
+    pub targets: Told,
     /// The newest time in the journal: the clock must not go on from before it.
     pub newest: Timestamp,
 }
@@ -70,18 +73,11 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         connection.query_row("SELECT coalesce(max(at), 0) FROM timeline", [], |row| row.get(0)).map_err(query)?;
     let last_id: i64 =
         connection.query_row("SELECT coalesce(max(id), 0) FROM incident", [], |row| row.get(0)).map_err(query)?;
-    let pause: Option<String> = connection
-        .prepare("SELECT value FROM setting WHERE name = ?1")
-        .and_then(|mut statement| statement.query_map([PAUSE], |row| row.get(0))?.next().transpose())
-        .map_err(query)?;
     Ok(Restored {
         saved: Saved {
             incidents: incidents(connection)?,
             changes: changes(connection, newest).map_err(query)?,
-            pause: pause
-                .map(|text| serde_json::from_str(&text))
-                .transpose()
-                .map_err(|source| JournalError::State { incident: 0, source })?,
+            pause: setting(connection, PAUSE)?,
             aborted: aborted(connection, newest)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
         },
@@ -90,8 +86,22 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         messages: messages(connection).map_err(query)?,
         delivered: delivered(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
+        targets: setting(connection, TARGETS)?.unwrap_or_default(),
         newest: timestamp(newest),
     })
+}
+
+/// A setting's value, if it is set.
+fn setting<T: serde::de::DeserializeOwned>(
+    connection: &Connection,
+    name: &'static str,
+) -> Result<Option<T>, JournalError> {
+    let query = |source| JournalError::Query { doing: "read what an earlier run left", source };
+    let text: Option<String> = connection
+        .prepare("SELECT value FROM setting WHERE name = ?1")
+        .and_then(|mut statement| statement.query_map([name], |row| row.get(0))?.next().transpose())
+        .map_err(query)?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|source| JournalError::Setting { name, source })
 }
 
 pub(super) fn timestamp(millis: i64) -> Timestamp {

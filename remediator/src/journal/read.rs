@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags, params};
-use vvtv_incident::{Incident, IncidentId, Timestamp};
+use vvtv_incident::{Incident, IncidentId, StepId, Timestamp};
 
-use super::load::timestamp;
+use super::load::{incident_id, timestamp};
 use super::write::number;
 use super::{BUSY_TIMEOUT, JournalError};
 
@@ -45,6 +45,9 @@ pub struct IncidentRow {
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
 }
+
+/// How attempts ended by themselves: incident, step, attempt.
+pub type ExitCodes = BTreeMap<(IncidentId, StepId, u32), i32>;
 
 /// One attempt of a step.
 #[derive(Debug)]
@@ -222,6 +225,29 @@ impl Reader {
         Ok(found.await?.into_iter().collect())
     }
 
+    /// The exit codes of these incidents' attempts, of those that ended by themselves.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn exit_codes(&self, of: Vec<IncidentId>) -> Result<ExitCodes, JournalError> {
+        const DOING: &str = "read how steps ended";
+        let ids = serde_json::to_string(&of).map_err(|source| JournalError::State { incident: 0, source })?;
+        let found = self.ask(DOING, move |connection| {
+            rows(
+                connection,
+                DOING,
+                "SELECT incident_id, step, attempt, exit_code FROM step_run
+                 WHERE incident_id IN (SELECT value FROM json_each(?1)) AND exit_code IS NOT NULL",
+                ids,
+                |row| {
+                    let step = StepId::new(row.get::<_, String>(1)?);
+                    Ok(((incident_id(row.get(0)?), step, row.get(2)?), row.get(3)?))
+                },
+            )
+        });
+        Ok(found.await?.into_iter().collect())
+    }
+
     /// All messages of an incident, in the order in which they were due.
     ///
     /// # Errors
@@ -298,12 +324,12 @@ pub(super) fn rows<T>(
     connection: &Connection,
     doing: &'static str,
     sql: &str,
-    id: i64,
+    parameter: impl rusqlite::ToSql,
     read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, JournalError> {
     let failed = |source| JournalError::Query { doing, source };
     let mut statement = connection.prepare(sql).map_err(failed)?;
-    statement.query_map([id], |row| read(row)).and_then(Iterator::collect).map_err(failed)
+    statement.query_map([parameter], |row| read(row)).and_then(Iterator::collect).map_err(failed)
 }
 
 fn incident_rows(

@@ -11,6 +11,9 @@ use crate::failpoint::{Point, reached};
 /// The setting under which a pause is kept.
 pub(super) const PAUSE: &str = "pause";
 
+/// The setting under which known targets are kept, with the times at which each was told last.
+pub(super) const TARGETS: &str = "targets";
+
 /// Writes a batch after the chain's head, which moves on with it.
 pub(super) fn commit(connection: &mut Connection, head: &mut Head, batch: &Batch) -> Result<Head, JournalError> {
     match write(connection, head, batch) {
@@ -48,6 +51,11 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
         Some(PauseChange::Resumed) => {
             transaction.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([PAUSE])?;
         }
+    }
+    if let Some(targets) = &batch.targets {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
+            .execute(params![TARGETS, json(targets)?])?;
     }
     reached(Point::CommitWritten);
     transaction.commit()?;

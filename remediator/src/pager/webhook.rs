@@ -10,7 +10,7 @@
 //!  "incident": 7, "task": null, "opened_at": "2026-01-02T03:14:00Z",
 //!  "links": {"incident": "http…", "bundle": "http…", "runbook": "http…"},
 //!  "tried": [{"step": "restart_encoder", "title": "…", "state": "failed", "reason": "step_failed",
-//!             "said": "the last lines of its stderr, if it failed, else null"}]}
+//!             "said": "the last lines of its stderr if it failed, or why it was not started; else null"}]}
 //! ```
 //!
 //! A task of `maintenance` that is overdue has its number in `task`, `"runbook": "maintenance"`, its name as `target`, and null for

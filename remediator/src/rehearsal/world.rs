@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use vvtv_incident::{
     Answer, Command, Entry, Event, Fleet, Incident, IncidentId, Outcome, Policy, RunbookId, Saved, StepId, Target,
-    Timestamp, Verdict,
+    Targets, Timestamp, Verdict,
 };
 
 use crate::condition::holds_with;
@@ -70,6 +70,7 @@ pub(super) struct World<'a, S> {
     health_of_others: Verdict,
     said: BTreeMap<IncidentId, Said>,
     alert: BTreeMap<RunbookId, AlertFacts>,
+    targets: Targets,
     pub(super) lines: Vec<Line>,
 }
 
@@ -77,9 +78,7 @@ impl<'a, S: Script> World<'a, S> {
     pub(super) fn new(policy: Policy, books: &'a [Book], site: &'a Site, script: &'a S) -> Self {
         let plans = books.iter().map(|book| book.plan.clone()).collect();
         let now = Timestamp::default();
-        let mut fleet = Fleet::new(policy, plans, Saved::default(), now);
-        // A single sick target of many is not a systemic fault.
-        let _ = fleet.step(now, Event::TargetsKnown(100));
+        let fleet = Fleet::new(policy, plans, Saved::default(), now);
         Self {
             fleet,
             books,
@@ -92,6 +91,8 @@ impl<'a, S: Script> World<'a, S> {
             health_of_others: Verdict::Sick,
             said: BTreeMap::new(),
             alert: BTreeMap::new(),
+            // A single sick target of many is not a systemic fault.
+            targets: Targets { number: 100, ..Targets::default() },
             lines: Vec::new(),
         }
     }
@@ -134,6 +135,7 @@ impl<'a, S: Script> World<'a, S> {
             Happens::Event(event) => {
                 if let Event::AlertFiring(alert) = &event {
                     self.remember(alert);
+                    self.vouch_for(alert);
                 }
                 self.step(event);
             }
@@ -153,6 +155,15 @@ impl<'a, S: Script> World<'a, S> {
                 self.said.entry(incident).or_default().note(step.clone(), fact);
                 self.step(Event::StepFinished { incident, step, attempt, outcome });
             }
+        }
+    }
+
+    /// What a case speaks of exists.
+    fn vouch_for(&mut self, alert: &vvtv_incident::Alert) {
+        let book = self.books.iter().find(|book| book.plan.alerts.contains(&alert.name));
+        let Some(target) = book.and_then(|book| alert.labels.get(&book.plan.target)) else { return };
+        if self.targets.known.insert(Target::new(target.clone())) {
+            self.step(Event::TargetsKnown(self.targets.clone()));
         }
     }
 
@@ -193,7 +204,7 @@ impl<'a, S: Script> World<'a, S> {
                 let delivered = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
                 self.at(soon, Happens::Event(delivered));
             }
-            Command::ResolvePage { .. } | Command::Close { .. } => {}
+            Command::AskTargets | Command::ResolvePage { .. } | Command::Close { .. } => {}
         }
     }
 

@@ -1,15 +1,16 @@
 //! Arguments of a `run`: each written element becomes exactly one argument, whatever the data in it.
 //!
 //! Alert data is anybody's text. It can never become a second argument (there is no shell and no splitting), the program to run
-//! (the first element takes no template), an option (a leading `-` is refused unless the author wrote it), or a way out of a
-//! directory that the author wrote (`..` as a path component is refused).
+//! (the first element takes no template), an option (a leading `-` is refused unless the author wrote it), a way out of a directory
+//! that the author wrote (`..` as a path component is refused), or more than one segment or query value of an address or path
+//! (`place`).
 
 use std::fmt;
 
 use minijinja::Value;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::Site;
+use super::{Site, place};
 use crate::expression;
 use crate::facts::Facts;
 
@@ -101,6 +102,7 @@ impl Argument {
         if prefix.starts_with('-') && !fixes_the_option(prefix) {
             return Err("data would choose the option: write the option as a whole, as in `--name={{ … }}`".to_owned());
         }
+        place::check(text)?;
         Ok(Self::Template(text.to_owned()))
     }
 

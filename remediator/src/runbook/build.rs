@@ -48,6 +48,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
     let marks = Marks {
         id: place(&file.id),
         alerts,
+        target: place(&file.target),
         causes: file.causes.iter().map(place).collect(),
         healthy: place(&file.healthy),
         escalate: file.escalate.as_ref().map(|escalate| place(&escalate.level)),

@@ -107,9 +107,10 @@ fn alert_data_that_could_mean_more_is_refused(#[case] target: &str, #[case] expe
 
 #[test]
 fn a_literal_prefix_keeps_data_from_being_an_option() {
-    let book =
-        with_steps("- {id: a, kind: diagnose, run: [echo, \"x={{ target }}\", \"{{ vars.hls }}/{{ target }}\"]}")
-            .unwrap();
+    let book = with_steps(
+        "- {id: a, kind: diagnose, run: [echo, \"x={{ target }}\", \"{{ vars.hls }}/{{ target | segment }}\"]}",
+    )
+    .unwrap();
     let facts = Facts { target: "-rf".to_owned(), ..Facts::default() };
     let argv = book.steps[&StepId::new("a")].argv(&facts, &site()).unwrap();
     assert_eq!(argv, ["echo", "x=-rf", "/vvtv/broadcast/-rf"]);

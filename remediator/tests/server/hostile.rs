@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::program::{Program, wait_for};
@@ -29,6 +29,23 @@ impl Neighbours {
             server
         });
         Self { server, runtime }
+    }
+
+    /// Prometheus knows the targets `s0`, `s1`, and so on, and no other.
+    pub(crate) fn listing(self, targets: usize) -> Self {
+        let sample = |number| json!({"metric": {"stream": format!("s{number}")}, "value": [0, "1"]});
+        let samples: Vec<_> = (0..targets).map(sample).collect();
+        let answer = json!({"status": "success", "data": {"resultType": "vector", "result": samples}});
+        self.runtime.block_on(async {
+            Mock::given(method("POST"))
+                .and(path("/api/v1/query"))
+                .and(body_string_contains("vvtv_ingest_up"))
+                .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+                .with_priority(1)
+                .mount(&self.server)
+                .await;
+        });
+        self
     }
 
     /// From now on everything is healthy.
@@ -91,7 +108,6 @@ fn alert_data_is_exactly_one_argument_and_one_value_and_never_shell_text() {
     std::fs::write(&show, "printf '%s\\0' \"$@\" > \"$VVTV_TEST_LOG.argv.$VVTV_INCIDENT\"\nenv -0 > \"$VVTV_TEST_LOG.env.$VVTV_INCIDENT\"\n").unwrap();
     let run =
         format!("run: [/bin/sh, {}, '{{{{ target }}}}', 'note={{{{ alert.labels.note }}}}', end]", show.display());
-    let program = program.kill_and_start_with(&run);
     let touch = pwned.display();
     let values = [
         r#"double " and single ' quotes"#.to_owned(),
@@ -106,6 +122,8 @@ fn alert_data_is_exactly_one_argument_and_one_value_and_never_shell_text() {
         "\u{1b}[2J \u{202e} 🦀 é".to_owned(),
         " ".to_owned(),
     ];
+    let targets: Vec<_> = values.iter().map(|value| format!("s{value}")).collect();
+    let program = program.knowing(&targets).kill_and_start_with(&run);
     for (number, value) in values.iter().enumerate() {
         let labels = json!({"stream": format!("s{value}"), "note": value});
         assert_eq!(program.deliver(body(&[alert(&format!("f{number}"), &labels)], 0)).0, 200);
@@ -138,8 +156,10 @@ fn alert_data_is_exactly_one_argument_and_one_value_and_never_shell_text() {
 
 #[test]
 fn what_no_process_can_be_given_fails_its_step_and_nothing_else() {
-    let program = Program::start_with("run: [/bin/echo, '{{ target }}', '{{ alert.labels.note }}']");
     let long = "x".repeat(1 << 20);
+    let targets = ["a\u{0}b", "nul", "long", &long].map(str::to_owned);
+    let command = "run: [/bin/echo, '{{ target }}', '{{ alert.labels.note }}']";
+    let program = Program::start().knowing(&targets).kill_and_start_with(command);
     let labels = [
         json!({"stream": "a\u{0}b", "note": ""}),
         json!({"stream": "nul", "note": "a\u{0}b"}),
@@ -219,7 +239,7 @@ fn alerts_that_a_delivery_leaves_out_are_fetched() {
 
 #[test]
 fn a_storm_of_a_thousand_targets_changes_nothing_and_calls_once() {
-    let neighbours = Neighbours::start(&json!([]));
+    let neighbours = Neighbours::start(&json!([])).listing(1_000);
     let program = neighbours.program().without_first_step();
     let alerts: Vec<_> = (0..1_000).map(|n| alert(&format!("f{n}"), &json!({"stream": format!("s{n}")}))).collect();
     assert_eq!(program.deliver(body(&alerts, 0)).0, 200);
@@ -242,7 +262,7 @@ fn a_storm_of_a_thousand_targets_changes_nothing_and_calls_once() {
 
 #[test]
 fn ten_thousand_alerts_in_one_body_are_all_taken() {
-    let neighbours = Neighbours::start(&json!([]));
+    let neighbours = Neighbours::start(&json!([])).listing(10_000);
     let program = neighbours.program().without_first_step();
     let alerts: Vec<_> = (0..10_000).map(|n| alert(&format!("f{n}"), &json!({"stream": format!("s{n}")}))).collect();
     assert_eq!(program.deliver(body(&alerts, 0)).0, 200);

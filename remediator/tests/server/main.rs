@@ -23,4 +23,6 @@ mod report;
 #[cfg(test)]
 mod stand_in;
 #[cfg(test)]
+mod targets;
+#[cfg(test)]
 mod upkeep;

@@ -46,6 +46,8 @@ database: sqlite:remediator.db
 runbooks: runbooks/
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
+inventory: [main]
+environment: [VVTV_TEST_LOG]
 contacts:
   - {level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}
   - {level: 2, name: Streaming Lead, respond_within: 15m, scope: Technical expertise, notify: [hook]}
@@ -98,6 +100,12 @@ impl Program {
     pub(crate) fn edited(self, change: impl FnOnce(String) -> String) -> Self {
         self.rewrite("remediator.yml", change);
         self.kill_and_start()
+    }
+
+    /// With an inventory that has these names.
+    pub(crate) fn knowing(self, names: &[String]) -> Self {
+        let names = serde_json::to_string(names).unwrap();
+        self.edited(|config| config.replace("inventory: [main]", &format!("inventory: {names}")))
     }
 
     pub(crate) fn start_in(dir: TempDir) -> Self {

@@ -115,8 +115,8 @@ fn changed_keys_that_need_a_restart_are_named_and_the_rest_comes_into_force() {
     let (_, people) = before.split_once("contacts:").unwrap();
     program.rewrite("remediator.yml", |_| format!("{OTHER_PLACES}runbooks: runbooks/\ncontacts:{people}"));
     program.rewrite(RUNBOOK, |text| text.replace("title: Demo", "title: Second"));
-    let keys = "listen, external_url, database, prometheus, alertmanager, webhook.token_file, targets, reconcile, \
-                journal.retention";
+    let keys = "listen, external_url, database, prometheus, alertmanager, webhook.token_file, targets, environment, \
+                reconcile, journal.retention";
     assert_eq!(program.asked("/-/reload"), (200, format!("these changed keys need a restart: {keys}\n")));
     assert!(program.get("/runbooks/demo").1.contains("<title>Second") && good(&program));
     let in_the_log = format!("keys=\"{keys}\"");

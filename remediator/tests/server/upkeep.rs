@@ -187,7 +187,7 @@ fn a_chain_whose_end_was_cut_off_is_found_with_the_hash_that_was_logged() {
 
 #[test]
 fn an_incident_older_than_the_retention_is_forgotten_with_its_files_and_counted() {
-    let program = Program::start();
+    let program = Program::start().knowing(&["old", "new"].map(str::to_owned));
     for stream in ["old", "new"] {
         assert_eq!(program.deliver(firing(stream)).0, 200);
     }

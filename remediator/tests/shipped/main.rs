@@ -7,6 +7,8 @@ mod imported;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod labels;
+#[cfg(test)]
 mod mistakes;
 #[cfg(test)]
 mod page;

@@ -26,17 +26,17 @@ const REWRITTEN: [(&str, &str); 14] = [
     ),
     (
         "ffprobe -v quiet -show_streams rtmp://localhost/live/main",
-        "ffprobe -v quiet -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target }}'",
+        "ffprobe -v quiet -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target | segment }}'",
     ),
     ("ls -la /vvtv/storage/ready/ | tail -10", "ls -la ROOT/storage/ready/ | tail -n 10"),
     ("systemctl status nginx-rtmp", "systemctl status --no-pager nginx-rtmp"),
     (
         "ffprobe rtmp://localhost/live/main",
-        "ffprobe -v error -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target }}'",
+        "ffprobe -v error -rw_timeout 5000000 -show_streams 'rtmp://127.0.0.1:1935/live/{{ target | segment }}'",
     ),
     (
         "curl -I http://localhost:8080/hls/main.m3u8",
-        "curl -sS -I --max-time 5 'http://127.0.0.1:8080/hls/{{ target }}.m3u8'",
+        "curl -sS -I --globoff --proto =http,https --max-redirs 0 --max-time 5 'http://127.0.0.1:8080/hls/{{ target | segment }}.m3u8'",
     ),
     // What restarts NGINX is the site's: on macOS its variable names launchctl.
     ("sudo launchctl unload /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),

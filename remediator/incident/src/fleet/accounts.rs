@@ -8,7 +8,8 @@ use crate::incident::Incident;
 use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
-use crate::state::{Phase, StepState};
+use crate::state::{Phase, Stage, StepState};
+use crate::targets::{Standing, Targets};
 use crate::time::Timestamp;
 
 impl Fleet {
@@ -24,6 +25,7 @@ impl Fleet {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
             return;
         };
+        let standing = self.standing(&incident);
         let runbook = self.runbooks.get(&incident.runbook);
         let is_gone = runbook.is_none();
         let runbook = runbook.unwrap_or(&self.gone);
@@ -34,7 +36,8 @@ impl Fleet {
             paused: self.pause.is_some(),
             maintenance: self.maintenance,
             cause: self.cause_of(&incident, runbook),
-            systemic: self.systemic(id),
+            standing,
+            systemic: self.systemic(&incident),
             running: &self.running,
             budget: &self.budget,
             efficacy: &self.efficacy,
@@ -51,11 +54,17 @@ impl Fleet {
         }
         let deadline = incident.next_deadline(&cx);
         let called_systemic = cx.systemic == Systemic::Caller && incident.in_trouble() && cx.mode() != Mode::Shadow;
-        self.systemic_caller = match self.systemic_caller {
-            _ if called_systemic => Some(id),
-            Some(caller) if caller == id => None,
-            other => other,
-        };
+        let stranger = standing == Standing::Unknown;
+        for (caller, calls) in [
+            (&mut self.systemic_caller, called_systemic && !stranger),
+            (&mut self.stranger_caller, called_systemic && stranger),
+        ] {
+            *caller = match *caller {
+                _ if calls => Some(id),
+                Some(caller) if caller == id => None,
+                other => other,
+            };
+        }
         self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
         if matches!(incident.phase, Phase::Closed { .. }) {
             if incident.reason == Reason::Aborted {
@@ -103,10 +112,42 @@ impl Fleet {
         if !incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
             self.running.end(incident.id);
         }
-        if self.counts_as_sick(incident) {
-            self.sick.entry(incident.target.clone()).or_default().insert(incident.id);
+        self.not_sick(incident);
+        self.count(incident);
+    }
+
+    /// Counts an incident among the sick targets, or among those that only an alert knows: made-up names must not pass for a systemic
+    /// fault of real ones.
+    pub(super) fn count(&mut self, incident: &Incident) {
+        if !self.counts_as_sick(incident) {
+            return;
+        }
+        if self.standing(incident) == Standing::Unknown {
+            self.strangers.insert(incident.id);
         } else {
-            self.not_sick(incident);
+            self.sick.entry(incident.target.clone()).or_default().insert(incident.id);
+        }
+    }
+
+    fn standing(&self, incident: &Incident) -> Standing {
+        self.targets.standing(&incident.target, incident.opened_at)
+    }
+
+    /// Takes in which targets exist; what waited for that is looked at again.
+    pub(super) fn targets_known(&mut self, targets: Targets, now: Timestamp, out: &mut Out) {
+        self.targets = targets;
+        self.sick.clear();
+        self.strangers.clear();
+        let incidents = std::mem::take(&mut self.incidents);
+        incidents.values().for_each(|incident| self.count(incident));
+        self.incidents = incidents;
+        let waits = |incident: &&Incident| matches!(incident.phase.step(), Some((_, Stage::Blocked { by, .. })) if by.is_about_the_target());
+        let waiting: Vec<_> = self.incidents.values().filter(waits).map(|incident| incident.id).collect();
+        for id in waiting {
+            self.with(id, now, out, |incident, _, _| {
+                incident.look_again(now);
+                true
+            });
         }
     }
 
@@ -117,6 +158,7 @@ impl Fleet {
     }
 
     fn not_sick(&mut self, incident: &Incident) {
+        self.strangers.remove(&incident.id);
         if let Some(ids) = self.sick.get_mut(&incident.target) {
             ids.remove(&incident.id);
             if ids.is_empty() {
@@ -132,8 +174,8 @@ impl Fleet {
         for fingerprint in incident.alerts.keys() {
             self.by_alert.remove(fingerprint);
         }
-        if self.systemic_caller == Some(incident.id) {
-            self.systemic_caller = None;
+        for caller in [&mut self.systemic_caller, &mut self.stranger_caller] {
+            *caller = caller.filter(|caller| *caller != incident.id);
         }
         self.set_deadline(incident.id, None);
     }
@@ -156,17 +198,21 @@ impl Fleet {
     }
 
     /// Many sick targets have one cause, which repairing them one by one does not reach. One incident calls people about it.
-    fn systemic(&self, id: IncidentId) -> Systemic {
+    fn systemic(&self, incident: &Incident) -> Systemic {
+        let called = |caller: Option<IncidentId>| match caller {
+            Some(caller) if caller != incident.id => Systemic::Follower,
+            Some(_) | None => Systemic::Caller,
+        };
+        if self.standing(incident) == Standing::Unknown {
+            let many = self.strangers.len() >= self.policy.systemic_from;
+            return if many { called(self.stranger_caller) } else { Systemic::No };
+        }
         let sick = self.sick.len();
         // Targets that nobody counted are at least those that are sick.
-        let known = self.targets_known.max(sick);
+        let known = self.targets.number.max(sick);
         #[expect(clippy::cast_precision_loss, reason = "numbers of targets are far below 2^52")]
         let too_many =
             sick >= self.policy.systemic_from && sick as f64 > self.policy.max_unhealthy_ratio * known as f64;
-        match self.systemic_caller {
-            _ if !too_many => Systemic::No,
-            Some(caller) if caller != id => Systemic::Follower,
-            Some(_) | None => Systemic::Caller,
-        }
+        if too_many { called(self.systemic_caller) } else { Systemic::No }
     }
 }

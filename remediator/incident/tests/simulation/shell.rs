@@ -1,18 +1,22 @@
 //! A shell that crashes: it journals as the real one does, and loses everything else at any moment.
 
+mod invariants;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Health, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
-    StepState, Target, Timestamp, Verdict,
+    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind, LabelName,
+    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId, StepState,
+    Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
 use crate::dice::Dice;
 
 const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
+/// What alerts speak of: the streams, and a name that somebody made up.
+const CLAIMED: [&str; 5] = ["a", "b", "c", "d", "../made-up"];
 pub(crate) const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -51,6 +55,8 @@ pub(crate) struct Shell {
     closed: BTreeSet<IncidentId>,
     paged: BTreeSet<IncidentId>,
     // Under way in memory.
+    /// What the core was last told to exist.
+    vouched: BTreeSet<Target>,
     mail: Vec<(Timestamp, Event)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
@@ -89,11 +95,13 @@ impl Shell {
             targets: BTreeMap::new(),
             closed: BTreeSet::new(),
             paged: BTreeSet::new(),
+            vouched: BTreeSet::new(),
             mail: Vec::new(),
             events: 0,
             digest: seed,
         };
-        shell.apply(Event::TargetsKnown(STREAMS.len()), false);
+        let all = shell.targets(None);
+        shell.apply(all, false);
         shell
     }
 
@@ -102,10 +110,11 @@ impl Shell {
         match self.dice.below(1000) {
             0..=19 => self.fault(),
             20..=49 => self.heal(),
-            50..=54 => self.crash(),
+            50..=54 => self.restart(),
             55..=69 => self.operator(),
             70..=89 => self.repeat_alerts(),
-            90..=99 => self.reconcile(),
+            90..=96 => self.reconcile(),
+            97..=99 => self.look_at_targets(),
             _ => self.pass_time(),
         }
     }
@@ -120,14 +129,14 @@ impl Shell {
     }
 
     fn fault(&mut self) {
-        let (name, stream) = (*self.dice.pick(&ALERTS), *self.dice.pick(&STREAMS));
+        let (name, stream) = (*self.dice.pick(&ALERTS), *self.dice.pick(&CLAIMED));
         self.sick.insert(Target::new(stream), true);
         self.firing.insert((name, stream));
         self.deliver(Event::AlertFiring(Self::alert(name, stream)));
     }
 
     fn heal(&mut self) {
-        let stream = *self.dice.pick(&STREAMS);
+        let stream = *self.dice.pick(&CLAIMED);
         self.sick.insert(Target::new(stream), false);
         let over: Vec<_> = self.firing.iter().filter(|(_, on)| *on == stream).copied().collect();
         for (name, stream) in over {
@@ -155,6 +164,20 @@ impl Shell {
                 self.deliver(Event::AlertSuppressed(Self::alert(name, stream)));
             }
         }
+    }
+
+    /// All targets but one, as they are now.
+    fn targets(&self, without: Option<&str>) -> Event {
+        let streams = || STREAMS.iter().filter(|stream| Some(**stream) != without);
+        let (known, number) = (streams().map(|stream| Target::new(*stream)).collect(), streams().count());
+        Event::TargetsKnown(Targets { known, number, asked_at: Some(self.now) })
+    }
+
+    /// Sometimes one that exists is not there for a while.
+    fn look_at_targets(&mut self) {
+        let without = self.dice.once_in(5).then(|| *self.dice.pick(&STREAMS));
+        let targets = self.targets(without);
+        self.deliver(targets);
     }
 
     fn operator(&mut self) {
@@ -231,6 +254,9 @@ impl Shell {
 
     fn apply(&mut self, event: Event, crash: bool) {
         self.events += 1;
+        if let Event::TargetsKnown(targets) = &event {
+            self.vouched.clone_from(&targets.known);
+        }
         let commands = self.fleet.step(self.now, event);
         self.digest = self.digest.rotate_left(7) ^ commands.len() as u64 ^ self.now.millis();
         if crash && self.dice.once_in(2) {
@@ -267,6 +293,7 @@ impl Shell {
                 }
                 Command::RunStep { incident, step, attempt } => {
                     let state = self.fleet.incident(*incident).expect("a step of an incident that is not there");
+                    assert!(self.vouched.contains(&state.target), "a step started for a target that nobody knows");
                     assert!(state.hold.is_none(), "a step started under a hold");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
                     let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
@@ -286,33 +313,13 @@ impl Shell {
                     self.paged.insert(order.incident);
                 }
                 Command::AskHealth { .. }
+                | Command::AskTargets
                 | Command::AskCondition { .. }
                 | Command::KillStep { .. }
                 | Command::ResolvePage { .. } => {}
             }
         }
         self.pause = self.fleet.pause().cloned();
-    }
-
-    fn check_budget(&self) {
-        let lately = || self.intents.iter().filter(|(at, ..)| self.now.since(*at) < HOUR).map(|(_, _, step, _)| step);
-        let changes = lately().filter(|step| self.is_change(step)).count();
-        let undone = lately().filter(|step| step.as_str() == "undo").count();
-        assert!(changes <= self.policy.changes_per_hour + undone, "more changes in an hour than allowed");
-        for book in &self.books {
-            let own = lately().filter(|step| self.changed_by(step).is_some_and(|it| it.id == book.id)).count();
-            let most = book.changes_per_hour.unwrap_or(usize::MAX);
-            assert!(own <= most, "more changes of {} in an hour than it allows", book.id);
-        }
-    }
-
-    /// The runbook whose change a step is, if it is one.
-    fn changed_by(&self, step: &StepId) -> Option<&Runbook> {
-        self.books.iter().find(|book| book.all_steps().any(|known| known.id == *step && known.is_change()))
-    }
-
-    fn is_change(&self, step: &StepId) -> bool {
-        self.changed_by(step).is_some()
     }
 
     fn perform(&mut self, command: Command) {
@@ -343,6 +350,12 @@ impl Shell {
                 if !self.dice.once_in(50) {
                     let at = self.now + Duration::from_millis(self.dice.below(100));
                     self.mail.push((at, Event::ConditionAnswered { incident, step, ticket, answer }));
+                }
+            }
+            Command::AskTargets => {
+                let answer = self.targets(None);
+                if !self.dice.once_in(10) {
+                    self.mail.push((self.now + Duration::from_millis(self.dice.below(3_000)), answer));
                 }
             }
             Command::RunStep { incident, step, attempt } => self.spawn(incident, step, attempt),
@@ -413,10 +426,6 @@ impl Shell {
         });
     }
 
-    fn crash(&mut self) {
-        self.restart();
-    }
-
     /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
     fn restart(&mut self) {
         self.mail.clear();
@@ -448,31 +457,17 @@ impl Shell {
         }
         let saved = Saved { incidents, changes, pause: self.pause.clone(), aborted: Vec::new(), last_id: self.last_id };
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
-        self.apply(Event::TargetsKnown(STREAMS.len()), false);
+        self.vouched.clear();
+        let targets = self.targets(None);
+        // Sometimes nobody can be asked just then.
+        if self.dice.once_in(4) {
+            self.mail.push((self.now + Duration::from_millis(self.dice.below(300_000)), targets));
+        } else {
+            self.apply(targets, false);
+        }
         self.deliver(Event::Tick);
         self.reconcile();
         self.repeat_alerts();
-    }
-
-    /// What holds after every event.
-    fn check(&self) {
-        assert!(
-            self.fleet.next_deadline().is_none_or(|at| at >= self.now),
-            "a deadline in the past is never looked at"
-        );
-        for incident in self.fleet.incidents() {
-            let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
-            let sick = matches!(incident.health.health(), Health::Sick { .. });
-            if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
-                let next = incident.escalation.next_call(book, &self.policy);
-                let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
-                assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
-            }
-            if matches!(incident.phase, Phase::Exhausted) {
-                let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
-                assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
-            }
-        }
     }
 
     /// Peace: everything heals, and every incident must close.
@@ -483,7 +478,9 @@ impl Shell {
             if open.is_empty() {
                 return;
             }
-            for stream in STREAMS {
+            let targets = self.targets(None);
+            self.deliver(targets);
+            for stream in CLAIMED {
                 self.sick.insert(Target::new(stream), false);
             }
             for incident in open {

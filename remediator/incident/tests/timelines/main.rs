@@ -3,5 +3,6 @@
 mod recovery;
 mod safety;
 mod scenarios;
+mod targets;
 #[cfg(test)]
 mod world;

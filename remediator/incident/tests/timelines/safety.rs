@@ -247,7 +247,7 @@ fn until_the_targets_are_counted_three_sick_ones_are_all_there_are() {
     world.run(seconds(10));
     assert_eq!(world.runs_of("restart"), 0, "{}", world.timeline());
     assert_eq!(world.pages_in_short(), "1s #3 L1", "one page says systemic");
-    world.event(Event::TargetsKnown(100));
+    world.count_targets(100);
     world.run(seconds(60));
     assert_eq!(world.runs_of("restart"), 3, "{}", world.timeline());
 }

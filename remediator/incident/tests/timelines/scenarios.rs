@@ -91,6 +91,7 @@ fn a_false_condition_skips_and_an_error_is_never_a_yes() {
 #[test]
 fn unknown_health_makes_no_change_and_calls_a_person() {
     let mut world = World::new(vec![segment_age()]);
+    world.know("main");
     world.event(Event::AlertFiring(alert("SegmentAgeHigh", "main")));
     world.run(seconds(120));
     assert_eq!(world.pages_in_short(), "30s #1 L1");
@@ -179,7 +180,7 @@ fn a_cause_holds_its_symptom_back_and_the_symptom_calls_nobody() {
 #[test]
 fn three_sick_targets_of_five_are_systemic_and_call_one_person_once() {
     let mut world = World::new(vec![runbook("segment-age", "SegmentAgeHigh", vec![change("restart")])]);
-    world.event(Event::TargetsKnown(5));
+    world.count_targets(5);
     for stream in ["a", "b", "c", "d"] {
         world.fire("SegmentAgeHigh", stream);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vvtv_incident::{
     Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening, HealthTest,
     IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy, Recovery,
-    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Timestamp, Verdict,
+    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -116,6 +116,10 @@ pub(crate) struct World {
     pub(crate) pages: Vec<(u64, IncidentId, u8)>,
     pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
     pub(crate) closed: BTreeSet<IncidentId>,
+    /// What the core is told to exist: everything that fires by [`World::fire`].
+    pub(crate) known: Targets,
+    /// How often it asked for that.
+    pub(crate) asked_for_targets: usize,
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
@@ -141,6 +145,8 @@ impl World {
             pages: Vec::new(),
             resolved_pages: BTreeSet::new(),
             closed: BTreeSet::new(),
+            known: Targets::default(),
+            asked_for_targets: 0,
             targets: BTreeMap::new(),
             queue: BTreeMap::new(),
             arrivals: 0,
@@ -163,10 +169,38 @@ impl World {
         self.verdict.insert(Target::new(stream), verdict);
     }
 
-    /// An alert fires, and the target is sick from now on.
+    /// An alert of a target that exists fires, and the target is sick from now on.
     pub(crate) fn fire(&mut self, name: &str, stream: &str) {
+        self.know(stream);
+        self.claim(name, stream);
+    }
+
+    /// An alert fires, and what it names is sick from now on, if it exists.
+    pub(crate) fn claim(&mut self, name: &str, stream: &str) {
         self.health(stream, Verdict::Sick);
         self.event(Event::AlertFiring(alert(name, stream)));
+    }
+
+    pub(crate) fn know(&mut self, stream: &str) {
+        if self.known.known.insert(Target::new(stream)) {
+            self.tell_targets();
+        }
+    }
+
+    /// So many targets exist, of which those that fire are known by name.
+    pub(crate) fn count_targets(&mut self, number: usize) {
+        self.known.number = number;
+        self.tell_targets();
+    }
+
+    /// Somebody was asked now and names what is known.
+    pub(crate) fn list_targets(&mut self) {
+        self.known.asked_at = Some(self.now);
+        self.tell_targets();
+    }
+
+    pub(crate) fn tell_targets(&mut self) {
+        self.event(Event::TargetsKnown(self.known.clone()));
     }
 
     pub(crate) fn resolve(&mut self, name: &str, stream: &str) {
@@ -213,6 +247,7 @@ impl World {
                         target.and_then(|target| self.verdict.get(target)).copied().unwrap_or(Verdict::Unknown);
                     self.later(Duration::from_millis(10), Event::HealthSample { incident, ticket, verdict }, None);
                 }
+                Command::AskTargets => self.asked_for_targets += 1,
                 Command::AskCondition { incident, step, ticket } => {
                     let answer = self.answers.get(&step).cloned().unwrap_or(Answer::Yes);
                     self.later(
@@ -298,6 +333,7 @@ impl World {
         self.queue.clear();
         self.now = self.now + down;
         self.fleet = Fleet::new(self.policy.clone(), self.books.clone(), saved, self.now);
+        self.tell_targets();
         self.event(Event::Tick);
     }
 
