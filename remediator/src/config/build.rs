@@ -93,7 +93,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         maintenance,
         retention: match &file.journal.retention {
             Some(text) if text.value.get() < RETENTION_MIN => {
-                return Err(source.error(text, "must be at least 7d: aborted incidents are looked up for that long"));
+                return Err(source.error(text, "must be at least 7d: what happened last week is asked for"));
             }
             Some(text) => text.value.get(),
             None => RETENTION,
