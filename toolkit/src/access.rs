@@ -24,7 +24,7 @@ pub use self::metrics::AccessMetrics;
 pub(crate) use self::proxy::{Cidr, TrustedProxy};
 pub use self::routes::{App, Declared, Routes};
 pub use self::session::CODE_LASTS;
-pub use self::token::{Token, TokenError};
+pub use self::token::{Token, TokenError, read_token};
 
 /// What somebody may do; each role may do what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]

@@ -81,7 +81,7 @@ impl Token {
     /// # Errors
     /// The file cannot be read, can be read or changed by others, or holds no token.
     pub fn read(name: &str, role: Role, path: &Path) -> Result<Self, TokenError> {
-        read_text(path).map(|text| Self::new(name, role, &text))
+        read_token(path).map(|text| Self::new(name, role, &text))
     }
 
     /// Reads a token from a file, which is made with a random token (mode 0600) if it is not there.
@@ -126,7 +126,7 @@ impl Token {
 ///
 /// # Errors
 /// As [`Token::read`].
-pub(super) fn read_text(path: &Path) -> Result<String, TokenError> {
+pub fn read_token(path: &Path) -> Result<String, TokenError> {
     let failed = |source| TokenError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.mode() & 0o7777;

@@ -186,10 +186,9 @@ fn an_alert_that_fires_while_its_incident_is_being_closed_opens_another() {
     0.0s #1 alert alert_firing SegmentAgeHigh
     0.0s #1 step_started next_step status (attempt 1)
     0.0s #1 health sick
+    1.0s #1 alert alert_resolved SegmentAgeHigh
     1.0s #1 operator aborted ana
     1.0s #1 phase aborted closing
-    1.0s #1 ignored duplicate SegmentAgeHigh
-    1.0s #1 alert alert_resolved SegmentAgeHigh
     1.0s #1 ignored closing SegmentAgeHigh
     1.0s #1 step_finished step_failed status: killed
     1.0s #1 closed aborted
