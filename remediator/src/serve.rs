@@ -354,3 +354,6 @@ fn report_restart(incidents: &[vvtv_incident::Incident]) {
         tracing::info!(incident = incident.id.get(), phase = incident.phase_name(), running, "incident taken up again");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
-use proptest::prelude::*;
 use prometheus::Registry;
+use proptest::prelude::*;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 use vvtv_toolkit::access::{App, Gate, Role, Rules, Token};
@@ -34,8 +34,13 @@ async fn app(anonymous: Option<Role>) -> App {
     let registry = Registry::new();
     let pace = Pace::register(&registry).unwrap();
     let remembered = Remembered::default().into();
-    let tools =
-        Tools { clock: Clock::start(), fetcher: Fetcher::new().unwrap(), recorder: Recorder::start(), remembered, pace };
+    let tools = Tools {
+        clock: Clock::start(),
+        fetcher: Fetcher::new().unwrap(),
+        recorder: Recorder::start(),
+        remembered,
+        pace,
+    };
     let mut fleet = Fleet::new(tools.clone());
     fleet.apply(&Config::builtin().unwrap()).await;
     let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
@@ -72,7 +77,10 @@ async fn every_route_by_every_role() {
             let bearer = format!("Bearer token-of-the-{caller}");
             let headers = [("authorization", bearer.as_str())];
             let shown = if caller == "nobody" { &headers[..0] } else { &headers[..] };
-            table.push_str(&format!(" {caller} {}", ask(&app, &Method::from_bytes(route.method.as_bytes()).unwrap(), &path, shown).await));
+            table.push_str(&format!(
+                " {caller} {}",
+                ask(&app, &Method::from_bytes(route.method.as_bytes()).unwrap(), &path, shown).await
+            ));
             for method in METHODS.iter().filter(|method| !declared.contains(&method.as_str())) {
                 assert_eq!(ask(&app, method, &path, shown).await, 405, "{method} {path} by {caller}");
             }
@@ -97,8 +105,13 @@ fn without_credentials_no_path_answers_anything_but_health() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let app = runtime.block_on(app(None));
     let part = prop_oneof![
-        Just("probe".to_owned()), Just("metrics".to_owned()), Just("-".to_owned()), Just("reload".to_owned()),
-        Just("debug".to_owned()), Just("stream".to_owned()), "[a-z0-9%2e.~-]{0,8}",
+        Just("probe".to_owned()),
+        Just("metrics".to_owned()),
+        Just("-".to_owned()),
+        Just("reload".to_owned()),
+        Just("debug".to_owned()),
+        Just("stream".to_owned()),
+        "[a-z0-9%2e.~-]{0,8}",
     ];
     let path = (prop::collection::vec(part, 0..4), "(\\?[a-z=&/:.%0-9]{0,12})?")
         .prop_map(|(parts, query)| format!("/{}{query}", parts.join("/")));

@@ -60,7 +60,7 @@ fn two_servers_do_not_share_a_journal() {
 
 #[test]
 fn an_aborted_incident_whose_alert_fires_is_people_s_across_a_restart_and_closes_when_it_resolves() {
-    let program = Program::start_with("sleep 30");
+    let program = Program::start_with("shell: sleep 30");
     assert_eq!(program.deliver(firing("main")).0, 200);
     assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
     let stands = |program: &Program| match program.incidents().as_slice() {

@@ -59,7 +59,8 @@ fn metric(program: &Program, name: &str) -> Option<f64> {
 fn verb(program: &Program, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"))
         .args(arguments)
-        .args(["--server", &program.base])
+        .args(["--server", &program.base, "--config.file"])
+        .arg(program.path("remediator.yml"))
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -173,7 +174,7 @@ fn close(program: &Program, task: &Value) {
         let mut done = all["recent"].as_array().unwrap().iter();
         done.find(|done| done["id"] == task["id"]).cloned().ok_or_else(|| all.to_string())
     });
-    assert_eq!((&closed["done_by"], &closed["note"]), (&"ana".into(), &"made room".into()));
+    assert_eq!((&closed["done_by"], &closed["note"]), (&"operator (says ana)".into(), &"made room".into()));
     wait_for("the next time to go well", || match tasks(program) {
         all if all["recent"][0]["reason"] == "step_ok" => Ok(()),
         all => Err(all.to_string()),
