@@ -102,7 +102,7 @@ impl Shell {
         match self.dice.below(1000) {
             0..=19 => self.fault(),
             20..=49 => self.heal(),
-            50..=54 => self.crash(),
+            50..=54 => self.restart(),
             55..=69 => self.operator(),
             70..=89 => self.repeat_alerts(),
             90..=99 => self.reconcile(),
@@ -414,10 +414,6 @@ impl Shell {
         });
     }
 
-    fn crash(&mut self) {
-        self.restart();
-    }
-
     /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
     fn restart(&mut self) {
         self.mail.clear();
@@ -469,12 +465,9 @@ impl Shell {
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
             }
-            let in_hand = matches!(incident.escalation.standing, Standing::InHand { .. });
             if incident.aborted {
-                let firing = incident.alerts.values().any(|alert| alert.ends_at.is_none());
-                assert!(firing, "aborted, and open without an alert: {incident:?}");
-                let next = incident.escalation.next_call(book, &self.policy);
-                assert!(in_hand || next.is_some(), "aborted, and nobody is to be called: {incident:?}");
+                let people = incident.escalation.next_call(book, &self.policy);
+                assert!(incident.firing() && people.is_some(), "aborted, and nobody's: {incident:?}");
             } else if matches!(incident.phase, Phase::Exhausted) {
                 let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
                 assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
