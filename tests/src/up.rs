@@ -111,9 +111,10 @@ fn addresses(site: &Site, console: &str) -> String {
     let ports = site.ports;
     let url = |port, path: &str| Site::url(port, path);
     format!(
-        "\n  console        {}\n                 (good once, for 15 minutes; another: vvtv-remediator login --config.file .run/configs/remediator.yml)\n  stream         {}\n  Prometheus     {}\n  Alertmanager   {}\n  exporter       {}\n  run directory  {}\n\n\
+        "\n  console        {}\n                 (good once, for 15 minutes; another: vvtv-remediator login --config.file {}/configs/remediator.yml)\n  stream         {}\n  Prometheus     {}\n  Alertmanager   {}\n  exporter       {}\n  run directory  {}\n\n\
          Break it from another terminal: make break FAULT=encoder-frozen   (Ctrl-C here stops everything)\n",
         console,
+        site.root.display(),
         url(ports.http, "/hls/main.m3u8"),
         url(ports.prometheus, "/alerts"),
         url(ports.alertmanager, "/"),

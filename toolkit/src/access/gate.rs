@@ -167,7 +167,8 @@ impl Gate {
 
     async fn admit(&self, access: Access, parts: &Parts) -> Result<Option<Identity>, Refusal> {
         if !parts.method.is_safe()
-            && let Some(from) = site::foreign(&parts.headers, &self.0.rules.names)
+            && let Some(from) =
+                site::foreign(&parts.headers, site::host(&parts.headers, &parts.uri), &self.0.rules.names)
         {
             return Err(Refusal::cross_site(&from));
         }
