@@ -104,6 +104,9 @@ async fn what_no_step_can_repair_calls_l2_at_its_timer_once_and_takes_it_back_wh
     let archive = lab.ask().download(bundle).await?;
     assert_eq!(archive.first_chunk(), Some(&[0x1f, 0x8b]), "the bundle is no gzip archive");
 
+    let scraped = lab.ask().value(r#"up{job="vvtv-remediator"}"#).await?;
+    assert_eq!(scraped, Some(1.0), "Prometheus does not get in by its token");
+
     std::fs::write(&conf, good).context("mend NGINX's configuration")?;
     Fault::NginxDown.undo(lab.site())?;
     scene.healthy().await?;

@@ -155,7 +155,9 @@ impl Gate {
         let mut cookie = None;
         if let Some(Identity { name, role: Some(role), how, token, cookie: renewed }) = identity {
             request.extensions_mut().insert(Caller { name, role, how });
-            token.map(|token| request.extensions_mut().insert(token));
+            if let Some(token) = token {
+                request.extensions_mut().insert(token);
+            }
             cookie = renewed.and_then(|text| HeaderValue::from_str(&text).ok());
         }
         let mut response = next.run(request).await;

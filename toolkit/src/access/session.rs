@@ -134,6 +134,8 @@ impl Codes {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::super::Role;
     use super::*;
 
@@ -158,15 +160,15 @@ mod tests {
         };
         let good = Some((session.clone(), Role::Operator));
         assert_eq!(shown(&[other.clone(), one.clone()], &set, 1000), good);
-        assert_eq!(shown(&[one.clone()], &set, 1000 + IDLE.as_secs() - 1), good);
-        assert_eq!(shown(&[one.clone()], &set, 1000 + IDLE.as_secs()), None, "idle");
+        assert_eq!(shown(from_ref(&one), &set, 1000 + IDLE.as_secs() - 1), good);
+        assert_eq!(shown(from_ref(&one), &set, 1000 + IDLE.as_secs()), None, "idle");
         assert_eq!(shown(&[other], &set, 1000), None, "the token was changed");
         assert_eq!(shown(&[], &set, 1000), None, "the token was taken away");
-        assert_eq!(shown(&[one.clone()], &set.replace(".1000.1000.", ".1000.9000."), 1000), None, "tampered with");
+        assert_eq!(shown(from_ref(&one), &set.replace(".1000.1000.", ".1000.9000."), 1000), None, "tampered with");
         assert_eq!(session.renewed(1000 + RENEW.as_secs() - 1), None);
         let old = Session { used_at: LASTS.as_secs(), ..session };
         assert_eq!(
-            shown(&[one.clone()], &old.set_cookie(&one, false), 1000 + LASTS.as_secs()),
+            shown(from_ref(&one), &old.set_cookie(&one, false), 1000 + LASTS.as_secs()),
             None,
             "used, and too old"
         );
