@@ -128,7 +128,6 @@ impl App {
     }
 
     /// The service itself, to be asked without a socket or put behind limits.
-    #[must_use]
     pub fn into_router(self) -> Router {
         self.router
     }
