@@ -1,6 +1,7 @@
 //! A lab's configuration files: the shipped ones with addresses and paths replaced, and a test's edits applied.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -10,12 +11,13 @@ use crate::ports::Ports;
 use crate::programs::repository;
 
 /// Shipped files and directories, and where they stand below the root.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 10] = [
     ("deploy/nginx/rtmp.conf", "configs/nginx/rtmp.conf"),
     ("deploy/nginx/restart-nginx", "bin/restart-nginx"),
     ("deploy/playout.yml", "configs/playout.yml"),
     ("deploy/exporter.yml", "configs/exporter.yml"),
     ("deploy/remediator.yml", "configs/remediator.yml"),
+    ("deploy/remediator-web.yml", "configs/remediator-web.yml"),
     ("deploy/prometheus.yml", "configs/prometheus.yml"),
     ("alert-rules/alertmanager.yml", "configs/alertmanager.yml"),
     ("alert-rules", "alert-rules"),
@@ -157,7 +159,9 @@ fn write_one(source: &Path, root: &Path, place: &str, ports: &Ports, edits: &[Ed
         .with_context(|| format!("edit {place}"))?;
     let target = root.join(place);
     std::fs::write(&target, text).with_context(|| format!("write {}", target.display()))?;
-    let permissions = source.metadata()?.permissions();
+    let mut permissions = source.metadata()?.permissions();
+    // As `deploy/layout` does, whatever the checkout's umask was.
+    permissions.set_mode(permissions.mode() & !0o022);
     std::fs::set_permissions(&target, permissions).with_context(|| format!("set the mode of {}", target.display()))
 }
 

@@ -267,7 +267,10 @@ impl Lab {
                 // No cluster: waiting for peers would hold the first notification back for ten seconds.
                 "--cluster.listen-address=".to_owned(),
             ]),
-            Part::Remediator => command.arg("serve").arg(config("remediator.yml")),
+            Part::Remediator => {
+                let web = root.join("configs/remediator-web.yml");
+                command.arg("serve").arg(config("remediator.yml")).arg(format!("--web.config.file={}", web.display()))
+            }
             Part::Prometheus => command.arg(config("prometheus.yml")).args([
                 format!("--storage.tsdb.path={}", storage("prometheus")),
                 "--storage.tsdb.retention.time=6h".to_owned(),
@@ -404,11 +407,16 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
 }
 
 fn write_secrets(root: &Path) -> anyhow::Result<()> {
-    for (name, secret) in
-        [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")]
-    {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (name, secret) in [
+        ("webhook_token", "lab-webhook-token"),
+        ("viewer_token", "lab-viewer-token"),
+        ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
+    ] {
         let path = root.join("secrets").join(name);
         std::fs::write(&path, secret).with_context(|| format!("write {}", path.display()))?;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, owner_only).with_context(|| format!("protect {}", path.display()))?;
     }
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind, LabelName,
-    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId, StepState,
-    Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing,
+    StepId, StepState, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -295,6 +295,7 @@ impl Shell {
                     let state = self.fleet.incident(*incident).expect("a step of an incident that is not there");
                     assert!(self.vouched.contains(&state.target), "a step started for a target that nobody knows");
                     assert!(state.hold.is_none(), "a step started under a hold");
+                    assert!(!state.aborted, "a step started in an aborted incident");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
                     let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
                     let silenced = firing.peek().is_some() && firing.all(|alert| alert.suppressed);
@@ -455,7 +456,7 @@ impl Shell {
                 }
             }
         }
-        let saved = Saved { incidents, changes, pause: self.pause.clone(), aborted: Vec::new(), last_id: self.last_id };
+        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
         self.vouched.clear();
         let targets = self.targets(None);

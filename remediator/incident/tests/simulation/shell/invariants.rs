@@ -43,7 +43,10 @@ impl Shell {
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
             }
-            if matches!(incident.phase, Phase::Exhausted) {
+            if incident.aborted {
+                let people = incident.escalation.next_call(book, &self.policy);
+                assert!(incident.firing() && people.is_some(), "aborted, and nobody's: {incident:?}");
+            } else if matches!(incident.phase, Phase::Exhausted) {
                 let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
                 assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
             }
