@@ -87,14 +87,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(path) => WebConfig::load(path).map_err(anyhow::Error::new)?,
         None => WebConfig::default(),
     };
-    let listeners = serve::listen(&args.web, &ListenAddress::every_address(PORT)).await?;
+    let listeners = serve::listen(&args.web, &ListenAddress::loopbacks(PORT)).await?;
     for listener in &listeners {
         info!(address = %listener.local_addr().context("read the address of a listener")?, "listening");
     }
 
     let registry = Registry::new();
     let own = OwnMetrics::register(&registry).context("register metrics")?;
-    let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
+    let limits = limits(&args.web, &registry).context("register metrics")?;
     let recorder = Recorder::start();
     let fetcher = Fetcher::new().context("set an HTTP client up")?;
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
@@ -127,6 +127,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     stop.cancel();
     control.await.context("the control task died")?;
     Ok(served?)
+}
+
+fn limits(web: &WebArgs, registry: &Registry) -> Result<Limits, prometheus::Error> {
+    Ok(Limits {
+        hosts: web.hosts(),
+        reserved_paths: vec![web.telemetry_path.clone(), "/-/healthy".to_owned(), "/-/ready".to_owned()],
+        metrics: ServeMetrics::register(registry, "vvtv_exporter")?,
+        ..Limits::default()
+    })
 }
 
 /// What an earlier run left. A file that cannot be read is no reason not to measure; it is replaced at the next save.

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use url::Url;
+use vvtv_toolkit::text::visible;
 
 use crate::cli::{ClientVerb, TasksVerb};
 
@@ -99,7 +100,12 @@ async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> 
         let level = row.level.map_or_else(String::new, |level| format!("L{level}"));
         println!(
             "{:>5}  {:<16} {:<20} {:<18} {:<22} {level:<4} {}",
-            row.id, row.target, row.runbook, row.phase, row.reason, row.opened_at
+            row.id,
+            visible(&row.target),
+            visible(&row.runbook),
+            visible(&row.phase),
+            visible(&row.reason),
+            visible(&row.opened_at)
         );
     }
     Ok(())
@@ -117,7 +123,8 @@ async fn tasks(server: &Url, json: bool) -> anyhow::Result<()> {
         let owner = format!("L{}", row.owner);
         let at = row.done_at.as_deref().unwrap_or(&row.due_at);
         let what = row.failure.as_ref().map_or_else(|| row.title.clone(), |why| format!("{}: {why}", row.title));
-        println!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
+        let line = format!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
+        println!("{}", visible(&line));
     }
     Ok(())
 }
@@ -130,7 +137,7 @@ async fn tell(server: &Url, path: &str, said: &serde_json::Value) -> anyhow::Res
     let request = reqwest::Client::new().post(address(server, path)?).json(said);
     let body = answer(request, server).await?;
     let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
-    println!("{}", done.explanation);
+    println!("{}", visible(&done.explanation));
     Ok(())
 }
 
@@ -146,7 +153,7 @@ async fn answer(request: reqwest::RequestBuilder, server: &Url) -> anyhow::Resul
         return Ok(body);
     }
     match serde_json::from_str::<Refused>(&body) {
-        Ok(refused) => bail!("{}", refused.error),
+        Ok(refused) => bail!("{}", visible(&refused.error)),
         Err(_) => bail!("the server answers {status}"),
     }
 }

@@ -3,7 +3,9 @@
 mod api;
 mod bundle;
 mod console;
+mod escape;
 mod operator;
+mod room;
 mod tasks;
 mod view;
 mod webhook;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -21,13 +23,18 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use vvtv_toolkit::render::{Exposition, Format};
+use vvtv_toolkit::serve::body::RETRY_AFTER;
 
+pub use self::room::Room;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Secret;
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
+
+/// Where Alertmanager delivers.
+pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
 
 /// What handlers need.
 pub struct Shared {
@@ -47,6 +54,8 @@ pub struct Shared {
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
+    /// For what is held in memory, or goes on for long.
+    pub room: Room,
     /// The host name under which people reach the console.
     pub console: String,
     /// The clock.
@@ -85,7 +94,7 @@ pub fn router(shared: Shared, telemetry_path: &str) -> Router {
         .route("/runbooks/{id}", get(console::runbook))
         .route("/static/{file}", get(console::asset))
         .route("/events", get(console::events))
-        .route("/webhook/alertmanager", post(webhook::alertmanager))
+        .route(WEBHOOK_PATH, post(webhook::alertmanager))
         .route("/api/v1/incidents", get(api::list))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/output", get(api::output))
@@ -125,6 +134,8 @@ pub(crate) enum ApiError {
     Forbidden(String),
     Conflict(&'static str, String),
     Unavailable(String),
+    /// So many of these go on already: later.
+    Busy(&'static str),
 }
 
 impl From<JournalError> for ApiError {
@@ -136,13 +147,19 @@ impl From<JournalError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let busy = matches!(self, Self::Busy(_));
         let (status, error, reason) = match self {
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error, None),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error, None),
             Self::Forbidden(error) => (StatusCode::FORBIDDEN, error, None),
             Self::Conflict(reason, error) => (StatusCode::CONFLICT, error, Some(reason)),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error, None),
+            Self::Busy(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_owned(), None),
         };
-        (status, axum::Json(serde_json::json!({"error": error, "reason": reason}))).into_response()
+        let mut response = (status, axum::Json(serde_json::json!({"error": error, "reason": reason}))).into_response();
+        if busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
     }
 }

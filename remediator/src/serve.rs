@@ -25,7 +25,7 @@ use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
-use crate::http::{Shared, router};
+use crate::http::{Room, Shared, WEBHOOK_PATH, router};
 use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
@@ -56,7 +56,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
 async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
-    let listeners = serve::listen(&args.web, &default).await?;
+    let listeners = serve::listen(&args.web, &[default]).await?;
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web = match &args.web.config_file {
         None => WebConfig::default(),
@@ -69,16 +69,14 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         );
     }
     let metrics = Metrics::new().context("cannot register metrics")?;
-    let limits = Limits {
-        metrics: serve::ServeMetrics::register(&metrics.registry, "http").context("cannot register metrics")?,
-        ..Limits::default()
-    };
+    let limits = limits(args, &config, &metrics).context("cannot register metrics")?;
     let (journal, restored) = Journal::open(&config.database)?;
     reached(Point::JournalLoaded);
     report_restart(&restored.saved.incidents);
     let tasks = TaskTracker::new();
     let live = Live::new(&config, books)?;
-    let house = House { file: args.config_file.clone(), config, live, metrics, tasks: tasks.clone() };
+    let room = Room::new(&limits.metrics);
+    let house = House { file: args.config_file.clone(), config, live, metrics, room, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
@@ -104,6 +102,21 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     looping.await.context("the event loop died")?;
     tasks.close();
     Ok(())
+}
+
+fn limits(args: &ServeArgs, config: &Config, metrics: &Metrics) -> Result<Limits, prometheus::Error> {
+    let mut hosts = args.web.hosts();
+    hosts.add(config.external_url.host_str().unwrap_or_default());
+    hosts.add(config.listen.rsplit_once(':').map_or("", |(host, _port)| host));
+    let always = [WEBHOOK_PATH, &args.web.telemetry_path, "/-/healthy", "/-/ready"];
+    Ok(Limits {
+        hosts,
+        reserved_paths: always.map(str::to_owned).to_vec(),
+        large_body_paths: vec![WEBHOOK_PATH.to_owned()],
+        // The registry has a prefix already.
+        metrics: serve::ServeMetrics::register(&metrics.registry, "")?,
+        ..Limits::default()
+    })
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {
@@ -132,6 +145,7 @@ struct House {
     config: Config,
     live: Live,
     metrics: Metrics,
+    room: Room,
     tasks: TaskTracker,
 }
 
@@ -143,7 +157,7 @@ impl House {
         restored: Restored,
         stop: &CancellationToken,
     ) -> anyhow::Result<(EventLoop, Shared)> {
-        let Self { file, config, live, metrics, tasks } = self;
+        let Self { file, config, live, metrics, room, tasks } = self;
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
@@ -192,6 +206,7 @@ impl House {
             attachments,
             reconcile,
             metrics: metrics.clone(),
+            room,
             console: config.external_url.host_str().unwrap_or_default().to_owned(),
             clock,
             changes: changed,

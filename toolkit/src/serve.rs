@@ -54,8 +54,10 @@ pub struct Limits {
     pub reserved: usize,
     /// The paths that must be answered however crowded it is.
     pub reserved_paths: Vec<String>,
-    /// The largest body that any handler reads; a request that announces more is refused at once.
+    /// The largest body; a request that announces more is refused at once.
     pub body_bytes_max: u64,
+    /// The paths whose handlers take larger ones: `body::read` looks at what they announce.
+    pub large_body_paths: Vec<String>,
     /// The names that it is known under.
     pub hosts: Hosts,
     /// How long requests in flight may go on after the stop.
@@ -76,6 +78,7 @@ impl Default for Limits {
             reserved: 32,
             reserved_paths: Vec::new(),
             body_bytes_max: 64 << 10,
+            large_body_paths: Vec::new(),
             hosts: Hosts::default(),
             drain: Duration::from_secs(10),
             metrics: ServeMetrics::default(),

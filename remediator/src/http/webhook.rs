@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::oneshot;
+use vvtv_toolkit::serve::body::{self, RETRY_AFTER};
 
 use super::Shared;
 use crate::config::Secret;
@@ -31,7 +30,11 @@ pub(super) async fn alertmanager(State(shared): State<Arc<Shared>>, request: Req
     } else {
         tracing::warn!(status = status.as_u16(), message, "webhook delivery refused");
     }
-    (status, format!("{message}\n")).into_response()
+    let mut response = (status, format!("{message}\n")).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
+    response
 }
 
 async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
@@ -40,17 +43,15 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
     {
         return (StatusCode::UNAUTHORIZED, "a bearer token is needed".to_owned());
     }
-    let body: Bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
-        }
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body broke off: {error}")),
+    let body = match body::read(request.into_body(), BODY_BYTES_MAX, &shared.room.bodies).await {
+        Ok(body) => body,
+        Err(error) => return (error.status(), error.to_string()),
     };
     let delivery = match parse(&body) {
         Ok(delivery) => delivery,
         Err(error) => return (StatusCode::BAD_REQUEST, vvtv_toolkit::logging::chain(&error)),
     };
+    shared.metrics.alert_texts_cut.inc_by(delivery.cut);
     for error in &delivery.refused {
         shared.metrics.alerts_refused.inc();
         tracing::warn!(error = error as &dyn std::error::Error, "alert refused");

@@ -47,6 +47,7 @@ impl Server {
 
     fn refuse(&self, request: &Request<Incoming>, place: &Place) -> Option<Response> {
         let refused = |why| self.limits.metrics.refused(why);
+        let is_among = |paths: &[String]| paths.iter().any(|path| path == request.uri().path());
         if let Err(error) = self.limits.hosts.check(request.version(), request.uri(), request.headers()) {
             refused(Refused::Host);
             let status = match error {
@@ -55,7 +56,7 @@ impl Server {
             };
             return Some((status, format!("{error}\n")).into_response());
         }
-        if place.reserved && !self.limits.reserved_paths.iter().any(|path| path == request.uri().path()) {
+        if place.reserved && !is_among(&self.limits.reserved_paths) {
             refused(Refused::Reserved);
             let again = [(header::RETRY_AFTER, RETRY_AFTER)];
             let text = "all connections are in use, the last ones are kept for health, metrics and deliveries\n";
@@ -66,7 +67,7 @@ impl Server {
             }
             return Some(response);
         }
-        if request.body().size_hint().lower() > self.limits.body_bytes_max {
+        if request.body().size_hint().lower() > self.limits.body_bytes_max && !is_among(&self.limits.large_body_paths) {
             refused(Refused::Size);
             let most = usize::try_from(self.limits.body_bytes_max).unwrap_or(usize::MAX);
             return Some(BodyError::TooLarge(most).into_response());
