@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::scrape::LargeScrapes;
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
 use crate::probe::Tools;
@@ -29,7 +30,7 @@ struct Inner {
     reload: mpsc::Sender<ReloadRequest>,
     telemetry_path: String,
     probes: Semaphore,
-    large_scrapes: Arc<Semaphore>,
+    large_scrapes: LargeScrapes,
 }
 
 impl Site {
@@ -44,7 +45,7 @@ impl Site {
     ) -> Self {
         let telemetry_path = telemetry_path.to_owned();
         let probes = Semaphore::new(probe::CONCURRENT_MAX);
-        let large_scrapes = Arc::new(Semaphore::new(scrape::LARGE_MAX));
+        let large_scrapes = LargeScrapes::default();
         Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes }))
     }
 }

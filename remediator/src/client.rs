@@ -123,7 +123,8 @@ async fn tasks(server: &Url, json: bool) -> anyhow::Result<()> {
         let owner = format!("L{}", row.owner);
         let at = row.done_at.as_deref().unwrap_or(&row.due_at);
         let what = row.failure.as_ref().map_or_else(|| row.title.clone(), |why| format!("{}: {why}", row.title));
-        let line = format!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
+        let line =
+            format!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
         println!("{}", visible(&line));
     }
     Ok(())

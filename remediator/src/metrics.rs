@@ -82,11 +82,11 @@ impl Metrics {
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
             alerts_refused: counter(
                 "alerts_refused_total",
-                "Alerts that could not be read, in deliveries that could.",
+                "Alerts that were refused, in deliveries that were taken.",
             )?,
             alert_texts_cut: counter(
                 "alert_texts_cut_total",
-                "Label names, label values and fingerprints of alerts that were cut because of their length.",
+                "Labels and fingerprints that were too long and were cut.",
             )?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(

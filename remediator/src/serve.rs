@@ -192,9 +192,7 @@ impl House {
             &tasks,
         );
         let agenda = take_up(restored.agenda, &live.duties, &desk, &tasks, &metrics);
-        for message in restored.messages {
-            outgoing.send(message);
-        }
+        restored.messages.into_iter().for_each(|message| outgoing.send(message));
         let facts = facts(restored.results);
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {

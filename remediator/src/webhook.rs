@@ -146,8 +146,7 @@ pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
 
 fn update(wire: WireAlert, cut: &mut u64) -> Result<AlertUpdate, WebhookError> {
     let named = || wire.fingerprint.chars().take(64).collect();
-    let bad_time =
-        |time: &str| WebhookError::Time { fingerprint: named(), time: time.chars().take(64).collect() };
+    let bad_time = |time: &str| WebhookError::Time { fingerprint: named(), time: time.chars().take(64).collect() };
     if wire.labels.len() > LABELS_MAX {
         return Err(WebhookError::Labels { fingerprint: named(), labels: wire.labels.len() });
     }
@@ -268,7 +267,7 @@ mod tests {
         };
         let (one, other) = (with("a", &mut cut), with("b", &mut cut));
         assert_eq!(cut, 4);
-        let value = one.labels.get("stream").unwrap();
+        let value = one.labels.get(&LabelName::new("stream")).unwrap();
         assert!(value.len() <= LABEL_VALUE_BYTES_MAX && value.len() > LABEL_VALUE_BYTES_MAX - 4, "{}", value.len());
         assert!(value.contains("é… [cut: 20001 bytes, sha256 ") && value.ends_with(']'), "{value}");
         assert!(one.fingerprint.to_string().len() <= FINGERPRINT_BYTES_MAX);

@@ -54,12 +54,16 @@ mod tests {
     fn what_acts_unseen_is_shown() {
         assert_eq!(visible("\u{1b}[2Ja\u{202e}b\r\n\tc\0\u{7f}\u{9b}d"), "␛[2Ja\\u{202e}b␍␊␉c␀␡\\u{9b}d");
         assert_eq!(visible_lines("a\u{1b}\n\tb\u{2028}\r"), "a␛\n\tb\\u{2028}␍");
-        assert_eq!(visible("x\u{2066}y\u{2069}\u{200b}\u{feff}\u{e0041}"), "x\\u{2066}y\\u{2069}\\u{200b}\\u{feff}\\u{e0041}");
+        assert_eq!(
+            visible("x\u{2066}y\u{2069}\u{200b}\u{feff}\u{e0041}"),
+            "x\\u{2066}y\\u{2069}\\u{200b}\\u{feff}\\u{e0041}"
+        );
     }
 
     #[test]
     fn ordinary_text_of_any_script_stays() {
-        for text in ["main/läuft 100 %", "पृष्ठ क्‍ष", "می‌خواهم", "👩‍👩‍👧 🦀", "‘quotes’ – …", ""] {
+        for text in ["main/läuft 100 %", "पृष्ठ क्‍ष", "می‌خواهم", "👩‍👩‍👧 🦀", "‘quotes’ – …", ""]
+        {
             assert!(matches!(visible(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }

@@ -8,7 +8,7 @@ use crate::running::{Running, samples};
 
 const STREAMS: usize = 2000;
 
-fn many() -> String {
+pub(crate) fn many() -> String {
     let mut config = "interval: 2s\nstreams:\n".to_owned();
     for n in 0..STREAMS {
         writeln!(config, "  - {{name: s{n}, playlist: /does/not/exist/{n}.m3u8}}").unwrap();

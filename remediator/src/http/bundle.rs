@@ -127,7 +127,11 @@ fn attach<W: Write>(
     // A step may still write it, or cut it off: the archive holds as many bytes as its header says.
     let mut content = file.take(data.len());
     let mut header = header(data.len());
-    archive.append_data(&mut header, format!("attachments/{name}"), (&mut content).chain(io::repeat(0)).take(data.len()))?;
+    archive.append_data(
+        &mut header,
+        format!("attachments/{name}"),
+        (&mut content).chain(io::repeat(0)).take(data.len()),
+    )?;
     let missing = content.limit();
     Ok((missing > 0).then(|| format!("it became shorter while it was read, {missing} bytes are zeros")))
 }

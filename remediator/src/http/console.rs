@@ -177,9 +177,7 @@ fn text(book: &Book, step: &Step) -> StepText {
 
 fn page(template: &impl Template) -> Response {
     match template.render() {
-        Ok(html) => {
-            ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(html)).into_response()
-        }
+        Ok(html) => ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(html)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

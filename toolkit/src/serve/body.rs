@@ -227,9 +227,8 @@ pub async fn read(mut body: Body, bytes_max: usize, budget: &Budget) -> Result<H
         let has = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = length.saturating_sub(UNCOUNTED).saturating_sub(has);
         if more > 0 {
-            let taken = u32::try_from(more).ok().and_then(|more| {
-                Arc::clone(&budget.bytes).try_acquire_many_owned(more).ok()
-            });
+            let taken =
+                u32::try_from(more).ok().and_then(|more| Arc::clone(&budget.bytes).try_acquire_many_owned(more).ok());
             let Some(taken) = taken else {
                 budget.metrics.refused(Refused::Bodies);
                 return Err(BodyError::NoRoom);

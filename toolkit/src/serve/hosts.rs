@@ -125,7 +125,8 @@ mod tests {
     use rstest::rstest;
 
     fn hosts() -> Hosts {
-        let mut hosts: Hosts = ["*.svc.cluster.local", "VVTV-Exporter"].map(|name| name.parse().unwrap()).into_iter().collect();
+        let mut hosts: Hosts =
+            ["*.svc.cluster.local", "VVTV-Exporter"].map(|name| name.parse().unwrap()).into_iter().collect();
         hosts.add("ops.example");
         hosts.add("192.0.2.1");
         hosts
@@ -160,7 +161,8 @@ mod tests {
         let header = |hosts: &[&'static str]| -> HeaderMap {
             hosts.iter().map(|host| (HOST, HeaderValue::from_static(host))).collect()
         };
-        let check = |version, uri, headers: &[&'static str]| hosts().check(version, &Uri::from_static(uri), &header(headers));
+        let check =
+            |version, uri, headers: &[&'static str]| hosts().check(version, &Uri::from_static(uri), &header(headers));
         let unknown = Err(HostError::Unknown("evil.example".to_owned()));
         assert_eq!(check(Version::HTTP_11, "http://evil.example/", &["127.0.0.1"]), unknown);
         assert_eq!(check(Version::HTTP_2, "http://evil.example/", &[]), unknown);

@@ -31,7 +31,8 @@ pub async fn listen(args: &WebArgs, defaults: &[ListenAddress]) -> Result<Vec<Tc
     };
     if args.config_file.is_none() {
         for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()).filter(is_open) {
-            let message = "everybody who reaches this address may ask, unencrypted: --web.config.file sets TLS and users";
+            let message =
+                "everybody who reaches this address may ask, unencrypted: --web.config.file sets TLS and users";
             warn!(%address, "{message}");
         }
     }

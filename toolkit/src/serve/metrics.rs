@@ -80,8 +80,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [Self; 6] =
-        [Self::Host, Self::Reserved, Self::Size, Self::Bodies, Self::Streams, Self::Downloads];
+    const ALL: [Self; 6] = [Self::Host, Self::Reserved, Self::Size, Self::Bodies, Self::Streams, Self::Downloads];
 
     const fn as_str(self) -> &'static str {
         match self {

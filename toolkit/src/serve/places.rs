@@ -13,7 +13,7 @@ use super::metrics::Closed;
 use super::place::{Peer, Place};
 
 /// A client has at least so long for what we wait for, however crowded it is.
-const GRACE: Duration = Duration::from_millis(250);
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The connections that are open.
 #[derive(Debug)]
@@ -69,9 +69,12 @@ impl Places {
             return seat(&mut taken, false);
         }
         let slowest = |of: &dyn Fn(&Place) -> bool| {
-            let waiting = taken.iter().filter(|place| of(place)).filter_map(|place| Some((place.waits_since()?, place)));
+            let waiting =
+                taken.iter().filter(|place| of(place)).filter_map(|place| Some((place.waits_since()?, place)));
             let longest = waiting.min_by_key(|(since, _)| *since);
-            longest.filter(|(since, _)| now.saturating_duration_since(*since) >= GRACE).map(|(_, place)| Arc::clone(place))
+            longest
+                .filter(|(since, _)| now.saturating_duration_since(*since) >= GRACE)
+                .map(|(_, place)| Arc::clone(place))
         };
         let (victim, why) = if share_used {
             (slowest(&|place| place.peer == peer), Closed::PeerLimit)
@@ -84,8 +87,7 @@ impl Places {
         if reserved < self.reserved_max {
             return seat(&mut taken, true);
         }
-        slowest(&|place| place.reserved)
-            .map_or(Admission::Full, |victim| Admission::Replaces(victim, Closed::Replaced))
+        slowest(&|place| place.reserved).map_or(Admission::Full, |victim| Admission::Replaces(victim, Closed::Replaced))
     }
 }
 
@@ -127,8 +129,7 @@ mod tests {
     fn the_one_that_kept_us_waiting_longest_loses_its_place() {
         let places = places(3, 3, 0);
         let begun = Instant::now();
-        let seats: Vec<_> =
-            (0..3).map(|n| seated(places.admit(ALICE, begun + Duration::from_millis(n)))).collect();
+        let seats: Vec<_> = (0..3).map(|n| seated(places.admit(ALICE, begun + Duration::from_millis(n)))).collect();
         let served = seats[0].place.turn();
         let next = places.admit(BOB, begun + Duration::from_secs(1));
         let (victim, why) = replaced(&next).unwrap();

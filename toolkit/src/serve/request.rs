@@ -13,11 +13,11 @@ use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt as _;
 
 use super::body::{BodyError, RETRY_AFTER, Received, Sent};
+use super::headers;
 use super::hosts::{HostError, into_header};
 use super::metrics::Refused;
 use super::place::Place;
 use super::server::Server;
-use super::headers;
 
 impl Server {
     pub(super) async fn answer(

@@ -25,7 +25,7 @@ use super::wire::Wire;
 use crate::web_config::WebConfig;
 
 /// How often it is looked again for a place, when nobody could be asked to leave.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How often each connection's times are looked at, at the least.
 const TICK_MAX: Duration = Duration::from_secs(1);
