@@ -237,9 +237,9 @@ fn existing_metrics() -> BTreeSet<String> {
     let remediators = registered.captures_iter(&remediator).map(|found| format!("vvtv_remediator_{}", &found[1]));
     let served = Regex::new(r#"\bopts\(\s*"([a-z_]+)""#).unwrap();
     let server = text("toolkit/src/serve/metrics.rs");
-    let servers = served.captures_iter(&server).flat_map(|found| {
-        ["exporter", "remediator"].map(|program| format!("vvtv_{program}_http_{}", &found[1]))
-    });
+    let servers = served
+        .captures_iter(&server)
+        .flat_map(|found| ["exporter", "remediator"].map(|program| format!("vvtv_{program}_http_{}", &found[1])));
     let all: BTreeSet<String> =
         exporters.into_iter().filter(|name| name.starts_with("vvtv_")).chain(remediators).chain(servers).collect();
     assert!(all.len() > 40, "{all:?}");

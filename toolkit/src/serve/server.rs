@@ -30,6 +30,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How often each connection's times are looked at, at the least.
 const TICK_MAX: Duration = Duration::from_secs(1);
 
+/// What a connection may have sent that nobody has read yet: a header, and in HTTP/2 a stream's body. All connections together hold as much
+/// as that many times this.
+const BUFFER_BYTES: u32 = 64 << 10;
+
 pub(super) struct Server {
     pub(super) app: Router,
     pub(super) web: WebConfig,
@@ -166,10 +170,16 @@ impl Server {
 
     fn builder(&self) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header_timeout);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .max_buf_size(BUFFER_BYTES as usize)
+            .header_read_timeout(self.limits.header_timeout);
         builder
             .http2()
             .timer(TokioTimer::new())
+            .initial_connection_window_size(2 * BUFFER_BYTES)
+            .initial_stream_window_size(BUFFER_BYTES)
             .keep_alive_interval(self.limits.header_timeout)
             .keep_alive_timeout(self.limits.header_timeout);
         if self.http2 { builder } else { builder.http1_only() }
