@@ -131,8 +131,8 @@ impl Outlet {
         }
         let scrape = &self.room.scrape;
         scrape.waits_from(Some(Instant::now()));
-        let sending = timeout(PIECE_TIMEOUT, scrape.end.run_until_cancelled(sender.send_data(piece)));
-        let sent = self.runtime.block_on(sending);
+        let sending = scrape.end.run_until_cancelled(sender.send_data(piece));
+        let sent = self.runtime.block_on(async { timeout(PIECE_TIMEOUT, sending).await });
         scrape.waits_from(None);
         // One that hung up, takes too long, or makes room for another gets no more.
         match sent {

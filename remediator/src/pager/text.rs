@@ -7,7 +7,7 @@ use crate::outbox::Subject;
 
 /// On one line, with everything to be seen: what an alert brings must neither look like lines of ours nor hide.
 pub(super) fn one_line(text: &str) -> String {
-    visible(text).into_owned()
+    visible(&text.replace(['\r', '\n', '\t'], " ")).into_owned()
 }
 
 /// The summary, and whether it is over.

@@ -15,15 +15,21 @@ const SLOW_BODY: Kind = Kind::Waits("POST /api/v1/pause HTTP/1.1\r\nHost: localh
 const SLOW_DELIVERY: Kind =
     Kind::Waits("POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
 const EVENTS: Kind = Kind::Waits("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-const SCRAPES: Kind = Kind::NeverReads("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
-const PAGES: Kind = Kind::NeverReads("GET /api/v1/incidents HTTP/1.1\r\nHost: localhost\r\n\r\n");
+const SCRAPES: Kind = Kind::NeverReads("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 3);
+/// More than the kernel holds of an answer.
+const OUTPUT: Kind = Kind::NeverReads("GET /api/v1/incidents/1/output HTTP/1.1\r\nHost: localhost\r\n\r\n", 2);
 
 #[rstest]
 fn who_holds_all_connections_keeps_nobody_out(
-    #[values(SLOW_BODY, SLOW_DELIVERY, EVENTS, SCRAPES, PAGES)] kind: Kind,
+    #[values(SLOW_BODY, SLOW_DELIVERY, EVENTS, SCRAPES, OUTPUT)] kind: Kind,
     #[values(1, 200)] addresses: u8,
 ) {
-    let program = Program::start();
+    let program = Program::start_with("shell: yes | head -c 400000");
+    assert_eq!(program.deliver(firing("main")).0, 200);
+    wait_for("an output of some size", || match program.get("/api/v1/incidents/1/output").1.len() {
+        bytes if bytes > 400_000 => Ok(()),
+        bytes => Err(format!("{bytes} bytes")),
+    });
     let flood = Flood::start(program.base.strip_prefix("http://").unwrap(), kind, addresses);
     for number in 0..10 {
         let begun = Instant::now();

@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 /// More than a program has places.
 const CONNECTIONS: usize = 600;
 /// How often each comes again after it was ended.
-const RETURNS: usize = 3;
+const RETURNS: usize = 1;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// Sends this and waits for what comes.
     Waits(&'static str),
-    /// Sends it again and again, and reads nothing.
-    NeverReads(&'static str),
+    /// Sends this so many times, and reads nothing.
+    NeverReads(&'static str, usize),
 }
 
 /// Connections that are held against a program, until it is dropped.
@@ -63,7 +63,7 @@ async fn connect(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(to).await
 }
 
-/// Until the connection ends.
+/// Until the connection ends, or is seen to.
 async fn hold(mut client: TcpStream, kind: Kind) {
     match kind {
         Kind::Waits(request) => {
@@ -71,6 +71,10 @@ async fn hold(mut client: TcpStream, kind: Kind) {
                 let _: Result<usize, _> = client.read_to_end(&mut Vec::new()).await;
             }
         }
-        Kind::NeverReads(request) => while client.write_all(request.as_bytes()).await.is_ok() {},
+        Kind::NeverReads(request, times) => {
+            if client.write_all(request.repeat(times).as_bytes()).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
