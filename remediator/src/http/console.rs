@@ -111,6 +111,7 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response,
 }
 
 pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+    let _turn = shared.room.read().await;
     let id = IncidentId::new(id);
     let missing = || ApiError::NotFound(format!("there is no incident {id}"));
     let it = whole(&shared.reader, id).await?.ok_or_else(missing)?;

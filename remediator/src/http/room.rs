@@ -15,6 +15,10 @@ const STREAMS_MAX: usize = 32;
 /// Bundles that are packed at once; each holds a thread and the outputs of an incident's steps.
 const DOWNLOADS_MAX: usize = 4;
 
+/// Incidents, with all that their steps wrote, that are read and written out at once; further ones wait their turn. Each keeps a processor
+/// busy, which deliveries need too.
+const READS_MAX: usize = 4;
+
 /// The rooms; what is full is counted under its name.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -22,6 +26,7 @@ pub struct Room {
     pub(super) bodies: Budget,
     streams: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
     metrics: ServeMetrics,
 }
 
@@ -33,8 +38,15 @@ impl Room {
             bodies: Budget::new(BODIES_BYTES_MAX, metrics.clone()),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             metrics: metrics.clone(),
         }
+    }
+
+    /// Waits for its turn to read an incident; hold it until the answer is written.
+    pub(super) async fn read(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed; were it, reading without turns is the lesser evil.
+        Arc::clone(&self.reads).acquire_owned().await.ok()
     }
 
     /// For one more stream of events.
