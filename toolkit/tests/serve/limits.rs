@@ -122,6 +122,19 @@ async fn a_connection_of_no_use_is_ended() {
 }
 
 #[tokio::test]
+async fn thousands_of_requests_over_one_connection_are_all_answered() {
+    let served = Served::start(hello(), WebConfig::default(), Limits { connections: 1, ..Limits::default() }).await;
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let url = format!("http://{}/", served.address);
+    assert_eq!(within(client.get(&url).send()).await.unwrap().status(), 200);
+    let ask = async || client.get(&url).send().await.map(|answer| answer.status().as_u16());
+    let statuses = within(futures_util::future::join_all((0..4_000).map(|_| ask()))).await;
+    assert!(statuses.iter().all(|status| matches!(status, Ok(200))), "{statuses:?}");
+    let (_, registry) = served.stopped().await;
+    assert_eq!(counted(&registry), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_name_that_is_not_ours_is_not_answered_to() {
     let limits = Limits { hosts: ["ops.example".parse().unwrap()].into_iter().collect(), ..Limits::default() };
     let served = Served::start(hello(), WebConfig::default(), limits).await;
