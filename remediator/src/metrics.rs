@@ -80,14 +80,8 @@ impl Metrics {
         let metrics = Self {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
-            alerts_refused: counter(
-                "alerts_refused_total",
-                "Alerts that were refused, in deliveries that were taken.",
-            )?,
-            alert_texts_cut: counter(
-                "alert_texts_cut_total",
-                "Labels and fingerprints that were too long and were cut.",
-            )?,
+            alerts_refused: counter("alerts_refused_total", "Alerts refused, in deliveries that were taken.")?,
+            alert_texts_cut: counter("alert_texts_cut_total", "Labels and fingerprints that were cut.")?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(
                 "step_helped",

@@ -161,7 +161,7 @@ fn update(wire: WireAlert, cut: &mut u64) -> Result<AlertUpdate, WebhookError> {
     }
 }
 
-/// An alert from its parts as Alertmanager tells them, each no longer than is kept; `cut` counts those that were.
+/// An alert from its parts as Alertmanager tells them, each of the length that is kept at most; `cut` counts those that were.
 #[must_use]
 pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: Timestamp, cut: &mut u64) -> Alert {
     let fingerprint = Fingerprint::new(bounded(fingerprint, FINGERPRINT_BYTES_MAX, cut));
