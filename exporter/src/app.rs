@@ -88,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(path) => WebConfig::load(path).map_err(anyhow::Error::new)?,
         None => WebConfig::default(),
     };
-    let listeners = serve::listen(&args.web, &ListenAddress::every_address(PORT)).await?;
+    let listeners = serve::listen(&args.web, &ListenAddress::loopbacks(PORT)).await?;
     for listener in &listeners {
         info!(address = %listener.local_addr().context("read the address of a listener")?, "listening");
     }
@@ -96,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let registry = Registry::new();
     let own = OwnMetrics::register(&registry).context("register metrics")?;
     let gate = gate(&web, &registry).context("register metrics")?;
-    let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
+    let limits = limits(&args.web, &registry).context("register metrics")?;
     let recorder = Recorder::start();
     let fetcher = Arc::new(Fetcher::new().context("set an HTTP client up")?);
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
@@ -136,6 +136,15 @@ fn gate(web: &WebConfig, registry: &Registry) -> Result<Gate, prometheus::Error>
     let metrics = AccessMetrics::register(registry, "vvtv_exporter_http_refused_requests_total")?;
     let rules = Rules { anonymous: Some(Role::Admin), unassigned: Some(Role::Admin), metrics, ..Rules::default() };
     Ok(Gate::new(web.clone(), rules))
+}
+
+fn limits(web: &WebArgs, registry: &Registry) -> Result<Limits, prometheus::Error> {
+    Ok(Limits {
+        hosts: web.hosts(),
+        reserved_paths: vec![web.telemetry_path.clone(), "/-/healthy".to_owned(), "/-/ready".to_owned()],
+        metrics: ServeMetrics::register(registry, "vvtv_exporter")?,
+        ..Limits::default()
+    })
 }
 
 /// What an earlier run left. A file that cannot be read is no reason not to measure; it is replaced at the next save.

@@ -12,6 +12,7 @@ use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use vvtv_toolkit::access::{Access, App, Gate, Routes};
 
+use self::scrape::LargeScrapes;
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
 use crate::probe::Tools;
@@ -28,7 +29,7 @@ struct Inner {
     reload: mpsc::Sender<ReloadRequest>,
     telemetry_path: String,
     probes: Semaphore,
-    large_scrapes: Arc<Semaphore>,
+    large_scrapes: LargeScrapes,
 }
 
 impl Site {
@@ -43,7 +44,7 @@ impl Site {
     ) -> Self {
         let telemetry_path = telemetry_path.to_owned();
         let probes = Semaphore::new(probe::CONCURRENT_MAX);
-        let large_scrapes = Arc::new(Semaphore::new(scrape::LARGE_MAX));
+        let large_scrapes = LargeScrapes::default();
         Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes }))
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clock::parse_rfc3339;
-use crate::webhook::{AlertUpdate, alert};
+use crate::webhook::{AlertUpdate, LABELS_MAX, alert};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -30,6 +30,17 @@ pub enum AlertmanagerError {
     /// Its answer cannot be understood.
     #[error("Alertmanager's list of alerts cannot be read")]
     Answer(#[from] serde_json::Error),
+}
+
+/// What stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// The alerts.
+    pub updates: Vec<AlertUpdate>,
+    /// Alerts that have more labels than are kept.
+    pub refused: u64,
+    /// Texts that were too long and were cut.
+    pub cut: u64,
 }
 
 /// Asks Alertmanager.
@@ -66,7 +77,7 @@ impl Alertmanager {
     ///
     /// # Errors
     /// Alertmanager does not answer, or not with a list of alerts.
-    pub async fn alerts(&self) -> Result<Vec<AlertUpdate>, AlertmanagerError> {
+    pub async fn alerts(&self) -> Result<Standing, AlertmanagerError> {
         let mut response = self.client.get(self.alerts.clone()).timeout(TIMEOUT).send().await?;
         if !response.status().is_success() {
             return Err(AlertmanagerError::Status(response.status()));
@@ -79,13 +90,18 @@ impl Alertmanager {
             body.extend_from_slice(&chunk);
         }
         let alerts: Vec<WireAlert> = serde_json::from_slice(&body)?;
-        Ok(alerts.into_iter().filter_map(update).collect())
+        let all = alerts.len();
+        let alerts: Vec<WireAlert> = alerts.into_iter().filter(|alert| alert.labels.len() <= LABELS_MAX).collect();
+        let refused = (all - alerts.len()) as u64;
+        let mut cut = 0;
+        let updates = alerts.into_iter().filter_map(|wire| update(wire, &mut cut)).collect();
+        Ok(Standing { updates, refused, cut })
     }
 }
 
-fn update(wire: WireAlert) -> Option<AlertUpdate> {
+fn update(wire: WireAlert, cut: &mut u64) -> Option<AlertUpdate> {
     let starts_at = parse_rfc3339(&wire.starts_at).unwrap_or_default();
-    let alert = alert(wire.fingerprint, wire.labels, starts_at);
+    let alert = alert(wire.fingerprint, wire.labels, starts_at, cut);
     match wire.status.state.as_str() {
         "active" => Some(AlertUpdate::Firing(alert)),
         // "unprocessed": Alertmanager itself does not know yet. It stands, and nothing is done about it before it does.
@@ -113,7 +129,7 @@ mod tests {
             .mount(&server)
             .await;
         let base = Url::parse(&format!("{}/am/", server.uri())).unwrap();
-        let alerts = Alertmanager::new(reqwest::Client::new(), &base).alerts().await.unwrap();
+        let alerts = Alertmanager::new(reqwest::Client::new(), &base).alerts().await.unwrap().updates;
         let shape = [AlertUpdate::is_firing as fn(&AlertUpdate) -> bool; 3].iter().zip(&alerts).map(|(f, it)| f(it));
         assert_eq!(shape.collect::<Vec<_>>(), [true, false, false], "{alerts:?}");
     }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use url::{Host, Url};
 use vvtv_toolkit::access::read_token;
+use vvtv_toolkit::text::visible;
 
 use crate::cli::{ClientVerb, OnAll, OnIncident, Server, TasksVerb};
 use crate::config::{self, SecretFiles};
@@ -136,7 +137,7 @@ impl Remote {
     async fn tell(&self, path: &str, said: &serde_json::Value) -> anyhow::Result<()> {
         let body = self.post(path, said).await?;
         let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
-        println!("{}", done.explanation);
+        println!("{}", visible(&done.explanation));
         Ok(())
     }
 
@@ -158,9 +159,9 @@ impl Remote {
             Err(_) => format!("the server answers {status}"),
         };
         if status == reqwest::StatusCode::UNAUTHORIZED {
-            bail!("{said} ({})", self.hint);
+            bail!("{} ({})", visible(&said), self.hint);
         }
-        bail!("{said}")
+        bail!("{}", visible(&said))
     }
 }
 
@@ -219,7 +220,12 @@ async fn incidents(remote: &Remote, state: &str, json: bool) -> anyhow::Result<(
         let level = row.level.map_or_else(String::new, |level| format!("L{level}"));
         println!(
             "{:>5}  {:<16} {:<20} {:<18} {:<22} {level:<4} {}",
-            row.id, row.target, row.runbook, row.phase, row.reason, row.opened_at
+            row.id,
+            visible(&row.target),
+            visible(&row.runbook),
+            visible(&row.phase),
+            visible(&row.reason),
+            visible(&row.opened_at)
         );
     }
     Ok(())
@@ -237,7 +243,9 @@ async fn tasks(remote: &Remote, json: bool) -> anyhow::Result<()> {
         let owner = format!("L{}", row.owner);
         let at = row.done_at.as_deref().unwrap_or(&row.due_at);
         let what = row.failure.as_ref().map_or_else(|| row.title.clone(), |why| format!("{}: {why}", row.title));
-        println!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
+        let line =
+            format!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
+        println!("{}", visible(&line));
     }
     Ok(())
 }

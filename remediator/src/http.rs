@@ -3,8 +3,10 @@
 mod api;
 mod bundle;
 mod console;
+mod escape;
 mod login;
 mod operator;
+mod room;
 mod tasks;
 mod view;
 mod webhook;
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -25,12 +27,17 @@ use tower_http::catch_panic::CatchPanicLayer;
 use url::Url;
 use vvtv_toolkit::access::{Access, App, Gate, Routes};
 use vvtv_toolkit::render::{Exposition, Format};
+use vvtv_toolkit::serve::body::RETRY_AFTER;
 
+pub use self::room::Room;
 use crate::clock::{Clock, rfc3339};
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
+
+/// Where Alertmanager delivers.
+pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
 
 /// What handlers need.
 pub struct Shared {
@@ -50,6 +57,8 @@ pub struct Shared {
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
+    /// For what is held in memory, or goes on for long.
+    pub room: Room,
     /// The address under which people reach the console.
     pub console: Url,
     /// The clock.
@@ -110,7 +119,7 @@ pub fn router(shared: Shared, telemetry_path: &str) -> App {
         .post(Access::Operator, "/api/v1/pause", operator::pause)
         .post(Access::Operator, "/api/v1/resume", operator::resume)
         .post(Access::Admin, "/-/reload", operator::reload)
-        .post(Access::Webhook, webhook::PATH, webhook::alertmanager)
+        .post(Access::Webhook, WEBHOOK_PATH, webhook::alertmanager)
         .with_state(Arc::new(shared))
         .layer(middleware::from_fn(login::refusals))
         .layer(middleware::from_fn_with_state(counted, webhook::counted))
@@ -140,6 +149,8 @@ pub(crate) enum ApiError {
     Forbidden(String),
     Conflict(&'static str, String),
     Unavailable(String),
+    /// So many of these go on already: later.
+    Busy(&'static str),
 }
 
 impl From<JournalError> for ApiError {
@@ -151,13 +162,19 @@ impl From<JournalError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let busy = matches!(self, Self::Busy(_));
         let (status, error, reason) = match self {
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error, None),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error, None),
             Self::Forbidden(error) => (StatusCode::FORBIDDEN, error, None),
             Self::Conflict(reason, error) => (StatusCode::CONFLICT, error, Some(reason)),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error, None),
+            Self::Busy(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_owned(), None),
         };
-        (status, axum::Json(serde_json::json!({"error": error, "reason": reason}))).into_response()
+        let mut response = (status, axum::Json(serde_json::json!({"error": error, "reason": reason}))).into_response();
+        if busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
     }
 }

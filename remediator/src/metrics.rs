@@ -24,6 +24,8 @@ pub struct Metrics {
     pub webhooks: IntCounterVec,
     /// Alerts that could not be read in deliveries that could.
     pub alerts_refused: IntCounter,
+    /// Names, values and fingerprints of alerts that were cut.
+    pub alert_texts_cut: IntCounter,
     /// Runs of each change in the last 90 days.
     pub step_runs: IntGaugeVec,
     /// Those of them after which the target was healthy in time.
@@ -78,10 +80,8 @@ impl Metrics {
         let metrics = Self {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
-            alerts_refused: counter(
-                "alerts_refused_total",
-                "Alerts that could not be read, in deliveries that could.",
-            )?,
+            alerts_refused: counter("alerts_refused_total", "Alerts refused, in deliveries that were taken.")?,
+            alert_texts_cut: counter("alert_texts_cut_total", "Labels and fingerprints that were cut.")?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(
                 "step_helped",
@@ -139,17 +139,18 @@ impl Metrics {
         for result in ["ok", "error"] {
             metrics.reconciliations.with_label_values(&[result]);
         }
-        for code in ["200", "400", "401", "413", "503"] {
+        for code in ["200", "400", "401", "408", "413", "503"] {
             metrics.webhooks.with_label_values(&[code]);
         }
         Ok(metrics)
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 22] = [
+        let all: [Box<dyn Collector>; 23] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
             Box::new(self.alerts_refused.clone()),
+            Box::new(self.alert_texts_cut.clone()),
             Box::new(self.step_runs.clone()),
             Box::new(self.step_helped.clone()),
             Box::new(self.step_healthy_after.clone()),

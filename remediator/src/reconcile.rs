@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{Event, Incident, Outcome, TaskState};
 
-use crate::alertmanager::Alertmanager;
+use crate::alertmanager::{Alertmanager, Standing};
 use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::duty::Duties;
@@ -99,8 +99,10 @@ impl Reconciler {
         self.ask_for_targets().await;
         let asked_at = self.clock.now();
         match self.alertmanager.alerts().await {
-            Ok(updates) => {
+            Ok(Standing { updates, refused, cut }) => {
                 reached(Point::Reconciled);
+                self.metrics.alert_texts_cut.inc_by(cut);
+                self.metrics.alerts_refused.inc_by(refused);
                 self.metrics.reconciliations.with_label_values(&["ok"]).inc();
                 self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
                 drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);

@@ -26,7 +26,7 @@ use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
-use crate::http::{Shared, link_to, router};
+use crate::http::{Room, Shared, WEBHOOK_PATH, link_to, router};
 use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
@@ -66,7 +66,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
 async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
-    let listeners = serve::listen(&args.web, &default).await?;
+    let listeners = serve::listen(&args.web, &[default]).await?;
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let web = match &args.web.config_file {
         None => WebConfig::default(),
@@ -76,10 +76,7 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         tracing::warn!(user, "this user may do nothing: name a role under `roles:` of the web configuration");
     }
     let metrics = Metrics::new().context("cannot register metrics")?;
-    let limits = Limits {
-        metrics: serve::ServeMetrics::register(&metrics.registry, "http").context("cannot register metrics")?,
-        ..Limits::default()
-    };
+    let limits = limits(args, &config, &metrics).context("cannot register metrics")?;
     let (journal, restored) = Journal::open(&config.database)?;
     reached(Point::JournalLoaded);
     report_restart(&restored.saved.incidents);
@@ -87,7 +84,8 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     let live = Live::new(&config, books)?;
     let gate = gate(&config, &web, &metrics)?;
     show_link(&config, &web, &gate)?;
-    let house = House { file: args.config_file.clone(), config, live, metrics, gate, tasks: tasks.clone() };
+    let room = Room::new(&limits.metrics);
+    let house = House { file: args.config_file.clone(), config, live, metrics, gate, room, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
@@ -154,6 +152,21 @@ fn show_link(config: &Config, web: &WebConfig, gate: &Gate) -> anyhow::Result<()
     Ok(())
 }
 
+fn limits(args: &ServeArgs, config: &Config, metrics: &Metrics) -> Result<Limits, prometheus::Error> {
+    let mut hosts = args.web.hosts();
+    hosts.add(config.external_url.host_str().unwrap_or_default());
+    hosts.add(config.listen.rsplit_once(':').map_or("", |(host, _port)| host));
+    let always = [WEBHOOK_PATH, &args.web.telemetry_path, "/-/healthy", "/-/ready"];
+    Ok(Limits {
+        hosts,
+        reserved_paths: always.map(str::to_owned).to_vec(),
+        large_body_paths: vec![WEBHOOK_PATH.to_owned()],
+        // The registry has a prefix already.
+        metrics: serve::ServeMetrics::register(&metrics.registry, "")?,
+        ..Limits::default()
+    })
+}
+
 async fn wait_for_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -181,6 +194,7 @@ struct House {
     live: Live,
     metrics: Metrics,
     gate: Gate,
+    room: Room,
     tasks: TaskTracker,
 }
 
@@ -192,7 +206,7 @@ impl House {
         restored: Restored,
         stop: &CancellationToken,
     ) -> anyhow::Result<(EventLoop, Shared)> {
-        let Self { file, config, live, metrics, gate, tasks } = self;
+        let Self { file, config, live, metrics, gate, room, tasks } = self;
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
@@ -227,9 +241,7 @@ impl House {
             &tasks,
         );
         let agenda = take_up(restored.agenda, &live.duties, &desk, &tasks, &metrics);
-        for message in restored.messages {
-            outgoing.send(message);
-        }
+        restored.messages.into_iter().for_each(|message| outgoing.send(message));
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
@@ -240,6 +252,7 @@ impl House {
             attachments,
             reconcile,
             metrics: metrics.clone(),
+            room,
             console: config.external_url,
             clock,
             changes: changed,

@@ -5,12 +5,22 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use vvtv_incident::{Alert, AlertName, Fingerprint, LabelName, Timestamp};
 
 use crate::clock::parse_rfc3339;
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// The longest parts of an alert that are kept; longer ones are cut before anything else sees them. Alertmanager's fingerprints have 16
+/// characters, and Prometheus' own labels hardly ever more than some hundred.
+pub const FINGERPRINT_BYTES_MAX: usize = 128;
+/// Of a label's name.
+pub const LABEL_NAME_BYTES_MAX: usize = 256;
+/// Of a label's value.
+pub const LABEL_VALUE_BYTES_MAX: usize = 4096;
+/// The most labels of an alert: one that has more is refused, since what it is about might be among those left out.
+pub const LABELS_MAX: usize = 128;
 /// The most alerts that one body may hold.
 pub const ALERTS_MAX: usize = 20_000;
 
@@ -23,6 +33,8 @@ pub struct Delivery {
     pub refused: Vec<WebhookError>,
     /// Alerts that the sender left out; they have to be fetched.
     pub truncated: u64,
+    /// Texts that were too long and were cut.
+    pub cut: u64,
 }
 
 /// One alert and whether it fires. The group's own status says nothing about single alerts.
@@ -61,6 +73,14 @@ pub enum WebhookError {
     /// It holds more alerts than are taken at once.
     #[error("the body holds {0} alerts; at most {ALERTS_MAX} are taken at once")]
     TooMany(usize),
+    /// An alert has more labels than are kept.
+    #[error("alert {fingerprint} has {labels} labels; at most {LABELS_MAX} are taken")]
+    Labels {
+        /// Which alert.
+        fingerprint: String,
+        /// How many it has.
+        labels: usize,
+    },
     /// An alert's time cannot be read.
     #[error("alert {fingerprint} has the time {time:?}, which is not RFC 3339")]
     Time {
@@ -113,9 +133,10 @@ pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
         alerts: Vec::with_capacity(body.alerts.len()),
         refused: Vec::new(),
         truncated: body.truncated_alerts,
+        cut: 0,
     };
     for alert in body.alerts {
-        match update(alert) {
+        match update(alert, &mut delivery.cut) {
             Ok(update) => delivery.alerts.push(update),
             Err(error) => delivery.refused.push(error),
         }
@@ -123,27 +144,50 @@ pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
     Ok(delivery)
 }
 
-fn update(wire: WireAlert) -> Result<AlertUpdate, WebhookError> {
-    let bad_time = |time: &str| WebhookError::Time {
-        fingerprint: wire.fingerprint.chars().take(64).collect(),
-        time: time.chars().take(64).collect(),
-    };
+fn update(wire: WireAlert, cut: &mut u64) -> Result<AlertUpdate, WebhookError> {
+    let named = || wire.fingerprint.chars().take(64).collect();
+    let bad_time = |time: &str| WebhookError::Time { fingerprint: named(), time: time.chars().take(64).collect() };
+    if wire.labels.len() > LABELS_MAX {
+        return Err(WebhookError::Labels { fingerprint: named(), labels: wire.labels.len() });
+    }
     let starts_at = parse_rfc3339(&wire.starts_at).ok_or_else(|| bad_time(&wire.starts_at))?;
     match wire.status {
         Status::Resolved => {
             let ends_at = parse_rfc3339(&wire.ends_at).ok_or_else(|| bad_time(&wire.ends_at))?;
-            Ok(AlertUpdate::Resolved { fingerprint: Fingerprint::new(wire.fingerprint), ends_at })
+            let fingerprint = Fingerprint::new(bounded(wire.fingerprint, FINGERPRINT_BYTES_MAX, cut));
+            Ok(AlertUpdate::Resolved { fingerprint, ends_at })
         }
-        Status::Firing => Ok(AlertUpdate::Firing(alert(wire.fingerprint, wire.labels, starts_at))),
+        Status::Firing => Ok(AlertUpdate::Firing(alert(wire.fingerprint, wire.labels, starts_at, cut))),
     }
 }
 
-/// An alert from its parts as Alertmanager tells them.
+/// An alert from its parts as Alertmanager tells them, each of the length that is kept at most; `cut` counts those that were.
 #[must_use]
-pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: Timestamp) -> Alert {
-    let name = AlertName::new(labels.get("alertname").cloned().unwrap_or_default());
-    let labels = labels.into_iter().map(|(label, value)| (LabelName::new(label), value.into_boxed_str())).collect();
-    Alert { fingerprint: Fingerprint::new(fingerprint), name, labels, starts_at }
+pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: Timestamp, cut: &mut u64) -> Alert {
+    let fingerprint = Fingerprint::new(bounded(fingerprint, FINGERPRINT_BYTES_MAX, cut));
+    let mut bounded_label = |(name, value)| {
+        (bounded(name, LABEL_NAME_BYTES_MAX, cut), bounded(value, LABEL_VALUE_BYTES_MAX, cut).into_boxed_str())
+    };
+    let labels: BTreeMap<String, Box<str>> = labels.into_iter().map(&mut bounded_label).collect();
+    let name = AlertName::new(labels.get("alertname").map(|name| name.to_string()).unwrap_or_default());
+    let labels = labels.into_iter().map(|(label, value)| (LabelName::new(label), value)).collect();
+    Alert { fingerprint, name, labels, starts_at }
+}
+
+/// The text, or its beginning and a mark of how long it was. The mark holds a digest: two that begin alike stay two.
+fn bounded(text: String, bytes_max: usize, cut: &mut u64) -> String {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    *cut += 1;
+    let digest = Sha256::digest(text.as_bytes());
+    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let mark = format!("… [cut: {} bytes, sha256 {short}]", text.len());
+    let mut end = bytes_max.saturating_sub(mark.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{mark}", &text[..end])
 }
 
 #[cfg(test)]
@@ -210,6 +254,26 @@ mod tests {
         assert_eq!(delivery.alerts.len(), 1, "{delivery:?}");
         assert_eq!(refused.len(), 1);
         assert!(refused[0].ends_with(" has the time \"yesterday\", which is not RFC 3339"), "{refused:?}");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_with_a_mark_and_counted_and_stays_itself() {
+        let mut cut = 0;
+        let long = |end: &str| "é".repeat(10_000) + end;
+        let with = |end: &str, cut: &mut u64| {
+            let labels = [("alertname", "X".to_owned()), ("stream", long(end))];
+            let labels = labels.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+            alert(long(end), labels, Timestamp::default(), cut)
+        };
+        let (one, other) = (with("a", &mut cut), with("b", &mut cut));
+        assert_eq!(cut, 4);
+        let value = one.labels.get(&LabelName::new("stream")).unwrap();
+        assert!(value.len() <= LABEL_VALUE_BYTES_MAX && value.len() > LABEL_VALUE_BYTES_MAX - 4, "{}", value.len());
+        assert!(value.contains("é… [cut: 20001 bytes, sha256 ") && value.ends_with(']'), "{value}");
+        assert!(one.fingerprint.to_string().len() <= FINGERPRINT_BYTES_MAX);
+        assert!(one.fingerprint != other.fingerprint && one.labels != other.labels);
+        assert_eq!(one, with("a", &mut cut), "and so it is the same alert the next time");
+        assert_eq!((one.name.to_string(), one.labels.len()), ("X".to_owned(), 2));
     }
 
     #[test]

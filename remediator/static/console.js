@@ -21,10 +21,21 @@ const refresh = async () => {
   countdowns();
 };
 let waiting = false;
-new EventSource("/events").addEventListener("changed", () => {
+const changed = () => {
   if (waiting) return;
   waiting = true;
   setTimeout(() => { waiting = false; refresh(); }, 300);
-});
+};
+const follow = () => {
+  const events = new EventSource("/events");
+  events.addEventListener("changed", changed);
+  // A browser gives up for good when it is answered that too many follow already.
+  events.addEventListener("error", () => {
+    if (events.readyState !== EventSource.CLOSED) return;
+    changed();
+    setTimeout(follow, 30000);
+  });
+};
+follow();
 setInterval(countdowns, 1000);
 countdowns();

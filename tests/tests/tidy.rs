@@ -235,8 +235,13 @@ fn existing_metrics() -> BTreeSet<String> {
     let registered = Regex::new(r#"\b(?:counters|counter|gauges|gauge|times|histogram)\(\s*"([a-z_]+)""#).unwrap();
     let remediator = text("remediator/src/metrics.rs") + &text("remediator/src/metrics/tasks.rs");
     let remediators = registered.captures_iter(&remediator).map(|found| format!("vvtv_remediator_{}", &found[1]));
+    let served = Regex::new(r#"\bopts\(\s*"([a-z_]+)""#).unwrap();
+    let server = text("toolkit/src/serve/metrics.rs");
+    let servers = served
+        .captures_iter(&server)
+        .flat_map(|found| ["exporter", "remediator"].map(|program| format!("vvtv_{program}_http_{}", &found[1])));
     let all: BTreeSet<String> =
-        exporters.into_iter().filter(|name| name.starts_with("vvtv_")).chain(remediators).collect();
+        exporters.into_iter().filter(|name| name.starts_with("vvtv_")).chain(remediators).chain(servers).collect();
     assert!(all.len() > 40, "{all:?}");
     all
 }

@@ -8,12 +8,20 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use crate::serve::{HostName, Hosts};
+
 /// Where and how a program serves HTTP.
 #[derive(Args, Clone, Debug, Default)]
 pub struct WebArgs {
-    /// Address to listen on, e.g. `:10047` or `127.0.0.1:10047`; may be given several times.
+    /// Address to listen on, e.g. `127.0.0.1:10047`; may be given several times. The default is this machine's loopback: an address that
+    /// others reach, and `:10047`, which is all of them, opens everything that is served to them, so set TLS and users by
+    /// --web.config.file.
     #[arg(id = "web.listen-address", long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_address: Vec<ListenAddress>,
+    /// Name under which the program may be asked, or `*.NAME`; may be given several times. Addresses, `localhost` and the names of listen
+    /// addresses need not be given. Requests for any other host are refused.
+    #[arg(id = "web.allowed-host", long = "web.allowed-host", value_name = "NAME")]
+    pub allowed_hosts: Vec<HostName>,
     /// Listen on the sockets that systemd passes (socket activation) instead of addresses.
     #[arg(id = "web.systemd-socket", long = "web.systemd-socket")]
     pub systemd_socket: bool,
@@ -26,10 +34,12 @@ pub struct WebArgs {
 }
 
 impl WebArgs {
-    /// The addresses that were asked for, or the program's own default when none was.
+    /// The names under which the program may be asked.
     #[must_use]
-    pub fn listen_or(&self, default: &ListenAddress) -> Vec<ListenAddress> {
-        if self.listen_address.is_empty() { vec![default.clone()] } else { self.listen_address.clone() }
+    pub fn hosts(&self) -> Hosts {
+        let mut hosts: Hosts = self.allowed_hosts.iter().cloned().collect();
+        self.listen_address.iter().for_each(|address| hosts.add(address.host()));
+        hosts
     }
 }
 
@@ -100,6 +110,12 @@ impl ListenAddress {
     #[must_use]
     pub fn loopback(port: u16) -> Self {
         Self { host: "127.0.0.1".to_owned(), port }
+    }
+
+    /// A port on 127.0.0.1 and on \[::1\].
+    #[must_use]
+    pub fn loopbacks(port: u16) -> [Self; 2] {
+        [Self::loopback(port), Self { host: "::1".to_owned(), port }]
     }
 
     /// The host as written, without brackets; empty for every address.
@@ -189,16 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn the_listen_address_may_be_repeated_and_has_the_programs_default() {
-        let default = ListenAddress::every_address(10047);
+    fn the_listen_address_may_be_repeated_and_its_names_are_known_hosts() {
         let none = Program::try_parse_from(["p"]).unwrap();
-        assert_eq!(none.web.listen_or(&default), vec![default.clone()]);
+        assert_eq!((none.web.listen_address.len(), none.web.hosts()), (0, Hosts::default()));
         assert_eq!(none.web.telemetry_path, "/metrics");
         assert_eq!((none.log.level, none.log.format), (LogLevel::Info, LogFormat::Logfmt));
-        let two =
-            Program::try_parse_from(["p", "--web.listen-address=:1", "--web.listen-address", "127.0.0.1:2"]).unwrap();
-        let two: Vec<_> = two.web.listen_or(&default).iter().map(ToString::to_string).collect();
-        assert_eq!(two, [":1", "127.0.0.1:2"]);
+        let args = ["p", "--web.listen-address=ops.example:1", "--web.listen-address", "127.0.0.1:2"];
+        let two = Program::try_parse_from(args.into_iter().chain(["--web.allowed-host=*.example.org"])).unwrap();
+        let addresses: Vec<_> = two.web.listen_address.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["ops.example:1", "127.0.0.1:2"]);
+        let names = ["ops.example", "127.0.0.1", "*.example.org"].map(|name| name.parse::<HostName>().unwrap());
+        assert_eq!(two.web.hosts(), names.into_iter().collect());
+        assert!(Program::try_parse_from(["p", "--web.allowed-host=name:80"]).is_err());
     }
 
     #[test]

@@ -9,5 +9,6 @@ pub mod flags;
 pub mod logging;
 pub mod render;
 pub mod serve;
+pub mod text;
 pub mod web_config;
 pub mod yaml;

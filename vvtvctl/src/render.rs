@@ -1,10 +1,11 @@
 //! The one way out for results: JSON for scripts, aligned text for people.
 //!
-//! A reader that went away (`| head`) is not an error.
+//! File names and what others wrote are shown, never obeyed by the terminal. A reader that went away (`| head`) is not an error.
 
 use std::io::Write as _;
 
 use serde::Serialize;
+use vvtv_toolkit::text::{visible, visible_lines};
 
 use crate::cli::Format;
 
@@ -15,7 +16,7 @@ use crate::cli::Format;
 pub(crate) fn result<T: Serialize>(format: Format, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
     match format {
         Format::Json => print(&serde_json::to_string_pretty(value)?),
-        Format::Text => print(text().trim_end_matches('\n')),
+        Format::Text => print(visible_lines(&text()).trim_end_matches('\n')),
     }
     Ok(())
 }
@@ -28,13 +29,13 @@ pub(crate) fn print(text: &str) {
 
 /// Prints a note or an error to standard error.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "vvtvctl: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "vvtvctl: {}", visible_lines(text));
 }
 
 /// Rows of name and value, aligned.
 pub(crate) fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    rows.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect()
 }
 
 /// A table with a heading and no lines.
@@ -42,7 +43,7 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(heading.to_vec());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| visible(cell)));
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -81,6 +82,7 @@ mod tests {
         state  running
         pid    7
         ");
+        assert_eq!(pairs(&[("file", "a\u{1b}[2J\nb\u{202e}".into())]), "file  a␛[2J␊b\\u{202e}\n");
         insta::assert_snapshot!(table(&["id", "path"], vec![vec!["1".into(), "/a".into()], vec!["10".into(), "/b".into()]]), @r"
          id  path
          1   /a

@@ -8,7 +8,7 @@ use crate::running::{Running, samples};
 
 const STREAMS: usize = 2000;
 
-fn many() -> String {
+pub(crate) fn many() -> String {
     let mut config = "interval: 2s\nstreams:\n".to_owned();
     for n in 0..STREAMS {
         writeln!(config, "  - {{name: s{n}, playlist: /does/not/exist/{n}.m3u8}}").unwrap();
@@ -38,7 +38,7 @@ async fn a_scraper_that_hangs_up_in_the_middle_harms_nobody() {
     let running = Running::start(&many(), &[]);
     for _ in 0..40 {
         let mut scraper = TcpStream::connect(&running.program.address).unwrap();
-        scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut beginning = [0; 1024];
         let _: usize = scraper.read(&mut beginning).unwrap();
         assert!(beginning.starts_with(b"HTTP/1.1 200 OK\r\n") || beginning.starts_with(b"HTTP/1.1 503"));

@@ -4,7 +4,10 @@
 
 mod dash;
 mod encoders;
+mod flood;
 mod hanging;
+#[path = "../../../toolkit/tests/support/flood.rs"]
+mod holding;
 mod hostile;
 mod large;
 mod listening;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use vvtv_incident::IncidentId;
 
@@ -58,12 +59,11 @@ pub(super) async fn list(
     Ok(Json(List { incidents, next_before }))
 }
 
-pub(super) async fn incident(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<u64>,
-) -> Result<Json<IncidentView>, ApiError> {
+pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+    let _turn = shared.room.read().await;
     let view = whole(&shared.reader, IncidentId::new(id)).await?;
-    view.map(Json).ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))
+    let view = view.ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))?;
+    Ok(Json(view).into_response())
 }
 
 #[derive(Serialize)]
@@ -103,10 +103,8 @@ pub(super) struct Output {
     stderr: String,
 }
 
-pub(super) async fn output(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<u64>,
-) -> Result<Json<Vec<Output>>, ApiError> {
+pub(super) async fn output(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+    let _turn = shared.room.read().await;
     let runs = shared.reader.runs(IncidentId::new(id)).await?;
     let outputs = runs.into_iter().map(|run| Output {
         step: run.step,
@@ -118,5 +116,5 @@ pub(super) async fn output(
         stdout: run.stdout,
         stderr: run.stderr,
     });
-    Ok(Json(outputs.collect()))
+    Ok(Json(outputs.collect::<Vec<_>>()).into_response())
 }

@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 use futures_util::Stream;
 use vvtv_incident::{IncidentId, Kind, Runbook, Step};
 use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::serve::headers::PAGE_POLICY;
 
 use super::tasks::Tasks;
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
@@ -23,6 +24,8 @@ use crate::runbook::Book;
 
 /// Incidents in each list of the first page.
 const ROWS: usize = 50;
+/// How long one answer follows the events.
+const FOLLOWED_FOR: Duration = Duration::from_secs(15 * 60);
 /// Done tasks on the first page.
 const TASKS_DONE: usize = 10;
 
@@ -113,6 +116,7 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response,
 }
 
 pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
+    let _turn = shared.room.read().await;
     let id = IncidentId::new(id);
     let missing = || ApiError::NotFound(format!("there is no incident {id}"));
     let it = whole(&shared.reader, id).await?.ok_or_else(missing)?;
@@ -180,10 +184,7 @@ fn text(book: &Book, step: &Step) -> StepText {
 
 pub(super) fn page(template: &impl Template) -> Response {
     match template.render() {
-        Ok(html) => {
-            let policy = "default-src 'self'; frame-ancestors 'none'; form-action 'self'";
-            ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
-        }
+        Ok(html) => ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(html)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -197,15 +198,23 @@ pub(super) async fn asset(Path(file): Path<String>) -> Response {
     ([(header::CONTENT_TYPE, kind)], content).into_response()
 }
 
-/// Says `changed` whenever something was committed; ends when the server stops.
+/// Says `changed` whenever something was committed; ends when the server stops, and after a while: browsers come again by themselves, and
+/// those who left without a word give their room back.
 ///
 /// A browser drops an event without a data line (HTML Standard §9.2.6), and axum writes none for empty data.
-pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream =
-        futures_util::stream::unfold((shared.changes.clone(), shared.stop.clone()), |(mut changes, stop)| async move {
-            let changed = stop.run_until_cancelled(changes.changed()).await;
-            matches!(changed, Some(Ok(())))
-                .then(|| (Ok(Event::default().event("changed").data("changed")), (changes, stop)))
-        });
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+pub(super) async fn events(
+    State(shared): State<Arc<Shared>>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let room = shared.room.stream()?;
+    let over = Box::pin(tokio::time::sleep(FOLLOWED_FOR));
+    let following = (shared.changes.clone(), shared.stop.clone(), over, room);
+    let stream = futures_util::stream::unfold(following, |(mut changes, stop, mut over, room)| async move {
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            () = stop.cancelled() => false,
+            () = over.as_mut() => false,
+        };
+        changed.then(|| (Ok(Event::default().event("changed").data("changed")), (changes, stop, over, room)))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }

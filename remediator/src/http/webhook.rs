@@ -6,23 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::oneshot;
 use vvtv_toolkit::access::Refusal;
+use vvtv_toolkit::serve::body::{self, RETRY_AFTER};
 
-use super::Shared;
+use super::{Shared, WEBHOOK_PATH};
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::metrics::Metrics;
 use crate::webhook::{BODY_BYTES_MAX, parse};
 
-/// Where Alertmanager delivers.
-pub(super) const PATH: &str = "/webhook/alertmanager";
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
 const COMMIT_WITHIN: Duration = Duration::from_secs(8);
 
@@ -31,12 +28,16 @@ pub(super) async fn alertmanager(State(shared): State<Arc<Shared>>, request: Req
     if !status.is_success() {
         tracing::warn!(status = status.as_u16(), message, "webhook delivery refused");
     }
-    (status, format!("{message}\n")).into_response()
+    let mut response = (status, format!("{message}\n")).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
+    response
 }
 
 /// Counts the answers to deliveries, the gate's too.
 pub(super) async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let delivery = request.method() == Method::POST && request.uri().path() == PATH;
+    let delivery = request.method() == Method::POST && request.uri().path() == WEBHOOK_PATH;
     let response = next.run(request).await;
     if delivery {
         metrics.webhooks.with_label_values(&[response.status().as_str()]).inc();
@@ -56,17 +57,15 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json".to_owned());
     }
-    let body: Bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES_MAX} bytes"));
-        }
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body broke off: {error}")),
+    let body = match body::read(request.into_body(), BODY_BYTES_MAX, &shared.room.bodies).await {
+        Ok(body) => body,
+        Err(error) => return (error.status(), error.to_string()),
     };
     let delivery = match parse(&body) {
         Ok(delivery) => delivery,
         Err(error) => return (StatusCode::BAD_REQUEST, vvtv_toolkit::logging::chain(&error)),
     };
+    shared.metrics.alert_texts_cut.inc_by(delivery.cut);
     for error in &delivery.refused {
         shared.metrics.alerts_refused.inc();
         tracing::warn!(error = error as &dyn std::error::Error, "alert refused");

@@ -34,7 +34,7 @@ pub(super) fn body(notice: &Notice) -> Value {
             "message": cut(&text::headline(notice), MESSAGE_MAX),
             "alias": short_key(&notice.key, ALIAS_MAX),
             "description": text::plain(notice, TRIED_BYTES_MAX),
-            "entity": cut(&notice.target, ENTITY_MAX),
+            "entity": cut(&text::one_line(&notice.target), ENTITY_MAX),
             "source": source,
             "priority": priority(notice.severity),
             "tags": [notice.severity.as_str(), notice.level.to_string()],

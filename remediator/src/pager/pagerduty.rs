@@ -25,11 +25,11 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             "client_url": notice.links.incident,
             "links": links(notice),
             "payload": {
-                "summary": notice.summary,
-                "source": notice.target,
+                "summary": text::one_line(&notice.summary),
+                "source": text::one_line(&notice.target),
                 "severity": severity(notice.severity),
                 "timestamp": notice.opened_at,
-                "component": notice.target,
+                "component": text::one_line(&notice.target),
                 "group": notice.runbook.as_str(),
                 "class": notice.title,
                 "custom_details": {
@@ -38,7 +38,7 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
                     "contact": notice.contact,
                     "reason": notice.reason.as_str(),
                     "explanation": notice.reason.explanation(),
-                    "tried": notice.tried.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "tried": notice.tried.iter().map(|tried| text::one_line(&tried.to_string())).collect::<Vec<_>>(),
                 },
             },
         }),

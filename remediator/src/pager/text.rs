@@ -1,11 +1,13 @@
 //! A page as text, for receivers that people read without a form of their own.
 
+use vvtv_toolkit::text::visible;
+
 use super::{Notice, NoticeKind};
 use crate::outbox::Subject;
 
-/// On one line: what an alert brings must not look like lines of ours.
+/// On one line, with everything to be seen: what an alert brings must neither look like lines of ours nor hide.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    visible(&text.replace(['\r', '\n', '\t'], " ")).into_owned()
 }
 
 /// The summary, and whether it is over.

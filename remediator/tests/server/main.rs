@@ -13,9 +13,18 @@ mod durability;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
+#[path = "../../../toolkit/tests/support/flood.rs"]
+mod holding;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod maintenance;
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

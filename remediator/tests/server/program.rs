@@ -152,6 +152,10 @@ impl Program {
         std::fs::write(self.path(name), change(text)).unwrap();
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

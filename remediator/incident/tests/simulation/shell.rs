@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing,
-    StepId, StepState, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind, LabelName,
+    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing, StepId,
+    StepState, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
