@@ -10,8 +10,9 @@ use crate::ports::Ports;
 use crate::programs::repository;
 
 /// Shipped files and directories, and where they stand below the root.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 10] = [
     ("deploy/nginx/rtmp.conf", "configs/nginx/rtmp.conf"),
+    ("deploy/nginx/check-nginx", "bin/check-nginx"),
     ("deploy/nginx/restart-nginx", "bin/restart-nginx"),
     ("deploy/playout.yml", "configs/playout.yml"),
     ("deploy/exporter.yml", "configs/exporter.yml"),
@@ -23,8 +24,18 @@ const SHIPPED: [(&str, &str); 9] = [
 ];
 
 /// Directories below the root that exist before any part starts.
-const DIRECTORIES: [&str; 9] =
-    ["bin", "broadcast/hls", "configs/nginx", "data", "logs", "run", "secrets", "storage/emergency", "storage/ready"];
+const DIRECTORIES: [&str; 10] = [
+    "bin",
+    "broadcast/hls",
+    "configs/nginx",
+    "data",
+    "logs",
+    "run/nginx",
+    "secrets/alertmanager",
+    "secrets/remediator",
+    "storage/emergency",
+    "storage/ready",
+];
 
 type Change = dyn Fn(&mut Value) -> anyhow::Result<()> + Send + Sync;
 

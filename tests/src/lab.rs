@@ -272,7 +272,8 @@ impl Lab {
                 format!("--storage.tsdb.path={}", storage("prometheus")),
                 "--storage.tsdb.retention.time=6h".to_owned(),
                 format!("--web.listen-address=127.0.0.1:{}", ports.prometheus),
-                "--web.enable-lifecycle".to_owned(),
+                // No page of another origin reads it.
+                "--web.cors.origin=none".to_owned(),
                 // An alert that Alertmanager lost (it keeps them in memory) is there again after so long, not after a minute.
                 "--rules.alert.resend-delay=10s".to_owned(),
             ]),
@@ -402,10 +403,9 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
 }
 
 fn write_secrets(root: &Path) -> anyhow::Result<()> {
-    for (name, secret) in
-        [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")]
-    {
-        let path = root.join("secrets").join(name);
+    let secrets = [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")];
+    for (reader, (name, secret)) in ["alertmanager", "remediator"].iter().flat_map(|reader| secrets.map(|secret| (reader, secret))) {
+        let path = root.join("secrets").join(reader).join(name);
         std::fs::write(&path, secret).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())

@@ -25,6 +25,10 @@ impl Layout {
         self.root.join("configs/nginx/rtmp.conf")
     }
 
+    pub(crate) fn check_nginx(&self) -> PathBuf {
+        self.root.join("bin/check-nginx")
+    }
+
     pub(crate) fn queue(&self) -> PathBuf {
         self.root.join("data/queue.sqlite")
     }
@@ -62,7 +66,7 @@ impl Layout {
     }
 
     pub(crate) fn nginx_pid(&self) -> PathBuf {
-        self.root.join("run/nginx.pid")
+        self.root.join("run/nginx/nginx.pid")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
