@@ -10,10 +10,11 @@ use crate::ports::Ports;
 use crate::programs::repository;
 
 /// Shipped files and directories, and where they stand below the root.
-const SHIPPED: [(&str, &str); 10] = [
+const SHIPPED: [(&str, &str); 11] = [
     ("deploy/nginx/rtmp.conf", "configs/nginx/rtmp.conf"),
     ("deploy/nginx/check-nginx", "bin/check-nginx"),
     ("deploy/nginx/restart-nginx", "bin/restart-nginx"),
+    ("deploy/nginx/run-nginx", "bin/run-nginx"),
     ("deploy/playout.yml", "configs/playout.yml"),
     ("deploy/exporter.yml", "configs/exporter.yml"),
     ("deploy/remediator.yml", "configs/remediator.yml"),

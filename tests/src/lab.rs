@@ -403,8 +403,11 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
 }
 
 fn write_secrets(root: &Path) -> anyhow::Result<()> {
-    let secrets = [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")];
-    for (reader, (name, secret)) in ["alertmanager", "remediator"].iter().flat_map(|reader| secrets.map(|secret| (reader, secret))) {
+    let secrets =
+        [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")];
+    for (reader, (name, secret)) in
+        ["alertmanager", "remediator"].iter().flat_map(|reader| secrets.map(|secret| (reader, secret)))
+    {
         let path = root.join("secrets").join(reader).join(name);
         std::fs::write(&path, secret).with_context(|| format!("write {}", path.display()))?;
     }

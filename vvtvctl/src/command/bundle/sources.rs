@@ -121,7 +121,11 @@ fn host(layout: &Layout) -> Vec<Source> {
     let read = |name, path: &'static str| source(name, Keep::Head, blocking(move || logs::tail(Path::new(path))));
     // `nginx -t` itself opens logs that may be another user's.
     let check = layout.check_nginx();
-    let check = if check.is_file() { vec![check.display().to_string()] } else { ["nginx", "-t", "-c"].map(str::to_owned).into() };
+    let check = if check.is_file() {
+        vec![check.display().to_string()]
+    } else {
+        ["nginx", "-t", "-c"].map(str::to_owned).into()
+    };
     let check: Vec<&str> = check.iter().map(String::as_str).chain([nginx_config.as_str()]).collect();
     vec![
         run("nginx-config-test.txt", &check),

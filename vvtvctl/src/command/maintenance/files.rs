@@ -110,7 +110,8 @@ async fn ask_to_reopen(pid: u32) -> anyhow::Result<()> {
             let [program, arguments @ ..] = SYSTEMCTL;
             let mut command = Command::new(program);
             let run = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
-            let output = timeout(REOPEN_WITHIN, run).await.context("systemctl does not answer")?.context("run systemctl")?;
+            let output =
+                timeout(REOPEN_WITHIN, run).await.context("systemctl does not answer")?.context("run systemctl")?;
             let said = String::from_utf8_lossy(&output.stderr);
             anyhow::ensure!(output.status.success(), "{}: {}", SYSTEMCTL.join(" "), said.trim());
             Ok(())
