@@ -85,14 +85,17 @@ async fn a_new_installation_is_told_what_it_needs_and_starts_in_shadow_without_i
     assert!(again.status.success() && again.stderr.is_empty(), "{again:?}");
     let after = secrets(root.path());
     assert_eq!(before, after, "what is there already is left as it is");
-    let token = std::fs::read_to_string(root.path().join("secrets/remediator/webhook_token"))?;
+    let secret = |name: &str| std::fs::read_to_string(root.path().join("secrets/remediator").join(name));
+    let (token, viewer) = (secret("webhook_token")?, secret("viewer_token")?);
     let expected = [
         ("alertmanager/pagerduty_routing_key", "0123456789abcdef0123456789abcdef\n"),
         ("alertmanager/webhook_token", token.as_str()),
+        ("prometheus/viewer_token", viewer.as_str()),
         ("remediator/pagerduty_routing_key", "0123456789abcdef0123456789abcdef\n"),
+        ("remediator/viewer_token", viewer.as_str()),
         ("remediator/webhook_token", token.as_str()),
     ];
     assert_eq!(after, expected.map(|(name, text)| (name.to_owned(), 0o640, text.to_owned())));
-    assert_eq!(token.len(), 64);
+    assert_eq!((token.len(), viewer.len(), token == viewer), (64, 64, false));
     Ok(())
 }

@@ -6,7 +6,7 @@ mod repository;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use repository::{root, tracked};
+use repository::{root, text, tracked};
 use rstest::rstest;
 use vvtv_tests::config;
 use vvtv_tests::ports::SHIPPED;
@@ -118,4 +118,22 @@ fn nginx_accepts_its_configuration() {
 #[case(".ci/run")]
 fn the_shell_understands_our_scripts(#[case] script: &str) {
     succeeds("sh", &["-n", script]);
+}
+
+/// What a target of the Makefile runs.
+fn recipe(target: &str) -> String {
+    let makefile = text("Makefile");
+    let lines = makefile.lines().skip_while(|line| !line.starts_with(&format!("{target}:"))).skip(1);
+    lines.take_while(|line| line.starts_with('\t')).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn lint_says_that_it_looks_for_no_advisories_and_what_does() {
+    assert!(
+        !recipe("lint").contains("check advisories") && recipe("lint").contains("make advisories"),
+        "{}",
+        recipe("lint")
+    );
+    assert_eq!(recipe("advisories"), "\tcargo deny check advisories");
+    assert!(text("deny.toml").contains("\n[advisories]\n"));
 }

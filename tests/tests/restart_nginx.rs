@@ -66,7 +66,7 @@ async fn workers_that_outlived_a_killed_master_free_its_ports() {
     let lab = lab().await;
     let master = lab.site().nginx_master().unwrap();
     assert!(master.signal(Signal::KILL));
-    let _dead = family::wait_gone(&[master].into(), std::time::Duration::from_secs(5));
+    let _dead = family::wait_gone(&[master].into(), Duration::from_secs(5));
     let said = restarts(&lab).await;
     assert!(said.contains("stopping NGINX"), "{said}");
 }

@@ -243,7 +243,7 @@ fn the_installation_runs_as_the_units_have_it() {
     // The queue is read also when nobody has it open, and the exporter may not make a file beside it.
     machine.run(&["systemctl", "stop", "vvtv-playout"]).unwrap();
     let files = machine.run(&["ls", "/vvtv/data"]).unwrap();
-    assert!(!files.contains("-wal"), "{files}");
+    assert!(!files.contains("queue.sqlite-wal"), "{files}");
     let stopped = queue_read_at(&machine).unwrap();
     machine.wait_for("the queue to be read again", Duration::from_secs(20), |machine| {
         let at = queue_read_at(machine)?;
