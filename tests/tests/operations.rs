@@ -114,6 +114,7 @@ fn nginx_accepts_its_configuration() {
 #[case("deploy/nginx/run-nginx")]
 #[case("deploy/packages")]
 #[case("deploy/layout")]
+#[case("tests/tests/containers/volumes")]
 #[case("tests/tests/units/boot")]
 #[case(".ci/run")]
 fn the_shell_understands_our_scripts(#[case] script: &str) {

@@ -1,11 +1,14 @@
 //! docker-compose.yml and the images, as Compose itself understands them: who each service is, and what it gets.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails in a helper fails the test")]
 
+#[path = "../repository/mod.rs"]
 mod repository;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use repository::{root, text, tracked};
 use serde_json::{Value, json};
@@ -109,11 +112,107 @@ fn nothing_can_be_stopped_or_read_over_http_that_need_not() {
         "{command:?}"
     );
     assert!(command.contains(&"--web.cors.origin=none"), "{command:?}");
-    for file in tracked(".rs").into_iter().chain(tracked(".yml")).filter(|file| !file.contains("containers.rs")) {
+    for file in tracked(".rs").into_iter().chain(tracked(".yml")).filter(|file| !file.contains("containers/main.rs")) {
         assert!(!text(&file).contains("--web.enable-lifecycle\""), "{file} starts Prometheus with its lifecycle API");
     }
     let password = &services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"];
     assert_eq!(password, "/vvtv/secrets/grafana/admin_password");
+}
+
+/// The users that the Dockerfile makes, as `passwd` and `group` have them.
+fn image_users() -> (String, String) {
+    let dockerfile = text("deploy/Dockerfile");
+    let (mut passwd, mut group) = ("root:x:0:0::/:/bin/sh\n".to_owned(), "root:x:0:\n".to_owned());
+    for line in dockerfile.lines().map(|line| line.trim().trim_end_matches('\\').trim()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let value = |flag| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1)).copied();
+        let name = words.last().copied().unwrap_or_default();
+        if line.contains("groupadd --gid") {
+            group += &format!("{name}:x:{}:\n", value("--gid").unwrap());
+        } else if line.contains("useradd --uid") {
+            let uid = value("--uid").unwrap();
+            passwd += &format!("{name}:x:{uid}:{}::/:/bin/false\n", value("--gid").unwrap_or(uid));
+            if value("--gid").is_none() {
+                group += &format!("{name}:x:{uid}:\n");
+            }
+        }
+    }
+    (passwd, group)
+}
+
+/// What the script `volumes` says: service, path below /vvtv, access.
+fn said_of_volumes(services: &BTreeMap<String, Value>) -> Vec<[String; 3]> {
+    let shared = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(shared.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for directory in ["etc", "vvtv"] {
+        std::fs::create_dir(shared.path().join(directory)).unwrap();
+    }
+    let (passwd, group) = image_users();
+    std::fs::write(shared.path().join("etc/passwd"), passwd).unwrap();
+    std::fs::write(shared.path().join("etc/group"), group).unwrap();
+    // `setup` is the first, as in depends_on.
+    let order = ["setup"].into_iter().chain(services.keys().map(String::as_str).filter(|name| *name != "setup"));
+    let input: String = order
+        .map(|name| {
+            let (uid, gid) = services[name]["user"].as_str().unwrap().split_once(':').unwrap();
+            let more = services[name]["group_add"].as_array().cloned().unwrap_or_default();
+            let groups: Vec<&str> = [gid].into_iter().chain(more.iter().filter_map(Value::as_str)).collect();
+            format!("{name} {uid} {gid} {}\n", groups.join(","))
+        })
+        .collect();
+    let mut script = Command::new("sh");
+    script.arg(root().join("tests/tests/containers/volumes")).arg(root()).arg(shared.path());
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    script.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = script.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = text.lines().map(|line| line.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap());
+    words.collect()
+}
+
+/// What a service may do to a path, by its volumes and what is in them: `rw`, `r-`, or `.` where it has no such volume.
+fn access(service: &Value, path: &str, by_owner_and_mode: &str) -> String {
+    let path = format!("/vvtv{path}");
+    let volumes = service["volumes"].as_array().cloned().unwrap_or_default();
+    let volume =
+        volumes.iter().find(|volume| Path::new(&path).starts_with(volume["target"].as_str().unwrap_or_default()));
+    let Some(volume) = volume else { return ".".to_owned() };
+    let may = |letter: char, allowed: bool| if allowed && by_owner_and_mode.contains(letter) { letter } else { '-' };
+    [may('r', true), may('w', volume["read_only"] != true)].iter().collect()
+}
+
+#[test]
+fn setup_hands_each_service_what_is_its_own() {
+    let root_may = Command::new("unshare").args(["--mount", "true"]).output().unwrap().status.success();
+    if !rustix::process::geteuid().is_root() || !root_may {
+        return eprintln!("not run: it takes root and mount namespaces");
+    }
+    let services = services();
+    let mut table: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut columns = BTreeSet::new();
+    for [service, path, allowed] in said_of_volumes(&services) {
+        // One runbook and one rule stand for all.
+        if path.is_empty()
+            || (path.matches('/').count() == 2 && path.starts_with("/runbooks/") && !path.ends_with("/ingest-down.yml"))
+        {
+            continue;
+        }
+        let access = access(&services[&service], &path, &allowed);
+        if !["pod", "setup"].contains(&service.as_str()) {
+            columns.insert(service.clone());
+            table.entry(path).or_default().insert(service, access);
+        }
+    }
+    let mut text = format!("{:<45}", "");
+    text += &columns.iter().map(|name| format!("{name:<14}")).collect::<String>();
+    for (path, row) in &table {
+        if row.values().any(|access| access != ".") {
+            text += &format!("\n{path:<45}");
+            text += &columns.iter().map(|name| format!("{:<14}", row[name])).collect::<String>();
+        }
+    }
+    insta::assert_snapshot!(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
