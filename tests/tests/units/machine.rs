@@ -29,7 +29,8 @@ impl Machine {
         if !rustix::process::geteuid().is_root() {
             return Err("it takes root".to_owned());
         }
-        let namespaces = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "true"];
+        let mounts = "mount -t proc none /proc && mount -t cgroup2 none /mnt";
+        let namespaces = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "sh", "-c", mounts];
         let tried = Command::new("unshare").args(namespaces).output().map_err(|error| error.to_string())?;
         if !tried.status.success() {
             return Err(String::from_utf8_lossy(&tried.stderr).trim().to_owned());
