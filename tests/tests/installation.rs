@@ -26,7 +26,7 @@ fn layout(root: &Path, secret: Option<(&str, &Path)>) -> Output {
 /// Every secret with its mode and its text.
 fn secrets(root: &Path) -> Vec<(String, u32, String)> {
     let mut found = Vec::new();
-    for service in ["alertmanager", "prometheus", "remediator"] {
+    for service in ["alertmanager", "prometheus", "remediator", "vvtvctl"] {
         for entry in std::fs::read_dir(root.join("secrets").join(service)).unwrap() {
             let entry = entry.unwrap();
             let name = format!("{service}/{}", entry.file_name().to_string_lossy());
@@ -94,6 +94,7 @@ async fn a_new_installation_is_told_what_it_needs_and_starts_in_shadow_without_i
         ("remediator/pagerduty_routing_key", "0123456789abcdef0123456789abcdef\n"),
         ("remediator/viewer_token", viewer.as_str()),
         ("remediator/webhook_token", token.as_str()),
+        ("vvtvctl/viewer_token", viewer.as_str()),
     ];
     assert_eq!(after, expected.map(|(name, text)| (name.to_owned(), 0o640, text.to_owned())));
     assert_eq!((token.len(), viewer.len(), token == viewer), (64, 64, false));
