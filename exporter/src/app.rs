@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+use vvtv_toolkit::access::{AccessMetrics, Gate, Role, Rules};
 use vvtv_toolkit::flags::{LogArgs, WebArgs};
 use vvtv_toolkit::logging::chain;
 use vvtv_toolkit::serve::{self, Limits, ListenAddress, ServeMetrics};
@@ -94,6 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let registry = Registry::new();
     let own = OwnMetrics::register(&registry).context("register metrics")?;
+    let gate = gate(&web, &registry).context("register metrics")?;
     let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
     let recorder = Recorder::start();
     let fetcher = Fetcher::new().context("set an HTTP client up")?;
@@ -109,7 +111,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (reload, requests) = mpsc::channel(1);
     let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
-    let app = server::router(site);
+    let app = server::router(site, gate);
     let control = tokio::spawn(
         Control {
             args,
@@ -127,6 +129,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     stop.cancel();
     control.await.context("the control task died")?;
     Ok(served?)
+}
+
+/// Where nobody can show who they are, everybody who reaches the port may do everything; so may users to whom no `roles` were given.
+fn gate(web: &WebConfig, registry: &Registry) -> Result<Gate, prometheus::Error> {
+    let metrics = AccessMetrics::register(registry, "vvtv_exporter_http_refused_requests_total")?;
+    let rules = Rules { anonymous: Some(Role::Admin), unassigned: Some(Role::Admin), metrics, ..Rules::default() };
+    Ok(Gate::new(web.clone(), rules))
 }
 
 /// What an earlier run left. A file that cannot be read is no reason not to measure; it is replaced at the next save.

@@ -5,13 +5,12 @@ mod scrape;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Json, Response};
-use axum::routing::{get, post};
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use vvtv_toolkit::access::{Access, App, Gate, Routes};
 
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
@@ -49,17 +48,17 @@ impl Site {
     }
 }
 
-/// All endpoints.
-pub fn router(site: Site) -> Router {
+/// All endpoints, each with the role that it asks for where anybody has one.
+pub fn router(site: Site, gate: Gate) -> App {
     let telemetry_path = site.0.telemetry_path.clone();
-    Router::new()
-        .route(&telemetry_path, get(scrape::scrape))
-        .route("/probe", get(probe::probe))
-        .route("/-/healthy", get(|| async { "vvtv-exporter is healthy\n" }))
-        .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload))
-        .route("/debug/stream/{name}", get(debug))
-        .route("/", get(landing))
+    Routes::new(gate)
+        .get(Access::Open, "/-/healthy", || async { "vvtv-exporter is healthy\n" })
+        .get(Access::Open, "/-/ready", ready)
+        .get(Access::Viewer, &telemetry_path, scrape::scrape)
+        .get(Access::Viewer, "/probe", probe::probe)
+        .get(Access::Viewer, "/debug/stream/{name}", debug)
+        .get(Access::Viewer, "/", landing)
+        .post(Access::Admin, "/-/reload", reload)
         .with_state(site)
 }
 
@@ -119,3 +118,6 @@ async fn landing(State(site): State<Site>) -> Html<String> {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ database: sqlite:remediator.db
 runbooks: runbooks/
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
+webhook: {unauthenticated: true}
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}]
 channels: {hook: {webhook: {url: 'http://127.0.0.1:9/'}}}
 ";
@@ -90,8 +91,10 @@ fn firing(alert: &str, number: usize) -> String {
 
 /// A delivery over a connection that stays open, with as little work as can be: the server is measured, not a client library.
 async fn post(stream: &mut TcpStream, body: &str) -> anyhow::Result<()> {
-    let head =
-        format!("POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all((head + body).as_bytes()).await?;
     let mut answer = Vec::with_capacity(512);
     while !answer.ends_with(b"\r\n\r\nok\n") {
@@ -178,7 +181,12 @@ async fn spawned(server: &Server, pipe: &Path) -> anyhow::Result<()> {
     let mut times = Vec::new();
     for number in 0..300 {
         let sent = Instant::now();
-        client.post(format!("{}/webhook/alertmanager", server.base)).body(firing("Mark", number)).send().await?;
+        client
+            .post(format!("{}/webhook/alertmanager", server.base))
+            .header("content-type", "application/json")
+            .body(firing("Mark", number))
+            .send()
+            .await?;
         times.push(marks.recv_timeout(Duration::from_secs(10))?.saturating_duration_since(sent));
     }
     times.sort_unstable();
@@ -238,7 +246,7 @@ async fn main() -> anyhow::Result<()> {
     spawned(&server, &pipe).await?;
     for number in 0..50 {
         let post = reqwest::Client::new().post(format!("{}/webhook/alertmanager", server.base));
-        post.body(firing("Slow", number)).send().await?;
+        post.header("content-type", "application/json").body(firing("Slow", number)).send().await?;
     }
     until_running(&server, 50).await?;
     deliver("acknowledged while 50 steps run, new alerts", &server.base, 8, 4_000, |index| index).await?;

@@ -207,12 +207,18 @@ pub enum ClientVerb {
         #[arg(long)]
         step: String,
     },
-    /// End one incident now; a running step is killed.
+    /// End one incident's actions for good; a running step is killed, and while an alert fires people are called.
     Abort(OnIncident),
     /// Stop all new actions.
     Pause(OnAll),
     /// Let new actions run again.
     Resume(OnAll),
+    /// Print a link to the console that is good once, within 15 minutes.
+    Login {
+        /// Where the server is.
+        #[command(flatten)]
+        server: Server,
+    },
     /// Maintenance: what is to be done, and saying that it is.
     #[command(subcommand)]
     Tasks(TasksVerb),
@@ -234,7 +240,7 @@ pub enum TasksVerb {
     Done {
         /// The task's number.
         task: u32,
-        /// Who you are, for the timeline.
+        /// Who you are, for the timeline, beside the name of the token that is shown.
         #[arg(long, env = "USER", default_value = "somebody")]
         by: String,
         /// What was done.
@@ -246,12 +252,18 @@ pub enum TasksVerb {
     },
 }
 
-/// Where the server is.
+/// Where the server is, and who asks it.
 #[derive(Parser)]
 pub struct Server {
     /// Address of the running server; a user and password in it are sent along.
     #[arg(long = "server", env = "VVTV_REMEDIATOR_URL", default_value = "http://127.0.0.1:10048")]
     pub url: Url,
+    /// File of a token to show; without it the server's own on this machine, beside the journal that the configuration names.
+    #[arg(long, value_name = "FILE", env = "VVTV_REMEDIATOR_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The configuration [default: remediator.yml, if it is there].
+    #[arg(long = "config.file", value_name = "FILE", env = "VVTV_REMEDIATOR_CONFIG")]
+    pub config_file: Option<PathBuf>,
 }
 
 /// One incident, and who asks.
@@ -259,7 +271,7 @@ pub struct Server {
 pub struct OnIncident {
     /// The incident's number.
     pub incident: u64,
-    /// Who you are, for the timeline.
+    /// Who you are, for the timeline, beside the name of the token that is shown.
     #[arg(long, env = "USER", default_value = "somebody")]
     pub by: String,
     /// Where the server is.
@@ -270,7 +282,7 @@ pub struct OnIncident {
 /// Who asks.
 #[derive(Parser)]
 pub struct OnAll {
-    /// Who you are, for the log.
+    /// Who you are, beside the name of the token that is shown.
     #[arg(long, env = "USER", default_value = "somebody")]
     pub by: String,
     /// Where the server is.

@@ -1,10 +1,18 @@
 //! The verbs that talk to a running server.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
+use vvtv_toolkit::access::read_token;
 
-use crate::cli::{ClientVerb, TasksVerb};
+use crate::cli::{ClientVerb, OnAll, OnIncident, Server, TasksVerb};
+use crate::config::{self, SecretFiles};
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 struct List {
@@ -47,6 +55,11 @@ struct Done {
 }
 
 #[derive(Deserialize)]
+struct Link {
+    url: String,
+}
+
+#[derive(Deserialize)]
 struct Refused {
     error: String,
 }
@@ -62,33 +75,140 @@ pub fn main(verb: ClientVerb) -> anyhow::Result<()> {
 
 async fn run(verb: ClientVerb) -> anyhow::Result<()> {
     match verb {
-        ClientVerb::Incidents { server, state, json } => incidents(&server.url, &state, json).await,
-        ClientVerb::Ack(on) => post(&on.server.url, &format!("incidents/{}/ack", on.incident), &on.by).await,
-        ClientVerb::Hold(on) => post(&on.server.url, &format!("incidents/{}/hold", on.incident), &on.by).await,
-        ClientVerb::Release(on) => post(&on.server.url, &format!("incidents/{}/release", on.incident), &on.by).await,
+        ClientVerb::Incidents { server, state, json } => incidents(&Remote::new(&server)?, &state, json).await,
+        ClientVerb::Ack(on) => on_incident(&on, "ack").await,
+        ClientVerb::Hold(on) => on_incident(&on, "hold").await,
+        ClientVerb::Release(on) => on_incident(&on, "release").await,
         ClientVerb::Approve { on, step } => {
             let said = serde_json::json!({ "by": on.by, "step": step });
-            tell(&on.server.url, &format!("incidents/{}/approve", on.incident), &said).await
+            Remote::new(&on.server)?.tell(&format!("incidents/{}/approve", on.incident), &said).await
         }
-        ClientVerb::Abort(on) => post(&on.server.url, &format!("incidents/{}/abort", on.incident), &on.by).await,
-        ClientVerb::Pause(on) => post(&on.server.url, "pause", &on.by).await,
-        ClientVerb::Tasks(TasksVerb::List { server, json }) => tasks(&server.url, json).await,
+        ClientVerb::Abort(on) => on_incident(&on, "abort").await,
+        ClientVerb::Pause(on) => on_all(&on, "pause").await,
+        ClientVerb::Resume(on) => on_all(&on, "resume").await,
+        ClientVerb::Login { server } => login(&Remote::new(&server)?).await,
+        ClientVerb::Tasks(TasksVerb::List { server, json }) => tasks(&Remote::new(&server)?, json).await,
         ClientVerb::Tasks(TasksVerb::Done { task, by, note, server }) => {
             let said = serde_json::json!({ "by": by, "note": note });
-            tell(&server.url, &format!("tasks/{task}/done"), &said).await
+            Remote::new(&server)?.tell(&format!("tasks/{task}/done"), &said).await
         }
-        ClientVerb::Resume(on) => post(&on.server.url, "resume", &on.by).await,
     }
 }
 
-fn address(server: &Url, path: &str) -> anyhow::Result<Url> {
-    let base = format!("{}/api/v1/{path}", server.as_str().trim_end_matches('/'));
-    base.parse().with_context(|| format!("{base} is no address"))
+async fn on_incident(on: &OnIncident, operation: &str) -> anyhow::Result<()> {
+    let path = format!("incidents/{}/{operation}", on.incident);
+    Remote::new(&on.server)?.tell(&path, &serde_json::json!({ "by": on.by })).await
 }
 
-async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> {
-    let url = address(server, &format!("incidents?state={state}"))?;
-    let body = answer(reqwest::Client::new().get(url), server).await?;
+async fn on_all(on: &OnAll, operation: &str) -> anyhow::Result<()> {
+    Remote::new(&on.server)?.tell(operation, &serde_json::json!({ "by": on.by })).await
+}
+
+/// A running server, and the token that is shown to it.
+struct Remote {
+    base: Url,
+    client: reqwest::Client,
+    token: Option<String>,
+    /// Why no token is shown, for whom the server wants one of.
+    hint: String,
+}
+
+impl Remote {
+    fn new(server: &Server) -> anyhow::Result<Self> {
+        let (token, hint) = token(server)?;
+        let client = reqwest::Client::builder().timeout(TIMEOUT).build().context("cannot set up the HTTP client")?;
+        Ok(Self { base: server.url.clone(), client, token, hint })
+    }
+
+    fn address(&self, path: &str) -> anyhow::Result<Url> {
+        let base = format!("{}/api/v1/{path}", self.base.as_str().trim_end_matches('/'));
+        base.parse().with_context(|| format!("{base} is no address"))
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<String> {
+        self.answer(self.client.get(self.address(path)?)).await
+    }
+
+    async fn post(&self, path: &str, said: &serde_json::Value) -> anyhow::Result<String> {
+        self.answer(self.client.post(self.address(path)?).json(said)).await
+    }
+
+    async fn tell(&self, path: &str, said: &serde_json::Value) -> anyhow::Result<()> {
+        let body = self.post(path, said).await?;
+        let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
+        println!("{}", done.explanation);
+        Ok(())
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<String> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let server = &self.base;
+        let response =
+            request.send().await.with_context(|| format!("cannot reach the remediator at {}", shown(server)))?;
+        let status = response.status();
+        let body = response.text().await.context("the server's answer broke off")?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let said = match serde_json::from_str::<Refused>(&body) {
+            Ok(refused) => refused.error,
+            Err(_) => format!("the server answers {status}"),
+        };
+        if status == reqwest::StatusCode::UNAUTHORIZED {
+            bail!("{said} ({})", self.hint);
+        }
+        bail!("{said}")
+    }
+}
+
+/// The token to show, and a hint for when the server does not take it.
+///
+/// The server's own token is shown to the server of this machine only: another address may be anybody's.
+fn token(server: &Server) -> anyhow::Result<(Option<String>, String)> {
+    if let Some(file) = &server.token_file {
+        return Ok((Some(read_token(file)?), format!("the token in {} was shown", file.display())));
+    }
+    if !server.url.username().is_empty() {
+        return Ok((None, "the user and password in the address were shown".to_owned()));
+    }
+    let default = Path::new("remediator.yml");
+    let path = match &server.config_file {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return Ok((None, "name a token with --token-file, or the server's --config.file".to_owned())),
+    };
+    let config = config::load(path, SecretFiles::Report)?;
+    if !is_here(&server.url) && server.url.host_str() != config.external_url.host_str() {
+        return Ok((None, format!("{} is not this machine: name a token with --token-file", shown(&server.url))));
+    }
+    let file = config.operator_token_file();
+    match read_token(&file) {
+        Ok(token) => Ok((Some(token), format!("the token in {} was shown", file.display()))),
+        Err(error) => Ok((None, error.to_string())),
+    }
+}
+
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+async fn login(remote: &Remote) -> anyhow::Result<()> {
+    let body = remote.post("login", &serde_json::json!({})).await?;
+    let link: Link = serde_json::from_str(&body).context("cannot read the server's answer")?;
+    println!("{}", link.url);
+    Ok(())
+}
+
+async fn incidents(remote: &Remote, state: &str, json: bool) -> anyhow::Result<()> {
+    let body = remote.get(&format!("incidents?state={state}")).await?;
     if json {
         println!("{body}");
         return Ok(());
@@ -105,8 +225,8 @@ async fn incidents(server: &Url, state: &str, json: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn tasks(server: &Url, json: bool) -> anyhow::Result<()> {
-    let body = answer(reqwest::Client::new().get(address(server, "tasks")?), server).await?;
+async fn tasks(remote: &Remote, json: bool) -> anyhow::Result<()> {
+    let body = remote.get("tasks").await?;
     if json {
         println!("{body}");
         return Ok(());
@@ -120,35 +240,6 @@ async fn tasks(server: &Url, json: bool) -> anyhow::Result<()> {
         println!("{:>5}  {:<20} {:<8} {owner:<5} {:<16} {at:<24}  {what}", row.id, row.name, row.state, row.reason);
     }
     Ok(())
-}
-
-async fn post(server: &Url, path: &str, by: &str) -> anyhow::Result<()> {
-    tell(server, path, &serde_json::json!({ "by": by })).await
-}
-
-async fn tell(server: &Url, path: &str, said: &serde_json::Value) -> anyhow::Result<()> {
-    let request = reqwest::Client::new().post(address(server, path)?).json(said);
-    let body = answer(request, server).await?;
-    let done: Done = serde_json::from_str(&body).context("cannot read the server's answer")?;
-    println!("{}", done.explanation);
-    Ok(())
-}
-
-async fn answer(request: reqwest::RequestBuilder, server: &Url) -> anyhow::Result<String> {
-    let response = request
-        .timeout(std::time::Duration::from_secs(15))
-        .send()
-        .await
-        .with_context(|| format!("cannot reach the remediator at {}", shown(server)))?;
-    let status = response.status();
-    let body = response.text().await.context("the server's answer broke off")?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    match serde_json::from_str::<Refused>(&body) {
-        Ok(refused) => bail!("{}", refused.error),
-        Err(_) => bail!("the server answers {status}"),
-    }
 }
 
 /// The address without a password in it.

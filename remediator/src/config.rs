@@ -42,8 +42,8 @@ pub struct Config {
     pub prometheus: Url,
     /// Alertmanager's base address.
     pub alertmanager: Url,
-    /// The bearer token that Alertmanager must show, if one is asked for.
-    pub webhook_token: Option<Secret>,
+    /// Who may deliver alerts.
+    pub webhook: WebhookAccess,
     /// The limits and people that hold for all runbooks.
     pub policy: Policy,
     /// Who is called, first level first.
@@ -62,6 +62,25 @@ pub struct Config {
     pub retention: Duration,
     /// Places in the file, for `check`.
     pub marks: Marks,
+}
+
+impl Config {
+    /// The file of the token that the server makes for whoever works on its machine: beside the journal, and as powerful.
+    #[must_use]
+    pub fn operator_token_file(&self) -> PathBuf {
+        self.database.with_extension("operator-token")
+    }
+}
+
+/// Who may deliver alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookAccess {
+    /// Nobody has decided: the server does not start so.
+    Undecided,
+    /// Whoever shows this bearer token.
+    Token(Secret),
+    /// Everybody who reaches the port.
+    Anybody,
 }
 
 /// A person or rota, and how to reach them.

@@ -3,27 +3,30 @@
 mod api;
 mod bundle;
 mod console;
+mod login;
 mod operator;
 mod tasks;
 mod view;
 mod webhook;
 
+pub(crate) use self::login::link_to;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use url::Url;
+use vvtv_toolkit::access::{Access, App, Gate, Routes};
 use vvtv_toolkit::render::{Exposition, Format};
 
 use crate::clock::{Clock, rfc3339};
-use crate::config::Secret;
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
@@ -39,16 +42,16 @@ pub struct Shared {
     pub live: Watched,
     /// Reads them again.
     pub reloader: Arc<Reloader>,
-    /// The token that Alertmanager must show, if one is configured.
-    pub webhook_token: Option<Secret>,
+    /// Who may do what; it makes sessions.
+    pub gate: Gate,
     /// Where steps leave files for the bundle.
     pub attachments: PathBuf,
     /// Wakes the reconciler, when a delivery says that it left alerts out.
     pub reconcile: Arc<tokio::sync::Notify>,
     /// What is counted.
     pub metrics: Metrics,
-    /// The host name under which people reach the console.
-    pub console: String,
+    /// The address under which people reach the console.
+    pub console: Url,
     /// The clock.
     pub clock: Clock,
     /// Changes with every commit.
@@ -76,30 +79,42 @@ impl Shared {
     }
 }
 
-/// Everything that is served.
-pub fn router(shared: Shared, telemetry_path: &str) -> Router {
-    Router::new()
-        .route("/", get(console::index))
-        .route("/incidents/{id}", get(console::incident))
-        .route("/incidents/{id}/bundle", get(bundle::bundle))
-        .route("/runbooks/{id}", get(console::runbook))
-        .route("/static/{file}", get(console::asset))
-        .route("/events", get(console::events))
-        .route("/webhook/alertmanager", post(webhook::alertmanager))
-        .route("/api/v1/incidents", get(api::list))
-        .route("/api/v1/incidents/{id}", get(api::incident))
-        .route("/api/v1/incidents/{id}/output", get(api::output))
-        .route("/api/v1/incidents/{id}/{operation}", post(operator::on_incident))
-        .route("/api/v1/maintenance", get(api::maintenance))
-        .route("/api/v1/tasks", get(tasks::list))
-        .route("/api/v1/tasks/{id}/done", post(operator::on_task))
-        .route("/api/v1/{operation}", post(operator::on_all))
-        .route(telemetry_path, get(metrics))
-        .route("/-/healthy", get(|| async { "vvtv-remediator is healthy.\n" }))
-        .route("/-/ready", get(ready))
-        .route("/-/reload", post(operator::reload))
-        .layer(CatchPanicLayer::new())
+/// Everything that is served, each route with the role that it asks for.
+///
+/// A viewer reads. An operator acts on what goes on, the whole of it too: who is called at 3 a.m. must be able to stop everything; and takes
+/// bundles along, in which files of steps are as they are. Reading the configuration again puts in force who is called and what runs, and is
+/// an administrator's. Alertmanager's token delivers, and may nothing else.
+pub fn router(shared: Shared, telemetry_path: &str) -> App {
+    let (gate, counted) = (shared.gate.clone(), shared.metrics.clone());
+    Routes::new(gate)
+        .get(Access::Open, "/-/healthy", || async { "vvtv-remediator is healthy.\n" })
+        .get(Access::Open, "/-/ready", ready)
+        .get(Access::Open, "/login", login::page)
+        .post(Access::Open, "/login", login::enter)
+        .post(Access::Open, "/logout", login::leave)
+        .get(Access::Viewer, "/", console::index)
+        .get(Access::Viewer, "/incidents/{id}", console::incident)
+        .get(Access::Viewer, "/runbooks/{id}", console::runbook)
+        .get(Access::Viewer, "/static/{file}", console::asset)
+        .get(Access::Viewer, "/events", console::events)
+        .get(Access::Viewer, telemetry_path, metrics)
+        .get(Access::Viewer, "/api/v1/incidents", api::list)
+        .get(Access::Viewer, "/api/v1/incidents/{id}", api::incident)
+        .get(Access::Viewer, "/api/v1/incidents/{id}/output", api::output)
+        .get(Access::Viewer, "/api/v1/maintenance", api::maintenance)
+        .get(Access::Viewer, "/api/v1/tasks", tasks::list)
+        .post(Access::Viewer, "/api/v1/login", login::link)
+        .get(Access::Operator, "/incidents/{id}/bundle", bundle::bundle)
+        .post(Access::Operator, "/api/v1/incidents/{id}/{operation}", operator::on_incident)
+        .post(Access::Operator, "/api/v1/tasks/{id}/done", operator::on_task)
+        .post(Access::Operator, "/api/v1/pause", operator::pause)
+        .post(Access::Operator, "/api/v1/resume", operator::resume)
+        .post(Access::Admin, "/-/reload", operator::reload)
+        .post(Access::Webhook, webhook::PATH, webhook::alertmanager)
         .with_state(Arc::new(shared))
+        .layer(middleware::from_fn(login::refusals))
+        .layer(middleware::from_fn_with_state(counted, webhook::counted))
+        .layer(CatchPanicLayer::new())
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Channel, Config};
+use crate::config::{Channel, Config, WebhookAccess};
 
 /// What stands in a secret's place.
 const INSTEAD: &str = "[redacted]";
@@ -27,7 +27,11 @@ impl Redaction {
             Channel::Alertmanager { token, .. } => token.iter().map(|token| token.reveal()).collect(),
             Channel::Email(email) => email.login.iter().map(|(_, password)| password.reveal()).collect(),
         });
-        Self::new(channels.chain(config.webhook_token.as_ref().map(|token| token.reveal())))
+        let webhook = match &config.webhook {
+            WebhookAccess::Token(token) => Some(token.reveal()),
+            WebhookAccess::Anybody | WebhookAccess::Undecided => None,
+        };
+        Self::new(channels.chain(webhook))
     }
 
     fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {

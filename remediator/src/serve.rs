@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{Agenda, Event, Fleet, Outcome, StepState};
+use vvtv_toolkit::access::{AccessMetrics, Gate, Role, Rules, Sender, Token};
 use vvtv_toolkit::serve::Limits;
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -18,14 +19,14 @@ use crate::alertmanager::Alertmanager;
 use crate::cli::ServeArgs;
 use crate::clock::Clock;
 use crate::condition::PromClient;
-use crate::config::{self, Config, SecretFiles};
+use crate::config::{self, Config, SecretFiles, WebhookAccess};
 use crate::delivery::{Desk, Outgoing};
 use crate::duty::Duties;
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::Executor;
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
-use crate::http::{Shared, router};
+use crate::http::{Shared, link_to, router};
 use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
@@ -38,6 +39,11 @@ use crate::runbook::{Book, load_dir};
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
 const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is wrong with a configuration that does not say who may deliver alerts.
+pub const WEBHOOK_UNDECIDED: &str = "who may deliver alerts is not said: `webhook: {token_file: …}` names the file of a token that Alertmanager \
+                                     shows as well (`authorization: {credentials_file: …}`); `webhook: {unauthenticated: true}` lets everybody \
+                                     who reaches the port start runbooks";
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -45,6 +51,9 @@ const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
     let config = config::load(&args.config_file, SecretFiles::Demand)?;
+    if config.webhook == WebhookAccess::Undecided {
+        anyhow::bail!("{}: {WEBHOOK_UNDECIDED}", args.config_file.display());
+    }
     for (message, _place) in &config.marks.unread_secrets {
         tracing::warn!("{message}");
     }
@@ -62,11 +71,8 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         None => WebConfig::default(),
         Some(path) => WebConfig::load(path)?,
     };
-    if config.webhook_token.is_some() && web.asks_for_passwords() {
-        // Both travel in the one Authorization header, so every delivery would be refused.
-        anyhow::bail!(
-            "`webhook.token_file` and `basic_auth_users` exclude each other: Alertmanager can show only one of the two"
-        );
+    for user in web.users_without_role() {
+        tracing::warn!(user, "this user may do nothing: name a role under `roles:` of the web configuration");
     }
     let metrics = Metrics::new().context("cannot register metrics")?;
     let limits = Limits {
@@ -78,7 +84,9 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     report_restart(&restored.saved.incidents);
     let tasks = TaskTracker::new();
     let live = Live::new(&config, books)?;
-    let house = House { file: args.config_file.clone(), config, live, metrics, tasks: tasks.clone() };
+    let gate = gate(&config, &web, &metrics)?;
+    show_link(&config, &web, &gate)?;
+    let house = House { file: args.config_file.clone(), config, live, metrics, gate, tasks: tasks.clone() };
     let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
@@ -103,6 +111,45 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     serving.await.context("the server died")??;
     looping.await.context("the event loop died")?;
     tasks.close();
+    Ok(())
+}
+
+/// The name and the role of the token beside the journal.
+const OPERATOR: &str = "operator";
+
+/// Who may do what: those whom the web configuration knows, and whoever can read the token beside the journal, who could write the journal
+/// just as well.
+fn gate(config: &Config, web: &WebConfig, metrics: &Metrics) -> anyhow::Result<Gate> {
+    let own = Token::read_or_make(OPERATOR, Role::Operator, &config.operator_token_file())?;
+    let refused = AccessMetrics::register(&metrics.registry, "http_refused_requests_total");
+    Ok(Gate::new(
+        web.clone(),
+        Rules {
+            own: vec![own],
+            anonymous: None,
+            unassigned: None,
+            sender: match &config.webhook {
+                WebhookAccess::Token(token) => Sender::with_token(token.reveal()),
+                WebhookAccess::Anybody => Sender::Anybody,
+                WebhookAccess::Undecided => Sender::Nobody,
+            },
+            names: config.external_url.host_str().map(str::to_owned).into_iter().collect(),
+            secure: web.has_tls() || config.external_url.scheme() == "https",
+            metrics: refused.context("cannot register metrics")?,
+        },
+    ))
+}
+
+/// Where nobody has a password yet, the way in is logged, as whoever reads the log can read the token too.
+fn show_link(config: &Config, web: &WebConfig, gate: &Gate) -> anyhow::Result<()> {
+    if web.knows_people() {
+        return Ok(());
+    }
+    let code = gate.own_code().context("cannot make a one-time link to the console")?;
+    if let Some(code) = code {
+        let url = link_to(&config.external_url, &code);
+        tracing::info!(url, "the console opens once with this link, within 15 minutes; `login` prints another");
+    }
     Ok(())
 }
 
@@ -132,6 +179,7 @@ struct House {
     config: Config,
     live: Live,
     metrics: Metrics,
+    gate: Gate,
     tasks: TaskTracker,
 }
 
@@ -143,7 +191,7 @@ impl House {
         restored: Restored,
         stop: &CancellationToken,
     ) -> anyhow::Result<(EventLoop, Shared)> {
-        let Self { file, config, live, metrics, tasks } = self;
+        let Self { file, config, live, metrics, gate, tasks } = self;
         let clock = Clock::start(restored.newest);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
@@ -188,11 +236,11 @@ impl House {
             reader: journal.reader(),
             live: shown,
             reloader,
-            webhook_token: config.webhook_token,
+            gate,
             attachments,
             reconcile,
             metrics: metrics.clone(),
-            console: config.external_url.host_str().unwrap_or_default().to_owned(),
+            console: config.external_url,
             clock,
             changes: changed,
             stop: stop.clone(),
@@ -306,3 +354,6 @@ fn report_restart(incidents: &[vvtv_incident::Incident]) {
         tracing::info!(incident = incident.id.get(), phase = incident.phase_name(), running, "incident taken up again");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,13 +135,47 @@ impl Ask {
         Ok(Self { http, site: site.clone() })
     }
 
+    /// The request with the token that the remediator has made for whoever works on its machine, if it goes there.
+    fn named(&self, port: u16, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let token = std::fs::read_to_string(self.site.root.join("data/remediator.operator-token"));
+        match token {
+            Ok(token) if port == self.site.ports.remediator => request.bearer_auth(token.trim()),
+            Ok(_) | Err(_) => request,
+        }
+    }
+
+    /// A link to the remediator's console that is good once.
+    ///
+    /// # Errors
+    /// The remediator does not answer, or gives no link.
+    pub async fn console_link(&self) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Link {
+            url: String,
+        }
+        let (status, body) = self.post(self.site.ports.remediator, "/api/v1/login", &serde_json::json!({})).await?;
+        let link: Link = serde_json::from_str(&body).with_context(|| format!("ask for a link: {status}: {body}"))?;
+        Ok(link.url)
+    }
+
+    /// Bytes of a file that the remediator gives to an operator.
+    ///
+    /// # Errors
+    /// No answer in time, or not with success.
+    pub async fn download(&self, url: &str) -> anyhow::Result<Vec<u8>> {
+        let response = self.named(self.site.ports.remediator, self.http.get(url)).send().await;
+        let response = response.with_context(|| format!("GET {url}"))?.error_for_status()?;
+        Ok(response.bytes().await.with_context(|| format!("read {url}"))?.to_vec())
+    }
+
     /// The body of a GET that is answered with success.
     ///
     /// # Errors
     /// No answer in time, or another status; the message names the address.
     pub async fn text(&self, port: u16, path: &str) -> anyhow::Result<String> {
         let url = Site::url(port, path);
-        let response = self.http.get(&url).send().await.with_context(|| format!("GET {url}"))?;
+        let request = self.named(port, self.http.get(&url));
+        let response = request.send().await.with_context(|| format!("GET {url}"))?;
         let status = response.status();
         let body = response.text().await.with_context(|| format!("read {url}"))?;
         if !status.is_success() {
@@ -166,7 +200,8 @@ impl Ask {
     /// No answer in time.
     pub async fn post(&self, port: u16, path: &str, body: &Value) -> anyhow::Result<(u16, String)> {
         let url = Site::url(port, path);
-        let response = self.http.post(&url).json(body).send().await.with_context(|| format!("POST {url}"))?;
+        let request = self.named(port, self.http.post(&url)).json(body);
+        let response = request.send().await.with_context(|| format!("POST {url}"))?;
         let status = response.status().as_u16();
         Ok((status, response.text().await.with_context(|| format!("read {url}"))?))
     }

@@ -1,6 +1,7 @@
 //! A lab's configuration files: the shipped ones with addresses and paths replaced, and a test's edits applied.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -10,7 +11,7 @@ use crate::ports::Ports;
 use crate::programs::repository;
 
 /// Shipped files and directories, and where they stand below the root.
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 12] = [
     ("deploy/nginx/rtmp.conf", "configs/nginx/rtmp.conf"),
     ("deploy/nginx/check-nginx", "bin/check-nginx"),
     ("deploy/nginx/restart-nginx", "bin/restart-nginx"),
@@ -18,6 +19,7 @@ const SHIPPED: [(&str, &str); 11] = [
     ("deploy/playout.yml", "configs/playout.yml"),
     ("deploy/exporter.yml", "configs/exporter.yml"),
     ("deploy/remediator.yml", "configs/remediator.yml"),
+    ("deploy/remediator-web.yml", "configs/remediator-web.yml"),
     ("deploy/prometheus.yml", "configs/prometheus.yml"),
     ("alert-rules/alertmanager.yml", "configs/alertmanager.yml"),
     ("alert-rules", "alert-rules"),
@@ -25,7 +27,7 @@ const SHIPPED: [(&str, &str); 11] = [
 ];
 
 /// Directories below the root that exist before any part starts.
-const DIRECTORIES: [&str; 10] = [
+const DIRECTORIES: [&str; 12] = [
     "bin",
     "broadcast/hls",
     "configs/nginx",
@@ -33,7 +35,9 @@ const DIRECTORIES: [&str; 10] = [
     "logs",
     "run/nginx",
     "secrets/alertmanager",
+    "secrets/prometheus",
     "secrets/remediator",
+    "secrets/vvtvctl",
     "storage/emergency",
     "storage/ready",
 ];
@@ -169,7 +173,9 @@ fn write_one(source: &Path, root: &Path, place: &str, ports: &Ports, edits: &[Ed
         .with_context(|| format!("edit {place}"))?;
     let target = root.join(place);
     std::fs::write(&target, text).with_context(|| format!("write {}", target.display()))?;
-    let permissions = source.metadata()?.permissions();
+    let mut permissions = source.metadata()?.permissions();
+    // As `deploy/layout` does, whatever the checkout's umask was.
+    permissions.set_mode(permissions.mode() & !0o022);
     std::fs::set_permissions(&target, permissions).with_context(|| format!("set the mode of {}", target.display()))
 }
 

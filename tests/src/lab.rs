@@ -267,7 +267,10 @@ impl Lab {
                 // No cluster: waiting for peers would hold the first notification back for ten seconds.
                 "--cluster.listen-address=".to_owned(),
             ]),
-            Part::Remediator => command.arg("serve").arg(config("remediator.yml")),
+            Part::Remediator => {
+                let web = root.join("configs/remediator-web.yml");
+                command.arg("serve").arg(config("remediator.yml")).arg(format!("--web.config.file={}", web.display()))
+            }
             Part::Prometheus => command.arg(config("prometheus.yml")).args([
                 format!("--storage.tsdb.path={}", storage("prometheus")),
                 "--storage.tsdb.retention.time=6h".to_owned(),
@@ -403,13 +406,21 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
 }
 
 fn write_secrets(root: &Path) -> anyhow::Result<()> {
-    let secrets =
-        [("webhook_token", "lab-webhook-token"), ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0")];
-    for (reader, (name, secret)) in
-        ["alertmanager", "remediator"].iter().flat_map(|reader| secrets.map(|secret| (reader, secret)))
-    {
+    use std::os::unix::fs::PermissionsExt as _;
+    let secrets = [
+        ("alertmanager", "webhook_token", "lab-webhook-token"),
+        ("alertmanager", "pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
+        ("prometheus", "viewer_token", "lab-viewer-token"),
+        ("remediator", "webhook_token", "lab-webhook-token"),
+        ("remediator", "viewer_token", "lab-viewer-token"),
+        ("remediator", "pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
+        ("vvtvctl", "viewer_token", "lab-viewer-token"),
+    ];
+    for (reader, name, secret) in secrets {
         let path = root.join("secrets").join(reader).join(name);
         std::fs::write(&path, secret).with_context(|| format!("write {}", path.display()))?;
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, owner_only).with_context(|| format!("protect {}", path.display()))?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ pub async fn run(root: &Path) -> anyhow::Result<()> {
             return remove(&root);
         }
     };
-    println!("{}", addresses(lab.site()));
+    println!("{}", addresses(lab.site(), &lab.ask().console_link().await?));
     show_board(&lab, &mut ends).await?;
     eprintln!("\nStopping …");
     drop(lab);
@@ -107,13 +107,14 @@ fn fit(text: &str) -> String {
     text.lines().map(|line| line.chars().take(COLUMNS).chain(['\n']).collect::<String>()).collect()
 }
 
-fn addresses(site: &Site) -> String {
+fn addresses(site: &Site, console: &str) -> String {
     let ports = site.ports;
     let url = |port, path: &str| Site::url(port, path);
     format!(
-        "\n  console        {}\n  stream         {}\n  Prometheus     {}\n  Alertmanager   {}\n  exporter       {}\n  run directory  {}\n\n\
+        "\n  console        {}\n                 (good once, for 15 minutes; another: vvtv-remediator login --config.file {}/configs/remediator.yml)\n  stream         {}\n  Prometheus     {}\n  Alertmanager   {}\n  exporter       {}\n  run directory  {}\n\n\
          Break it from another terminal: make break FAULT=encoder-frozen   (Ctrl-C here stops everything)\n",
-        url(ports.remediator, "/"),
+        console,
+        site.root.display(),
         url(ports.http, "/hls/main.m3u8"),
         url(ports.prometheus, "/alerts"),
         url(ports.alertmanager, "/"),

@@ -101,7 +101,7 @@ async fn what_no_step_can_repair_calls_l2_at_its_timer_once_and_takes_it_back_wh
         .flatten()
         .find_map(|link| link.get("href").and_then(Value::as_str).filter(|href| href.ends_with("/bundle")));
     let bundle = bundle.with_context(|| format!("no link to the bundle: {}", page.body))?;
-    let archive = reqwest::get(bundle).await?.error_for_status()?.bytes().await?;
+    let archive = lab.ask().download(bundle).await?;
     assert_eq!(archive.first_chunk(), Some(&[0x1f, 0x8b]), "the bundle is no gzip archive");
 
     std::fs::write(&conf, good).context("mend NGINX's configuration")?;

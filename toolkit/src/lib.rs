@@ -3,6 +3,7 @@
 //! Invariant: no domain words. Nothing here knows of streams, incidents or ffmpeg, so that any of our programs, and any
 //! future one, can use it without dragging the others' vocabulary along.
 
+pub mod access;
 pub mod duration;
 pub mod flags;
 pub mod logging;

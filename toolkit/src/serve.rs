@@ -30,6 +30,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 pub use self::metrics::ServeMetrics;
+use crate::access::App;
 pub use crate::flags::ListenAddress;
 use crate::flags::WebArgs;
 use crate::web_config::WebConfig;
@@ -141,14 +142,14 @@ pub async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Serve
 /// An accepting task panicked.
 pub async fn run(
     listeners: Vec<TcpListener>,
-    app: Router,
+    app: App,
     web: WebConfig,
     limits: Limits,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let drain = limits.drain;
     let server = Arc::new(Server {
-        app: web.protect(app),
+        app: web.protect(app.into_router()),
         http2: web.http2(),
         web,
         permits: Arc::new(Semaphore::new(limits.connections)),

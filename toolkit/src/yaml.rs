@@ -129,6 +129,11 @@ pub fn error_at<T>(source_name: &str, text: &str, value: &Spanned<T>, message: i
     YamlError::at(source_name, text, at.line(), at.column(), message.into())
 }
 
+/// An error about a file as a whole.
+pub(crate) fn whole_file(source_name: &str, message: String) -> YamlError {
+    YamlError::whole_file(source_name, message)
+}
+
 /// Lines shown before the one that is wrong.
 const CONTEXT_LINES: u64 = 2;
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use vvtv_toolkit::access::{Access, App, Gate, Role, Rules};
 use vvtv_toolkit::render::{Exposition, Format};
 use vvtv_toolkit::serve::{self, Limits, ListenAddress, ServeError, ServeMetrics};
 use vvtv_toolkit::web_config::WebConfig;
@@ -38,6 +39,8 @@ impl Served {
         let listeners = serve::bind(&[ListenAddress::loopback(0)]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let stop = CancellationToken::new();
+        let everybody = Rules { anonymous: Some(Role::Admin), unassigned: Some(Role::Admin), ..Rules::default() };
+        let app = App::uniform(&Gate::new(web.clone(), everybody), Access::Viewer, app);
         let ended = tokio::spawn(serve::run(listeners, app, web, limits, stop.clone()));
         Self { address, stop, registry, ended }
     }

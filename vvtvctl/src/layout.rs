@@ -41,6 +41,11 @@ impl Layout {
         self.root.join("data/flags.lock")
     }
 
+    /// What is shown to the remediator, to read.
+    pub(crate) fn viewer_token(&self) -> PathBuf {
+        self.root.join("secrets/vvtvctl/viewer_token")
+    }
+
     pub(crate) fn hls(&self) -> PathBuf {
         self.root.join("broadcast/hls")
     }

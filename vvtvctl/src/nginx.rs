@@ -40,8 +40,21 @@ pub(crate) async fn get(
     timeout: Duration,
     limit: usize,
 ) -> anyhow::Result<Vec<u8>> {
+    answer(client.get(url.clone()), url, timeout, limit).await
+}
+
+/// The same of a request that has more than an address.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) async fn answer(
+    request: reqwest::RequestBuilder,
+    url: &url::Url,
+    timeout: Duration,
+    limit: usize,
+) -> anyhow::Result<Vec<u8>> {
     let fetch = async {
-        let mut response = client.get(url.clone()).send().await?.error_for_status()?;
+        let mut response = request.send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > limit {

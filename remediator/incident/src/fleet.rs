@@ -42,8 +42,6 @@ pub struct Fleet {
     systemic_caller: Option<IncidentId>,
     pause: Option<Pause>,
     maintenance: bool,
-    /// Alerts of incidents that a person aborted, with the time since which each fires: they open nothing again.
-    aborted: BTreeMap<Fingerprint, Timestamp>,
     /// New alerts of incidents that are being closed: each opens an incident of its own after that.
     after_closing: BTreeMap<IncidentId, Vec<Alert>>,
     /// What an incident goes on by whose runbook is gone: nothing to do, somebody to call.
@@ -81,8 +79,6 @@ pub struct Saved {
     pub changes: Vec<PastChange>,
     /// A pause that was in force.
     pub pause: Option<Pause>,
-    /// Alerts of incidents that a person aborted, with the time since which each fires.
-    pub aborted: Vec<(Fingerprint, Timestamp)>,
     /// The highest incident number ever used.
     pub last_id: u64,
 }
@@ -112,7 +108,6 @@ impl Fleet {
             systemic_caller: None,
             pause: saved.pause,
             maintenance: false,
-            aborted: saved.aborted.into_iter().collect(),
             after_closing: BTreeMap::new(),
             gone: Runbook::gone(),
             next_id: saved.last_id,
@@ -293,16 +288,6 @@ impl Fleet {
             out.record(None, Happening::Ignored, Reason::TargetMissing, alert.name.to_string());
             return;
         };
-        match self.aborted.get(&alert.fingerprint) {
-            Some(since) if *since == alert.starts_at => {
-                out.record(None, Happening::Ignored, Reason::Aborted, alert.name.to_string());
-                return;
-            }
-            Some(_) => {
-                self.aborted.remove(&alert.fingerprint);
-            }
-            None => {}
-        }
         let key = (runbook.id.clone(), target);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
@@ -354,7 +339,6 @@ impl Fleet {
         now: Timestamp,
         out: &mut Out,
     ) {
-        self.aborted.remove(fingerprint);
         for waiting in self.after_closing.values_mut() {
             waiting.retain(|alert| alert.fingerprint != *fingerprint);
         }
@@ -367,7 +351,6 @@ impl Fleet {
 
     fn reconciled(&mut self, active: &[Fingerprint], asked_at: Timestamp, now: Timestamp, out: &mut Out) {
         let active: BTreeSet<_> = active.iter().collect();
-        self.aborted.retain(|fingerprint, _| active.contains(fingerprint));
         let missing: Vec<_> = self
             .incidents
             .values()

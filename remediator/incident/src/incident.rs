@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Happening, PageOrder};
 use crate::context::{Context, Out, Systemic};
-use crate::escalation::{Due, Escalation};
+use crate::escalation::{Due, Escalation, Standing};
 use crate::health::{Health, HealthWatch, Heard};
 use crate::ids::{Fingerprint, IncidentId, Level, RunbookId, StepId, Target};
 use crate::policy::Mode;
@@ -50,6 +50,9 @@ pub struct Incident {
     pub restore_next: usize,
     /// A person's hold.
     pub hold: Option<Hold>,
+    /// A person ended what the remediator does; the incident goes on for people alone, until none of its alerts fires.
+    #[serde(default)]
+    pub aborted: bool,
     /// Who is called.
     pub escalation: Escalation,
     /// What is known of the target's health. Asked anew after a restart.
@@ -90,6 +93,7 @@ impl Incident {
             relapses: 0,
             restore_next: 0,
             hold: None,
+            aborted: false,
             escalation: Escalation::new(now),
             health: HealthWatch::new(now),
             ticket: 0,
@@ -347,6 +351,26 @@ impl Incident {
         self.kill_running(out);
         self.enter(Phase::Exhausted, Reason::RunbookGone, out);
         self.trouble(Reason::RunbookGone, cx, out);
+    }
+
+    /// A person ends what the remediator does. What still fires is people's from here on: they are called at once unless somebody has
+    /// it in hand, and their timers run; what does not fire is over.
+    pub(crate) fn abort(&mut self, by: &str, cx: &Context<'_>, out: &mut Out) {
+        self.record(out, Happening::Operator, Reason::Aborted, by);
+        if !self.firing() {
+            self.close(Reason::Aborted, cx, out);
+            return;
+        }
+        if std::mem::replace(&mut self.aborted, true) {
+            return;
+        }
+        self.hold = None;
+        self.settle_until = None;
+        self.kill_running(out);
+        self.enter(Phase::Exhausted, Reason::Aborted, out);
+        if self.escalation.standing == Standing::Open && !self.resting(cx) && !self.waits_for_others(cx) {
+            self.trouble(Reason::Aborted, cx, out);
+        }
     }
 
     /// Ends the steps that run; whether any did.

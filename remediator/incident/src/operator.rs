@@ -31,10 +31,7 @@ impl Incident {
                 self.record(out, Happening::Operator, Reason::Released, by.as_str());
             }
             Operation::Approve(step) => self.approve(by, &step, cx, out),
-            Operation::Abort => {
-                self.record(out, Happening::Operator, Reason::Aborted, by.as_str());
-                self.close(Reason::Aborted, cx, out);
-            }
+            Operation::Abort => self.abort(by.as_str(), cx, out),
             Operation::Note(text) => {
                 self.record(out, Happening::Operator, Reason::Noted, format!("{by}: {text}"));
             }

@@ -152,7 +152,7 @@ reasons! {
     Restoring = "restoring",
     /// Taking a temporary measure back hurt, so it was put in place again.
     RestoreHurt = "restore_hurt",
-    /// A person ended the incident.
+    /// A person ended what the remediator does; while an alert fires, the incident is left to people.
     Aborted = "aborted",
     /// A person wrote something down.
     Noted = "noted",

@@ -10,7 +10,10 @@ use crate::state::{Phase, Stage, StepState};
 use crate::time::Timestamp;
 
 impl Incident {
-    pub(crate) fn exhausted(&mut self, _cx: &Context<'_>, out: &mut Out) -> Flow {
+    pub(crate) fn exhausted(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
+        if self.aborted {
+            return if self.firing() { Flow::Wait } else { self.close(Reason::Aborted, cx, out) };
+        }
         match self.health.health() {
             Health::Healthy { .. } => self.enter(Phase::Stabilising, Reason::Healthy, out),
             Health::Sick { .. } | Health::Unknown { .. } => Flow::Wait,

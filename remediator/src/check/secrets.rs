@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use url::Url;
 
 use super::{Report, Weight};
-use crate::config::{Channel, Config};
+use crate::config::{Channel, Config, WebhookAccess};
 
 /// Parts of names whose values are secrets.
 const TELLING: [&str; 6] = ["authorization", "token", "secret", "password", "api-key", "apikey"];
@@ -39,12 +39,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             report.add(Weight::Error, message);
         }
     }
-    if config.webhook_token.is_none() {
-        let message = format!(
-            "{}: anybody who reaches the port can send alerts: set `webhook: {{token_file: …}}`",
-            source.path().display()
-        );
-        report.add(Weight::Warning, message);
+    if config.webhook == WebhookAccess::Undecided {
+        report.add(Weight::Error, format!("{}: {}", source.path().display(), crate::serve::WEBHOOK_UNDECIDED));
     }
 }
 

@@ -10,7 +10,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::duties;
 use super::file::{self, File};
-use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, channel};
+use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel};
 use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
@@ -49,10 +49,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         .iter()
         .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
         .collect();
-    let webhook_token = match file.webhook.and_then(|webhook| webhook.token_file) {
-        Some(path) => Some(builder.secret(&path)?),
-        None => None,
-    };
+    let webhook = builder.webhook_access(file.webhook.as_ref())?;
     let site = builder.site(&file.variables)?;
     let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
@@ -80,7 +77,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         site,
         prometheus: base_url(source, &file.prometheus)?,
         alertmanager: base_url(source, &file.alertmanager)?,
-        webhook_token,
+        webhook,
         policy,
         contacts,
         channels,
@@ -93,7 +90,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         maintenance,
         retention: match &file.journal.retention {
             Some(text) if text.value.get() < RETENTION_MIN => {
-                return Err(source.error(text, "must be at least 7d: aborted incidents are looked up for that long"));
+                return Err(source.error(text, "must be at least 7d: what happened last week is asked for"));
             }
             Some(text) => text.value.get(),
             None => RETENTION,
@@ -184,6 +181,18 @@ impl Builder {
                 Ok(Secret::new(""))
             }
             Err(message) => Err(self.source.error(path, message)),
+        }
+    }
+
+    fn webhook_access(&mut self, written: Option<&file::Webhook>) -> Result<WebhookAccess, YamlError> {
+        let Some(written) = written else { return Ok(WebhookAccess::Undecided) };
+        match (&written.token_file, &written.unauthenticated) {
+            (Some(_), Some(open)) if open.value => {
+                Err(self.source.error(open, "`token_file` and `unauthenticated: true` exclude each other"))
+            }
+            (Some(path), _) => Ok(WebhookAccess::Token(self.secret(path)?)),
+            (None, Some(open)) if open.value => Ok(WebhookAccess::Anybody),
+            (None, _) => Ok(WebhookAccess::Undecided),
         }
     }
 

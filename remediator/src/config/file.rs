@@ -76,6 +76,8 @@ pub(super) struct Duty {
 pub(super) struct Webhook {
     #[serde(default)]
     pub(super) token_file: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) unauthenticated: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -136,7 +136,7 @@ limits:
 #[case(
     "runbooks: runbooks/",
     "runbooks: runbooks/\njournal: {retention: 6d}",
-    "3:22: must be at least 7d: aborted incidents are looked up for that long"
+    "3:22: must be at least 7d: what happened last week is asked for"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nvariables: {restart: []}", "3:22: variable `restart`: is empty")]
 #[case(

@@ -16,6 +16,7 @@ use vvtv_toolkit::duration::PromDuration;
 use super::tasks::Tasks;
 use super::view::{IncidentView, NextCall, next_call, summary, whole};
 use super::{ApiError, Shared};
+use crate::clock::rfc3339;
 use crate::efficacy;
 use crate::journal::{ClosedIn, Listing, RunRow};
 use crate::runbook::Book;
@@ -29,17 +30,21 @@ const TASKS_DONE: usize = 10;
 struct Frame {
     runbooks: Vec<String>,
     paused: bool,
+    /// By whom, and since when.
+    pause: Option<(String, String)>,
     /// The maintenance window that is open, and until when.
     maintenance: Option<(String, String)>,
 }
 
 impl Frame {
-    fn of(shared: &Shared) -> Self {
-        Self {
+    async fn of(shared: &Shared) -> Result<Self, ApiError> {
+        let pause = shared.reader.pause().await?;
+        Ok(Self {
             runbooks: shared.live().books.iter().map(|book| book.plan.id.to_string()).collect(),
             paused: shared.metrics.paused.get() == 1,
+            pause: pause.map(|pause| (pause.by.to_string(), rfc3339(pause.at))),
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
-        }
+        })
     }
 }
 
@@ -94,7 +99,7 @@ const OPERATIONS: [(&str, &str); 4] = [
     ("ack", "Acknowledge: I have it"),
     ("hold", "Hold: no more actions"),
     ("release", "Release"),
-    ("abort", "Abort: end this incident"),
+    ("abort", "Abort: people have it"),
 ];
 
 pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
@@ -104,7 +109,7 @@ pub(super) async fn index(State(shared): State<Arc<Shared>>) -> Result<Response,
     };
     let (open, closed) = (list(ClosedIn::Open).await?, list(ClosedIn::Closed).await?);
     let tasks = Tasks::read(&shared, TASKS_DONE).await?;
-    Ok(page(&Index { frame: Frame::of(&shared), open, closed, tasks }))
+    Ok(page(&Index { frame: Frame::of(&shared).await?, open, closed, tasks }))
 }
 
 pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Result<Response, ApiError> {
@@ -116,7 +121,7 @@ pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u
     let live = shared.live();
     let book = live.books.iter().find(|book| book.plan.id == row.incident.runbook);
     let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &live.policy));
-    Ok(page(&IncidentPage { frame: Frame::of(&shared), it, runs, next_call, operations: OPERATIONS }))
+    Ok(page(&IncidentPage { frame: Frame::of(&shared).await?, it, runs, next_call, operations: OPERATIONS }))
 }
 
 pub(super) async fn runbook(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Response, ApiError> {
@@ -129,8 +134,9 @@ pub(super) async fn runbook(State(shared): State<Arc<Shared>>, Path(id): Path<St
         let record = records.get(&(book.plan.id.clone(), step.id.clone()));
         StepText { record: record.map(|record| record.words(step, &live.policy)), ..text(book, step) }
     };
+    let frame = Frame::of(&shared).await?;
     Ok(page(&RunbookPage {
-        frame: Frame::of(&shared),
+        frame,
         book,
         timers: timers(&book.plan),
         ladder: book.plan.steps.iter().map(with_record).collect(),
@@ -172,7 +178,7 @@ fn text(book: &Book, step: &Step) -> StepText {
     }
 }
 
-fn page(template: &impl Template) -> Response {
+pub(super) fn page(template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => {
             let policy = "default-src 'self'; frame-ancestors 'none'; form-action 'self'";

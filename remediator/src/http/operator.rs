@@ -1,18 +1,19 @@
 //! What people do: ack, hold, release, approve, abort, note on one incident; pause and resume on all; closing a task.
 //!
-//! JSON for programs; forms for the console, which answers with a redirect and so works without JavaScript.
+//! JSON for programs; forms for the console, which answers with a redirect and so works without JavaScript. Who asks, and whether they
+//! may, the gate before the routes has found out.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use base64::Engine as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId, TaskId};
+use vvtv_toolkit::access::{Caller, How};
 
 use super::{ApiError, Shared};
 use crate::event_loop::{Decided, Input, TaskInput, Unavailable};
@@ -32,7 +33,7 @@ const LATER: &str =
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    /// Who; the name of the authenticated user counts before it.
+    /// A remark about who it was, where several people share a token.
     #[serde(default)]
     by: String,
     /// The change that an approval is for.
@@ -57,7 +58,7 @@ pub(super) async fn on_incident(
     Path((id, operation)): Path<(u64, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (by, said, form) = read(request, &shared.console).await?;
+    let (by, said, form) = read(request).await?;
     let operation = match operation.as_str() {
         "ack" => Operation::Ack,
         "hold" => Operation::Hold,
@@ -75,19 +76,16 @@ pub(super) async fn on_incident(
     respond(&decided, form, &format!("/incidents/{id}"))
 }
 
-pub(super) async fn on_all(
-    State(shared): State<Arc<Shared>>,
-    Path(operation): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (by, _, form) = read(request, &shared.console).await?;
-    let event = match operation.as_str() {
-        "pause" => Event::Pause { by },
-        "resume" => Event::Resume { by },
-        other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
-    };
-    let decided = ask(&shared, event).await?;
-    respond(&decided, form, "/")
+/// Stops all new actions.
+pub(super) async fn pause(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
+    let (by, _, form) = read(request).await?;
+    respond(&ask(&shared, Event::Pause { by }).await?, form, "/")
+}
+
+/// Lets new actions run again.
+pub(super) async fn resume(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
+    let (by, _, form) = read(request).await?;
+    respond(&ask(&shared, Event::Resume { by }).await?, form, "/")
 }
 
 /// Says that a task is done.
@@ -96,7 +94,7 @@ pub(super) async fn on_task(
     Path(id): Path<u32>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (by, said, form) = read(request, &shared.console).await?;
+    let (by, said, form) = read(request).await?;
     let note = said.note.trim().chars().take(TEXT_MAX).collect();
     let (done, answer) = oneshot::channel();
     let input = Input::Task(TaskInput::Done { task: TaskId::new(id), by, note, done });
@@ -104,10 +102,7 @@ pub(super) async fn on_task(
 }
 
 /// Reads the configuration again, as SIGHUP does.
-pub(super) async fn reload(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    if let Err(refused) = read(request, &shared.console).await {
-        return refused.into_response();
-    }
+pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Response {
     match shared.reloader.reload().await {
         Ok(waiting) if waiting.is_empty() => StatusCode::OK.into_response(),
         Ok(waiting) => format!("these changed keys need a restart: {}\n", waiting.join(", ")).into_response(),
@@ -158,9 +153,10 @@ fn respond(decided: &Decided, form: bool, page: &str) -> Result<Response, ApiErr
     }
 }
 
-async fn read(request: Request, console: &str) -> Result<(Person, Said, bool), ApiError> {
+async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
     let (parts, body) = request.into_parts();
-    same_site(&parts.headers, console)?;
+    let caller = parts.extensions.get::<Caller>();
+    let caller = caller.ok_or_else(|| ApiError::Forbidden("nobody is named as who asks".to_owned()))?;
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
     let body = body.map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?.to_bytes();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -172,9 +168,22 @@ async fn read(request: Request, console: &str) -> Result<(Person, Said, bool), A
     } else {
         serde_json::from_slice(&body).map_err(|error| ApiError::BadRequest(error.to_string()))?
     };
-    let name = user(&parts.headers).unwrap_or_else(|| said.by.trim().to_owned());
-    let name = if name.is_empty() { "somebody".to_owned() } else { name.chars().take(NAME_MAX).collect() };
-    Ok((Person::new(name), said, form))
+    Ok((signature(caller, &said.by), said, form))
+}
+
+/// Under which name something is written down: the caller's. Who shares a token with others may add who they are, as a remark.
+fn signature(caller: &Caller, by: &str) -> Person {
+    let shared = match caller.how {
+        How::Token | How::Session => true,
+        How::Password | How::Proxy | How::Anonymous => false,
+    };
+    let plain = |c: &char| !c.is_control() && !matches!(c, '(' | ')');
+    let remark: String = by.trim().chars().filter(plain).take(NAME_MAX).collect();
+    let name: String = caller.name.chars().take(NAME_MAX).collect();
+    if shared && !remark.is_empty() && remark != name {
+        return Person::new(format!("{name} (says {remark})"));
+    }
+    Person::new(name)
 }
 
 /// A form is a query in a body.
@@ -183,50 +192,20 @@ fn uri_of(body: &[u8]) -> Result<axum::http::Uri, ApiError> {
     format!("/?{text}").parse().map_err(|_| ApiError::BadRequest("the form cannot be read".to_owned()))
 }
 
-/// A page of another site must not act in the name of somebody who is logged in here.
-///
-/// Browsers name the page's origin with every POST, and some tell the relation itself. A host name that is neither ours nor an
-/// address may have been pointed here by somebody else.
-fn same_site(headers: &HeaderMap, console: &str) -> Result<(), ApiError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text("host").unwrap_or_default();
-    let refused = |why: String| Err(ApiError::Forbidden(format!("requests from another site are refused ({why})")));
-    match text("sec-fetch-site") {
-        None | Some("same-origin" | "none") => {}
-        Some(other) => return refused(other.to_owned()),
-    }
-    let Some(origin) = text("origin") else { return Ok(()) };
-    let Some((_, authority)) = origin.split_once("://") else { return refused(origin.to_owned()) };
-    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-    let address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
-    let ours = address || name == "localhost" || name == console;
-    if authority == host && ours { Ok(()) } else { refused(origin.to_owned()) }
-}
-
-/// The user whom the server has authenticated.
-fn user(headers: &HeaderMap) -> Option<String> {
-    let basic = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
-    let decoded = base64::engine::general_purpose::STANDARD.decode(basic).ok()?;
-    String::from_utf8(decoded).ok()?.split_once(':').map(|(user, _)| user.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-    use rstest::rstest;
+    use vvtv_toolkit::access::Role;
 
-    #[rstest]
-    #[case::a_program(&[("host", "127.0.0.1:10048")], true)]
-    #[case::the_console(&[("host", "127.0.0.1:10048"), ("origin", "http://127.0.0.1:10048")], true)]
-    #[case::the_console_by_name(&[("host", "ops.example:10048"), ("origin", "http://ops.example:10048")], true)]
-    #[case::another_site(&[("host", "127.0.0.1:10048"), ("origin", "http://evil.example")], false)]
-    #[case::a_name_pointed_here(&[("host", "evil.example:10048"), ("origin", "http://evil.example:10048")], false)]
-    #[case::a_page_without_origin(&[("host", "127.0.0.1:10048"), ("origin", "null")], false)]
-    #[case::a_browser_that_says_so(&[("host", "127.0.0.1:10048"), ("sec-fetch-site", "cross-site")], false)]
-    fn only_the_console_and_programs_may_act(#[case] headers: &[(&'static str, &'static str)], #[case] may: bool) {
-        let headers: HeaderMap =
-            headers.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect();
-        assert_eq!(same_site(&headers, "ops.example").is_ok(), may);
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_is_the_caller_s_name_and_a_shared_token_s_remark() {
+        let caller = |how| Caller { name: "viewer".into(), role: Role::Viewer, how };
+        let signed = |how, by: &str| signature(&caller(how), by).to_string();
+        assert_eq!(signed(How::Password, "CTO"), "viewer");
+        assert_eq!(signed(How::Proxy, "CTO"), "viewer");
+        assert_eq!(signed(How::Token, "ana"), "viewer (says ana)");
+        assert_eq!(signed(How::Session, " viewer "), "viewer");
+        assert_eq!(signed(How::Token, "x) approved by (CTO\n"), "viewer (says x approved by CTO)");
     }
 }

@@ -8,37 +8,53 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::oneshot;
+use vvtv_toolkit::access::Refusal;
 
 use super::Shared;
-use crate::config::Secret;
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
+use crate::metrics::Metrics;
 use crate::webhook::{BODY_BYTES_MAX, parse};
 
+/// Where Alertmanager delivers.
+pub(super) const PATH: &str = "/webhook/alertmanager";
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
 const COMMIT_WITHIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn alertmanager(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (status, message) = answer(&shared, request).await;
-    shared.metrics.webhooks.with_label_values(&[status.as_str()]).inc();
-    if status.is_success() {
-        let now = jiff::Timestamp::now().as_second();
-        shared.metrics.webhook_at.set(now);
-    } else {
+    if !status.is_success() {
         tracing::warn!(status = status.as_u16(), message, "webhook delivery refused");
     }
     (status, format!("{message}\n")).into_response()
 }
 
+/// Counts the answers to deliveries, the gate's too.
+pub(super) async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let delivery = request.method() == Method::POST && request.uri().path() == PATH;
+    let response = next.run(request).await;
+    if delivery {
+        metrics.webhooks.with_label_values(&[response.status().as_str()]).inc();
+        if response.status().is_success() {
+            metrics.webhook_at.set(jiff::Timestamp::now().as_second());
+        }
+        if let Some(refusal) = response.extensions().get::<Refusal>() {
+            tracing::warn!(status = refusal.status.as_u16(), message = refusal.sentence, "webhook delivery refused");
+        }
+    }
+    response
+}
+
 async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
-    if let Some(token) = &shared.webhook_token
-        && !bearer(&request).is_some_and(|shown| same(shown, token))
-    {
-        return (StatusCode::UNAUTHORIZED, "a bearer token is needed".to_owned());
+    // Browsers send other types across sites without asking first (Fetch Standard, CORS-safelisted request-header).
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json".to_owned());
     }
     let body: Bytes = match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
@@ -76,14 +92,4 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
         Ok(Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the journal takes too long".to_owned()),
     }
-}
-
-fn bearer(request: &Request) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Compares without telling by its time where the first difference is.
-fn same(shown: &str, token: &Secret) -> bool {
-    let (shown, token) = (shown.as_bytes(), token.reveal().as_bytes());
-    shown.len() == token.len() && shown.iter().zip(token).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }

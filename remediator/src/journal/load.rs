@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use rusqlite::Connection;
-use vvtv_incident::{
-    Fingerprint, Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp,
-};
+use vvtv_incident::{Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp};
 
 use super::agenda::{self, RestoredAgenda};
 use super::write::PAUSE;
@@ -14,8 +12,6 @@ use super::{JournalError, RunKey};
 use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 
-/// Aborted incidents older than this are forgotten.
-const ABORTED_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
 /// Changes older than this do not count against any budget.
 const CHANGES_WITHIN_MS: i64 = 3_600_000;
 
@@ -82,7 +78,6 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
                 .map(|text| serde_json::from_str(&text))
                 .transpose()
                 .map_err(|source| JournalError::State { incident: 0, source })?,
-            aborted: aborted(connection, newest)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
         },
         open_runs: open_runs(connection).map_err(query)?,
@@ -103,24 +98,10 @@ pub(super) fn incident_id(number: i64) -> IncidentId {
 }
 
 fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
-    states(connection, "closed_at IS NULL AND ?1 IS NOT NULL", 0)
-}
-
-/// Alerts that fired when a person aborted their incident: as long as they do, they open nothing again.
-fn aborted(connection: &Connection, newest: i64) -> Result<Vec<(Fingerprint, Timestamp)>, JournalError> {
-    let since = newest.saturating_sub(ABORTED_WITHIN_MS);
-    let incidents = states(connection, "reason = 'aborted' AND closed_at > ?1", since)?;
-    let alerts = incidents.into_iter().flat_map(|incident| incident.alerts);
-    let firing = alerts.filter(|(_, alert)| alert.ends_at.is_none());
-    Ok(firing.map(|(fingerprint, alert)| (fingerprint, alert.starts_at)).collect())
-}
-
-fn states(connection: &Connection, which: &str, parameter: i64) -> Result<Vec<Incident>, JournalError> {
     let query = |source| JournalError::Query { doing: "read incidents", source };
-    let sql = format!("SELECT id, state FROM incident WHERE {which} ORDER BY id");
-    let mut statement = connection.prepare(&sql).map_err(query)?;
-    let rows =
-        statement.query_map([parameter], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
+    let sql = "SELECT id, state FROM incident WHERE closed_at IS NULL ORDER BY id";
+    let mut statement = connection.prepare(sql).map_err(query)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
     let mut incidents = Vec::new();
     for row in rows {
         let (id, state) = row.map_err(query)?;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags, params};
-use vvtv_incident::{Incident, IncidentId, Timestamp};
+use vvtv_incident::{Incident, IncidentId, Pause, Timestamp};
 
 use super::load::timestamp;
-use super::write::number;
+use super::write::{PAUSE, number};
 use super::{BUSY_TIMEOUT, JournalError};
 
 /// The longest list that one question gives.
@@ -274,6 +274,24 @@ impl Reader {
                     })
                 },
             )
+        })
+        .await
+    }
+
+    /// The pause that is in force, if one is.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn pause(&self) -> Result<Option<Pause>, JournalError> {
+        const DOING: &str = "look for a pause";
+        self.ask(DOING, move |connection| {
+            let query = |source| JournalError::Query { doing: DOING, source };
+            let mut statement = connection.prepare("SELECT value FROM setting WHERE name = ?1").map_err(query)?;
+            let mut rows = statement.query([PAUSE]).map_err(query)?;
+            let text: Option<String> =
+                rows.next().and_then(|row| row.map(|row| row.get(0)).transpose()).map_err(query)?;
+            let pause = text.map(|text| serde_json::from_str(&text)).transpose();
+            pause.map_err(|source| JournalError::State { incident: 0, source })
         })
         .await
     }

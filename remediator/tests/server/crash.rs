@@ -13,7 +13,7 @@ use vvtv_incident::Reason;
 use vvtv_remediator::failpoint::Point;
 use vvtv_remediator::journal::verify_audit;
 
-use crate::program::{PATIENCE, firing, serve};
+use crate::program::{PATIENCE, firing, secure, serve};
 use crate::stand_in::StandIn;
 
 /// Servers at a time: they wait more than they work.
@@ -66,6 +66,7 @@ database: sqlite:remediator.db
 runbooks: runbooks/
 prometheus: STAND_IN
 alertmanager: STAND_IN
+webhook: {unauthenticated: true}
 reconcile: 500ms
 limits: {health_interval: 50ms, health_interval_idle: 50ms, health_questions_per_second: 100}
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}]
@@ -158,6 +159,7 @@ fn live(case: &Case, root: &Path, stand_in: &StandIn) -> (usize, Vec<String>) {
     std::fs::create_dir_all(dir.join("runbooks")).unwrap();
     std::fs::write(dir.join("runbooks/demo.yml"), RUNBOOK).unwrap();
     std::fs::write(dir.join("remediator.yml"), CONFIG.replace("STAND_IN", &stand_in.base(&case.to_string()))).unwrap();
+    secure(&dir);
     let mut life = Life { stand_in, dir, delivered: false, noted: false };
     let mut deaths = 0;
     for (point, time) in &case.0 {

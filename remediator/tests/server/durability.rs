@@ -1,6 +1,6 @@
 //! What was acknowledged survives kill -9.
 
-use crate::program::{Program, firing, refused, wait_for};
+use crate::program::{Program, firing, refused, resolved, wait_for};
 
 #[test]
 fn every_acknowledged_delivery_survives_kill_9() {
@@ -59,17 +59,25 @@ fn two_servers_do_not_share_a_journal() {
 }
 
 #[test]
-fn an_aborted_incident_stays_aborted_across_a_restart() {
-    let program = Program::start();
+fn an_aborted_incident_whose_alert_fires_is_people_s_across_a_restart_and_closes_when_it_resolves() {
+    let program = Program::start_with("shell: sleep 30");
     assert_eq!(program.deliver(firing("main")).0, 200);
     assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
-    wait_for("the incident to close", || match program.incidents().first() {
-        Some(incident) if incident["phase"] == "closed" => Ok(()),
-        other => Err(format!("{other:?}")),
-    });
+    let stands = |program: &Program| match program.incidents().as_slice() {
+        [it] => (it["phase"].clone(), it["reason"].clone(), it["level"].clone()),
+        other => panic!("{other:?}"),
+    };
+    let people_s = ("exhausted".into(), "aborted".into(), 1.into());
+    assert_eq!(stands(&program), people_s);
     let program = program.kill_and_start();
     assert_eq!(program.deliver(firing("main")).0, 200);
-    assert_eq!(program.incidents().len(), 1);
+    assert_eq!(stands(&program), people_s);
+    assert_eq!(program.written(), Vec::<String>::new());
+    assert_eq!(program.deliver(resolved("main")).0, 200);
+    wait_for("the incident to close", || match stands(&program) {
+        (phase, _, _) if phase == "closed" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What a browser gets of `/events`, byte for byte.
 
-use crate::program::{PATIENCE, Program, block_on, firing};
+use crate::program::{ADMIN, PATIENCE, Program, block_on, firing};
 
 #[test]
 fn a_change_comes_as_an_event_with_data_which_browsers_do_not_drop() {
     let program = Program::start();
     let events = format!("{}/events", program.base);
     let said = block_on(async {
-        let mut response = reqwest::get(events).await.unwrap();
+        let mut response = reqwest::Client::new().get(events).bearer_auth(ADMIN).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let delivered = tokio::task::spawn_blocking(move || program.deliver(firing("main")).0);
         let mut said = String::new();

@@ -1,6 +1,8 @@
 //! The real binary on a free port: what it answers to good and bad deliveries, and what survives kill -9.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod bad_input;
 // Only builds with debug assertions can be told to die.
 #[cfg(test)]

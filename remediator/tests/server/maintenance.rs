@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hostile::Neighbours;
-use crate::program::{PATIENCE, Program, firing, wait_for};
+use crate::program::{PATIENCE, Program, firing, resolved, wait_for};
 
 /// Comes round every second.
 const EVERY_SECOND: &str = "schedule: '* * * * * *', timezone: UTC, owner: 2";
@@ -59,7 +59,8 @@ fn metric(program: &Program, name: &str) -> Option<f64> {
 fn verb(program: &Program, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"))
         .args(arguments)
-        .args(["--server", &program.base])
+        .args(["--server", &program.base, "--config.file"])
+        .arg(program.path("remediator.yml"))
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -173,7 +174,7 @@ fn close(program: &Program, task: &Value) {
         let mut done = all["recent"].as_array().unwrap().iter();
         done.find(|done| done["id"] == task["id"]).cloned().ok_or_else(|| all.to_string())
     });
-    assert_eq!((&closed["done_by"], &closed["note"]), (&"ana".into(), &"made room".into()));
+    assert_eq!((&closed["done_by"], &closed["note"]), (&"operator (says ana)".into(), &"made room".into()));
     wait_for("the next time to go well", || match tasks(program) {
         all if all["recent"][0]["reason"] == "step_ok" => Ok(()),
         all => Err(all.to_string()),
@@ -271,6 +272,7 @@ fn a_machine_waits_while_an_incident_is_open_and_runs_after_it() {
         if still.is_some_and(|times| times >= 1.0) { Ok(()) } else { Err(format!("{still:?}")) }
     });
     assert!(!program.written().contains(&"ran".to_owned()));
+    assert_eq!(program.deliver(resolved("main")).0, 200);
     assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
     wait_for("its run", || {
         if program.written().contains(&"ran".to_owned()) { Ok(()) } else { Err(tasks(&program).to_string()) }
@@ -291,7 +293,14 @@ fn a_reload_puts_changed_maintenance_in_force_and_another_site_closes_nothing() 
     assert_eq!((&task["title"], &task["id"]), (&"Look at it".into(), &1.into()));
     let refused = crate::program::block_on(async {
         let request = reqwest::Client::new().post(format!("{}/api/v1/tasks/1/done", program.base));
-        request.header("origin", "http://evil.example").send().await.unwrap().status().as_u16()
+        request
+            .bearer_auth(crate::program::ADMIN)
+            .header("origin", "http://evil.example")
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     });
     assert_eq!(refused, 403);
     assert_eq!(tasks(&program)["open"][0]["id"], 1);

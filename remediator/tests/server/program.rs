@@ -46,12 +46,17 @@ database: sqlite:remediator.db
 runbooks: runbooks/
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
+webhook: {unauthenticated: true}
 contacts:
   - {level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}
   - {level: 2, name: Streaming Lead, respond_within: 15m, scope: Technical expertise, notify: [hook]}
 channels:
   hook: {webhook: {url: "http://127.0.0.1:9/"}}
 "#;
+
+/// Who the tests are, unless they say otherwise.
+pub(crate) const WEB: &str = "tokens: [{name: tester, role: admin, file: admin-token}]\n";
+pub(crate) const ADMIN: &str = "admin-token-of-the-tests";
 
 pub(crate) struct Program {
     pub(crate) dir: TempDir,
@@ -71,6 +76,7 @@ impl Program {
         let edited = |text: &str| instead.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
         std::fs::write(dir.path().join("runbooks/demo.yml"), edited(RUNBOOK)).unwrap();
         std::fs::write(dir.path().join("remediator.yml"), edited(CONFIG)).unwrap();
+        secure(dir.path());
         dir
     }
 
@@ -155,7 +161,16 @@ impl Program {
     }
 
     pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
-        post(&format!("{}/webhook/alertmanager", self.base), body.into())
+        let url = format!("{}/webhook/alertmanager", self.base);
+        self.send(reqwest::Client::new().post(url).header("content-type", "application/json").body(body.into()))
+    }
+
+    /// Sends a request as it is, without credentials.
+    pub(crate) fn send(&self, request: reqwest::RequestBuilder) -> (u16, String) {
+        block_on(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
     }
 
     pub(crate) fn post(&self, path: &str) -> u16 {
@@ -164,14 +179,11 @@ impl Program {
 
     /// The status and the text of an operator's request.
     pub(crate) fn asked(&self, path: &str) -> (u16, String) {
-        post(&format!("{}{path}", self.base), Vec::new())
+        self.send(reqwest::Client::new().post(format!("{}{path}", self.base)).bearer_auth(ADMIN))
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        block_on(async {
-            let response = reqwest::get(format!("{}{path}", self.base)).await.unwrap();
-            (response.status().as_u16(), response.text().await.unwrap())
-        })
+        self.send(reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(ADMIN))
     }
 
     pub(crate) fn incidents(&self) -> Vec<serde_json::Value> {
@@ -199,6 +211,7 @@ pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Resul
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
     command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
+    command.arg("--web.config.file").arg(dir.join("web.yml"));
     command.env("VVTV_TEST_LOG", dir.join("log"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
@@ -239,11 +252,17 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn post(url: &str, body: Vec<u8>) -> (u16, String) {
-    block_on(async {
-        let response = reqwest::Client::new().post(url).body(body).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    })
+/// The files that say who may do what.
+pub(crate) fn secure(dir: &Path) {
+    write_private(&dir.join("web.yml"), WEB);
+    write_private(&dir.join("admin-token"), ADMIN);
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Waits until a condition gives something, or fails with what was seen last.
@@ -265,4 +284,10 @@ pub(crate) fn firing(stream: &str) -> String {
         "labels":{{"alertname":"Demo","stream":"{stream}"}},"annotations":{{}},"startsAt":"2026-11-22T15:07:17.131Z",
         "endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"f-{stream}"}}]}}"#
     )
+}
+
+/// The same alert's end.
+pub(crate) fn resolved(stream: &str) -> String {
+    let ended = firing(stream).replace("0001-01-01T00:00:00Z", "2026-11-22T15:08:00Z");
+    ended.replace(r#"[{"status":"firing","#, r#"[{"status":"resolved","#)
 }

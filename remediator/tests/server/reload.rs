@@ -2,7 +2,7 @@
 //! becomes of open incidents.
 
 use crate::hostile::Neighbours;
-use crate::program::{Program, block_on, firing, wait_for};
+use crate::program::{ADMIN, Program, block_on, firing, wait_for};
 
 const RUNBOOK: &str = "runbooks/demo.yml";
 
@@ -85,7 +85,7 @@ fn a_page_of_another_site_reloads_nothing() {
     program.rewrite(RUNBOOK, |text| text.replace("title: Demo", "title: Second"));
     let url = format!("{}/-/reload", program.base);
     let (status, said) = block_on(async {
-        let request = reqwest::Client::new().post(url).header("origin", "http://evil.example");
+        let request = reqwest::Client::new().post(url).bearer_auth(ADMIN).header("origin", "http://evil.example");
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     });
@@ -115,7 +115,7 @@ fn changed_keys_that_need_a_restart_are_named_and_the_rest_comes_into_force() {
     let (_, people) = before.split_once("contacts:").unwrap();
     program.rewrite("remediator.yml", |_| format!("{OTHER_PLACES}runbooks: runbooks/\ncontacts:{people}"));
     program.rewrite(RUNBOOK, |text| text.replace("title: Demo", "title: Second"));
-    let keys = "listen, external_url, database, prometheus, alertmanager, webhook.token_file, targets, reconcile, \
+    let keys = "listen, external_url, database, prometheus, alertmanager, webhook, targets, reconcile, \
                 journal.retention";
     assert_eq!(program.asked("/-/reload"), (200, format!("these changed keys need a restart: {keys}\n")));
     assert!(program.get("/runbooks/demo").1.contains("<title>Second") && good(&program));

@@ -131,7 +131,8 @@ fn a_step_below_its_floor_waits_for_a_person_and_everybody_is_told_why() {
     assert!(check.contains(&format!("`mend` {words}")), "{check}");
     assert!(program.get("/incidents/7").1.contains("Approve mend"));
     assert_eq!(program.post("/api/v1/incidents/7/approve"), 400, "an approval names its step");
-    let approve = ["approve", "7", "--step", "mend", "--server", &program.base];
+    let config = program.path("remediator.yml").display().to_string();
+    let approve = ["approve", "7", "--step", "mend", "--server", &program.base, "--config.file", &config];
     let output = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator")).args(approve).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     wait_for("the change to run", || match program.written() {

@@ -11,6 +11,8 @@ use axum::Router;
 use axum::extract::{Path as UrlPath, State};
 use axum::routing::{any, get, post};
 
+use crate::program::ADMIN;
+
 /// The stand-in, on a port of its own for as long as it lives.
 pub(crate) struct StandIn {
     runtime: tokio::runtime::Runtime,
@@ -41,7 +43,8 @@ impl StandIn {
 
     /// The status of an answer; `None` if there was none.
     pub(crate) fn post(&self, url: &str, body: String) -> Option<u16> {
-        let sent = self.runtime.block_on(self.client.post(url).body(body).send());
+        let request = self.client.post(url).bearer_auth(ADMIN).header("content-type", "application/json").body(body);
+        let sent = self.runtime.block_on(request.send());
         sent.ok().map(|response| response.status().as_u16())
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 #[cfg(debug_assertions)]
 use crate::program::serve;
-use crate::program::{Program, firing, wait_for};
+use crate::program::{Program, firing, resolved, wait_for};
 use crate::stand_in::StandIn;
 
 const V2: &str = include_str!("../journals/v2.sql");
@@ -168,6 +168,7 @@ fn audit_names_the_row_that_was_altered_and_exports_the_rest() {
 fn a_chain_whose_end_was_cut_off_is_found_with_the_hash_that_was_logged() {
     let program = Program::start();
     assert_eq!(program.deliver(firing("main")).0, 200);
+    assert_eq!(program.deliver(resolved("main")).0, 200);
     assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
     let hash = wait_for("the closed incident to log the chain's end", || {
         let lines = program.logged();
@@ -190,6 +191,7 @@ fn an_incident_older_than_the_retention_is_forgotten_with_its_files_and_counted(
     let program = Program::start();
     for stream in ["old", "new"] {
         assert_eq!(program.deliver(firing(stream)).0, 200);
+        assert_eq!(program.deliver(resolved(stream)).0, 200);
     }
     for id in [1, 2] {
         assert_eq!(program.post(&format!("/api/v1/incidents/{id}/abort")), 200);

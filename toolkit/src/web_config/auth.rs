@@ -1,85 +1,135 @@
 //! Basic authentication against bcrypt hashes.
 //!
-//! An unknown user costs as much as a known one (a bcrypt of nothing), hashing runs off the async threads and one at a time, and
-//! results are remembered in a bounded cache, because a scraper presents the same credentials every second.
+//! An unknown user costs as much as a known one (a bcrypt of nothing), hashing runs off the async threads and in the lanes of
+//! [`Guesses`], and results are remembered in bounded caches, because a scraper presents the same credentials every second.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Mutex;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 
-/// Results that are remembered.
+use crate::access::{Guesses, Role};
+
+/// Results of each kind that are remembered.
 const CACHE_ENTRIES: usize = 100;
 
 /// What an unknown user is compared with: a hash that no password has, at bcrypt's usual cost.
 const NOBODY: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
 /// The users who may come in.
-pub(super) struct Users {
-    hashes: BTreeMap<String, String>,
-    cache: Mutex<Cache>,
-    one_at_a_time: Semaphore,
+pub(crate) struct Users {
+    users: BTreeMap<String, User>,
+    has_roles: bool,
+    right: Cache,
+    wrong: Cache,
+    guesses: Guesses,
+}
+
+/// One of them.
+pub(super) struct User {
+    pub(super) hash: String,
+    pub(super) role: Option<Role>,
 }
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Users").field("names", &self.hashes.keys()).finish_non_exhaustive()
+        let roles = self.users.iter().map(|(name, user)| (name, user.role));
+        f.debug_map().entries(roles).finish()
     }
 }
 
 /// A user name and a password as presented.
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     user: String,
     password: String,
 }
 
+/// What credentials come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They are a user's.
+    Right,
+    /// They are nobody's.
+    Wrong,
+    /// They are not looked at: too many were tried.
+    TooMany {
+        /// When to come again.
+        again_after: Duration,
+    },
+}
+
 impl Credentials {
-    /// Reads `Authorization: Basic …`.
-    pub(super) fn parse(value: &HeaderValue) -> Option<Self> {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let plain = String::from_utf8(BASE64_STANDARD.decode(token.trim()).ok()?).ok()?;
+    /// Reads what follows `Basic` (RFC 7617).
+    pub(crate) fn parse(token: &str) -> Option<Self> {
+        let plain = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
         let (user, password) = plain.split_once(':')?;
         Some(Self { user: user.to_owned(), password: password.to_owned() })
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 }
 
 impl Users {
-    pub(super) fn new(hashes: BTreeMap<String, String>) -> Self {
-        Self { hashes, cache: Mutex::default(), one_at_a_time: Semaphore::new(1) }
+    /// `has_roles` says whether the file names roles at all.
+    pub(super) fn new(users: BTreeMap<String, User>, has_roles: bool) -> Self {
+        Self { users, has_roles, right: Cache::default(), wrong: Cache::default(), guesses: Guesses::new() }
     }
 
-    /// Whether these credentials are right.
-    pub(super) async fn admit(&self, credentials: Credentials) -> bool {
-        let known = self.hashes.get(&credentials.user);
-        let hash = known.map_or(NOBODY, String::as_str).to_owned();
+    pub(crate) const fn has_roles(&self) -> bool {
+        self.has_roles
+    }
+
+    pub(crate) fn role(&self, user: &str) -> Option<Role> {
+        self.users.get(user)?.role
+    }
+
+    /// Users who may do nothing.
+    pub(super) fn without_role(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter(|(_, user)| user.role.is_none()).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether these credentials are right. Those that were right before cost nothing, whoever guesses meanwhile.
+    pub(crate) async fn admit(&self, credentials: Credentials, from: IpAddr) -> Verdict {
+        let known = self.users.get(&credentials.user);
+        let hash = known.map_or(NOBODY, |user| &user.hash).to_owned();
         let key = key(&credentials, &hash);
-        if let Some(verdict) = self.cached(key) {
+        if let Some(verdict) = self.remembered(key) {
             return verdict;
         }
-        let Ok(_turn) = self.one_at_a_time.acquire().await else { return false };
+        let check = match self.guesses.begin(from, Instant::now()) {
+            Ok(check) => check,
+            Err(again_after) => return Verdict::TooMany { again_after },
+        };
+        let Some(turn) = check.turn().await else { return Verdict::Wrong };
         // Another request with the same credentials may have been checked while this one waited its turn.
-        if let Some(verdict) = self.cached(key) {
+        if let Some(verdict) = self.remembered(key) {
             return verdict;
         }
         let known = known.is_some();
         let checked = tokio::task::spawn_blocking(move || bcrypt::verify(&credentials.password, &hash)).await;
-        let verdict = known && matches!(checked, Ok(Ok(true)));
-        if let Ok(mut cache) = self.cache.lock() {
-            cache.put(key, verdict);
+        drop(turn);
+        if known && matches!(checked, Ok(Ok(true))) {
+            self.right.put(key);
+            check.right();
+            return Verdict::Right;
         }
-        verdict
+        self.wrong.put(key);
+        Verdict::Wrong
     }
 
-    fn cached(&self, key: Key) -> Option<bool> {
-        self.cache.lock().ok()?.entries.iter().find(|(known, _)| *known == key).map(|(_, verdict)| *verdict)
+    fn remembered(&self, key: Key) -> Option<Verdict> {
+        match (self.right.has(key), self.wrong.has(key)) {
+            (true, _) => Some(Verdict::Right),
+            (false, true) => Some(Verdict::Wrong),
+            (false, false) => None,
+        }
     }
 }
 
@@ -95,46 +145,66 @@ fn key(credentials: &Credentials, hash: &str) -> Key {
     digest.finalize().into()
 }
 
+/// The newest keys of one kind. Right and wrong ones have one each: a guesser must not push the scraper out.
 #[derive(Default)]
-struct Cache {
-    entries: VecDeque<(Key, bool)>,
-}
+struct Cache(Mutex<VecDeque<Key>>);
 
 impl Cache {
-    /// Remembers a verdict. Wrong credentials never push out right ones: a guesser must not slow the scraper down.
-    fn put(&mut self, key: Key, verdict: bool) {
-        if self.entries.len() >= CACHE_ENTRIES {
-            let oldest_wrong = self.entries.iter().position(|(_, right)| !right);
-            match (oldest_wrong, verdict) {
-                (Some(index), _) => {
-                    self.entries.remove(index);
-                }
-                (None, true) => {
-                    self.entries.pop_front();
-                }
-                (None, false) => return,
-            }
+    fn put(&self, key: Key) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= CACHE_ENTRIES {
+            keys.pop_front();
         }
-        self.entries.push_back((key, verdict));
+        keys.push_back(key);
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn credentials(user: &str, password: &str) -> Credentials {
         Credentials { user: user.to_owned(), password: password.to_owned() }
     }
 
+    fn alice() -> Users {
+        let user = User { hash: bcrypt::hash("wonder", 4).unwrap(), role: None };
+        Users::new(BTreeMap::from([("alice".to_owned(), user)]), false)
+    }
+
     #[tokio::test]
     async fn only_the_right_pair_comes_in() {
-        let users = Users::new(BTreeMap::from([("alice".to_owned(), bcrypt::hash("wonder", 4).unwrap())]));
-        assert!(users.admit(credentials("alice", "wonder")).await);
-        assert!(users.admit(credentials("alice", "wonder")).await, "from the cache");
-        assert!(!users.admit(credentials("alice", "wonders")).await);
-        assert!(!users.admit(credentials("bob", "wonder")).await);
-        assert!(!users.admit(credentials("bob", "")).await);
+        let users = alice();
+        assert_eq!(users.admit(credentials("alice", "wonder"), HERE).await, Verdict::Right);
+        assert_eq!(users.admit(credentials("alice", "wonder"), HERE).await, Verdict::Right, "from the cache");
+        assert_eq!(users.admit(credentials("alice", "wonders"), HERE).await, Verdict::Wrong);
+        assert_eq!(users.admit(credentials("bob", "wonder"), HERE).await, Verdict::Wrong);
+        assert_eq!(users.admit(credentials("bob", ""), HERE).await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn whoever_guesses_waits_and_nobody_else() {
+        let users = alice();
+        assert_eq!(users.admit(credentials("alice", "wonder"), HERE).await, Verdict::Right);
+        let mut seen = Vec::new();
+        for guess in 0..100 {
+            seen.push(users.admit(credentials("alice", &guess.to_string()), HERE).await);
+        }
+        let wrong = seen.iter().filter(|verdict| **verdict == Verdict::Wrong).count();
+        assert!((10..20).contains(&wrong), "{seen:?}");
+        assert!(matches!(seen.last(), Some(Verdict::TooMany { .. })), "{seen:?}");
+        assert_eq!(users.admit(credentials("alice", "wonder"), HERE).await, Verdict::Right, "who was right before");
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 1).into();
+        users.right.0.lock().unwrap().clear();
+        assert_eq!(users.admit(credentials("alice", "wonder"), elsewhere).await, Verdict::Right, "another address");
     }
 
     #[test]
@@ -143,31 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded_and_guessers_do_not_evict_the_right() {
-        let mut cache = Cache::default();
-        let key = |n: usize| key(&credentials(&n.to_string(), ""), "");
-        cache.put(key(0), true);
-        for n in 1..1000 {
-            cache.put(key(n), false);
+    fn what_is_remembered_is_bounded() {
+        let cache = Cache::default();
+        for n in 0..1000 {
+            cache.put(key(&credentials(&n.to_string(), ""), ""));
         }
-        assert_eq!(cache.entries.len(), CACHE_ENTRIES);
-        assert_eq!(cache.entries.front(), Some(&(key(0), true)));
-        for n in 1000..3000 {
-            cache.put(key(n), true);
-        }
-        assert_eq!(cache.entries.len(), CACHE_ENTRIES);
+        assert_eq!(cache.0.lock().unwrap().len(), CACHE_ENTRIES);
+        assert!(cache.has(key(&credentials("999", ""), "")));
     }
 
     #[test]
-    fn only_basic_is_understood() {
-        let parse = |text: &'static str| {
-            Credentials::parse(&HeaderValue::from_static(text)).map(|found| (found.user, found.password))
-        };
-        let alice = Some(("alice".to_owned(), "a:b".to_owned()));
-        assert_eq!(parse("Basic YWxpY2U6YTpi"), alice);
-        assert_eq!(parse("basic  YWxpY2U6YTpi"), alice);
-        assert_eq!(parse("Bearer YWxpY2U6YTpi"), None);
-        assert_eq!(parse("Basic ###"), None);
-        assert_eq!(parse("Basic"), None);
+    fn a_user_ends_at_the_first_colon() {
+        let parse = |text| Credentials::parse(text).map(|found| (found.user, found.password));
+        assert_eq!(parse("YWxpY2U6YTpi"), Some(("alice".to_owned(), "a:b".to_owned())));
+        assert_eq!([parse("###"), parse(""), parse("YWxpY2U=")], [None, None, None]);
     }
 }

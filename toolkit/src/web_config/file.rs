@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::Settings;
-use super::auth::Users;
+use super::auth::{User, Users};
 use super::rate::RateLimit;
 use super::tls;
+use crate::access::{Cidr, Role, Token, TrustedProxy};
 use crate::duration::PromDuration;
 use crate::yaml::{self, Spanned, YamlError};
 
@@ -33,6 +34,30 @@ struct File {
     basic_auth_users: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     rate_limit: Option<Spanned<RateFile>>,
+    #[serde(default)]
+    roles: Option<BTreeMap<String, Spanned<Role>>>,
+    #[serde(default)]
+    tokens: Vec<TokenFile>,
+    #[serde(default)]
+    trusted_proxy: Option<Spanned<ProxyFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenFile {
+    name: Spanned<String>,
+    role: Role,
+    file: Spanned<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProxyFile {
+    addresses: Vec<Spanned<String>>,
+    user_header: Spanned<String>,
+    #[serde(default)]
+    groups_header: Option<Spanned<String>>,
+    roles: BTreeMap<String, Role>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -119,10 +144,13 @@ pub(super) fn read(name: &str, text: &str, directory: &Path) -> Result<Settings,
         None => None,
         Some(section) => Some(server_tls(&source, section, http2)?),
     };
-    let users = users(&source, file.basic_auth_users)?;
+    let users = users(&source, file.basic_auth_users, file.roles)?;
     let headers = headers(&source, &file.http_server_config.headers)?;
-    let files = file.tls_server_config.iter().flat_map(|section| section.value.files(directory)).collect();
-    Ok(Settings { tls, users, headers, http2, rate, files })
+    let certificates = file.tls_server_config.iter().flat_map(|section| section.value.files(directory));
+    let files = certificates.chain(file.tokens.iter().map(|token| directory.join(&token.file.value))).collect();
+    let tokens = tokens(&source, &file.tokens)?;
+    let proxy = file.trusted_proxy.as_ref().map(|section| proxy(&source, section)).transpose()?;
+    Ok(Settings { tls, users, tokens, proxy, headers, http2, rate, files })
 }
 
 impl TlsFile {
@@ -160,15 +188,70 @@ fn pick<T: Clone>(
 fn users(
     source: &Source<'_>,
     given: BTreeMap<String, Spanned<String>>,
+    roles: Option<BTreeMap<String, Spanned<Role>>>,
 ) -> Result<Option<std::sync::Arc<Users>>, YamlError> {
-    let mut hashes = BTreeMap::new();
-    for (user, hash) in given {
+    let has_roles = roles.is_some();
+    let mut roles = roles.unwrap_or_default();
+    let mut users = BTreeMap::new();
+    for (name, hash) in given {
         if hash.value.parse::<bcrypt::HashParts>().is_err() {
-            return Err(source.error(&hash, format!("the password of `{user}` is not a bcrypt hash")));
+            return Err(source.error(&hash, format!("the password of `{name}` is not a bcrypt hash")));
         }
-        hashes.insert(user, hash.value);
+        let role = roles.remove(&name).map(|role| role.value);
+        users.insert(name, User { hash: hash.value, role });
     }
-    Ok((!hashes.is_empty()).then(|| std::sync::Arc::new(Users::new(hashes))))
+    if let Some((name, role)) = roles.first_key_value() {
+        return Err(source.error(role, format!("`{name}` is not among the `basic_auth_users`")));
+    }
+    Ok((!users.is_empty()).then(|| std::sync::Arc::new(Users::new(users, has_roles))))
+}
+
+/// The longest name of a token.
+const NAME_BYTES_MAX: usize = 64;
+
+fn tokens(source: &Source<'_>, given: &[TokenFile]) -> Result<Vec<Token>, YamlError> {
+    let mut tokens: Vec<Token> = Vec::with_capacity(given.len());
+    for TokenFile { name, role, file } in given {
+        if name.value.trim().is_empty() || name.value.len() > NAME_BYTES_MAX || name.value.contains(char::is_control) {
+            return Err(source.error(name, format!("a token's name has one to {NAME_BYTES_MAX} bytes")));
+        }
+        if tokens.iter().any(|token| **token.name() == *name.value) {
+            return Err(source.error(name, "another token has this name"));
+        }
+        let token = Token::read(&name.value, *role, &source.directory.join(&file.value));
+        tokens.push(token.map_err(|error| source.error(file, error.to_string()))?);
+    }
+    Ok(tokens)
+}
+
+fn proxy(source: &Source<'_>, section: &Spanned<ProxyFile>) -> Result<TrustedProxy, YamlError> {
+    let file = &section.value;
+    let mut addresses = Vec::with_capacity(file.addresses.len());
+    for text in &file.addresses {
+        let cidr: Cidr = text
+            .value
+            .parse()
+            .map_err(|()| source.error(text, "not an address, and not a network in CIDR notation"))?;
+        if cidr.is_everything() {
+            return Err(source.error(text, "this trusts everybody's headers: name the proxy's addresses"));
+        }
+        addresses.push(cidr);
+    }
+    if addresses.is_empty() {
+        return Err(source.error(section, "`addresses` names no address, so nobody's headers would count"));
+    }
+    let header = |name: &Spanned<String>| {
+        name.value.parse::<HeaderName>().map_err(|_| source.error(name, "not the name of a header"))
+    };
+    if file.roles.is_empty() {
+        return Err(source.error(section, "`roles` names no group, so nobody would have a role (`*` is everybody)"));
+    }
+    Ok(TrustedProxy {
+        addresses,
+        user_header: header(&file.user_header)?,
+        groups_header: file.groups_header.as_ref().map(header).transpose()?,
+        roles: file.roles.clone(),
+    })
 }
 
 fn headers(source: &Source<'_>, given: &BTreeMap<String, Spanned<String>>) -> Result<HeaderMap, YamlError> {
@@ -317,9 +400,18 @@ mod tests {
             "tls_server_config:\n  cert: x\n  key: x\n  min_version: TLS10\n",
             "tls_server_config:\n  cert: x\n  key: x\n  min_version: TLS13\n  max_version: TLS12\n",
             "tls_server_config:\n  cert: x\n  key: x\n",
+            "roles: {alice: king}\n",
+            "roles: {alice: viewer}\n",
+            "tokens: [{name: ci, role: viewer, file: absent}]\n",
+            "tokens: [{name: '', role: viewer, file: absent}]\n",
+            "trusted_proxy: {addresses: [proxy], user_header: X-User, roles: {}}\n",
+            "trusted_proxy: {addresses: [0.0.0.0/0], user_header: X-User, roles: {}}\n",
+            "trusted_proxy: {addresses: [], user_header: X-User, roles: {a: viewer}}\n",
+            "trusted_proxy: {addresses: [10.0.0.1], user_header: 'X User', roles: {a: viewer}}\n",
+            "trusted_proxy: {addresses: [10.0.0.1], user_header: X-User, roles: {}}\n",
         ];
         insta::assert_snapshot!(first_lines(&mistakes), @"
-        web.yml:1:1: unknown field `basic_auth_user`, expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit
+        web.yml:1:1: unknown field `basic_auth_user`, expected one of tls_server_config, http_server_config, basic_auth_users, rate_limit, roles, tokens, trusted_proxy
         web.yml:2:10: the password of `alice` is not a bcrypt hash
         web.yml:2:3: an interval and a burst above zero are needed: this would admit nobody
         web.yml:3:13: header `X-Evil` cannot be configured, expected one of Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection
@@ -336,6 +428,15 @@ mod tests {
         web.yml:4:16: expected TLS12 or TLS13
         web.yml:4:16: `min_version` is above `max_version`
         web.yml:2:3: the certificate file holds no certificate
+        web.yml:1:16: unknown variant `king`, expected one of viewer, operator, admin
+        web.yml:1:16: `alice` is not among the `basic_auth_users`
+        web.yml:1:41: cannot read the token in /nowhere/absent: No such file or directory (os error 2)
+        web.yml:1:17: a token's name has one to 64 bytes
+        web.yml:1:29: not an address, and not a network in CIDR notation
+        web.yml:1:29: this trusts everybody's headers: name the proxy's addresses
+        web.yml:1:16: `addresses` names no address, so nobody's headers would count
+        web.yml:1:53: not the name of a header
+        web.yml:1:16: `roles` names no group, so nobody would have a role (`*` is everybody)
         ");
     }
 
@@ -347,7 +448,7 @@ mod tests {
         );
         let config = read("web.yml", &text, Path::new("/nowhere")).unwrap();
         assert!(!config.http2);
-        assert_eq!(format!("{:?}", config.users), "Some(Users { names: [\"alice\"], .. })");
+        assert_eq!(format!("{:?}", config.users), "Some({\"alice\": None})");
         assert_eq!(config.headers.get("x-frame-options").unwrap(), "deny");
     }
 }

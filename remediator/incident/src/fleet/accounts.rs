@@ -58,10 +58,6 @@ impl Fleet {
         };
         self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
         if matches!(incident.phase, Phase::Closed { .. }) {
-            if incident.reason == Reason::Aborted {
-                let firing = incident.alerts.iter().filter(|(_, alert)| alert.ends_at.is_none());
-                self.aborted.extend(firing.map(|(fingerprint, alert)| (fingerprint.clone(), alert.starts_at)));
-            }
             self.forget(&incident);
             for alert in self.after_closing.remove(&id).unwrap_or_default() {
                 self.alert_firing(alert, now, out);

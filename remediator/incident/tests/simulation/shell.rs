@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Health, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
-    StepState, Target, Timestamp, Verdict,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing,
+    StepId, StepState, Target, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -102,7 +102,7 @@ impl Shell {
         match self.dice.below(1000) {
             0..=19 => self.fault(),
             20..=49 => self.heal(),
-            50..=54 => self.crash(),
+            50..=54 => self.restart(),
             55..=69 => self.operator(),
             70..=89 => self.repeat_alerts(),
             90..=99 => self.reconcile(),
@@ -268,6 +268,7 @@ impl Shell {
                 Command::RunStep { incident, step, attempt } => {
                     let state = self.fleet.incident(*incident).expect("a step of an incident that is not there");
                     assert!(state.hold.is_none(), "a step started under a hold");
+                    assert!(!state.aborted, "a step started in an aborted incident");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
                     let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
                     let silenced = firing.peek().is_some() && firing.all(|alert| alert.suppressed);
@@ -413,10 +414,6 @@ impl Shell {
         });
     }
 
-    fn crash(&mut self) {
-        self.restart();
-    }
-
     /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
     fn restart(&mut self) {
         self.mail.clear();
@@ -446,7 +443,7 @@ impl Shell {
                 }
             }
         }
-        let saved = Saved { incidents, changes, pause: self.pause.clone(), aborted: Vec::new(), last_id: self.last_id };
+        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
         self.apply(Event::TargetsKnown(STREAMS.len()), false);
         self.deliver(Event::Tick);
@@ -468,7 +465,10 @@ impl Shell {
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
             }
-            if matches!(incident.phase, Phase::Exhausted) {
+            if incident.aborted {
+                let people = incident.escalation.next_call(book, &self.policy);
+                assert!(incident.firing() && people.is_some(), "aborted, and nobody's: {incident:?}");
+            } else if matches!(incident.phase, Phase::Exhausted) {
                 let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
                 assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
             }

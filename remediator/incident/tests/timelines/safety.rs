@@ -15,24 +15,43 @@ fn segment_age() -> Runbook {
 }
 
 #[test]
-fn an_aborted_incident_stays_aborted_while_its_alert_goes_on() {
+fn an_aborted_incident_whose_alert_fires_is_people_s_until_it_resolves() {
     let mut world = World::new(vec![segment_age()]);
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(1));
     world.operate(1, Operation::Abort);
-    world.run(seconds(1));
     let before = world.runs.len();
     let active = vec![alert("SegmentAgeHigh", "main").fingerprint];
-    for _ in 0..5 {
+    for _ in 0..15 {
         world.event(Event::AlertFiring(alert("SegmentAgeHigh", "main")));
         world.event(Event::Reconciled { active: active.clone(), asked_at: world.now });
-        world.run(seconds(30));
+        world.run(seconds(60));
     }
     assert_eq!(world.runs.len(), before, "{}", world.timeline());
+    assert_eq!(world.pages_in_short(), "1s #1 L1, 600s #1 L2", "{}", world.timeline());
+    world.operate(1, Operation::Ack);
+    world.operate(1, Operation::Abort);
+    world.run(seconds(900));
+    assert_eq!(world.pages_in_short(), "1s #1 L1, 600s #1 L2", "somebody has it:\n{}", world.timeline());
     world.resolve("SegmentAgeHigh", "main");
+    world.run(seconds(1));
+    assert!(world.has_closed(1), "{}", world.timeline());
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(5));
     assert!(world.runs.len() > before, "a new fault is a new incident:\n{}", world.timeline());
+}
+
+#[test]
+fn whoever_has_an_incident_in_hand_is_not_called_for_aborting_it() {
+    let mut world = World::new(vec![segment_age()]);
+    world.fire("SegmentAgeHigh", "main");
+    world.run(seconds(1));
+    world.operate(1, Operation::Ack);
+    world.operate(1, Operation::Abort);
+    world.run(seconds(600));
+    assert_eq!(world.pages_in_short(), "", "{}", world.timeline());
+    world.run(seconds(1500));
+    assert!(!world.pages.is_empty(), "the acknowledgement runs out:\n{}", world.timeline());
 }
 
 #[test]
@@ -108,6 +127,7 @@ fn an_acknowledgement_outlives_a_wait_for_a_cause() {
     let called = world.pages.len();
     world.fire("IngestDown", "main");
     world.run(seconds(30));
+    world.resolve("IngestDown", "main");
     world.operate(2, Operation::Abort);
     world.run(seconds(600));
     assert_eq!(world.pages.iter().filter(|(_, id, _)| id.get() == 1).count(), called, "{}", world.timeline());
@@ -154,9 +174,8 @@ fn an_alert_that_fires_while_its_incident_is_being_closed_opens_another() {
     let mut world = World::new(vec![segment_age()]).script("status", ok(20));
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(1));
-    world.operate(1, Operation::Abort);
-    world.event(Event::AlertFiring(alert("SegmentAgeHigh", "main")));
     world.resolve("SegmentAgeHigh", "main");
+    world.operate(1, Operation::Abort);
     world.event(Event::AlertFiring(vvtv_incident::Alert {
         starts_at: Timestamp::from_millis(1000),
         ..alert("SegmentAgeHigh", "main")
@@ -167,10 +186,9 @@ fn an_alert_that_fires_while_its_incident_is_being_closed_opens_another() {
     0.0s #1 alert alert_firing SegmentAgeHigh
     0.0s #1 step_started next_step status (attempt 1)
     0.0s #1 health sick
+    1.0s #1 alert alert_resolved SegmentAgeHigh
     1.0s #1 operator aborted ana
     1.0s #1 phase aborted closing
-    1.0s #1 ignored duplicate SegmentAgeHigh
-    1.0s #1 alert alert_resolved SegmentAgeHigh
     1.0s #1 ignored closing SegmentAgeHigh
     1.0s #1 step_finished step_failed status: killed
     1.0s #1 closed aborted

@@ -291,10 +291,11 @@ fn abort_kills_and_nothing_runs_afterwards() {
      0.0s #1 step_started next_step status (attempt 1)
      0.0s #1 health sick
      1.0s #1 operator aborted ana
-     1.0s #1 phase aborted closing
+     1.0s #1 phase aborted exhausted
+     1.0s #1 paged aborted L1
      1.0s #1 step_finished step_failed status: killed
-     1.0s #1 closed aborted
-    50.0s - ignored unknown_incident 1
+     1.1s #1 page_delivered delivered 1
+    50.0s #1 ignored stale
     ");
 }
 

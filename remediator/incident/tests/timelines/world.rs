@@ -292,7 +292,6 @@ impl World {
                 .collect(),
             changes: Vec::new(),
             pause: self.fleet.pause().cloned(),
-            aborted: Vec::new(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
         };
         self.queue.clear();

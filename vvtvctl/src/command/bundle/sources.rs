@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::process::Command;
+use vvtv_toolkit::access::read_token;
 
 use super::pack::Keep;
 use crate::client;
@@ -57,6 +58,7 @@ pub(super) fn all(layout: &Layout, config: Option<&Config>) -> Vec<Source> {
     sources.extend(host(layout));
     if let Some(config) = config {
         sources.extend(servers(config));
+        sources.push(incidents(config, layout.viewer_token()));
     }
     sources
 }
@@ -148,18 +150,29 @@ fn host(layout: &Layout) -> Vec<Source> {
     ]
 }
 
+fn below(base: &url::Url, path: &str, query: Option<&str>) -> url::Url {
+    let mut url = base.clone();
+    url.set_path(path);
+    url.set_query(query);
+    url
+}
+
+/// The remediator tells whoever shows a token; where there is none, its refusal says so.
+fn incidents(config: &Config, token: PathBuf) -> Source {
+    let url = below(&config.remediator, "/api/v1/incidents", Some("state=all"));
+    source("incidents.json", Keep::Head, async move {
+        let request = nginx::http_client()?.get(url.clone());
+        let request = if token.exists() { request.bearer_auth(read_token(&token)?) } else { request };
+        let body = nginx::answer(request, &url, HTTP_WITHIN, BODY_MAX).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    })
+}
+
 fn servers(config: &Config) -> Vec<Source> {
-    let below = |base: &url::Url, path: &str, query: Option<&str>| {
-        let mut url = base.clone();
-        url.set_path(path);
-        url.set_query(query);
-        url
-    };
     let pages = [
         ("nginx-stat.xml", config.nginx.stat.clone()),
         ("playlist.m3u8", config.nginx.playlist.clone()),
         ("exporter-metrics.txt", below(&config.exporter, "/metrics", None)),
-        ("incidents.json", below(&config.remediator, "/api/v1/incidents", Some("state=all"))),
     ];
     let mut sources: Vec<Source> = pages
         .into_iter()
