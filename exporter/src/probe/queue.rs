@@ -78,10 +78,7 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
         ProbeError::new(reason, format!("read queue {}: {error}", path.display()))
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let read = |connection: Connection| {
-        connection.busy_timeout(timeout)?;
-        connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0))
-    };
+    let read = |connection| query(&connection, timeout, now_unix_seconds);
     let seconds = Connection::open_with_flags(path, flags).and_then(read);
     let Err(error) = seconds else { return seconds.map_err(failed) };
     match at_rest(path) {
@@ -93,6 +90,11 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
         }
         _ => Err(failed(error)),
     }
+}
+
+fn query(connection: &Connection, timeout: Duration, now_unix_seconds: f64) -> rusqlite::Result<f64> {
+    connection.busy_timeout(timeout)?;
+    connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0))
 }
 
 /// How SQLite is told to read a database that nobody has open, and who reads may not write beside.
@@ -168,7 +170,7 @@ mod tests {
         let address = at_rest(&path).unwrap();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(address.as_str(), flags).unwrap();
-        assert_eq!(connection.query_row(BUFFER, [NOW], |row| row.get::<_, f64>(0)), Ok(7.0));
+        assert_eq!(query(&connection, Duration::ZERO, NOW), Ok(7.0));
         assert_eq!(at_rest(&path), Some(address), "reading made a file");
     }
 
