@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
 FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
-.PHONY: help up break test soak lint bench fuzz packages
+.PHONY: help up break test soak lint advisories bench fuzz packages
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -34,6 +34,10 @@ lint: tools ## Format, clippy, documentation, unused and forbidden dependencies
 	cargo machete
 	cargo fetch --locked
 	cargo deny --offline check bans licenses sources
+	@echo 'lint: known vulnerabilities of dependencies are not looked for here, because that takes the network: make advisories'
+
+advisories: tools ## Known vulnerabilities of dependencies, by the RustSec database (takes the network)
+	cargo deny check advisories
 
 bench: packages ## Benchmarks, then how long each fault lasts on the real stack (a quarter of an hour)
 	cargo bench --workspace --locked

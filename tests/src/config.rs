@@ -11,9 +11,11 @@ use crate::ports::Ports;
 use crate::programs::repository;
 
 /// Shipped files and directories, and where they stand below the root.
-const SHIPPED: [(&str, &str); 10] = [
+const SHIPPED: [(&str, &str); 12] = [
     ("deploy/nginx/rtmp.conf", "configs/nginx/rtmp.conf"),
+    ("deploy/nginx/check-nginx", "bin/check-nginx"),
     ("deploy/nginx/restart-nginx", "bin/restart-nginx"),
+    ("deploy/nginx/run-nginx", "bin/run-nginx"),
     ("deploy/playout.yml", "configs/playout.yml"),
     ("deploy/exporter.yml", "configs/exporter.yml"),
     ("deploy/remediator.yml", "configs/remediator.yml"),
@@ -25,8 +27,20 @@ const SHIPPED: [(&str, &str); 10] = [
 ];
 
 /// Directories below the root that exist before any part starts.
-const DIRECTORIES: [&str; 9] =
-    ["bin", "broadcast/hls", "configs/nginx", "data", "logs", "run", "secrets", "storage/emergency", "storage/ready"];
+const DIRECTORIES: [&str; 12] = [
+    "bin",
+    "broadcast/hls",
+    "configs/nginx",
+    "data",
+    "logs",
+    "run/nginx",
+    "secrets/alertmanager",
+    "secrets/prometheus",
+    "secrets/remediator",
+    "secrets/vvtvctl",
+    "storage/emergency",
+    "storage/ready",
+];
 
 type Change = dyn Fn(&mut Value) -> anyhow::Result<()> + Send + Sync;
 

@@ -87,7 +87,7 @@ pub fn marked(root: &Path) -> BTreeSet<Member> {
 /// Master and children of the NGINX that the lab at `root` runs; also children that outlived a killed master.
 #[must_use]
 pub fn nginx(root: &Path) -> BTreeSet<Member> {
-    let pid_file = std::fs::read_to_string(root.join("run/nginx.pid")).unwrap_or_default();
+    let pid_file = std::fs::read_to_string(root.join("run/nginx/nginx.pid")).unwrap_or_default();
     let Ok(master) = pid_file.trim().parse::<i32>() else { return BTreeSet::new() };
     let belongs =
         |stat: &Stat| stat.comm == "nginx" && (stat.pid == master || stat.ppid == master || stat.pgrp == master);

@@ -148,7 +148,7 @@ impl Site {
     /// # Errors
     /// NGINX does not run.
     pub fn nginx_master(&self) -> anyhow::Result<Member> {
-        let path = self.root.join("run/nginx.pid");
+        let path = self.root.join("run/nginx/nginx.pid");
         let text = std::fs::read_to_string(&path).with_context(|| format!("NGINX does not run: {}", path.display()))?;
         let pid: i32 = text.trim().parse().with_context(|| format!("{} has no process id", path.display()))?;
         family::nginx(&self.root).into_iter().find(|member| member.pid == pid).context("NGINX's master does not run")

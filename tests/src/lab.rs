@@ -275,7 +275,8 @@ impl Lab {
                 format!("--storage.tsdb.path={}", storage("prometheus")),
                 "--storage.tsdb.retention.time=6h".to_owned(),
                 format!("--web.listen-address=127.0.0.1:{}", ports.prometheus),
-                "--web.enable-lifecycle".to_owned(),
+                // No page of another origin reads it.
+                "--web.cors.origin=none".to_owned(),
                 // An alert that Alertmanager lost (it keeps them in memory) is there again after so long, not after a minute.
                 "--rules.alert.resend-delay=10s".to_owned(),
             ]),
@@ -408,12 +409,17 @@ fn site_edits(site: &Site, pager: &Pager) -> Vec<Edit> {
 
 fn write_secrets(root: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    for (name, secret) in [
-        ("webhook_token", "lab-webhook-token"),
-        ("viewer_token", "lab-viewer-token"),
-        ("pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
-    ] {
-        let path = root.join("secrets").join(name);
+    let secrets = [
+        ("alertmanager", "webhook_token", "lab-webhook-token"),
+        ("alertmanager", "pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
+        ("prometheus", "viewer_token", "lab-viewer-token"),
+        ("remediator", "webhook_token", "lab-webhook-token"),
+        ("remediator", "viewer_token", "lab-viewer-token"),
+        ("remediator", "pagerduty_routing_key", "lab0routing0key0lab0routing0key0"),
+        ("vvtvctl", "viewer_token", "lab-viewer-token"),
+    ];
+    for (reader, name, secret) in secrets {
+        let path = root.join("secrets").join(reader).join(name);
         std::fs::write(&path, secret).with_context(|| format!("write {}", path.display()))?;
         let owner_only = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&path, owner_only).with_context(|| format!("protect {}", path.display()))?;

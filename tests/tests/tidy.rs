@@ -281,3 +281,25 @@ fn the_readme_has_the_list_of_metrics() {
     let invented = invented.map(|name| format!("README.md names {name}, which no program of ours has"));
     nothing(&silent.chain(invented).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_is_claimed_of_security_names_tests_that_exist() {
+    let claim = Regex::new(r"`([a-z_/-]+\.rs)(?:: ([a-z_0-9]+))?`").unwrap();
+    let claims = text("docs/security.md");
+    let mut found = Vec::new();
+    for claim in claim.captures_iter(&claims) {
+        let file = &claim[1];
+        let Ok(source) = std::fs::read_to_string(repository::root().join(file)) else {
+            found.push(format!("docs/security.md names {file}, which does not exist"));
+            continue;
+        };
+        match claim.get(2).map(|test| test.as_str()) {
+            Some(test) if !source.contains(&format!("fn {test}(")) => {
+                found.push(format!("docs/security.md names {test}, which is not in {file}"));
+            }
+            _ => {}
+        }
+    }
+    assert!(claim.captures_iter(&claims).count() > 10, "docs/security.md names no tests");
+    nothing(&found);
+}

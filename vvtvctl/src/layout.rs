@@ -25,6 +25,10 @@ impl Layout {
         self.root.join("configs/nginx/rtmp.conf")
     }
 
+    pub(crate) fn check_nginx(&self) -> PathBuf {
+        self.root.join("bin/check-nginx")
+    }
+
     pub(crate) fn queue(&self) -> PathBuf {
         self.root.join("data/queue.sqlite")
     }
@@ -39,7 +43,7 @@ impl Layout {
 
     /// What is shown to the remediator, to read.
     pub(crate) fn viewer_token(&self) -> PathBuf {
-        self.root.join("secrets/viewer_token")
+        self.root.join("secrets/vvtvctl/viewer_token")
     }
 
     pub(crate) fn hls(&self) -> PathBuf {
@@ -67,7 +71,7 @@ impl Layout {
     }
 
     pub(crate) fn nginx_pid(&self) -> PathBuf {
-        self.root.join("run/nginx.pid")
+        self.root.join("run/nginx/nginx.pid")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

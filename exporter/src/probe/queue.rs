@@ -78,9 +78,38 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
         ProbeError::new(reason, format!("read queue {}: {error}", path.display()))
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(timeout).map_err(failed)?;
-    connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0)).map_err(failed)
+    let read = |connection| query(&connection, timeout, now_unix_seconds);
+    let seconds = Connection::open_with_flags(path, flags).and_then(read);
+    let Err(error) = seconds else { return seconds.map_err(failed) };
+    match at_rest(path) {
+        Some(address) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            let connection = Connection::open_with_flags(address.as_str(), flags | OpenFlags::SQLITE_OPEN_URI);
+            let seconds = connection.and_then(read).map_err(failed)?;
+            // Somebody opened it meanwhile, and what was read may be half of a change.
+            if at_rest(path).is_some() { Ok(seconds) } else { Err(failed(error)) }
+        }
+        _ => Err(failed(error)),
+    }
+}
+
+fn query(connection: &Connection, timeout: Duration, now_unix_seconds: f64) -> rusqlite::Result<f64> {
+    connection.busy_timeout(timeout)?;
+    connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0))
+}
+
+/// How SQLite is told to read a database that nobody has open, and who reads may not write beside.
+///
+/// A reader of a database in WAL mode needs the `-wal` file, and makes it where it is not there. Without one all of the content is in the
+/// one file, and nobody changes it.
+fn at_rest(path: &Path) -> Option<url::Url> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if Path::new(&wal).exists() {
+        return None;
+    }
+    let mut address = url::Url::from_file_path(path).ok()?;
+    address.set_query(Some("immutable=1"));
+    Some(address)
 }
 
 #[cfg(test)]
@@ -125,6 +154,24 @@ mod tests {
     #[test]
     fn an_empty_queue_holds_nothing() {
         assert_eq!(buffer(&queue("")), Ok(0.0));
+    }
+
+    #[test]
+    fn a_database_that_nobody_has_open_is_read_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a queue?#%.sqlite");
+        let writer = Connection::open(&path).unwrap();
+        let schema = "PRAGMA journal_mode = WAL;
+            CREATE TABLE playout_queue (id INTEGER PRIMARY KEY, duration_s REAL, status TEXT, play_started_at);
+            INSERT INTO playout_queue (duration_s, status) VALUES (7, 'queued');";
+        writer.execute_batch(schema).unwrap();
+        assert_eq!(at_rest(&path), None);
+        drop(writer);
+        let address = at_rest(&path).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(address.as_str(), flags).unwrap();
+        assert_eq!(query(&connection, Duration::ZERO, NOW), Ok(7.0));
+        assert_eq!(at_rest(&path), Some(address), "reading made a file");
     }
 
     #[test]

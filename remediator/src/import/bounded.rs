@@ -24,6 +24,11 @@ pub(super) fn bounded(text: &str) -> Bounded {
     for message in refused(&linux) {
         notes.push(format!("`check` refuses it: {message}"));
     }
+    if linux.starts_with("nginx -t") {
+        notes.push(
+            "it opens NGINX's logs and process id for writing: where NGINX is another user's, bin/check-nginx does the same".to_owned(),
+        );
+    }
     if linux.contains("://") {
         notes.push(
             "an address with a stream's name in it: write {{ target | segment }} for the name if it is the target's"

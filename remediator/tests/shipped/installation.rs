@@ -23,9 +23,9 @@ pub(crate) fn shipped() -> (TempDir, Config) {
             }
         }
     }
-    std::fs::create_dir(root.path().join("secrets")).unwrap();
+    std::fs::create_dir_all(root.path().join("secrets/remediator")).unwrap();
     for secret in ["webhook_token", "pagerduty_routing_key"] {
-        let file = root.path().join("secrets").join(secret);
+        let file = root.path().join("secrets/remediator").join(secret);
         std::fs::write(&file, "secret\n").unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }

@@ -63,9 +63,9 @@ const DURATION: &str = "expected something like 10s, 1m30s or 2h (units y w d h 
 #[case("timeout: 10s", "timeout: 10 s", &format!("23:14: `10 s` is not a duration: {DURATION}"))]
 #[case("output: text", "output: xml", "24:13: unknown variant `xml`, expected one of json, text")]
 #[case(
-    "run: [nginx, -t,",
-    "run: [nginx, -t, 1.5,",
-    "46:22: invalid type: floating point `1.5`, expected an argument (quote what YAML takes for something else) or {var: NAME}"
+    "run: [vvtvctl, streaming,",
+    "run: [vvtvctl, 1.5,",
+    "64:20: invalid type: floating point `1.5`, expected an argument (quote what YAML takes for something else) or {var: NAME}"
 )]
 #[case("kind: change", "kind: alter", "53:11: unknown variant `alter`, expected one of diagnose, change")]
 #[case("{expr: steps", "{shell: steps", "54:12: unknown variant `shell`, expected one of promql, expr, all, any")]

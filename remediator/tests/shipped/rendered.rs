@@ -12,7 +12,7 @@ use crate::verbs::{program, said};
 const PAGE: &str = include_str!("../fixtures/streaming_runbook.md");
 
 /// Lines of the original page that a program must write otherwise, and how the shipped runbooks write them.
-const REWRITTEN: [(&str, &str); 14] = [
+const REWRITTEN: [(&str, &str); 15] = [
     ("ps aux | grep ffmpeg", "ps aux | grep '[f]fmpeg' || echo 'no ffmpeg process'"),
     ("top -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
     ("htop -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
@@ -38,6 +38,7 @@ const REWRITTEN: [(&str, &str); 14] = [
         "curl -I http://localhost:8080/hls/main.m3u8",
         "curl -sS -I --globoff --proto =http,https --max-redirs 0 --max-time 5 'http://127.0.0.1:8080/hls/{{ target | segment }}.m3u8'",
     ),
+    ("nginx -t -c /vvtv/configs/nginx/rtmp.conf", "ROOT/bin/check-nginx ROOT/configs/nginx/rtmp.conf"),
     // What restarts NGINX is the site's: on macOS its variable names launchctl.
     ("sudo launchctl unload /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),
     ("sudo launchctl load /Library/LaunchDaemons/nginx-rtmp.plist", "systemctl restart nginx-rtmp"),

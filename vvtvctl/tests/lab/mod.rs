@@ -103,7 +103,7 @@ impl Lab {
     /// A root with nginx running; no daemon yet.
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        for directory in ["configs", "run", "logs", "broadcast/hls", "storage/ready"] {
+        for directory in ["configs", "run/nginx", "logs", "broadcast/hls", "storage/ready"] {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let progress = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -146,11 +146,11 @@ impl Lab {
         let (root, rtmp, http) = (self.root.path().display(), self.rtmp_port, self.http_port);
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
-            .map(|name| format!("{name}_temp_path {root}/run/{name};\n"))
+            .map(|name| format!("{name}_temp_path {root}/run/nginx/{name};\n"))
             .collect();
         format!(
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nworker_processes 1;\n\
-             pid {root}/run/nginx.pid;\nerror_log {root}/logs/nginx_error.log;\nevents {{ worker_connections 256; }}\n\
+             pid {root}/run/nginx/nginx.pid;\nerror_log {root}/logs/nginx_error.log;\nevents {{ worker_connections 256; }}\n\
              rtmp {{ access_log {root}/logs/rtmp_access.log; server {{ listen 127.0.0.1:{rtmp}; application live {{ live on; hls on; hls_path {root}/broadcast/hls; \
              hls_fragment 2s; hls_playlist_length 12s; }} }} }}\n\
              http {{ access_log {root}/logs/nginx_access.log;\n{temporary}\

@@ -121,8 +121,16 @@ fn host(layout: &Layout) -> Vec<Source> {
     let run =
         |name, argv: &[&str]| source(name, Keep::Head, command(argv.iter().map(|part| (*part).to_owned()).collect()));
     let read = |name, path: &'static str| source(name, Keep::Head, blocking(move || logs::tail(Path::new(path))));
+    // `nginx -t` itself opens logs that may be another user's.
+    let check = layout.check_nginx();
+    let check = if check.is_file() {
+        vec![check.display().to_string()]
+    } else {
+        ["nginx", "-t", "-c"].map(str::to_owned).into()
+    };
+    let check: Vec<&str> = check.iter().map(String::as_str).chain([nginx_config.as_str()]).collect();
     vec![
-        run("nginx-config-test.txt", &["nginx", "-t", "-c", &nginx_config]),
+        run("nginx-config-test.txt", &check),
         run("processes.txt", &["ps", "-eo", "pid,ppid,stat,pcpu,pmem,rss,etime,args", "--sort=-pcpu"]),
         run("cpu.txt", &["top", "-b", "-n", "1", "-w", "200"]),
         run("io.txt", &["iostat", "-x", "1", "2"]),

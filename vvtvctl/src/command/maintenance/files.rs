@@ -1,19 +1,22 @@
 //! Logs: the errors of the last day, and NGINX's files turned over.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::Signal;
-use tokio::time::Instant;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
+use tokio::process::Command;
+use tokio::time::{Instant, timeout};
 
 use super::{Finding, evidence};
 use crate::command::logs;
 use crate::layout::Layout;
-use crate::playout::{journal, process};
+use crate::playout::journal;
 
 /// What counts as recent.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -85,15 +88,36 @@ pub(super) async fn rotate(layout: &Layout) -> anyhow::Result<Finding> {
     let Some(pid) = master(&layout.nginx_pid()) else {
         return Ok(Finding::new(true, format!("{} logs turned over; NGINX does not run", turned.len()), seen));
     };
-    process::signal(pid, Signal::USR1);
+    let asked = ask_to_reopen(pid).await;
     let deadline = Instant::now() + REOPEN_WITHIN;
     while let Some(missing) = turned.iter().find(|log| !log.exists()) {
         if Instant::now() >= deadline {
-            bail!("NGINX, process {pid}, did not open {} anew within {REOPEN_WITHIN:?}", missing.display());
+            let refused = asked.err().map(|refused| format!(" ({refused:#})")).unwrap_or_default();
+            bail!("NGINX, process {pid}, did not open {} anew within {REOPEN_WITHIN:?}{refused}", missing.display());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(Finding::new(true, format!("{} logs turned over, NGINX writes new ones", turned.len()), seen))
+}
+
+/// Signals NGINX, or has the service manager do it where NGINX is another user's. Where there is neither, whoever runs it may see for
+/// itself that its logs are gone (run-nginx does), so that a refusal is an error only if no new log appears.
+async fn ask_to_reopen(pid: u32) -> anyhow::Result<()> {
+    const SYSTEMCTL: [&str; 5] = ["systemctl", "kill", "--kill-whom=main", "--signal=USR1", "nginx-rtmp"];
+    let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { bail!("{pid} is no process id") };
+    match rustix::process::kill_process(target, Signal::USR1) {
+        Err(Errno::PERM) => {
+            let [program, arguments @ ..] = SYSTEMCTL;
+            let mut command = Command::new(program);
+            let run = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+            let output =
+                timeout(REOPEN_WITHIN, run).await.context("systemctl does not answer")?.context("run systemctl")?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            anyhow::ensure!(output.status.success(), "{}: {}", SYSTEMCTL.join(" "), said.trim());
+            Ok(())
+        }
+        sent => sent.with_context(|| format!("signal process {pid}")),
+    }
 }
 
 /// `x.log` becomes `x.log.1`, that `x.log.2`, and so on; the oldest goes.
