@@ -48,7 +48,8 @@ mod tests {
     fn only_our_own_pages_and_programs_may_act(#[case] headers: &[(&'static str, &'static str)], #[case] may: bool) {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| ((*name).parse().unwrap(), HeaderValue::from_static(value))).collect();
-        let host = host(&headers, &Uri::from_static("/"));
+        let uri = Uri::from_static("/");
+        let host = host(&headers, &uri);
         assert_eq!(foreign(&headers, host, &["ops.example".to_owned()]).is_none(), may);
     }
 
