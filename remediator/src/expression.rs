@@ -105,10 +105,11 @@ fn plain(filter: &str, value: &Value) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    match value.kind() {
-        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
-        other => Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {other} is no text"))),
+    let kind = value.kind();
+    if matches!(kind, ValueKind::String | ValueKind::Number) {
+        return Ok(value.to_string());
     }
+    Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {kind} is no text")))
 }
 
 /// Whether a template reads what an alert or a step said. What does not parse is taken to.

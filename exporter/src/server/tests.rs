@@ -36,7 +36,7 @@ async fn app(anonymous: Option<Role>) -> App {
     let remembered = Remembered::default().into();
     let tools = Tools {
         clock: Clock::start(),
-        fetcher: Fetcher::new().unwrap(),
+        fetcher: Fetcher::new().unwrap().into(),
         recorder: Recorder::start(),
         remembered,
         pace,

@@ -95,7 +95,8 @@ fn served(dir: &Path, stop: &CancellationToken) -> App {
     let metrics = Metrics::new().unwrap();
     let gate = gate(&config, &WebConfig::load(&dir.join("web.yml")).unwrap(), &metrics).unwrap();
     let live = Live::new(&config, books).unwrap();
-    let house = House { file, config, live, metrics, gate, tasks: TaskTracker::new() };
+    let room = Room::new(&serve::ServeMetrics::default());
+    let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
     let (event_loop, shared) = house.furnish(journal, restored, stop).unwrap();
     tokio::spawn(event_loop.run(stop.clone()));
     router(shared, "/metrics")

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind, LabelName,
-    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing, StepId,
-    StepState, Target, Targets, Timestamp, Verdict,
+    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId, StepState,
+    Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
