@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Health, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Standing,
-    StepId, StepState, Target, Timestamp, Verdict,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
+    StepState, Target, Timestamp, Verdict,
 };
 
 use crate::books::books;
