@@ -6,6 +6,7 @@
 pub mod duration;
 pub mod flags;
 pub mod logging;
+pub mod redaction;
 pub mod render;
 pub mod serve;
 pub mod web_config;
