@@ -45,6 +45,7 @@ const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
     let config = config::load(&args.config_file, SecretFiles::Demand)?;
+    logging::redact_with(&crate::redaction::redactor(&config));
     for (message, _place) in &config.marks.unread_secrets {
         tracing::warn!("{message}");
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use vvtv_incident::IncidentId;
+use vvtv_toolkit::redaction;
 
 use super::view::{IncidentView, whole};
 use super::{ApiError, Shared};
@@ -48,7 +49,7 @@ fn pack(view: &IncidentView, runs: &[RunRow], attachments: &FilePath) -> std::io
         match file.metadata() {
             Ok(data) if data.is_file() && data.len() <= left => {
                 left -= data.len();
-                add(&mut archive, &format!("attachments/{name}"), &std::fs::read(file.path())?)?;
+                add(&mut archive, &format!("attachments/{name}"), &shown(std::fs::read(file.path())?))?;
             }
             Ok(data) => notes.push_str(&format!("{name}: left out, {} bytes\n", data.len())),
             Err(error) => notes.push_str(&format!("{name}: {error}\n")),
@@ -58,6 +59,14 @@ fn pack(view: &IncidentView, runs: &[RunRow], attachments: &FilePath) -> std::io
         add(&mut archive, "NOTES.txt", notes.as_bytes())?;
     }
     archive.into_inner()?.finish()
+}
+
+/// Texts go out without their secrets; what is no text goes out as it is.
+fn shown(content: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(content) {
+        Ok(text) => redaction::text(&text).into_owned().into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }
 
 fn add<W: std::io::Write>(archive: &mut tar::Builder<W>, name: &str, content: &[u8]) -> std::io::Result<()> {

@@ -59,7 +59,7 @@ static PATHS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         r"(?i)%3A%2F%2F[^\s%&]*%3A(?P<s>[^\s&]*?)%40",
     ]
     .into_iter()
-    .filter_map(|pattern| Rule::always(pattern))
+    .filter_map(Rule::always)
     .collect()
 });
 

@@ -84,7 +84,9 @@ impl Block {
                     self.state = State::KeyEnd;
                 }
             }
-            _ => self.state = State::Outside,
+            State::Key | State::KeyEnd | State::Outside | State::Public | State::Scalar { .. } | State::Argument => {
+                self.state = State::Outside;
+            }
         }
     }
 

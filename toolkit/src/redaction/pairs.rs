@@ -257,7 +257,9 @@ fn query_end(line: &str, from: usize) -> usize {
     let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'' | '<' | '>' | '#' | '`');
     let end = rest(text, srt).find(ends).map_or(text.len(), |length| srt + length);
     let code = text.get(..end).and_then(|text| text.find("%26"));
-    from + code.unwrap_or(end)
+    let end = code.unwrap_or(end);
+    // What stands behind an address in a sentence is not part of it.
+    from + text.get(..end).unwrap_or_default().trim_end_matches([':', ',', '.', ';', ')', ']', '}']).len()
 }
 
 /// The end of a value without quotes: a blank, or punctuation that belongs to what is around it and not to the value.

@@ -6,15 +6,18 @@ use regex::{Regex, RegexBuilder};
 
 use super::spans::Spans;
 
+/// Whether what a pattern found is a secret.
+type Test = fn(&str) -> bool;
+
 /// A pattern whose group `s` is the secret, if it passes the test.
 pub(super) struct Rule {
     pattern: Regex,
-    is_secret: fn(&str) -> bool,
+    is_secret: Test,
 }
 
 impl Rule {
     /// `None` for a broken pattern: [`tests::every_pattern_is_one`] says which.
-    pub(super) fn new(pattern: &str, is_secret: fn(&str) -> bool) -> Option<Self> {
+    pub(super) fn new(pattern: &str, is_secret: Test) -> Option<Self> {
         Some(Self { pattern: Regex::new(pattern).ok()?, is_secret })
     }
 
@@ -107,7 +110,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let tokens =
         RegexBuilder::new(&tokens).unicode(false).build().ok().map(|pattern| Rule { pattern, is_secret: |_| true });
     let mut rules: Vec<Rule> = ANYWHERE.into_iter().filter_map(Rule::always).chain(tokens).collect();
-    let tested: [(&str, fn(&str) -> bool); 2] = [
+    let tested: [(&str, Test); 2] = [
         (r"(?i)\b(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/-]{8,}=*)", looks_random),
         // YouTube's stream keys. What is around them must not make them a part of something longer.
         (r"(?:^|[^\w-])(?P<s>[a-z0-9]{4}(?:-[a-z0-9]{4}){4})(?:$|[^\w-])", has_letters_and_digits),
