@@ -67,6 +67,9 @@ static PUBLISHING: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?i)\brtmp[a-z]{0,2}://(?P<host>[^\s/"'<>]*)/(?P<path>[^\s"'<>`]*)"#).ok());
 
 pub(super) fn find(line: &str, spans: &mut Spans) {
+    if !line.contains(['/', '%', '~']) {
+        return;
+    }
     for (at, _) in line.match_indices("://") {
         userinfo(line, at + 3, spans);
     }

@@ -93,9 +93,10 @@ impl Block {
     /// Takes note of what a line opens and closes.
     pub(super) fn end(&mut self, line: &str) {
         let text = line.trim_end();
-        if text.contains("-----END ") {
+        let fence = text.contains("-----");
+        if fence && text.contains("-----END ") {
             self.state = State::Outside;
-        } else if let Some(begun) = BEGIN.as_ref().and_then(|pattern| pattern.captures(text)) {
+        } else if let Some(begun) = BEGIN.as_ref().filter(|_| fence).and_then(|pattern| pattern.captures(text)) {
             let what = begun.name("what").map_or("", |what| what.as_str()).to_ascii_uppercase();
             let alone = begun.name("rest").is_none_or(|rest| rest.as_str().trim().is_empty());
             let secret = what.contains("PRIVATE KEY") || what.contains("STATIC KEY");
@@ -103,7 +104,8 @@ impl Block {
                 self.state = if secret { State::Key } else { State::Public };
             }
         } else if self.state == State::Outside {
-            let scalar = SCALAR.as_ref().and_then(|pattern| pattern.captures(text));
+            let scalar =
+                SCALAR.as_ref().filter(|_| text.contains(['|', '>'])).and_then(|pattern| pattern.captures(text));
             let scalar = scalar.filter(|found| {
                 found.name("name").is_some_and(|name| !matches!(sense(name.as_str()), Sense::Plain | Sense::StreamId))
             });

@@ -45,20 +45,36 @@ static PROGRAMS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*["'](?P<s>[^\s"'=]+=[^"']*)"#,
         r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*(?P<s>[^\s"'=]+=[^\s"']*)"#,
         r"(?i)\bsnmp\w+\s(?:.*?\s)?-[cAX]\s*(?P<s>\S+)",
-        // Directives that stand without a separator.
-        r"(?i)^\s*(?:requirepass|masterauth|secure_link_secret|rpcpassword)\s+(?P<s>\S+)",
-        r#"(?i)\bproxy_set_header\s+(?:x-[\w-]*(?:key|token|secret)|cookie)\s+["']?(?P<s>[^"';]+)"#,
     ];
     let mut rules: Vec<Rule> = always.into_iter().filter_map(Rule::always).collect();
-    // curl, wget and others; a user and a group are numbers or the same.
+    // curl, wget and others; a user and a group are numbers.
     let login = r#"(?:^|[\s"',\[])(?:-u|-U|--user|--proxy-user)(?:["']?[\s,]+|=)?["']?[^\s:"'/=,]+:(?P<s>[^\s"']+)"#;
     rules.extend(Rule::new(login, |secret| !secret.bytes().all(|byte| byte.is_ascii_digit())));
     rules
 });
 
+/// Directives of configurations without a separator.
+static DIRECTIVES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    [
+        r"(?i)^\s*(?:requirepass|masterauth|secure_link_secret|rpcpassword)\s+(?P<s>\S+)",
+        r#"(?i)\bproxy_set_header\s+(?:x-[\w-]*(?:key|token|secret)|cookie)\s+["']?(?P<s>[^"';]+)"#,
+    ]
+    .into_iter()
+    .filter_map(Rule::always)
+    .collect()
+});
+
 pub(super) fn find(line: &str, spans: &mut Spans) {
-    flags(line, spans);
-    each(&PROGRAMS, line, spans);
+    if has_flag(line) {
+        flags(line, spans);
+        each(&PROGRAMS, line, spans);
+    }
+    each(&DIRECTIVES, line, spans);
+}
+
+fn has_flag(line: &str) -> bool {
+    let begins = |pair: &[u8]| matches!(pair, [b' ' | b'\t' | b'"' | b'\'' | b'[' | b',' | b'(', b'-']);
+    line.starts_with('-') || line.as_bytes().windows(2).any(begins)
 }
 
 fn flags(line: &str, spans: &mut Spans) {
@@ -94,6 +110,9 @@ fn is_secret(value: &str, bare: bool) -> bool {
 
 /// Whether the line ends with a flag whose value must be on the next one.
 pub(super) fn ends_with_flag(line: &str) -> bool {
+    if !has_flag(line) {
+        return false;
+    }
     let found = LAST_FLAG.as_ref().and_then(|pattern| pattern.captures(line));
     found
         .and_then(|found| found.name("name"))

@@ -11,14 +11,20 @@ type Test = fn(&str) -> bool;
 
 /// A pattern whose group `s` is the secret, if it passes the test.
 pub(super) struct Rule {
+    /// Without it in the line, the pattern need not be tried: most lines have no secret, and there are many patterns.
+    needle: &'static str,
     pattern: Regex,
     is_secret: Test,
 }
 
 impl Rule {
-    /// `None` for a broken pattern: [`tests::every_pattern_is_one`] says which.
+    /// `None` for a broken pattern, which the tests name.
     pub(super) fn new(pattern: &str, is_secret: Test) -> Option<Self> {
-        Some(Self { pattern: Regex::new(pattern).ok()?, is_secret })
+        Some(Self { needle: "", pattern: Regex::new(pattern).ok()?, is_secret })
+    }
+
+    fn with(needle: &'static str, pattern: &str) -> Option<Self> {
+        Some(Self { needle, ..Self::always(pattern)? })
     }
 
     pub(super) fn always(pattern: &str) -> Option<Self> {
@@ -27,7 +33,7 @@ impl Rule {
 }
 
 pub(super) fn each(rules: &[Rule], line: &str, spans: &mut Spans) {
-    for rule in rules {
+    for rule in rules.iter().filter(|rule| line.contains(rule.needle)) {
         let found = rule.pattern.captures_iter(line).filter_map(|captures| captures.name("s"));
         for secret in found.filter(|secret| (rule.is_secret)(secret.as_str())) {
             spans.push(secret.range());
@@ -92,24 +98,28 @@ const TOKENS: [&str; 43] = [
     r"sk_[a-z]{2}-[a-z]+-\d_\w{8,}",
 ];
 
-/// Without word boundaries before them.
-const ANYWHERE: [&str; 6] = [
+/// Without word boundaries before them, and what each has in it.
+const ANYWHERE: [(&str, &str); 6] = [
     // crypt(3): bcrypt, yescrypt, SHA, MD5; Argon2; Apache.
-    r"(?P<s>\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53})",
-    r#"(?P<s>\$(?:[1567]|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$[^\s:"']{8,})"#,
-    r"(?P<s>\{S?SHA\d*\}[A-Za-z0-9+/]{20,}={0,2})",
+    ("$2", r"(?P<s>\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53})"),
+    ("$", r#"(?P<s>\$(?:[1567]|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$[^\s:"']{8,})"#),
+    ("{S", r"(?P<s>\{S?SHA\d*\}[A-Za-z0-9+/]{20,}={0,2})"),
     // A PEM block on a line of its own or as text of JSON.
-    r#"(?i)-----BEGIN [\w ]*(?:PRIVATE KEY|STATIC KEY V1)[\w ]*-----(?P<s>[^"'\s][^"']*?)(?:-----END|["']|$)"#,
-    r"(?i)\bGenieKey\s+(?P<s>[\w-]{8,})",
-    r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(?P<s>\S+)",
+    (
+        "-----",
+        r#"(?i)-----BEGIN [\w ]*(?:PRIVATE KEY|STATIC KEY V1)[\w ]*-----(?P<s>[^"'\s][^"']*?)(?:-----END|["']|$)"#,
+    ),
+    ("", r"(?i)\bGenieKey\s+(?P<s>[\w-]{8,})"),
+    ("", r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(?P<s>\S+)"),
 ];
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let tokens = format!(r"\b(?P<s>{})", TOKENS.join("|"));
     // All of them are ASCII; with the letters of all scripts the pattern would be too large.
-    let tokens =
-        RegexBuilder::new(&tokens).unicode(false).build().ok().map(|pattern| Rule { pattern, is_secret: |_| true });
-    let mut rules: Vec<Rule> = ANYWHERE.into_iter().filter_map(Rule::always).chain(tokens).collect();
+    let tokens = RegexBuilder::new(&tokens).unicode(false).build().ok();
+    let tokens = tokens.map(|pattern| Rule { needle: "", pattern, is_secret: |_| true });
+    let anywhere = ANYWHERE.into_iter().filter_map(|(needle, pattern)| Rule::with(needle, pattern));
+    let mut rules: Vec<Rule> = anywhere.chain(tokens).collect();
     let tested: [(&str, Test); 2] = [
         (r"(?i)\b(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/-]{8,}=*)", looks_random),
         // YouTube's stream keys. What is around them must not make them a part of something longer.
@@ -128,7 +138,9 @@ static ORPHANS: LazyLock<Vec<Rule>> =
     LazyLock::new(|| Rule::new(r"^\s*(?P<s>[A-Za-z0-9+/]{60,76}={0,2})\s*$", is_base64).into_iter().collect());
 
 pub(super) fn find_orphans(line: &str, spans: &mut Spans) {
-    each(&ORPHANS, line, spans);
+    if (60..=82).contains(&line.trim().len()) {
+        each(&ORPHANS, line, spans);
+    }
 }
 
 /// Words have no digits, and capitals only at their beginning.
@@ -157,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_pattern_is_one() {
-        for pattern in TOKENS.iter().chain(&ANYWHERE) {
+        for pattern in TOKENS.into_iter().chain(ANYWHERE.map(|(_, pattern)| pattern)) {
             Regex::new(pattern).unwrap();
         }
         assert_eq!(RULES.len(), ANYWHERE.len() + 1 + 2);
