@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use vvtv_toolkit::access::{Access, App, Gate, Routes};
+use vvtv_toolkit::redaction::Redactor;
 
 use self::scrape::LargeScrapes;
 use crate::app::ReloadRequest;
@@ -95,6 +96,12 @@ async fn debug(State(site): State<Site>, Path(name): Path<String>) -> Response {
         observations.extend(site.0.tools.recorder.read(&name).await);
     }
     observations.sort_by(|a, b| a.at.cmp(&b.at));
+    // Under another name than the stream's, it is published with a key.
+    let keyed = stream.config.nginx_stat.as_ref().filter(|entry| entry.key != stream.config.name);
+    let redactor = keyed.map(|entry| Redactor::default().with_stream_key(&entry.app, &entry.key)).unwrap_or_default();
+    for seen in observations.iter_mut().map(|observation| &mut observation.seen) {
+        *seen = redactor.text(seen).into_owned();
+    }
     Json(serde_json::json!({ "stream": name, "observations": observations })).into_response()
 }
 

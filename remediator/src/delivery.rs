@@ -179,6 +179,7 @@ impl Worker {
                 self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await;
             }
             Err(error) => {
+                let error = vvtv_toolkit::redaction::text(&error).into_owned();
                 tracing::warn!(channel = key.channel, about = %key.subject, error, "message not delivered");
                 self.report(key, Delivery::Failed { error }).await;
                 self.waiting.push_back(Attempt {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{Agenda, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Target, Timestamp};
+use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
@@ -338,6 +339,7 @@ impl EventLoop {
         let around = Arc::make_mut(&mut self.surroundings);
         around.site = live.site.clone();
         around.redaction = live.redaction.clone();
+        logging::redact_with(&live.redaction);
         around.outgoing.change(live.channels.clone());
         self.duties = live.duties.clone();
         self.live.send_replace(live);

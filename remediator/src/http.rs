@@ -1,6 +1,7 @@
 //! HTTP: the webhook, the API, the console, the metrics. Handlers read the journal and ask the event loop; none of them decides.
 
 mod api;
+mod attachment;
 mod bundle;
 mod console;
 mod escape;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use vvtv_incident::{Policy, Runbook, Target};
+use vvtv_toolkit::redaction::Redactor;
 
 use crate::config::{self, ChannelName, Config, Contact, SecretFiles};
 use crate::duty::Duties;
@@ -16,7 +17,7 @@ use crate::event_loop::Input;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::pager::{Channel, Tries};
-use crate::redaction::Redaction;
+use crate::redaction;
 use crate::runbook::{Book, Site, load_dir};
 
 /// What may change. What [`fixed`] names needs a restart.
@@ -39,7 +40,7 @@ pub struct Live {
     /// What runbooks may use of this installation.
     pub site: Site,
     /// What must not be written down.
-    pub redaction: Redaction,
+    pub redaction: Redactor,
 }
 
 /// The snapshot that readers look at.
@@ -64,7 +65,7 @@ impl Live {
             inventory: config.inventory.clone(),
             duties: Duties::new(config.maintenance.clone()),
             site: config.site.clone(),
-            redaction: Redaction::of(config),
+            redaction: redaction::redactor(config),
         })
     }
 

@@ -55,6 +55,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     if config.webhook == WebhookAccess::Undecided {
         anyhow::bail!("{}: {WEBHOOK_UNDECIDED}", args.config_file.display());
     }
+    logging::redact_with(&crate::redaction::redactor(&config));
     for (message, _place) in &config.marks.unread_secrets {
         tracing::warn!("{message}");
     }

@@ -21,7 +21,7 @@ const INSTEAD: [(&str, Option<&str>); 17] = [
     (r#"top -p $(pgrep -d, -f "ffmpeg|nginx")"#, Some("vvtvctl ops bundle --output /vvtv/bundle.tar.gz")),
     ("iostat -x 1 5", Some("iostat -x 1 1")),
     ("iostat -x 1 10", Some("iostat -x 1 2")),
-    ("systemctl status nginx-rtmp", Some("ps -o pid,ppid,stat,etime,args -C nginx")),
+    ("systemctl status nginx-rtmp", Some("ps -o pid,ppid,stat,etime,comm -C nginx")),
     ("systemctl restart nginx-rtmp", Some("/vvtv/bin/restart-nginx /vvtv/configs/nginx/rtmp.conf")),
     ("launchctl list | grep nginx", None),
     ("sudo launchctl unload /Library/LaunchDaemons/nginx-rtmp.plist", None),

@@ -1,7 +1,9 @@
-//! Logging to stderr: logfmt as Prometheus' programs write it, or JSON.
+//! Logging to stderr: logfmt as Prometheus' programs write it, or JSON. No line goes out with a secret in it.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::io;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -14,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::flags::{LogArgs, LogFormat, LogLevel};
+use crate::redaction::Redactor;
 
 /// Logging was already set up in this process.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +40,35 @@ pub fn init(args: &LogArgs) -> Result<(), LoggingError> {
     let loud = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower_http"];
     let filter = Targets::new().with_default(level).with_targets(loud.map(|target| (target, quiet)));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| Redacting(io::stderr())).with_ansi(false);
     match args.format {
         LogFormat::Logfmt => registry.with(layer.event_format(Logfmt)).try_init()?,
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
     Ok(())
+}
+
+/// What lines are redacted with. The process's, as its log is: the own secrets are known only when the configuration was read.
+static REDACTOR: LazyLock<RwLock<Redactor>> = LazyLock::new(RwLock::default);
+
+/// From now on, lines are redacted with this; before, secrets are known by their names and shapes alone.
+pub fn redact_with(redactor: &Redactor) {
+    *REDACTOR.write().unwrap_or_else(PoisonError::into_inner) = redactor.clone();
+}
+
+/// Redacts what is written. Each event comes as one write.
+struct Redacting<W>(W);
+
+impl<W: io::Write> io::Write for Redacting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let redactor = REDACTOR.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.0.write_all(redactor.text(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// An error and its causes on one line, each said once: a cause that the message above it already ends with is left out.
@@ -179,6 +205,24 @@ mod tests {
         push_pair(&mut line, "empty", "");
         push_pair(&mut line, "evil", "a\nlevel=error \"b\" \u{1b}[2J\\");
         assert_eq!(line, " plain=127.0.0.1:10047 empty=\"\" evil=\"a\\nlevel=error \\\"b\\\" \\u001b[2J\\\\\"");
+    }
+
+    #[test]
+    fn a_secret_does_not_get_into_a_line() {
+        use std::io::Write as _;
+        redact_with(&Redactor::new(["0wn-secret"]));
+        let mut written = Vec::new();
+        let lines = [
+            "level=warn error=\"GET http://u:pw123@h/?token=abc: 404\" with=0wn-secret\n",
+            "{\"level\":\"WARN\",\"error\":\"open \\\"rtmp://u:pw123@h/live\\\": {\\\"apiKey\\\": \\\"abc\\\"}\"}\n",
+        ];
+        for line in lines {
+            Redacting(&mut written).write_all(line.as_bytes()).unwrap();
+        }
+        insta::assert_snapshot!(String::from_utf8(written).unwrap(), @r#"
+        level=warn error="GET http://u:REDACTED@h/?token=REDACTED: 404" with=REDACTED
+        {"level":"WARN","error":"open \"rtmp://u:REDACTED@h/live\": {\"apiKey\": \"REDACTED\"}"}
+        "#);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The one door to YAML: strict parsing, and every error with file, line, column and an excerpt of the source.
 //!
+//! Secrets in the excerpt and in the message are covered: configuration errors end up in logs.
+//!
 //! Meaning errors found after parsing ("this level has no contact") go through [`error_at`] and look the same as syntax errors.
 
 use std::fmt;
@@ -9,6 +11,8 @@ use std::path::Path;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 pub use serde_yaml::Spanned;
+
+use crate::redaction::{self, MARK, Redactor};
 
 /// The largest file that is read: larger ones are a mistake, not a configuration.
 pub const BYTES_MAX: u64 = 4 << 20;
@@ -54,7 +58,10 @@ impl YamlError {
     }
 
     fn at(source_name: &str, text: &str, line: u64, column: u64, message: String) -> Self {
-        let excerpt = excerpt(text, line, column);
+        let (excerpt, hidden) = excerpt(text, line, column);
+        // What cannot be read is often quoted in the message.
+        let message = hidden.iter().fold(message, |message, secret| message.replace(secret, MARK));
+        let message = redaction::text(&message).into_owned();
         Self { source_name: source_name.to_owned(), place: Place::At { line, column }, message, excerpt }
     }
 }
@@ -137,14 +144,25 @@ pub(crate) fn whole_file(source_name: &str, message: String) -> YamlError {
 /// Lines shown before the one that is wrong.
 const CONTEXT_LINES: u64 = 2;
 
-fn excerpt(text: &str, line: u64, column: u64) -> String {
+/// Shorter secrets are not taken out of messages: they are part of ordinary words.
+const HIDDEN_BYTES_MIN: usize = 4;
+
+/// The lines around a place with all secrets covered, and the secrets of the place's own line.
+fn excerpt(text: &str, line: u64, column: u64) -> (String, Vec<&str>) {
     let first = line.saturating_sub(CONTEXT_LINES).max(1);
     let mut shown = String::new();
     let mut caret = 0..0;
-    let wanted = text.lines().zip(1_u64..).skip_while(|(_, n)| *n < first).take_while(|(_, n)| *n <= line);
-    for (content, number) in wanted {
+    let mut hidden = Vec::new();
+    // From the first line on: a secret may have begun long before.
+    let mut lines = Redactor::default().lines();
+    for (content, number) in text.lines().zip(1_u64..).take_while(|(_, n)| *n <= line) {
+        let (content, secrets) = lines.next_aligned(content);
+        if number < first {
+            continue;
+        }
         let content: String = content.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
         if number == line {
+            hidden = secrets.into_iter().filter(|secret| secret.len() >= HIDDEN_BYTES_MIN).collect();
             let skip = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
             let start = content.char_indices().nth(skip).map_or(content.len(), |(at, _)| at);
             let end =
@@ -159,7 +177,7 @@ fn excerpt(text: &str, line: u64, column: u64) -> String {
         .fold(false)
         .annotation(AnnotationKind::Primary.span(caret));
     let report = &[annotate_snippets::Group::with_level(Level::ERROR).element(snippet)];
-    Renderer::plain().render(report)
+    (Renderer::plain().render(report), hidden)
 }
 
 #[cfg(test)]
@@ -259,6 +277,32 @@ mod tests {
           |        ^
         ");
         assert_eq!(error.place(), Place::At { line: 2, column: 8 });
+    }
+
+    #[test]
+    fn secrets_are_covered_and_columns_stay() {
+        insta::assert_snapshot!(error("listen: 'http://user:passw0rd@h/?token=abc'\nlevel: 'http://u:hunter2@h'\n"), @"
+        sample.yml:2:8: invalid u8
+          |
+        1 | listen: 'http://user:********@h/?token=***'
+        2 | level: 'http://u:*******@h'
+          |        ^^^^^^^^^^^^^^^^^^^^
+        ");
+        insta::assert_snapshot!(error("map:\n  api_key: hunter2 # one\nlisten: a\npassword: 5\n"), @"
+        sample.yml:4:1: unknown field `password`, expected one of listen, loud, level, map
+          |
+        2 |   api_key: ******* # one
+        3 | listen: a
+        4 | password: 5
+          | ^^^^^^^^^
+        ");
+        insta::assert_snapshot!(error("map: {private_key: a}\nx: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEowIBAAKCAQEA0123456789abcdefghijklmnopqrstuv\n  -----END\ny\n"), @"
+        sample.yml:2:1: unknown field `x`, expected one of listen, loud, level, map
+          |
+        1 | map: {private_key: *}
+        2 | x: |
+          | ^^
+        ");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::redaction::Redactor;
 use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
 use crate::settings::{EncoderSettings, Kbps, Preset, RateControl};
@@ -152,6 +153,13 @@ impl Config {
         }
         let text = yaml::read(path)?;
         Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Hides what texts may not show. A stream's name that is not its public name is a key.
+    pub(crate) fn redactor(&self) -> Redactor {
+        let PublishUrl { app, name, .. } = &self.publish;
+        let redactor = Redactor::default();
+        if *name == self.stream { redactor } else { redactor.with_stream_key(app, name) }
     }
 
     /// Parses a file's text; `source` only names it in messages.

@@ -58,6 +58,15 @@ struct Format {
     bit_rate: Option<String>,
 }
 
+/// Kinds of files that are played: containers and elementary streams that hold their media themselves. Lists of other files (playlists,
+/// concat scripts, manifests, patterns of images) are none of them, whatever they are named: they would play, and tell, what else is
+/// on the disk.
+const FORMATS: &str = "mov,matroska,webm,mpegts,mpeg,mpegvideo,mxf,avi,flv,asf,ogg,nut,gxf,dv,ivf,obu,h264,hevc,m4v,av1,rm,wtv,\
+                       mp3,aac,flac,ac3,eac3,wav,w64,aiff,caf,amr,dts,truehd,ape,wv,tta,gif";
+
+/// What ffmpeg and ffprobe may open for an item of the queue: the file, as a file, as one of [`FORMATS`]. Goes before `-i`.
+pub(crate) const CONFINED: [&str; 4] = ["-protocol_whitelist", "file", "-format_whitelist", FORMATS];
+
 /// The `file:` form keeps ffmpeg from reading an odd path as a protocol or an option.
 pub(crate) fn file_url(path: &str) -> String {
     format!("file:{path}")
@@ -73,7 +82,8 @@ pub(crate) async fn probe(ffprobe: &str, path: &str) -> anyhow::Result<Media> {
         bail!("{path}: not a regular file");
     }
     let run = Command::new(ffprobe)
-        .args(["-v", "error", "-protocol_whitelist", "file,crypto,data", "-of", "json"])
+        .args(["-v", "error", "-of", "json"])
+        .args(CONFINED)
         .args([
             "-show_entries",
             "format=duration,bit_rate:stream=codec_type,width,height:stream_disposition=attached_pic",
@@ -88,6 +98,9 @@ pub(crate) async fn probe(ffprobe: &str, path: &str) -> anyhow::Result<Media> {
         .with_context(|| format!("cannot run {ffprobe}"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
+        if let Some(format) = refused_format(&text) {
+            bail!("{path}: holds `{format}`, whatever its name says: that is not played from the queue");
+        }
         bail!("{path}: {}", last_line(&text).unwrap_or("ffprobe failed without a word"));
     }
     parse(&output.stdout).with_context(|| path.to_owned())
@@ -96,6 +109,12 @@ pub(crate) async fn probe(ffprobe: &str, path: &str) -> anyhow::Result<Media> {
 /// The last line that says something.
 pub(crate) fn last_line(text: &str) -> Option<&str> {
     text.lines().rev().map(str::trim).find(|line| !line.is_empty())
+}
+
+/// Which format ffmpeg found and may not open, from `[hls @ 0x5581] Format not on whitelist '…'`.
+fn refused_format(text: &str) -> Option<&str> {
+    let line = text.lines().find(|line| line.contains("Format not on whitelist"))?;
+    line.trim_start().strip_prefix('[')?.split([' ', ']']).next()
 }
 
 fn parse(json: &[u8]) -> anyhow::Result<Media> {

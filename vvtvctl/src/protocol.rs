@@ -82,7 +82,8 @@ pub(crate) struct Status {
     pub(crate) speed_ratio: Option<f64>,
     /// nginx confirmed this encoder as publisher.
     pub(crate) published: bool,
-    pub(crate) queue_buffer_seconds: f64,
+    /// `None` where it is not known.
+    pub(crate) queue_buffer_seconds: Option<f64>,
     pub(crate) item: Option<ItemReport>,
     pub(crate) encoder: EncoderReport,
     /// When the daemon will start the encoder by itself.
@@ -98,7 +99,8 @@ pub(crate) struct ItemReport {
     pub(crate) id: i64,
     pub(crate) asset_path: String,
     pub(crate) content_kind: String,
-    pub(crate) duration_seconds: f64,
+    /// `None` where neither the file nor the queue tells.
+    pub(crate) duration_seconds: Option<f64>,
     pub(crate) position_seconds: f64,
 }
 

@@ -2,13 +2,18 @@
 //!
 //! Times are RFC 3339 in UTC. Callers pass `now`, so that nothing here reads a clock.
 
+mod row;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
+
+pub(crate) use row::Item;
+use row::{COLUMNS, DURATION_MAX_SECONDS};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS playout_queue (
@@ -40,9 +45,6 @@ const OURS: [(&str, &str); 4] =
 /// Emergency items first, then priority, then age.
 const ORDER: &str = "(content_kind = 'emergency') DESC, priority DESC, created_at, id";
 
-const COLUMNS: &str = "id, plan_id, asset_path, duration_s, status, priority, content_kind, created_at, play_started_at, \
-     play_finished_at, failure_reason, width, height, bitrate_bps, resume_s";
-
 /// The content kind that goes above every priority.
 pub(crate) const EMERGENCY: &str = "emergency";
 
@@ -66,28 +68,6 @@ pub(crate) struct NewItem {
     pub(crate) width: Option<u32>,
     pub(crate) height: Option<u32>,
     pub(crate) bitrate_bps: Option<u64>,
-}
-
-/// An item of the table, as people and scripts see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Item {
-    pub(crate) id: i64,
-    pub(crate) plan_id: Option<String>,
-    pub(crate) asset_path: String,
-    pub(crate) duration_seconds: f64,
-    pub(crate) status: String,
-    pub(crate) priority: i64,
-    pub(crate) content_kind: String,
-    /// `WIDTHxHEIGHT`, absent for items without a picture.
-    pub(crate) resolution: Option<String>,
-    /// Bits per second of the whole file.
-    pub(crate) bitrate: Option<i64>,
-    pub(crate) created_at: String,
-    pub(crate) play_started_at: Option<String>,
-    pub(crate) play_finished_at: Option<String>,
-    pub(crate) failure_reason: Option<String>,
-    /// Seconds from its beginning that were on air before a daemon handed over or was ended.
-    pub(crate) resume_seconds: Option<f64>,
 }
 
 /// The table in numbers.
@@ -208,7 +188,7 @@ impl Queue {
             "SELECT {COLUMNS} FROM playout_queue WHERE status = 'queued' AND id IS NOT ?1 ORDER BY {ORDER} LIMIT 1"
         );
         let mut statement = self.connection.prepare(&sql)?;
-        statement.query_row([taken], read_item).optional().context("cannot read the queue")
+        statement.query_row([taken], Item::read).optional().context("cannot read the queue")
     }
 
     /// Marks an item as on air. `since` is when its first frame went out, or would have if it is resumed: the buffer counts from it.
@@ -296,7 +276,7 @@ impl Queue {
              CASE WHEN status IN ('played', 'failed') THEN play_finished_at END DESC, {ORDER} LIMIT ?1"
         );
         let mut statement = self.connection.prepare(&sql)?;
-        let items = statement.query_map([limit], read_item)?.collect::<Result<Vec<_>, _>>();
+        let items = statement.query_map([limit], Item::read)?.collect::<Result<Vec<_>, _>>();
         items.context("cannot read the queue")
     }
 
@@ -306,11 +286,14 @@ impl Queue {
     /// The database cannot be read.
     pub(crate) fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
         let mut statement = self.connection.prepare(
-            "SELECT status, count(*), coalesce(sum(CASE status WHEN 'queued' THEN max(duration_s - coalesce(resume_s, 0), 0) \
-             ELSE duration_s END), 0), min(play_started_at) FROM playout_queue GROUP BY status",
+            // What is no duration adds nothing: such an item will not play.
+            "SELECT CAST(status AS TEXT), count(*), coalesce(sum(CASE WHEN typeof(duration_s) NOT IN ('integer', 'real') \
+             OR duration_s NOT BETWEEN 0 AND ?1 THEN 0 WHEN status = 'queued' AND typeof(resume_s) IN ('integer', 'real') \
+             AND resume_s BETWEEN 0 AND ?1 THEN max(duration_s - resume_s, 0) ELSE duration_s END), 0.0), \
+             CAST(min(play_started_at) AS TEXT) FROM playout_queue GROUP BY status",
         )?;
         let mut summary = Summary::default();
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([DURATION_MAX_SECONDS])?;
         while let Some(row) = rows.next()? {
             let (status, count): (String, i64) = (row.get(0)?, row.get(1)?);
             let count = u64::try_from(count).unwrap_or(0);
@@ -336,26 +319,6 @@ impl Queue {
         }
         Ok(summary)
     }
-}
-
-fn read_item(row: &Row<'_>) -> rusqlite::Result<Item> {
-    let (width, height): (Option<u32>, Option<u32>) = (row.get(11)?, row.get(12)?);
-    Ok(Item {
-        id: row.get(0)?,
-        plan_id: row.get(1)?,
-        asset_path: row.get(2)?,
-        duration_seconds: row.get(3)?,
-        status: row.get(4)?,
-        priority: row.get(5)?,
-        content_kind: row.get(6)?,
-        created_at: row.get(7)?,
-        play_started_at: row.get(8)?,
-        play_finished_at: row.get(9)?,
-        failure_reason: row.get(10)?,
-        resolution: width.zip(height).map(|(width, height)| format!("{width}x{height}")),
-        bitrate: row.get(13)?,
-        resume_seconds: row.get::<_, Option<f64>>(14)?.filter(|seconds| seconds.is_finite() && *seconds > 0.0),
-    })
 }
 
 #[cfg(test)]
@@ -457,6 +420,59 @@ mod tests {
         queue.add(&[item("a", 0, "program")], at(0)).unwrap();
         drop(queue);
         assert_eq!(Queue::open(&path).unwrap().next(None).unwrap().unwrap().resolution.unwrap(), "320x180");
+    }
+
+    #[test]
+    fn a_row_whatever_is_in_it_keeps_no_other_from_being_read() {
+        let (_directory, mut queue) = opened();
+        queue.add(&[item("a", 0, "program")], at(0)).unwrap();
+        let insert = |path: &str, duration: &str| {
+            let times = "'2026-11-27T00:00:00Z', x'ff'";
+            let row = format!(
+                "INSERT INTO playout_queue (asset_path, duration_s, created_at, updated_at, plan_id, width, resume_s) \
+                 VALUES ({path}, {duration}, {times}, x'fe', 'wide', 9e999)"
+            );
+            queue.connection.execute_batch(&row).unwrap();
+        };
+        let bad = [
+            ("x'2f61'", "1"),
+            ("7.5", "1"),
+            ("''", "1"),
+            ("CAST(x'2f6100' AS TEXT)", "1"),
+            ("CAST(x'2fff' AS TEXT)", "1"),
+            ("'/a'", "9e999"),
+            ("'/a'", "-9e999"),
+            ("'/a'", "-1"),
+            ("'/a'", "1e300"),
+            ("'/a'", "'long'"),
+            ("'/a'", "x'00'"),
+        ];
+        bad.iter().for_each(|(path, duration)| insert(path, duration));
+        insert("'/unknown'", "0");
+        let items = queue.show(true, 100).unwrap();
+        let faults: Vec<_> = items.iter().map(|item| item.fault.as_deref().unwrap_or("-")).collect();
+        insta::assert_snapshot!(faults.join("\n"), @"
+        -
+        asset_path is a BLOB, not a text
+        -
+        asset_path is empty
+        asset_path has a NUL byte
+        asset_path is not UTF-8
+        duration_s is inf: not from 0 to 31622400 seconds
+        duration_s is -inf: not from 0 to 31622400 seconds
+        duration_s is -1.0: not from 0 to 31622400 seconds
+        duration_s is 1e300: not from 0 to 31622400 seconds
+        duration_s is a text, not a number
+        duration_s is a BLOB, not a number
+        -
+        ");
+        let known: Vec<_> = items.iter().map(|item| item.duration_seconds).collect();
+        assert!(known[0] == Some(60.0) && known[6..].iter().all(Option::is_none), "{known:?}");
+        assert!(!serde_json::to_string(&items).unwrap().contains("fault"));
+        let expected = Summary { queued: 13, buffer_seconds: 60.0 + 5.0, ..Summary::default() };
+        assert_eq!(queue.summary(at(0)).unwrap(), expected);
+        queue.failed(2, "bad", at(1)).unwrap();
+        assert_eq!(queue.remove(None).unwrap().len(), 12);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 
 use serde::Serialize;
+use vvtv_toolkit::redaction;
 use vvtv_toolkit::text::{visible, visible_lines};
 
 use crate::cli::Format;
@@ -27,9 +28,9 @@ pub(crate) fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
 
-/// Prints a note or an error to standard error.
+/// Prints a note or an error to standard error, without secrets.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "vvtvctl: {}", visible_lines(text));
+    let _ = writeln!(std::io::stderr().lock(), "vvtvctl: {}", visible_lines(&redaction::text(text)));
 }
 
 /// Rows of name and value, aligned.

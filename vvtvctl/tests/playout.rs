@@ -1,6 +1,8 @@
 //! The playout against the real nginx-rtmp and the real ffmpeg: what an operator relies on at night.
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod operations;

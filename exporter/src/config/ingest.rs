@@ -3,6 +3,7 @@
 use std::fmt;
 
 use url::{Host, Url};
+use vvtv_toolkit::redaction::MARK;
 
 /// The port where none is written (RTMP 1.0 has none; Adobe's servers, nginx and SRS agree).
 const PORT: u16 = 1935;
@@ -47,7 +48,7 @@ impl Arguments {
     pub fn hidden_in(&self, said: &str) -> String {
         let values = self.0.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
         let secrets = std::iter::once(self.0.as_str()).chain(values).filter(|secret| !secret.is_empty());
-        secrets.fold(said.to_owned(), |said, secret| said.replace(secret, "xxxxx"))
+        secrets.fold(said.to_owned(), |said, secret| said.replace(secret, MARK))
     }
 }
 
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(endpoint.app_argument(), "live?key=s3cret&user=jo");
         assert_eq!(endpoint.tc_url(), "rtmp://[::1]:1935/live?key=s3cret&user=jo");
         let said = "no `live?key=s3cret&user=jo` for jo with s3cret";
-        assert_eq!(endpoint.arguments.hidden_in(said), "no `live?xxxxx` for xxxxx with xxxxx");
+        assert_eq!(endpoint.arguments.hidden_in(said), "no `live?REDACTED` for REDACTED with REDACTED");
         assert_eq!(Arguments::default().hidden_in("no"), "no");
     }
 }

@@ -168,7 +168,7 @@ impl Client {
             let target = String::from_utf8_lossy(target.as_bytes());
             url = match url.join(&target) {
                 Ok(next) if matches!(next.scheme(), "http" | "https") => next,
-                Ok(_) | Err(_) => return Err(SendError::Astray(shown_reference(&target).into_owned())),
+                Ok(_) | Err(_) => return Err(SendError::Astray(shown_reference(&target))),
             };
         }
         Err(SendError::Redirects)

@@ -2,65 +2,31 @@
 
 use std::borrow::Cow;
 
-use url::{Position, Url};
+use url::Url;
+use vvtv_toolkit::redaction::Redactor;
 
 use crate::config::Location;
 
 /// Characters of an address that a message shows.
 const SHOWN_MAX: usize = 300;
 
-/// What stands in place of a secret.
-const HIDDEN: &str = "xxxxx";
-
 /// An address for messages: without its password, and without the values of its query, which may be signatures.
 #[must_use]
 pub fn shown(location: &Location) -> String {
     match location {
-        Location::Http(url) => shown_url(url).into_owned(),
+        Location::Http(url) => shown_url(url),
         Location::File(path) => path.display().to_string(),
     }
 }
 
-pub(super) fn shown_url(url: &Url) -> Cow<'_, str> {
-    if url.password().is_none() && url.query().is_none() && url.fragment().is_none() {
-        return bounded(url.as_str());
-    }
-    let mut text = url[..Position::BeforeUsername].to_owned();
-    if url.password().is_some() {
-        text.extend([url.username(), ":", HIDDEN, "@"]);
-    } else {
-        text.push_str(&url[Position::BeforeUsername..Position::BeforeHost]);
-    }
-    text.push_str(&url[Position::BeforeHost..Position::AfterPath]);
-    if let Some(query) = url.query() {
-        text.push('?');
-        text.push_str(&without_values(query));
-    }
-    Cow::Owned(bounded(&text).into_owned())
+pub(super) fn shown_url(url: &Url) -> String {
+    shown_reference(url.as_str())
 }
 
 /// A reference as a playlist or a redirect writes it, for messages.
 #[must_use]
-pub fn shown_reference(text: &str) -> Cow<'_, str> {
-    if let Ok(url) = Url::parse(text)
-        && url.has_host()
-    {
-        return Cow::Owned(shown_url(&url).into_owned());
-    }
-    let whole = text.split('#').next().unwrap_or_default();
-    match whole.split_once('?') {
-        None => bounded(whole),
-        Some((path, query)) => Cow::Owned(bounded(&format!("{path}?{}", without_values(query))).into_owned()),
-    }
-}
-
-fn without_values(query: &str) -> String {
-    let keys = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((key, _)) => format!("{key}={HIDDEN}"),
-        // A query that is no list of pairs is all value.
-        None => HIDDEN.to_owned(),
-    });
-    keys.collect::<Vec<_>>().join("&")
+pub fn shown_reference(text: &str) -> String {
+    bounded(&Redactor::default().address(text)).into_owned()
 }
 
 fn bounded(text: &str) -> Cow<'_, str> {
@@ -78,13 +44,13 @@ mod tests {
     #[rstest]
     #[case("http://a.test/main.m3u8", "http://a.test/main.m3u8")]
     #[case("http://user@a.test/main.m3u8", "http://user@a.test/main.m3u8")]
-    #[case("http://user:secret@a.test/main.m3u8", "http://user:xxxxx@a.test/main.m3u8")]
-    #[case("http://:secret@a.test:81/", "http://:xxxxx@a.test:81/")]
+    #[case("http://user:secret@a.test/main.m3u8", "http://user:REDACTED@a.test/main.m3u8")]
+    #[case("http://:secret@a.test:81/", "http://:REDACTED@a.test:81/")]
     #[case(
         "http://a.test/x.ts?Policy=abc&Signature=s%3D&t#secret",
-        "http://a.test/x.ts?Policy=xxxxx&Signature=xxxxx&xxxxx"
+        "http://a.test/x.ts?Policy=REDACTED&Signature=REDACTED&REDACTED"
     )]
-    #[case("seg/1.ts?token=abc=", "seg/1.ts?token=xxxxx")]
+    #[case("seg/1.ts?token=abc=", "seg/1.ts?token=REDACTED")]
     #[case("/1.ts#abc", "/1.ts")]
     fn secrets_are_not_shown(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(shown_reference(text), expected);

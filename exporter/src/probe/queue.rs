@@ -37,11 +37,16 @@ const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// Everything queued, and what remains of the item that plays. Times are RFC 3339 or SQLite's own texts, or seconds since 1970.
 const BUFFER: &str = "
     SELECT coalesce(sum(max(0, CASE status
-        WHEN 'queued' THEN coalesce(duration_s, 0)
-        ELSE coalesce(duration_s, 0) - max(0, ?1 - coalesce(
-            CASE typeof(play_started_at) WHEN 'text' THEN unixepoch(play_started_at, 'subsec') ELSE play_started_at END, ?1))
+        WHEN 'queued' THEN duration_s
+        ELSE duration_s - max(0, ?1 - coalesce(
+            CASE typeof(play_started_at) WHEN 'text' THEN unixepoch(play_started_at, 'subsec')
+                WHEN 'integer' THEN play_started_at WHEN 'real' THEN play_started_at END, ?1))
     END)), 0.0)
-    FROM playout_queue WHERE status IN ('queued', 'playing')";
+    FROM playout_queue WHERE status IN ('queued', 'playing')
+        AND typeof(duration_s) IN ('integer', 'real') AND duration_s BETWEEN 0 AND ?2";
+
+/// Longer is no duration: the playout fails such an item, and it is no content ahead.
+const DURATION_MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
 /// Reads until stopped.
 pub async fn run(spec: QueueSpec, tools: Tools, view: watch::Sender<Arc<QueueView>>, stop: CancellationToken) {
@@ -94,7 +99,7 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
 
 fn query(connection: &Connection, timeout: Duration, now_unix_seconds: f64) -> rusqlite::Result<f64> {
     connection.busy_timeout(timeout)?;
-    connection.query_row(BUFFER, [now_unix_seconds], |row| row.get(0))
+    connection.query_row(BUFFER, [now_unix_seconds, DURATION_MAX_SECONDS], |row| row.get(0))
 }
 
 /// How SQLite is told to read a database that nobody has open, and who reads may not write beside.
@@ -149,6 +154,17 @@ mod tests {
             NOW - 15.0
         ));
         assert_eq!(buffer(&file), Ok(45.0 + 60.0));
+    }
+
+    #[test]
+    fn what_is_no_duration_is_no_content_ahead() {
+        let file = queue(
+            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
+             (100, 'queued', NULL), (9e999, 'queued', NULL), (-9e999, 'queued', NULL), (-5, 'queued', NULL), (1e300, 'queued', NULL),
+             ('long', 'queued', NULL), (x'00ff', 'queued', NULL), (9e999, 'playing', 'never'), (60, 'playing', x'ff'),
+             (60, 'playing', 'never');",
+        );
+        assert_eq!(buffer(&file), Ok(100.0 + 60.0 + 60.0));
     }
 
     #[test]

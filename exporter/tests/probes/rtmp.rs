@@ -83,7 +83,7 @@ async fn a_refusal_is_told_as_the_server_says_it_without_what_is_secret() {
     let (address, said) = server("[::1]:0", error("Application live?key=s3cret not found\r\n")).await;
     let (endpoint, key) = RtmpEndpoint::parse(&format!("rtmp://{address}/live?key=s3cret/main")).unwrap();
     let refused = rtmp::handshake(&endpoint, TIMEOUT).await.unwrap_err();
-    let message = format!("rtmp://{address}/live refuses the connection: Application live?xxxxx not found  ");
+    let message = format!("rtmp://{address}/live refuses the connection: Application live?REDACTED not found  ");
     assert_eq!((refused.reason, refused.message), (Failure::Rejected, message));
     let said = said.await.unwrap();
     let was_told = |text: &str| said.windows(text.len()).any(|window| window == text.as_bytes());

@@ -93,6 +93,20 @@ async fn progress_arrives_by_datagram_and_what_was_seen_can_be_read() {
 }
 
 #[tokio::test]
+async fn what_was_seen_is_shown_without_secrets() {
+    let secret = "http://anna:SECRETPASS@127.0.0.1:1/main.m3u8?token=SECRETTOKEN";
+    let config = dead_stream(free_udp_port())
+        .replace("http://127.0.0.1:1/main.m3u8", secret)
+        .replace("http://127.0.0.1:1/stat", "http://anna:SECRETPASS@127.0.0.1:1/stat?token=SECRETTOKEN");
+    let running = Running::start(&config, &[]);
+    let failed = "vvtv_probe_failures_total{stream=\"main\",source=\"nginx_stat\",reason=\"refused\"} ";
+    let _ = running.wait_until(failed, |body| body.contains(failed)).await;
+    let (status, body) = running.get("/debug/stream/main").await;
+    assert!(status == 200 && body.contains("anna:REDACTED@127.0.0.1:1/stat?token=REDACTED"), "{body}");
+    assert!(!body.contains("SECRET"), "{body}");
+}
+
+#[tokio::test]
 async fn a_reload_takes_a_good_file_and_refuses_a_broken_one() {
     let port = free_udp_port();
     let running = Running::start(&dead_stream(port), &[]);

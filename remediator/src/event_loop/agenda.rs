@@ -193,11 +193,17 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
             }
         };
         let (finished, ()) = tokio::join!(running, telling);
-        let text = format!("$ {}\n{}{}", chore.argv.join(" "), finished.stdout.text(), finished.stderr.text());
-        written.push_str(&around.redaction.apply(text));
+        let command = around.redaction.arguments(&chore.argv);
+        written.push_str(&format!("$ {command}\n"));
+        for output in [&finished.stdout, &finished.stderr] {
+            written.push_str(&around.redaction.text(&output.text()));
+        }
         match finished.outcome {
             Outcome::Ok => {}
-            Outcome::Failed(why) => return (Outcome::Failed(format!("{}: {why}", chore.title)), written),
+            Outcome::Failed(why) => {
+                let why = around.redaction.text(&format!("{}: {why}", chore.title)).into_owned();
+                return (Outcome::Failed(why), written);
+            }
             ended @ (Outcome::Timeout | Outcome::Unknown) => return (ended, written),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, TaskId, Timestamp, Verdict};
+use vvtv_toolkit::redaction::Redactor;
 
 use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
@@ -18,7 +19,6 @@ use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
 use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
 use crate::outbox::Message;
-use crate::redaction::Redaction;
 use crate::runbook::{Book, Site};
 
 /// Questions to Prometheus at one time.
@@ -66,7 +66,7 @@ pub struct Surroundings {
     /// How much may go on at a time.
     pub permits: Permits,
     /// What must not be written down.
-    pub redaction: Redaction,
+    pub redaction: Redactor,
 }
 
 /// How much may go on at a time.
@@ -133,6 +133,10 @@ impl EventLoop {
                 (Ok(_permit), Some(condition)) => holds(condition, &facts, &around.site, &around.prometheus).await,
                 (Ok(_permit), None) => Answer::Yes,
                 (Err(error), _) => Answer::Error(error.to_string()),
+            };
+            let answer = match answer {
+                Answer::Error(why) => Answer::Error(around.redaction.text(&why).into_owned()),
+                told @ (Answer::Yes | Answer::No) => told,
             };
             around.tell(Input::Event(Event::ConditionAnswered { incident, step, ticket, answer })).await;
         });
@@ -233,7 +237,7 @@ async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: Cancella
     };
     let streaming = async {
         while let Some(output) = written.recv().await {
-            let shown = |text| excerpt(&around.redaction.apply(text));
+            let shown = |text: String| excerpt(&around.redaction.text(&text));
             let output = executor::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
             around.tell(Input::Output { key: key.clone(), output }).await;
         }
@@ -263,7 +267,7 @@ fn never_started(why: String, at: Timestamp) -> Finished {
     }
 }
 
-fn into_result(finished: Finished, redaction: &Redaction) -> (Outcome, RunResult) {
+fn into_result(finished: Finished, redaction: &Redactor) -> (Outcome, RunResult) {
     let mut stderr = finished.stderr.text();
     if let (Outcome::Failed(why), None, true) = (&finished.outcome, finished.exit_code, stderr.trim().is_empty()) {
         // What was refused, or ended from outside, has said nothing itself; people are told why in its place.
@@ -279,8 +283,12 @@ fn into_result(finished: Finished, redaction: &Redaction) -> (Outcome, RunResult
         finished_at: finished.finished_at,
         state,
         exit_code: finished.exit_code,
-        stdout: redaction.apply(finished.stdout.text()),
-        stderr: redaction.apply(stderr),
+        stdout: redaction.text(&finished.stdout.text()).into_owned(),
+        stderr: redaction.text(&stderr).into_owned(),
     };
-    (finished.outcome, result)
+    let outcome = match finished.outcome {
+        Outcome::Failed(why) => Outcome::Failed(redaction.text(&why).into_owned()),
+        ended @ (Outcome::Ok | Outcome::Timeout | Outcome::Unknown) => ended,
+    };
+    (outcome, result)
 }

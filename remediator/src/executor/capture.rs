@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// Bytes kept of the beginning, and as many of the end.
 const BYTES_MAX: usize = 256 << 10;
 
+/// So many bytes next to what is left out are looked through for the end of a line.
+const EDGE: usize = 4 << 10;
+
 /// What was kept of one output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captured {
@@ -31,13 +34,15 @@ impl Captured {
     /// The output as text; invalid UTF-8 is replaced, and a line says how much was left out, if anything was.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = Vec::with_capacity(self.head.len() + self.tail.len() + 64);
-        text.extend_from_slice(&self.head);
-        if self.dropped > 0 {
-            text.extend_from_slice(format!("\n[{} bytes left out]\n", self.dropped).as_bytes());
+        let (head, tail) = (self.head.as_slice(), Vec::from_iter(self.tail.iter().copied()));
+        if self.dropped == 0 {
+            return String::from_utf8_lossy(&[head, &tail].concat()).into_owned();
         }
-        text.extend(&self.tail);
-        String::from_utf8_lossy(&text).into_owned()
+        let (end, begin) = (end_of_whole(head), begin_of_whole(&tail));
+        let dropped = self.dropped + (head.len() - end + begin) as u64;
+        let (head, tail) = (head.get(..end).unwrap_or_default(), tail.get(begin..).unwrap_or_default());
+        let note = format!("\n[{dropped} bytes left out]\n");
+        String::from_utf8_lossy(&[head, note.as_bytes(), tail].concat()).into_owned()
     }
 
     /// The output itself, if it fits into what is kept of the beginning.
@@ -57,6 +62,20 @@ impl Captured {
         self.tail.extend(kept);
         self.dropped += (skipped + pushed_out) as u64;
     }
+}
+
+/// Where the last whole line ends, or else the last whole word: half a secret is not known as one, and would be shown.
+fn end_of_whole(head: &[u8]) -> usize {
+    let edge = head.len().saturating_sub(EDGE);
+    let near = head.get(edge..).unwrap_or_default();
+    let cut = near.iter().rposition(|byte| *byte == b'\n').or_else(|| near.iter().rposition(u8::is_ascii_whitespace));
+    cut.map_or(head.len(), |at| edge + at)
+}
+
+fn begin_of_whole(tail: &[u8]) -> usize {
+    let near = tail.get(..EDGE).unwrap_or(tail);
+    let cut = near.iter().position(|byte| *byte == b'\n').or_else(|| near.iter().position(u8::is_ascii_whitespace));
+    cut.map_or(0, |at| at + 1)
 }
 
 /// What was captured so far; whoever held it and died left it whole.
@@ -99,6 +118,16 @@ mod tests {
             prop_assert!(captured.tail.iter().eq(tail));
             prop_assert_eq!(captured.dropped as usize, rest.len() - tail.len());
         }
+    }
+
+    #[test]
+    fn no_half_line_is_left_beside_what_is_left_out() {
+        let mut captured = Captured::default();
+        let line = b"password=hunter2 of the encoder\n";
+        captured.push(&line.repeat(4 * BYTES_MAX / line.len() + 3));
+        let text = captured.text();
+        let odd: Vec<_> = text.lines().filter(|found| found.as_bytes() != &line[..line.len() - 1]).collect();
+        assert!(odd.len() == 1 && odd[0].ends_with(" bytes left out]"), "{odd:?}");
     }
 
     #[test]

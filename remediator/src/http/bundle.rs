@@ -2,9 +2,7 @@
 //!
 //! It is packed while it is sent, so that it costs the same memory whatever it holds.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufWriter, Write};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +14,12 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::channel::{Channel, Sender};
-use rustix::fs::OFlags;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use vvtv_incident::IncidentId;
+use vvtv_toolkit::redaction::Redactor;
 
+use super::attachment::attach;
 use super::view::{IncidentView, whole};
 use super::{ApiError, Shared};
 use crate::journal::RunRow;
@@ -41,12 +40,13 @@ pub(super) async fn bundle(State(shared): State<Arc<Shared>>, Path(id): Path<u64
     let view = view.ok_or_else(|| ApiError::NotFound(format!("there is no incident {id}")))?;
     let runs = shared.reader.runs(incident).await?;
     let attachments = shared.attachments.join(id.to_string());
+    let redaction = shared.live().redaction.clone();
     let (sender, body) = Channel::new(PIECES_WAITING_MAX);
     let outlet = Outlet { runtime: Handle::current(), sender, until: Instant::now() + WHOLE_TIMEOUT };
     tokio::task::spawn_blocking(move || {
         let _held = room;
         let mut pieces = BufWriter::with_capacity(PIECE_BYTES, outlet);
-        let packed = pack(&mut pieces, &view, &runs, &attachments).and_then(|()| pieces.flush());
+        let packed = pack(&mut pieces, &view, &runs, &attachments, &redaction).and_then(|()| pieces.flush());
         // What it still holds of a bundle that broke off is not sent any more.
         let (outlet, _rest) = pieces.into_parts();
         if let Err(error) = packed {
@@ -84,7 +84,13 @@ impl Write for Outlet {
     }
 }
 
-fn pack(out: impl Write, view: &IncidentView, runs: &[RunRow], attachments: &FilePath) -> io::Result<()> {
+fn pack(
+    out: impl Write,
+    view: &IncidentView,
+    runs: &[RunRow],
+    attachments: &FilePath,
+    redaction: &Redactor,
+) -> io::Result<()> {
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
     add(&mut archive, "incident.json", &serde_json::to_vec_pretty(view)?)?;
     for run in runs {
@@ -97,7 +103,7 @@ fn pack(out: impl Write, view: &IncidentView, runs: &[RunRow], attachments: &Fil
     let files = std::fs::read_dir(attachments).into_iter().flatten().filter_map(Result::ok);
     for file in files {
         let name = file.file_name().to_string_lossy().into_owned();
-        if let Some(note) = attach(&mut archive, &file.path(), &name, &mut left)? {
+        if let Some(note) = attach(&mut archive, &file.path(), &name, &mut left, redaction)? {
             notes.push_str(&format!("{name}: {note}\n"));
         }
     }
@@ -108,41 +114,7 @@ fn pack(out: impl Write, view: &IncidentView, runs: &[RunRow], attachments: &Fil
     Ok(())
 }
 
-/// Adds a file that a step left, unless it is too large or no file; the note says what is not as it was.
-fn attach<W: Write>(
-    archive: &mut tar::Builder<W>,
-    path: &FilePath,
-    name: &str,
-    left: &mut u64,
-) -> io::Result<Option<String>> {
-    let opened = open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let (data, file) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Some(error.to_string())),
-    };
-    if !data.is_file() || data.len() > *left {
-        return Ok(Some(format!("left out, {} bytes", data.len())));
-    }
-    *left -= data.len();
-    // A step may still write it, or cut it off: the archive holds as many bytes as its header says.
-    let mut content = file.take(data.len());
-    let mut header = header(data.len());
-    archive.append_data(
-        &mut header,
-        format!("attachments/{name}"),
-        (&mut content).chain(io::repeat(0)).take(data.len()),
-    )?;
-    let missing = content.limit();
-    Ok((missing > 0).then(|| format!("it became shorter while it was read, {missing} bytes are zeros")))
-}
-
-/// Opens what may be no file at all: no link is followed, and no pipe is waited for.
-fn open(path: &FilePath) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-}
-
-fn header(bytes: u64) -> tar::Header {
+pub(super) fn header(bytes: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
     header.set_mode(0o644);

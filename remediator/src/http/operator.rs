@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId, TaskId};
 use vvtv_toolkit::access::{Caller, How};
+use vvtv_toolkit::redaction;
 
 use super::{ApiError, Shared};
 use crate::event_loop::{Decided, Input, TaskInput, Unavailable};
@@ -69,7 +70,8 @@ pub(super) async fn on_incident(
         "approve" => Operation::Approve(StepId::new(said.step)),
         "abort" => Operation::Abort,
         "note" if said.text.trim().is_empty() => return Err(ApiError::BadRequest("a note needs `text`".to_owned())),
-        "note" => Operation::Note(said.text.chars().take(TEXT_MAX).collect()),
+        // People paste what they see.
+        "note" => Operation::Note(redaction::text(&said.text).chars().take(TEXT_MAX).collect()),
         other => return Err(ApiError::NotFound(format!("there is no operation {other:?}"))),
     };
     let decided = ask(&shared, Event::Operator { incident: IncidentId::new(id), by, operation }).await?;
@@ -95,7 +97,7 @@ pub(super) async fn on_task(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (by, said, form) = read(request).await?;
-    let note = said.note.trim().chars().take(TEXT_MAX).collect();
+    let note = redaction::text(said.note.trim()).chars().take(TEXT_MAX).collect();
     let (done, answer) = oneshot::channel();
     let input = Input::Task(TaskInput::Done { task: TaskId::new(id), by, note, done });
     respond(&tell(&shared, input, answer).await?, form, "/#tasks")

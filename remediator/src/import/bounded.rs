@@ -70,7 +70,11 @@ fn rewrite(text: &str) -> (String, Option<String>) {
             let name = text.trim_start_matches("ps aux | grep ");
             // The brackets keep grep from finding itself.
             let (first, others) = name.split_at(1);
-            (format!("ps aux | grep '[{first}]{others}' || echo 'no {name} process'"), None)
+            // Without arguments: they may hold keys.
+            (
+                format!("ps -axo pid,etime,pcpu,rss,stat,comm | grep '[{first}]{others}' || echo 'no {name} process'"),
+                None,
+            )
         }
         "ffprobe" if text.contains("://") && !has("-rw_timeout") => (with(text, program, "-rw_timeout 5000000"), None),
         "curl" if !has("--max-time") && !has("-m") => (with(text, program, "--max-time 5"), None),
@@ -118,7 +122,7 @@ mod tests {
     #[case("htop", "top -b -n 1 | head -n 30")]
     #[case("iftop -t -s 60", "ip -s link")]
     #[case("watch -n 2 'vvtvctl streaming metrics'", "vvtvctl streaming metrics")]
-    #[case("ps aux | grep nginx", "ps aux | grep '[n]ginx' || echo 'no nginx process'")]
+    #[case("ps aux | grep nginx", "ps -axo pid,etime,pcpu,rss,stat,comm | grep '[n]ginx' || echo 'no nginx process'")]
     #[case("curl -I http://h/x", "curl --max-time 5 -I http://h/x")]
     #[case("journalctl -u nginx-rtmp -f", "journalctl -u nginx-rtmp -n 100 --no-pager")]
     #[case("tail -f /var/log/syslog", "tail -n 100 /var/log/syslog")]

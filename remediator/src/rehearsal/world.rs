@@ -8,6 +8,7 @@ use vvtv_incident::{
     Answer, Command, Entry, Event, Fleet, Incident, IncidentId, Outcome, Policy, RunbookId, Saved, StepId, Target,
     Targets, Timestamp, Verdict,
 };
+use vvtv_toolkit::redaction;
 
 use crate::condition::holds_with;
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said, StepFact};
@@ -237,7 +238,7 @@ impl<'a, S: Script> World<'a, S> {
         };
         let is_change = book.plan.all_steps().any(|plan| plan.id == step && plan.is_change());
         if let (Some(line), Ok(argv), true) = (self.lines.last_mut(), argv, is_change) {
-            line.argv = Some(argv.join(" "));
+            line.argv = Some(redaction::text(&argv.join(" ")).into_owned());
         }
         self.at(self.now + ending.takes, Happens::StepEnds { incident: id, step, attempt, ending });
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use vvtv_incident::StepId;
 use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::redaction::Redactor;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::argument::{Argument, Piece};
@@ -52,7 +53,7 @@ pub fn chores(source: &Source, site: &Site, written: &[Written]) -> Result<Vec<C
             builder.wrong(&step.run, "there is no incident to fill in a template: write the text, or {var: NAME}");
         }
         let argv: Vec<String> = arguments.iter().map(|argument| argument.as_str().to_owned()).collect();
-        let title = step.title.clone().unwrap_or_else(|| argv.join(" "));
+        let title = step.title.clone().unwrap_or_else(|| Redactor::default().arguments(&argv));
         chores.push(Chore { title, argv, timeout, mark: place(&step.run) });
     }
     builder.errors.into_iter().next().map_or(Ok(chores), Err)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vvtv_incident::Severity;
 use vvtv_toolkit::duration::PromDuration;
+use vvtv_toolkit::redaction;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::argument::Piece;
@@ -32,7 +33,8 @@ pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlErro
         writer.bold("Limit", &format!("at most {} changes within an hour; then people are called", most.value));
     }
     writer.recovery(&file);
-    Ok(writer.page)
+    // Site variables may hold what only their programs need to know.
+    Ok(redaction::text(&writer.page).into_owned())
 }
 
 struct Writer<'a> {

@@ -84,7 +84,10 @@ fn an_aborted_incident_whose_alert_fires_is_people_s_across_a_restart_and_closes
 fn output_of_a_running_step_can_be_read_without_secrets_and_survives_kill_9() {
     let dir = Program::lay_out(&[
         ("{url: \"http://127.0.0.1:9/\"}", "{url: \"http://127.0.0.1:9/\", headers: {X-Key: s3cret-token}}"),
-        ("echo looked >> \"$VVTV_TEST_LOG\"", "echo begun with s3cret-token; echo trouble >&2; sleep 4; echo ended"),
+        (
+            "echo looked >> \"$VVTV_TEST_LOG\"",
+            "echo begun with s3cret-token for rtmp://h/live/k3ySECRETSTREAM?token=SECRETQ; echo trouble >&2; sleep 4; echo ended",
+        ),
     ]);
     let program = Program::start_in(dir);
     assert_eq!(program.deliver(firing("main")).0, 200);
@@ -94,7 +97,7 @@ fn output_of_a_running_step_can_be_read_without_secrets_and_survives_kill_9() {
         let runs: serde_json::Value = serde_json::from_str(&body).unwrap();
         runs[0].clone()
     };
-    let begun = "begun with [redacted]\n";
+    let begun = "begun with REDACTED for rtmp://h/live/REDACTED?token=REDACTED\n";
     wait_for("the beginning of its output", || match first(&program) {
         run if run["stdout"] == begun && run["stderr"] == "trouble\n" && run["state"] == "running" => Ok(()),
         run => Err(run.to_string()),

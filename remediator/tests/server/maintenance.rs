@@ -131,7 +131,7 @@ fn a_failure_becomes_a_persons_task_which_pages_once_when_overdue_across_kill_9_
     assert_eq!(page["incident"], Value::Null);
     assert_eq!(
         page["tried"][0]["said"],
-        "A step: exit code 3 | $ /bin/sh -c echo disk is full >&2; exit 3 | disk is full"
+        "A step: exit code 3 | $ /bin/sh -c 'echo disk is full >&2; exit 3' | disk is full"
     );
 
     let program = program.kill_and_start();

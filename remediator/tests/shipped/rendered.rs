@@ -13,7 +13,7 @@ const PAGE: &str = include_str!("../fixtures/streaming_runbook.md");
 
 /// Lines of the original page that a program must write otherwise, and how the shipped runbooks write them.
 const REWRITTEN: [(&str, &str); 15] = [
-    ("ps aux | grep ffmpeg", "ps aux | grep '[f]fmpeg' || echo 'no ffmpeg process'"),
+    ("ps aux | grep ffmpeg", "ps -axo pid,etime,pcpu,rss,stat,comm | grep '[f]fmpeg' || echo 'no ffmpeg process'"),
     ("top -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
     ("htop -p $(pgrep ffmpeg)", "pids=$(pgrep -d, ffmpeg) && top -b -n 1 -p \"$pids\""),
     (

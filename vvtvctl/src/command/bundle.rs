@@ -2,7 +2,6 @@
 //! replaced by a note, because half a bundle now is worth more than a whole one later.
 
 mod pack;
-mod redact;
 mod sources;
 
 use std::path::Path;
@@ -16,10 +15,10 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use crate::cli::Scope;
+use crate::config::Config;
 use crate::failure::{Failure, Verdict};
 use crate::render;
 use pack::{Collected, Outcome};
-use redact::Redactor;
 
 /// How long one source may take. All are asked at the same time.
 const SOURCE_WITHIN: Duration = Duration::from_secs(5);
@@ -42,7 +41,7 @@ pub(super) async fn run(context: &Context, scope: Scope, output: &Path) -> Resul
         Ok(config) => (Some(config), None),
         Err(failure) => (None, Some(failure.message())),
     };
-    let redactor = Redactor::new(config.as_ref())?;
+    let redactor = config.as_ref().map(Config::redactor).unwrap_or_default();
     let sources = sources::all(&context.layout, config.as_ref());
     let collecting = sources.into_iter().map(|source| async move {
         let began = Instant::now();

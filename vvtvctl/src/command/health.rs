@@ -85,11 +85,11 @@ fn playout(context: &Context) -> Vec<Check> {
     };
     let reason = status.reason.map_or_else(String::new, |reason| format!(": {reason}"));
     let mut checks = vec![Check { name: "encoder", mark, detail: format!("{}{reason}", status.state) }];
-    let low = status.queue_buffer_seconds < BUFFER_LOW_SECONDS;
+    let low = status.queue_buffer_seconds.is_none_or(|seconds| seconds < BUFFER_LOW_SECONDS);
     checks.push(Check {
         name: "queue",
         mark: if low { Mark::Warn } else { Mark::Ok },
-        detail: format!("{} ahead", render::seconds(Some(status.queue_buffer_seconds))),
+        detail: format!("{} ahead", render::seconds(status.queue_buffer_seconds)),
     });
     checks.extend(status.warnings.into_iter().map(|detail| Check { name: "playout", mark: Mark::Warn, detail }));
     checks

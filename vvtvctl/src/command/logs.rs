@@ -44,7 +44,10 @@ pub(super) fn run(context: &Context, options: &Logs) -> Result<Verdict, Failure>
             newest.push_back(line.to_owned());
         }
     }
-    let found = Lines { lines: newest.into() };
+    // A configuration that cannot be read is no reason not to look at the logs.
+    let mut clean = context.config().map(|config| config.redactor()).unwrap_or_default().lines();
+    let lines = newest.iter().map(|line: &String| clean.next(line).into_owned());
+    let found = Lines { lines: lines.collect() };
     if found.lines.is_empty() && context.format == Format::Text {
         let kind = if errors { "errors" } else { "lines" };
         render::complain(&format!("no {kind} in {}", path.display()));

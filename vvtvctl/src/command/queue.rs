@@ -135,7 +135,7 @@ fn show_text(items: &[Item]) -> String {
             item.status.clone(),
             item.content_kind.clone(),
             item.priority.to_string(),
-            seconds(Some(item.duration_seconds)),
+            seconds(item.duration_seconds),
             or_dash(item.resolution.clone()),
             item.bitrate.map_or_else(|| "-".to_owned(), |bps| format!("{}k", bps / 1000)),
             item.asset_path.clone(),

@@ -104,7 +104,7 @@ fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
     let item = status.item.as_ref().map_or_else(
         || "slate (nothing to play)".to_owned(),
         |item| {
-            let (at, of) = (seconds(Some(item.position_seconds)), seconds(Some(item.duration_seconds)));
+            let (at, of) = (seconds(Some(item.position_seconds)), seconds(item.duration_seconds));
             format!("#{} {} {at} of {of}", item.id, item.asset_path)
         },
     );
@@ -118,7 +118,7 @@ fn status_rows(status: &Status) -> Vec<(&'static str, String)> {
         ("last advance", seconds(status.last_advance_seconds)),
         ("speed", status.speed_ratio.map_or_else(|| "-".to_owned(), |speed| format!("{speed:.2}x"))),
         ("on air", item),
-        ("queue ahead", seconds(Some(status.queue_buffer_seconds))),
+        ("queue ahead", seconds(status.queue_buffer_seconds)),
         (
             "encoder",
             format!(

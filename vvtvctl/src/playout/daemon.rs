@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use vvtv_toolkit::logging;
 
 use super::clock::Moment;
 use super::control::{self, Asked};
@@ -84,7 +85,9 @@ pub(crate) async fn run(config: Config, layout: Layout, takeover: bool) -> Resul
     let run = layout.root().join("run");
     std::fs::create_dir_all(&run).with_context(|| format!("cannot create {}", run.display()))?;
     let _lock = if takeover { take_over(&layout).await? } else { lock(&layout)? };
-    let journal = Journal::start(layout.streaming_log());
+    let redactor = config.redactor();
+    logging::redact_with(&redactor);
+    let journal = Journal::start(layout.streaming_log(), redactor);
     if let Some(pid) = process::end_orphan(&layout.encoder_pid()).await? {
         journal.info(&format!("ended the encoder of an earlier daemon (pid {pid})"));
     }

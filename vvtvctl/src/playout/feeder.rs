@@ -37,7 +37,7 @@ const COMPLAINT_BYTES: u64 = 8 << 10;
 pub(crate) struct Feeder {
     pub(crate) item: Item,
     /// Seconds, by the file itself or else by the queue.
-    pub(crate) duration_seconds: f64,
+    pub(crate) duration_seconds: Option<f64>,
     video: Option<mpsc::Receiver<Frame>>,
     audio: Option<mpsc::Receiver<Vec<u8>>>,
     sound: Vec<u8>,
@@ -99,7 +99,7 @@ impl Feeder {
             anyhow::ensure!(status.success(), "{complaint} ({status})");
             Ok(())
         }));
-        let duration_seconds = media.duration_seconds.unwrap_or(item.duration_seconds);
+        let duration_seconds = media.duration_seconds.or(item.duration_seconds);
         Ok(Self { item, duration_seconds, video, audio, sound: Vec::new(), debt: 0, last: None, process })
     }
 
@@ -176,9 +176,8 @@ impl Feeder {
 
 fn arguments(media: &Media, path: &str, from: Option<f64>, video: Video) -> Vec<String> {
     let mut arguments: Vec<String> =
-        ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-protocol_whitelist", "file,pipe,crypto,data"]
-            .map(str::to_owned)
-            .into();
+        ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"].map(str::to_owned).into();
+    arguments.extend(probe::CONFINED.map(str::to_owned));
     if let Some(seconds) = from {
         arguments.extend(["-ss".to_owned(), format!("{seconds:.3}")]);
     }

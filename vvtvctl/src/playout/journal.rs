@@ -1,5 +1,7 @@
 //! `logs/streaming.log`: what ffmpeg and the daemon say, one line each, with time and level.
 //!
+//! Secrets do not get in: ffmpeg prints the address that it publishes to.
+//!
 //! A thread of its own writes, because a full or hanging disk must not reach the picture. The file turns over at 10,000 lines and
 //! one old file is kept, so that the last 10,000 lines are always there; the thread also holds them in memory.
 
@@ -13,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use vvtv_toolkit::redaction::Redactor;
 
 /// Lines that are kept.
 pub(crate) const LINES: usize = 10_000;
@@ -41,14 +44,15 @@ enum Entry {
 pub(crate) struct Journal {
     entries: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
+    redactor: Redactor,
 }
 
 impl Journal {
     /// Starts the journal's thread. A file that cannot be written is told on standard error and tried again at each line.
-    pub(crate) fn start(path: PathBuf) -> Self {
+    pub(crate) fn start(path: PathBuf, redactor: Redactor) -> Self {
         let (entries, receiver) = sync_channel(BACKLOG);
         std::thread::spawn(move || Writer::new(path).run(&receiver));
-        Self { entries, lost: Arc::default() }
+        Self { entries, lost: Arc::default(), redactor }
     }
 
     /// Something worth knowing, from the daemon.
@@ -90,6 +94,7 @@ impl Journal {
             Level::Error => "ERROR",
         };
         let mut line = format!("{:.3} {level} {source}: ", Timestamp::now());
+        let text = self.redactor.text(text);
         line.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LINE_BYTES));
         if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -214,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn levels_are_words_and_the_tail_is_answered() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::start(directory.path().join("streaming.log"));
+        let journal = Journal::start(directory.path().join("streaming.log"), Redactor::default());
         journal.program("encoder[7]", "[flv @ 0x1] [error] Failed to update header\u{7}");
         journal.program("encoder[7]", "[info] Stream mapping:");
         let tail: Vec<String> = journal.tail(5).await.into_iter().map(|line| line[25..].to_owned()).collect();

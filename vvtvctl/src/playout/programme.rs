@@ -25,6 +25,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// … to here, so that a disk that is away does not fail the whole queue within seconds.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
+/// So many rows that cannot be played are failed before the pump is looked at again.
+const FAULTY_AT_ONCE: usize = 100;
+
 /// The queue as the daemon sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct QueueReport {
@@ -131,8 +134,16 @@ impl Programme {
         if !self.wanted && taken.is_none_or(|taken| taken.emergency) {
             return None;
         }
-        let item = self.with_queue(|queue| queue.next(taken.map(|taken| taken.id)))??;
-        (self.wanted || item.content_kind == EMERGENCY).then_some(item)
+        for _ in 0..FAULTY_AT_ONCE {
+            let item = self.with_queue(|queue| queue.next(taken.map(|taken| taken.id)))??;
+            if !self.wanted && item.content_kind != EMERGENCY {
+                return None;
+            }
+            let Some(fault) = &item.fault else { return Some(item) };
+            // Nothing was tried, so nothing needs a pause: the next row may be a good one.
+            self.mark_failed(item.id, &item.asset_path, fault)?;
+        }
+        None
     }
 
     async fn prepare(&mut self, item: Item) {
@@ -160,7 +171,8 @@ impl Programme {
     async fn ended(&mut self, ended: Ended) {
         let Ended { feeder, played, end } = ended;
         let (id, path) = (feeder.item.id, feeder.item.asset_path.clone());
-        let duration = feeder.duration_seconds;
+        let whole = feeder.duration_seconds;
+        let duration = whole.map_or_else(|| "an unknown duration".to_owned(), |seconds| format!("{seconds:.1} s"));
         let at = played.as_secs_f64();
         match end {
             End::Finished => {}
@@ -171,7 +183,7 @@ impl Programme {
             // Its decoder was cut off, so how that one ended says nothing.
             End::Skipped => {
                 drop(feeder);
-                self.journal.info(&format!("item {id} skipped at {at:.1} s of {duration:.1} s"));
+                self.journal.info(&format!("item {id} skipped at {at:.1} s of {duration}"));
                 self.with_queue(|queue| queue.played(id, Timestamp::now()));
                 return;
             }
@@ -181,7 +193,7 @@ impl Programme {
             Ok(Ok(())) if played.is_zero() => self.failed(id, &path, "no frame could be decoded"),
             Ok(Err(error)) if played.is_zero() => self.failed(id, &path, &format!("{error:#}")),
             Ok(Err(error)) => {
-                let reason = format!("stopped at {:.1} s of {duration:.1} s: {error:#}", played.as_secs_f64());
+                let reason = format!("stopped at {:.1} s of {duration}: {error:#}", played.as_secs_f64());
                 self.failed(id, &path, &reason);
             }
             // A decoder that lingers after its last frame has done its work.
@@ -194,11 +206,17 @@ impl Programme {
     }
 
     fn failed(&mut self, id: i64, path: &str, reason: &str) {
-        self.journal.error(&format!("item {id} ({path}) failed: {reason}"));
-        self.with_queue(|queue| queue.failed(id, reason, Timestamp::now()));
+        // What cannot be written is told by the queue's error, and the item is tried again.
+        let _: Option<()> = self.mark_failed(id, path, reason);
         let pause = BACKOFF_FIRST.saturating_mul(1 << self.failures_in_a_row.min(10)).min(BACKOFF_MAX);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.not_before = Instant::now() + pause;
+    }
+
+    /// `None` if that cannot be written.
+    fn mark_failed(&mut self, id: i64, path: &str, reason: &str) -> Option<()> {
+        self.journal.error(&format!("item {id} ({path}) failed: {reason}"));
+        self.with_queue(|queue| queue.failed(id, reason, Timestamp::now()))
     }
 
     /// Uses the queue if it is open; trouble is reported and lasts until the next look succeeds.

@@ -78,7 +78,7 @@ pub(crate) struct OnAir {
     pub(crate) id: i64,
     pub(crate) asset_path: String,
     pub(crate) content_kind: String,
-    pub(crate) duration_seconds: f64,
+    pub(crate) duration_seconds: Option<f64>,
     pub(crate) position_seconds: f64,
 }
 
@@ -223,7 +223,8 @@ impl Pump {
             && !self.asked
             && self.on_air.as_ref().is_none_or(|slot| {
                 let position = slot.frames as f64 / f64::from(self.video.fps);
-                slot.feeder.decoded() || slot.feeder.duration_seconds - position <= PREPARE_AHEAD.as_secs_f64()
+                let left = slot.feeder.duration_seconds.map(|duration| duration - position);
+                slot.feeder.decoded() || left.is_none_or(|left| left <= PREPARE_AHEAD.as_secs_f64())
             });
         if wanted {
             self.asked = true;

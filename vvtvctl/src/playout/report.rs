@@ -37,7 +37,7 @@ impl Daemon {
                 .map(|advanced| now.saturating_sub(advanced).as_secs_f64()),
             speed_ratio: self.encoder.as_ref().and_then(|_| self.speed.ratio(now)),
             published: alive.is_some_and(|alive| alive.published),
-            queue_buffer_seconds: queue.summary.buffer_seconds,
+            queue_buffer_seconds: Some(queue.summary.buffer_seconds).filter(|seconds| seconds.is_finite()),
             item: pump.on_air.as_ref().map(|item| ItemReport {
                 id: item.id,
                 asset_path: item.asset_path.clone(),
@@ -91,12 +91,14 @@ impl Daemon {
         let progress = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let mut ffmpeg = vec![self.config.ffmpeg.clone()];
         ffmpeg.extend(encoder::arguments(&self.config, &next, progress));
+        let redactor = self.config.redactor();
+        let ffmpeg = ffmpeg.iter().map(|argument| redactor.text(argument).into_owned()).collect();
         let video = self.config.video;
         Reply::Config(Box::new(ConfigReport {
             running: self.encoder.as_ref().map(|encoder| encoder.settings.report()),
             next: next.report(),
             flags: flags.named(),
-            publish: self.config.publish.url.to_string(),
+            publish: redactor.text(self.config.publish.url.as_str()).into_owned(),
             video: format!("{}x{} at {} fps", video.width, video.height, video.fps),
             ffmpeg,
         }))

@@ -9,8 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-
-use super::redact::Redactor;
+use vvtv_toolkit::redaction::Redactor;
 
 /// The largest file of a bundle; longer ones are cut.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -93,11 +92,11 @@ pub(super) fn pack(collected: Vec<Collected>, redactor: &Redactor, now: Timestam
             Outcome::Text(text) => {
                 let cut = shorten(&text, keep, FILE_BYTES_MAX.min(TOTAL_BYTES_MAX.saturating_sub(total)));
                 let state = if cut.len() < text.len() { State::Cut } else { State::Whole };
-                (name.to_owned(), redactor.clean(cut), state)
+                (name.to_owned(), redactor.text(cut).into_owned(), state)
             }
             Outcome::Missing(why) => {
                 missing.push(name.to_owned());
-                (format!("{name}.missing.txt"), redactor.clean(&why) + "\n", State::Missing)
+                (format!("{name}.missing.txt"), redactor.text(&why).into_owned() + "\n", State::Missing)
             }
         };
         total += text.len();
@@ -195,7 +194,7 @@ mod tests {
             collected("status.json", Outcome::Text("{\"password\": \"x\"}".into()), Keep::Head),
             collected("queue.json", Outcome::Missing("no answer within 5s".into()), Keep::Head),
         ];
-        let packed = pack(all, &Redactor::new(None).unwrap(), Timestamp::from_second(1_790_000_000).unwrap()).unwrap();
+        let packed = pack(all, &Redactor::default(), Timestamp::from_second(1_790_000_000).unwrap()).unwrap();
         assert_eq!((packed.files, packed.missing), (2, vec!["queue.json".to_owned()]));
         let files = unpack(&packed.archive);
         assert_eq!(files[0], ("streaming-bundle/status.json".into(), "{\"password\": \"REDACTED\"}".into()));
@@ -228,7 +227,7 @@ mod tests {
     fn long_texts_are_cut_at_the_end_that_counts_less() {
         let long = "a line of a log with an ä\n".repeat(FILE_BYTES_MAX / 20) + "end";
         let all = (0..20).map(|_| collected("log.txt", Outcome::Text(long.clone()), Keep::Tail)).collect();
-        let packed = pack(all, &Redactor::new(None).unwrap(), Timestamp::UNIX_EPOCH).unwrap();
+        let packed = pack(all, &Redactor::default(), Timestamp::UNIX_EPOCH).unwrap();
         let files = unpack(&packed.archive);
         let sizes: usize = files.iter().take(20).map(|(_, text)| text.len()).sum();
         assert!(sizes <= TOTAL_BYTES_MAX, "{sizes}");

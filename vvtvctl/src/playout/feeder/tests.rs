@@ -14,7 +14,7 @@ fn item() -> Item {
         id: 1,
         plan_id: None,
         asset_path: "a.mp4".to_owned(),
-        duration_seconds: 1.0,
+        duration_seconds: Some(1.0),
         status: "queued".to_owned(),
         priority: 0,
         content_kind: "program".to_owned(),
@@ -25,6 +25,7 @@ fn item() -> Item {
         play_finished_at: None,
         failure_reason: None,
         resume_seconds: None,
+        fault: None,
     }
 }
 
@@ -35,8 +36,16 @@ fn feeder(picture: bool, sound: bool) -> (Feeder, Pipes) {
     let (video_in, video) = video.unzip();
     let (audio_in, audio) = audio.unzip();
     let process = AbortOnDropHandle::new(tokio::spawn(async { Ok(()) }));
-    let feeder =
-        Feeder { item: item(), duration_seconds: 1.0, video, audio, sound: Vec::new(), debt: 0, last: None, process };
+    let feeder = Feeder {
+        item: item(),
+        duration_seconds: Some(1.0),
+        video,
+        audio,
+        sound: Vec::new(),
+        debt: 0,
+        last: None,
+        process,
+    };
     (feeder, Pipes { video: video_in, audio: audio_in })
 }
 
