@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::probe::Places;
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
 use crate::probe::Tools;
@@ -28,24 +29,26 @@ struct Inner {
     registry: Registry,
     reload: mpsc::Sender<ReloadRequest>,
     telemetry_path: String,
-    probes: Semaphore,
+    probes: Places,
     large_scrapes: Arc<Semaphore>,
 }
 
 impl Site {
     /// Puts together what the endpoints read.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A metric of theirs is registered already.
     pub fn new(
         watched: View<Watched>,
         tools: Tools,
         registry: Registry,
         reload: mpsc::Sender<ReloadRequest>,
         telemetry_path: &str,
-    ) -> Self {
+    ) -> Result<Self, prometheus::Error> {
         let telemetry_path = telemetry_path.to_owned();
-        let probes = Semaphore::new(probe::CONCURRENT_MAX);
+        let probes = Places::register(&registry)?;
         let large_scrapes = Arc::new(Semaphore::new(scrape::LARGE_MAX));
-        Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes }))
+        Ok(Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes })))
     }
 }
 

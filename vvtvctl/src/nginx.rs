@@ -40,8 +40,17 @@ pub(crate) async fn get(
     timeout: Duration,
     limit: usize,
 ) -> anyhow::Result<Vec<u8>> {
+    ask(client.get(url.clone()), url, timeout, limit).await
+}
+
+async fn ask(
+    request: reqwest::RequestBuilder,
+    url: &url::Url,
+    timeout: Duration,
+    limit: usize,
+) -> anyhow::Result<Vec<u8>> {
     let fetch = async {
-        let mut response = client.get(url.clone()).send().await?.error_for_status()?;
+        let mut response = request.send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > limit {
@@ -71,6 +80,9 @@ pub(crate) async fn stream_stat(
         .with_context(|| format!("{} is no stat page", config.nginx.stat))
 }
 
+/// What the shipped nginx demands of whoever changes something, because a page in a browser cannot send it.
+const CONTROL_HEADER: (&str, &str) = ("x-vvtv-control", "drop");
+
 /// Drops the stream's publisher; true when there was one.
 ///
 /// # Errors
@@ -86,7 +98,8 @@ pub(crate) async fn drop_publisher(
         .pop_if_empty()
         .extend(["drop", "publisher"]);
     url.query_pairs_mut().append_pair("app", &config.publish.app).append_pair("name", &config.publish.name);
-    let body = get(client, &url, timeout, 1024).await?;
+    let (name, value) = CONTROL_HEADER;
+    let body = ask(client.post(url.clone()).header(name, value), &url, timeout, 1024).await?;
     Ok(body.trim_ascii() != b"0")
 }
 

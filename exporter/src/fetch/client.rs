@@ -4,6 +4,7 @@
 //! what a poll costs.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,16 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as Pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::{Host, Position, Url};
 
+use super::door::{Door, forbidden};
 use super::names::{Addresses, Names};
 use super::shown::shown_reference;
+use crate::reach::{Forbidden, Guard, Reach};
 
 /// Redirects followed.
 const REDIRECTS_MAX: usize = 5;
@@ -42,7 +45,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Servers beyond which those that nobody has asked for lately are forgotten.
 const ROUTES: usize = 1024;
 
-type Connector = HttpsConnector<HttpConnector<Names>>;
+type Connector = HttpsConnector<HttpConnector<Door>>;
 type Connections = Pool<Connector, Empty<Bytes>>;
 
 /// The connections to one server; to a name, all of them younger than [`AGE_MAX`].
@@ -55,12 +58,16 @@ struct Route {
     used: Instant,
 }
 
+/// Connections by what is demanded of their addresses, and by server: over one that another stream may have, no request goes that must
+/// not.
+type Routes = HashMap<Guard, HashMap<String, Route>>;
+
 /// A client without proxies; clones share their connections.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    connector: Connector,
+    tls: Arc<rustls::ClientConfig>,
     names: Names,
-    routes: Arc<Mutex<HashMap<String, Route>>>,
+    routes: Arc<Mutex<Routes>>,
     /// Keeps no connection.
     once: Connections,
 }
@@ -86,6 +93,9 @@ pub(super) enum SendError {
     /// The address cannot be asked for.
     #[error("the address cannot be asked for")]
     Address(#[from] hyper::http::Error),
+    /// Where it leads must not be asked.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// No connection, or none that answers.
     #[error(transparent)]
     Http(#[from] legacy::Error),
@@ -96,33 +106,47 @@ impl Client {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub(super) fn new() -> std::io::Result<Self> {
-        let names = Names::default();
-        let mut tcp = HttpConnector::new_with_resolver(names.clone());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let once = Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.clone());
-        Ok(Self { connector, names, routes: Arc::default(), once })
+    pub(super) fn new() -> io::Result<Self> {
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.try_with_platform_verifier())
+            .map_err(io::Error::other)?
+            .with_no_client_auth();
+        let (tls, names) = (Arc::new(tls), Names::default());
+        let once = no_pool(connector(&tls, Door::new(names.clone(), Guard::FREE, 0)));
+        Ok(Self { tls, names, routes: Arc::default(), once })
     }
 
-    /// The answer's head, and the address that gave it after redirects.
+    /// For the addresses of names.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The answer's head, and the address that gave it after redirects, none of which led where `reach` does not.
     pub(super) async fn send(
         &self,
+        reach: &Reach,
         method: &Method,
         url: &Url,
         manner: Manner,
     ) -> Result<(Url, Response<Incoming>), SendError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
+            let guard = reach.guard(&url);
+            if let Some(Err(address)) = guard.admits_url(&url) {
+                return Err(reach.forbidden(&url, address).into());
+            }
             let request = request(method, &url, manner)?;
-            let connections = if manner.once { self.once.clone() } else { self.connections(&url).await };
-            let response = connections.request(request).await?;
+            let connections = match manner.once {
+                true if guard.is_free() => self.once.clone(),
+                true => no_pool(self.connector(&url, guard)),
+                false => self.connections(&url, guard).await,
+            };
+            let response = connections.request(request).await;
+            let response = response.map_err(|error| match forbidden(&error, reach, &url) {
+                Some(forbidden) => SendError::Forbidden(forbidden),
+                None => SendError::Http(error),
+            })?;
             let Some(target) = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection())
             else {
                 return Ok((url, response));
@@ -144,7 +168,7 @@ impl Client {
     }
 
     /// Those that may be used for a request. Others end as soon as what goes on over them has ended.
-    async fn connections(&self, url: &Url) -> Connections {
+    async fn connections(&self, url: &Url, guard: Guard) -> Connections {
         // All connections of a server end together, which thousands of polls feel: where nothing is looked up, nothing is won by it.
         let is_name = matches!(url.host(), Some(Host::Domain(_)));
         let addresses = match url.host() {
@@ -154,7 +178,7 @@ impl Client {
         let now = Instant::now();
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let server = &url[..Position::BeforePath];
-        if let Some(route) = routes.get_mut(server)
+        if let Some(route) = routes.get_mut(&guard).and_then(|routes| routes.get_mut(server))
             && (!is_name || now - route.since < AGE_MAX)
             && still_lead_there(route.addresses.as_deref(), addresses.as_deref())
         {
@@ -164,18 +188,38 @@ impl Client {
             route.used = now;
             return route.connections.clone();
         }
-        if routes.len() >= ROUTES {
-            routes.retain(|_, route| now - route.used < AGE_MAX);
+        if routes.values().map(HashMap::len).sum::<usize>() >= ROUTES {
+            routes.retain(|_, routes| {
+                routes.retain(|_, route| now - route.used < AGE_MAX);
+                !routes.is_empty()
+            });
         }
         let connections = Pool::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE_MAX)
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
-            .build(self.connector.clone());
+            .build(self.connector(url, guard.clone()));
         let route = Route { connections: connections.clone(), since: now, addresses, used: now };
-        routes.insert(server.to_owned(), route);
+        routes.entry(guard).or_default().insert(server.to_owned(), route);
         connections
     }
+
+    fn connector(&self, url: &Url, guard: Guard) -> Connector {
+        connector(&self.tls, Door::new(self.names.clone(), guard, url.port_or_known_default().unwrap_or_default()))
+    }
+}
+
+fn connector(tls: &Arc<rustls::ClientConfig>, door: Door) -> Connector {
+    let mut tcp = HttpConnector::new_with_resolver(door);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+    HttpsConnector::from((tcp, Arc::clone(tls)))
+}
+
+/// Connections that are used once.
+fn no_pool(connector: Connector) -> Connections {
+    Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 
 /// Whether every address that connections may have been made to is still the name's. What is not known now changes nothing.

@@ -1,13 +1,16 @@
 //! The program under test as a process of its own, for the tests and for the benchmark.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// An exporter that listens; it ends with its owner.
 pub(crate) struct Listening {
     pub(crate) child: Child,
     pub(crate) address: String,
+    /// What it said since it listens.
+    said: Arc<Mutex<String>>,
 }
 
 impl Drop for Listening {
@@ -36,8 +39,21 @@ impl Listening {
                 break address.to_owned();
             }
         };
+        let said = Arc::new(Mutex::new(String::new()));
+        let more = Arc::clone(&said);
         // The rest of the log must not fill the pipe.
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { child, address }
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|read| read > 0) {
+                more.lock().unwrap().push_str(&std::mem::take(&mut line));
+            }
+        });
+        Self { child, address, said }
+    }
+
+    /// What it said since it listens.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the benchmark reads no log"))]
+    pub(crate) fn log(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 }

@@ -155,7 +155,8 @@ impl Lab {
              hls_fragment 2s; hls_playlist_length 12s; }} }} }}\n\
              http {{ access_log {root}/logs/nginx_access.log;\n{temporary}\
              server {{ listen 127.0.0.1:{http}; location /hls {{ root {root}/broadcast; }} \
-             location /stat {{ rtmp_stat all; }} location /control {{ rtmp_control all; }} }} }}\n"
+             location /stat {{ rtmp_stat all; }} location /control {{ limit_except POST {{ deny all; }} \
+             if ($http_x_vvtv_control = \"\") {{ return 403; }} if ($http_origin) {{ return 403; }} rtmp_control all; }} }} }}\n"
         )
     }
 
