@@ -12,8 +12,8 @@ mod shown;
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::net::SocketAddr;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -170,10 +170,11 @@ impl Fetcher {
 
     /// The address that answers `GET` with success, and its answer.
     async fn answer(&self, url: &Url, manner: Manner) -> Result<(Url, Response<Incoming>), ProbeError> {
-        let (location, response) = self.client.send(&self.reach_of(url), &Method::GET, url, manner).await.map_err(|error| {
-            self.client.doubt(url);
-            failed("GET", url, &error)
-        })?;
+        let (location, response) =
+            self.client.send(&self.reach_of(url), &Method::GET, url, manner).await.map_err(|error| {
+                self.client.doubt(url);
+                failed("GET", url, &error)
+            })?;
         let status = response.status();
         if !status.is_success() {
             let message = format!("GET {}: HTTP status {status}", shown_url(url));

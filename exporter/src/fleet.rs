@@ -146,7 +146,11 @@ impl Fleet {
         let host = self.host.get_or_start(self.config.host.clone(), HostView::default(), |spec, view, stop| {
             tokio::spawn(host::run(spec, tools, view, stop))
         });
-        self.watched.send_replace(Arc::new(Watched { streams: watched, host: Some(host), probing: self.config.probing.clone() }));
+        self.watched.send_replace(Arc::new(Watched {
+            streams: watched,
+            host: Some(host),
+            probing: self.config.probing.clone(),
+        }));
         self.tools.recorder.keep_only(streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
     }
 

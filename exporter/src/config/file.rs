@@ -199,7 +199,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
         }
         streams.push(Arc::new(stream));
     }
-    let from = file.streams_from.iter().map(|entry| super::streams_from::read(&source, entry, timing, &reach).map(Arc::new));
+    let from =
+        file.streams_from.iter().map(|entry| super::streams_from::read(&source, entry, timing, &reach).map(Arc::new));
     let streams_from = from.collect::<Result<_, _>>()?;
     Ok(Config { streams, streams_from, host, reach, probing })
 }
@@ -235,12 +236,7 @@ pub(super) fn duration(
     }
 }
 
-fn stream(
-    source: &Source<'_>,
-    file: &StreamFile,
-    timing: Timing,
-    reach: &Arc<Named>,
-) -> Result<Stream, YamlError> {
+fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing, reach: &Arc<Named>) -> Result<Stream, YamlError> {
     let name = &file.name.value;
     let usable = |c: char| !c.is_control() && !matches!(c, '/' | '"' | '\\');
     if name.is_empty() || name.len() > 100 || !name.chars().all(usable) {

@@ -58,7 +58,9 @@ pub(super) fn progress_from(
 ) -> Result<Option<Arc<Named>>, YamlError> {
     let Some(entries) = entries else { return Ok(None) };
     if !matches!(progress, Some(ProgressSource::Udp(_))) {
-        return Err(source.error(entries, "only datagrams come from somewhere: `encoder_progress` is no udp:// address"));
+        return Err(
+            source.error(entries, "only datagrams come from somewhere: `encoder_progress` is no udp:// address")
+        );
     }
     let named = named(source, &entries.value)?;
     if named.is_empty() || named.has_names() {
@@ -86,7 +88,10 @@ mod tests {
         assert_eq!(named, ["10.0.0.0/8, 127.0.0.1:81", "b.test", ""]);
         let probing = config.probing;
         let all = "10.0.0.0/8, 127.0.0.1:81, *.c.test";
-        assert_eq!((probing.targets.unwrap().to_string().as_str(), probing.reach.to_string().as_str()), ("*.c.test", all));
+        assert_eq!(
+            (probing.targets.unwrap().to_string().as_str(), probing.reach.to_string().as_str()),
+            ("*.c.test", all)
+        );
         let off = read("streams: [{name: a, playlist: 'http://a/a.m3u8'}]\nprobe: {allow: []}\n").unwrap().probing;
         assert_eq!(off.targets, None);
     }
@@ -98,12 +103,19 @@ mod tests {
                        of a host or address, with its `:PORT` where only that is meant";
         let mistakes = [
             (format!("{stream}reach: ['http://b/']\n"), format!("exporter.yml:4:9: {neither}")),
-            (format!("{stream}    reach: [10.0.0.1/8]\n"), "exporter.yml:4:13: `10.0.0.1/8` has bits set behind its prefix: `10.0.0.0/8` is meant?".to_owned()),
+            (
+                format!("{stream}    reach: [10.0.0.1/8]\n"),
+                "exporter.yml:4:13: `10.0.0.1/8` has bits set behind its prefix: `10.0.0.0/8` is meant?".to_owned(),
+            ),
             (format!("{stream}probe: {{allow: ['*']}}\n"), format!("exporter.yml:4:17: {neither}")),
-            (format!("{stream}probe: {{alow: []}}\n"), "exporter.yml:4:9: unknown field `alow`, expected allow".to_owned()),
+            (
+                format!("{stream}probe: {{alow: []}}\n"),
+                "exporter.yml:4:9: unknown field `alow`, expected one of allow".to_owned(),
+            ),
             (
                 format!("{stream}    encoder_progress: a\n    encoder_progress_from: [10.0.0.1]\n"),
-                "exporter.yml:5:28: only datagrams come from somewhere: `encoder_progress` is no udp:// address".to_owned(),
+                "exporter.yml:5:28: only datagrams come from somewhere: `encoder_progress` is no udp:// address"
+                    .to_owned(),
             ),
             (
                 format!("{stream}    encoder_progress: udp://0.0.0.0:7\n    encoder_progress_from: [encoder.test]\n"),

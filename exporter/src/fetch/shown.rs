@@ -65,7 +65,7 @@ fn without_values(query: &str) -> String {
 
 /// What a terminal obeys instead of showing it, and what turns around the text beside it (Unicode Standard Annex 9, §2).
 #[must_use]
-pub const fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
 }

@@ -73,7 +73,15 @@ pub async fn run(
 ) {
     spec.timing.silent_after = spec.silent_after();
     let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
-    let receiver = Receiver { spec, tools, view, health: Health::default(), encoder, told_of_others: false, refused: Refused::default() };
+    let receiver = Receiver {
+        spec,
+        tools,
+        view,
+        health: Health::default(),
+        encoder,
+        told_of_others: false,
+        refused: Refused::default(),
+    };
     let receive = async {
         match receiver.spec.source.clone() {
             ProgressSource::Udp(address) => receiver.datagrams(address, &stop).await,

@@ -152,11 +152,7 @@ async fn connect(addresses: Vec<SocketAddr>, limit: Duration) -> std::io::Result
     Err(failure)
 }
 
-async fn converse(
-    endpoint: &RtmpEndpoint,
-    addresses: Vec<SocketAddr>,
-    limit: Duration,
-) -> Result<Answer, ProbeError> {
+async fn converse(endpoint: &RtmpEndpoint, addresses: Vec<SocketAddr>, limit: Duration) -> Result<Answer, ProbeError> {
     let failed = |doing: &str, error: &std::io::Error| {
         ProbeError::new(io_reason(error), format!("{doing} {}: {error}", endpoint.url()))
     };

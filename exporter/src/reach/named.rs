@@ -163,10 +163,10 @@ impl FromStr for Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.who {
-            Who::Network(network) if network.prefix_len() == network.max_prefix_len() => match network.addr() {
-                IpAddr::V6(address) if self.port.is_some() => write!(f, "[{address}]")?,
-                address => write!(f, "{address}")?,
-            },
+            Who::Network(IpNet::V6(network)) if self.port.is_some() => write!(f, "[{}]", network.addr())?,
+            Who::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                write!(f, "{}", network.addr())?
+            }
             Who::Network(network) => write!(f, "{network}")?,
             Who::Name(name) => write!(f, "{name}")?,
             Who::Below(parent) => write!(f, "*.{parent}")?,

@@ -70,7 +70,9 @@ pub(super) async fn probe(
     let begun = match (&probing.targets, site.0.probes.take(peer.ip())) {
         (None, _) => Err(Refused::Off),
         (Some(_), Err(refused)) => Err(refused),
-        (Some(targets), Ok(place)) => Target::of(&site.0.tools, &asked, targets, limit).await.map(|target| (place, target)),
+        (Some(targets), Ok(place)) => {
+            Target::of(&site.0.tools, &asked, targets, limit).await.map(|target| (place, target))
+        }
     };
     let (_place, target) = match begun {
         Ok(begun) => begun,
@@ -112,7 +114,10 @@ impl Target {
                     (host, url.port_or_known_default().unwrap_or_default(), Ok(url))
                 }
                 Ok(_) | Err(_) => {
-                    return Ok(Self::Nothing(malformed(format!("`{}` is not an http(s) URL", shown_reference(target)))));
+                    return Ok(Self::Nothing(malformed(format!(
+                        "`{}` is not an http(s) URL",
+                        shown_reference(target)
+                    ))));
                 }
             },
             Module::Rtmp => match RtmpEndpoint::parse(target) {
@@ -132,7 +137,8 @@ impl Target {
 fn refuse(refused: Refused) -> Response {
     let (status, said) = match refused {
         Refused::Off => {
-            let said = "/probe is off: name what may be asked for in `probe: {allow: [...]}` of the exporter's configuration";
+            let said =
+                "/probe is off: name what may be asked for in `probe: {allow: [...]}` of the exporter's configuration";
             (StatusCode::FORBIDDEN, said.to_owned())
         }
         Refused::NotNamed => {

@@ -89,7 +89,8 @@ async fn whoever_publishes_is_watched_and_not_forgotten() {
 async fn control(nginx: &Nginx, method: reqwest::Method, headers: &[(&str, &str)]) -> u16 {
     let url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.http);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = headers.iter().fold(client.request(method, url), |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(client.request(method, url), |request, (name, value)| request.header(*name, *value));
     request.send().await.unwrap().status().as_u16()
 }
 
@@ -133,7 +134,8 @@ async fn a_publisher_is_not_dropped_by_whoever_reads() {
     let (status, body) = running.get(&format!("/probe?target={http}{}", control_path.replace('&', "%26"))).await;
     assert!(status == 200 && body.contains("vvtv_probe_http_status_code 403\n"), "{body}");
     let refused = |scrape: &str| {
-        let counts = samples(scrape, "vvtv_probe_failures_total").filter(|(labels, _)| labels.contains("reason=\"status\""));
+        let counts =
+            samples(scrape, "vvtv_probe_failures_total").filter(|(labels, _)| labels.contains("reason=\"status\""));
         counts.filter(|(_, count)| *count >= 3.0).count() >= 1
     };
     let scrape = running.wait_until("refusals", refused).await;

@@ -85,7 +85,8 @@ async fn a_probe_succeeds_where_something_can_be_played(#[case] name: &str, #[ca
     assert_eq!(body.contains("vvtv_probe_failure{"), failure.is_some(), "{body}");
 }
 
-const OFF: &str = "/probe is off: name what may be asked for in `probe: {allow: [...]}` of the exporter's configuration\n";
+const OFF: &str =
+    "/probe is off: name what may be asked for in `probe: {allow: [...]}` of the exporter's configuration\n";
 const NOT_NAMED: &str = "this target is not named in `probe: {allow: [...]}` of the exporter's configuration\n";
 
 /// What a scanner would like to know: a port where somebody listens, and one where nobody does; a name that nobody has.

@@ -19,7 +19,9 @@ fn pages() -> impl Fn(&Request) -> ResponseTemplate {
     move |_: &Request| {
         let page = pages.fetch_add(1, Ordering::Relaxed);
         let publisher = |name: String| {
-            format!("<stream><name>{name}</name><bytes_in>{page}</bytes_in><client><id>1</id><publishing/></client></stream>")
+            format!(
+                "<stream><name>{name}</name><bytes_in>{page}</bytes_in><client><id>1</id><publishing/></client></stream>"
+            )
         };
         let mut streams: String = (0..NEW).map(|n| publisher(format!("{page}-{n}-{}", "x".repeat(200)))).collect();
         if page == 0 {

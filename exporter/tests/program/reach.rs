@@ -153,7 +153,10 @@ async fn a_name_that_leads_to_loopback_is_not_asked_and_one_that_was_configured_
     let running = Running::start_by(command, &config(&playlist, "reach: ['*.test']\n"), &[]);
     let scrape = running.wait_until("two refusals", |scrape| failures(scrape, "forbidden") >= 2.0).await;
     control.assert_unasked();
-    assert_eq!(failures(&scrape, "forbidden"), samples(&scrape, "vvtv_probe_failures_total").map(|(_, n)| n).sum());
+    assert_eq!(
+        failures(&scrape, "forbidden"),
+        samples(&scrape, "vvtv_probe_failures_total").map(|(_, n)| n).sum::<f64>()
+    );
 }
 
 #[tokio::test]

@@ -124,7 +124,11 @@ impl Entry {
     pub(super) fn name(&self) -> String {
         let path = self.uri.split(['?', '#']).next().unwrap_or_default().chars().take(NAME_MAX);
         path.fold(String::new(), |mut name, c| {
-            if is_unseen(c) { name.extend(c.escape_unicode()) } else { name.push(c) }
+            if is_unseen(c) {
+                name.extend(c.escape_unicode());
+            } else {
+                name.push(c);
+            }
             name
         })
     }
