@@ -106,6 +106,7 @@ impl Fetcher {
         let guard = Guard::named(named);
         let found = match host.parse() {
             Ok(address) => Some(address).filter(|address| guard.admits(None, port, *address)).into_iter().collect(),
+            Err(_) if !named.may_cover(host, port) => Vec::new(),
             Err(_) => {
                 let door = Door::new(self.client.names().clone(), guard, port);
                 let opened = door.open(host).await.unwrap_or_default();

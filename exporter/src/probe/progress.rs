@@ -127,6 +127,10 @@ impl Receiver {
             }
             retry.tick().await;
         };
+        if self.spec.from.is_none() && !address.ip().is_loopback() {
+            let stream = self.spec.stream.as_str();
+            warn!(stream, %address, "whoever reaches this port may report: name the encoder in `encoder_progress_from`");
+        }
         // ffmpeg's blocks have about 250 bytes, and thousands of encoders may report.
         let mut datagram = vec![0; 4096];
         let mut ticks = self.tools.pace.every(self.spec.timing.silent_after);

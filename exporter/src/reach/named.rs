@@ -67,6 +67,13 @@ impl Named {
         self.0.iter().any(|entry| entry.covers(name, port, address))
     }
 
+    /// Whether a name may be one of them: otherwise it need not be looked up.
+    #[must_use]
+    pub fn may_cover(&self, name: &str, port: u16) -> bool {
+        let may = |entry: &Entry| matches!(entry.who, Who::Network(_)) || entry.is_name(name);
+        self.0.iter().any(|entry| entry.is_for(port) && may(entry))
+    }
+
     /// Adds what another list names.
     pub fn add_all(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -264,5 +271,16 @@ mod tests {
     #[case("a.test:81", Some("a.test"), "10.1.2.3")]
     fn it_does_not_cover(#[case] entry: &str, #[case] name: Option<&str>, #[case] address: &str) {
         assert!(!covers(entry, name, address));
+    }
+
+    #[rstest]
+    #[case("a.test", "a.test", true)]
+    #[case("a.test:81", "a.test", false)]
+    #[case("*.a.test", "b.test", false)]
+    #[case("10.0.0.0/8", "b.test", true)]
+    fn what_cannot_be_meant_is_not_looked_up(#[case] entry: &str, #[case] name: &str, #[case] expected: bool) {
+        let mut named = Named::default();
+        named.add(entry).unwrap();
+        assert_eq!(named.may_cover(name, 80), expected);
     }
 }
