@@ -172,7 +172,7 @@ impl fmt::Display for Entry {
         match &self.who {
             Who::Network(IpNet::V6(network)) if self.port.is_some() => write!(f, "[{}]", network.addr())?,
             Who::Network(network) if network.prefix_len() == network.max_prefix_len() => {
-                write!(f, "{}", network.addr())?
+                write!(f, "{}", network.addr())?;
             }
             Who::Network(network) => write!(f, "{network}")?,
             Who::Name(name) => write!(f, "{name}")?,

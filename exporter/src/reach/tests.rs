@@ -125,6 +125,29 @@ proptest! {
         prop_assert_eq!(named(&[&from]).covers(Some(&from), port, address), !special);
     }
 
+    /// However a reference is written.
+    #[test]
+    fn a_reference_leads_home_or_to_what_is_public(
+        host in "[0-9a-fx.:%@１２\\[\\]\\\\/]{0,24}|localhost|127\\.1|\\[::ffff:7f00:1\\]|0x7f\\.0\\.0\\.1|017700000001",
+        before in "(https?:|HTTP:)?[/\\\\]{0,3}",
+        after in "(:[0-9]{1,5})?(/[a-z.%0-9]{0,8})?",
+    ) {
+        let home = url("http://a.test/live/a.m3u8");
+        let Ok(to) = home.join(&format!("{before}{host}{after}")) else { return Ok(()) };
+        let guard = Reach::configured(&Location::Http(home.clone()), &named(&[])).guard(&to);
+        let address = match to.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) | None => {
+                let admitted = guard.admits(to.host_str(), 80, "127.0.0.1".parse().unwrap());
+                prop_assert_eq!(admitted, to.origin() == home.origin(), "{}", to);
+                return Ok(());
+            }
+        };
+        let admitted = guard.admits_url(&to).unwrap().is_ok();
+        prop_assert_eq!(admitted, Kind::of(address).is_public(), "{}", to);
+    }
+
     /// A network of which both ends are of a kind that has to be named is of that kind all through: the largest ones that there are.
     #[test]
     fn a_network_holds_what_is_special_only_if_all_of_it_is(address in address(), other in any::<u128>()) {
