@@ -12,6 +12,7 @@ const PUBLISHER: &str =
 struct Nginx {
     rtmp: u16,
     http: u16,
+    control: u16,
     _started: Started,
     root: tempfile::TempDir,
 }
@@ -23,19 +24,20 @@ impl Nginx {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (rtmp, http) = (free(), free());
+        let (rtmp, http, control) = (free(), free(), free());
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx/rtmp.conf");
         let text = std::fs::read_to_string(shipped).unwrap();
         let text = text
             .replace("127.0.0.1:1935", &format!("127.0.0.1:{rtmp}"))
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{http}"))
+            .replace("127.0.0.1:8082", &format!("127.0.0.1:{control}"))
             .replace("/vvtv/", &format!("{}/", root.path().display()));
         let path = root.path().join("rtmp.conf");
         std::fs::write(&path, text).unwrap();
         let mut command = Command::new("nginx");
         command.args(["-e", "stderr", "-g", "daemon off;", "-c"]).arg(&path).arg("-p").arg(root.path());
         let started = Started::program(command.stderr(Stdio::null()));
-        Self { rtmp, http, _started: started, root }
+        Self { rtmp, http, control, _started: started, root }
     }
 
     fn publish(&self, name: &str) -> Started {
@@ -87,7 +89,7 @@ async fn whoever_publishes_is_watched_and_not_forgotten() {
 
 /// What `/control` answers; the status alone.
 async fn control(nginx: &Nginx, method: reqwest::Method, headers: &[(&str, &str)]) -> u16 {
-    let url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.http);
+    let url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.control);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request =
         headers.iter().fold(client.request(method, url), |request, (name, value)| request.header(*name, *value));
@@ -105,20 +107,20 @@ async fn a_publisher_is_not_dropped_by_whoever_reads() {
     let nginx = Nginx::start();
     let listens = || std::net::TcpStream::connect(("127.0.0.1", nginx.rtmp)).is_ok();
     let hls = nginx.root.path().join("broadcast/hls");
-    let control_path = "/control/drop/publisher?app=live&name=main";
+    let control_url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.control);
     let lists = [
-        ("master.m3u8", format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{control_path}\n")),
-        ("list.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{control_path}\n")),
+        ("master.m3u8", format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{control_url}\n")),
+        ("list.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{control_url}\n")),
     ];
     for (name, text) in &lists {
         std::fs::write(hls.join(name), text).unwrap();
     }
-    // Of its own origin, so that it is asked indeed.
     let http = format!("http://127.0.0.1:{}", nginx.http);
+    // Named, so that it is asked indeed.
     let config = format!(
         "streams:\n  - {{name: main, ingest: 'rtmp://127.0.0.1:{}/live/main', nginx_stat: '{http}/stat'}}\n  \
          - {{name: variant, playlist: '{http}/hls/master.m3u8'}}\n  - {{name: segment, playlist: '{http}/hls/list.m3u8'}}\n\
-         interval: 100ms\nprobe: {{allow: [127.0.0.1]}}\n",
+         interval: 100ms\nprobe: {{allow: [127.0.0.1]}}\nreach: [127.0.0.1]\n",
         nginx.rtmp
     );
     let running = Running::start(&config, &[]);
@@ -131,7 +133,7 @@ async fn a_publisher_is_not_dropped_by_whoever_reads() {
     assert_eq!(control(&nginx, Method::HEAD, &[header]).await, 403);
     assert_eq!(control(&nginx, Method::POST, &[]).await, 403);
     assert_eq!(control(&nginx, Method::POST, &[header, ("origin", "http://evil.example")]).await, 403);
-    let (status, body) = running.get(&format!("/probe?target={http}{}", control_path.replace('&', "%26"))).await;
+    let (status, body) = running.get(&format!("/probe?target={}", control_url.replace('&', "%26"))).await;
     assert!(status == 200 && body.contains("vvtv_probe_http_status_code 403\n"), "{body}");
     let refused = |scrape: &str| {
         let counts =
