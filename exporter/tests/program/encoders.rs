@@ -111,7 +111,7 @@ async fn datagrams_that_alternate_do_not_fill_the_log() {
         bad(scrape) >= 500.0
     };
     let _ = running.wait_until("five hundred failures", many).await;
-    let log = running.program.log();
+    let log = running.log();
     let told = log.lines().filter(|line| line.contains("source=progress")).count();
     assert!((2..=12).contains(&told), "{told} lines:\n{log}");
 }

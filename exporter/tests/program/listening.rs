@@ -3,14 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 
 /// An exporter that listens; it ends with its owner.
 pub(crate) struct Listening {
     pub(crate) child: Child,
     pub(crate) address: String,
-    /// What it said since it listens.
-    said: Arc<Mutex<String>>,
 }
 
 impl Drop for Listening {
@@ -22,8 +19,8 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// Starts it on a free port, and waits until it listens.
-    pub(crate) fn start(command: &mut Command, config: &Path) -> Self {
+    /// Starts it on a free port, and waits until it listens; `said` takes the lines of its log from then on.
+    pub(crate) fn start(command: &mut Command, config: &Path, mut said: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = command
             .arg(format!("--config.file={}", config.display()))
             .arg("--web.listen-address=127.0.0.1:0")
@@ -39,21 +36,14 @@ impl Listening {
                 break address.to_owned();
             }
         };
-        let said = Arc::new(Mutex::new(String::new()));
-        let more = Arc::clone(&said);
         // The rest of the log must not fill the pipe.
         std::thread::spawn(move || {
-            let mut line = String::new();
+            line.clear();
             while log.read_line(&mut line).is_ok_and(|read| read > 0) {
-                more.lock().unwrap().push_str(&std::mem::take(&mut line));
+                said(&line);
+                line.clear();
             }
         });
-        Self { child, address, said }
-    }
-
-    /// What it said since it listens.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the benchmark reads no log"))]
-    pub(crate) fn log(&self) -> String {
-        self.said.lock().unwrap().clone()
+        Self { child, address }
     }
 }
