@@ -133,6 +133,11 @@ fn is_all(network: &IpNet, kind: Kind) -> bool {
     Kind::of(network.network()) == kind && Kind::of(network.broadcast()) == kind
 }
 
+/// Whether it has labels alone (RFC 1034 §3.1), and none that stands for others.
+fn is_name(name: &str) -> bool {
+    !name.contains(['*', '{', '}']) && !name.split('.').any(str::is_empty)
+}
+
 impl FromStr for Entry {
     type Err = NamedError;
 
@@ -156,7 +161,7 @@ impl FromStr for Entry {
         };
         let (host, below) = host.strip_prefix("*.").map_or((host, false), |parent| (parent, true));
         let who = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| NamedError::Neither)? {
-            Host::Domain(name) if name.contains(['*', '{', '}']) => return Err(NamedError::Neither),
+            Host::Domain(name) if !is_name(&name) => return Err(NamedError::Neither),
             Host::Domain(name) if below => Who::Below(name),
             Host::Domain(name) => Who::Name(name),
             Host::Ipv4(_) | Host::Ipv6(_) if below => return Err(NamedError::Neither),
@@ -215,6 +220,10 @@ mod tests {
     #[case("", "")]
     #[case("*", "")]
     #[case("*.", "")]
+    #[case(".", "")]
+    #[case("..", "")]
+    #[case("a..test", "")]
+    #[case("*..test", "")]
     #[case("*.10.0.0.1", "")]
     #[case("a.*.test", "")]
     #[case("a.test:0", "")]
