@@ -96,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let own = OwnMetrics::register(&registry).context("register metrics")?;
     let limits = Limits { metrics: ServeMetrics::register(&registry, "vvtv_exporter")?, ..Limits::default() };
     let recorder = Recorder::start();
-    let fetcher = Fetcher::new().context("set an HTTP client up")?;
+    let fetcher = Arc::new(Fetcher::new().context("set an HTTP client up")?);
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
     let pace = Pace::register(&registry).context("register metrics")?;
     let tools = Tools { clock: Clock::start(), fetcher, recorder, remembered, pace };

@@ -10,7 +10,6 @@ mod room;
 mod segment;
 mod shown;
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -119,10 +118,10 @@ impl Fetcher {
         Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
-    fn reach_of(&self, url: &Url) -> Cow<'_, Reach> {
+    fn reach_of(&self, url: &Url) -> Arc<Reach> {
         match &self.reach {
-            Some(reach) => Cow::Borrowed(reach),
-            None => Cow::Owned(Reach::configured(&Location::Http(url.clone()), &Arc::default())),
+            Some(reach) => Arc::clone(reach),
+            None => Arc::new(Reach::configured(&Location::Http(url.clone()), &Arc::default())),
         }
     }
 

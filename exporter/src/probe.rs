@@ -28,7 +28,7 @@ pub struct Tools {
     /// The process's clock.
     pub clock: Clock,
     /// For documents.
-    pub fetcher: Fetcher,
+    pub fetcher: Arc<Fetcher>,
     /// For raw observations.
     pub recorder: Recorder,
     /// What earlier runs saw.

@@ -141,7 +141,7 @@ impl Bench {
         let registry = Registry::new();
         let clock = Clock::start();
         let pace = Pace::register(&registry).context("register metrics")?;
-        let fetcher = Fetcher::new().context("set an HTTP client up")?;
+        let fetcher = Arc::new(Fetcher::new().context("set an HTTP client up")?);
         let tools = Tools { clock, fetcher, recorder: Recorder::start(), remembered: Arc::default(), pace };
         let mut fleet = Fleet::new(tools);
         fleet.apply(&config).await;

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -53,21 +54,56 @@ type Connections = Pool<Connector, Empty<Bytes>>;
 struct Route {
     connections: Connections,
     since: Instant,
-    /// Of its name when the first of them was made; none of a literal address.
+    /// Of its name when they were made; none of a literal address, and of a name that was not looked up yet.
     addresses: Option<Addresses>,
-    used: Instant,
+    /// Milliseconds after `since`.
+    used: AtomicU64,
+}
+
+impl Route {
+    fn new(connector: Connector, now: Instant, addresses: Option<Addresses>) -> Self {
+        let connections = Pool::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE_MAX)
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self { connections, since: now, addresses, used: AtomicU64::new(0) }
+    }
+
+    /// Whether its connections lead where the name leads, and where its load is shared.
+    fn is_current(&self, now: Instant, addresses: Option<&Addresses>) -> bool {
+        // All connections of a server end together, which thousands of polls feel: where nothing is looked up, nothing is won by it.
+        let (then, now_known) = match (&self.addresses, addresses) {
+            (_, None) => return true,
+            (None, Some(_)) => return false,
+            (Some(then), Some(now_known)) => (then, now_known),
+        };
+        now.saturating_duration_since(self.since) < AGE_MAX && still_lead_there(then, now_known)
+    }
+
+    fn use_it(&self, now: Instant) {
+        self.used.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_used(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < AGE_MAX + Duration::from_millis(self.used.load(Ordering::Relaxed))
+    }
 }
 
 /// Connections by what is demanded of their addresses, and by server: over one that another stream may have, no request goes that must
 /// not.
-type Routes = HashMap<Guard, HashMap<String, Route>>;
+type Routes = HashMap<Guard, HashMap<String, Arc<Route>>>;
 
 /// A client without proxies; clones share their connections.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     tls: Arc<rustls::ClientConfig>,
     names: Names,
-    routes: Arc<Mutex<Routes>>,
+    routes: Arc<RwLock<Routes>>,
     /// Keeps no connection.
     once: Connections,
 }
@@ -137,12 +173,11 @@ impl Client {
                 return Err(reach.forbidden(&url, address).into());
             }
             let request = request(method, &url, manner)?;
-            let connections = match manner.once {
-                true if guard.is_free() => self.once.clone(),
-                true => no_pool(self.connector(&url, guard)),
-                false => self.connections(&url, guard).await,
+            let response = match manner.once {
+                true if guard.is_free() => self.once.request(request).await,
+                true => no_pool(self.connector(&url, guard)).request(request).await,
+                false => self.route(&url, guard).await.connections.request(request).await,
             };
-            let response = connections.request(request).await;
             let response = response.map_err(|error| match forbidden(&error, reach, &url) {
                 Some(forbidden) => SendError::Forbidden(forbidden),
                 None => SendError::Http(error),
@@ -167,41 +202,42 @@ impl Client {
         }
     }
 
-    /// Those that may be used for a request. Others end as soon as what goes on over them has ended.
-    async fn connections(&self, url: &Url, guard: Guard) -> Connections {
-        // All connections of a server end together, which thousands of polls feel: where nothing is looked up, nothing is won by it.
-        let is_name = matches!(url.host(), Some(Host::Domain(_)));
+    /// The connections that may be used for a request. Others end as soon as what goes on over them has ended.
+    async fn route(&self, url: &Url, guard: Guard) -> Arc<Route> {
         let addresses = match url.host() {
             Some(Host::Domain(name)) => self.names.current(name).await,
             Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => None,
         };
         let now = Instant::now();
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let server = &url[..Position::BeforePath];
-        if let Some(route) = routes.get_mut(&guard).and_then(|routes| routes.get_mut(server))
-            && (!is_name || now - route.since < AGE_MAX)
-            && still_lead_there(route.addresses.as_deref(), addresses.as_deref())
-        {
-            if route.addresses.is_none() {
-                route.addresses = addresses;
-            }
-            route.used = now;
-            return route.connections.clone();
-        }
+        let current = |route: &&Arc<Route>| route.is_current(now, addresses.as_ref());
+        let known = {
+            let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+            routes.get(&guard).and_then(|routes| routes.get(server)).filter(current).cloned()
+        };
+        let route = known.unwrap_or_else(|| self.new_route(url, guard, now, addresses));
+        route.use_it(now);
+        route
+    }
+
+    fn new_route(&self, url: &Url, guard: Guard, now: Instant, addresses: Option<Addresses>) -> Arc<Route> {
+        let server = &url[..Position::BeforePath];
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         if routes.values().map(HashMap::len).sum::<usize>() >= ROUTES {
             routes.retain(|_, routes| {
-                routes.retain(|_, route| now - route.used < AGE_MAX);
+                routes.retain(|_, route| route.is_used(now));
                 !routes.is_empty()
             });
         }
-        let connections = Pool::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(IDLE_MAX)
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(self.connector(url, guard.clone()));
-        let route = Route { connections: connections.clone(), since: now, addresses, used: now };
-        routes.entry(guard).or_default().insert(server.to_owned(), route);
-        connections
+        let connector = self.connector(url, guard.clone());
+        let routes = routes.entry(guard).or_default();
+        // Another request may have been here first.
+        if let Some(route) = routes.get(server).filter(|route| route.is_current(now, addresses.as_ref())) {
+            return Arc::clone(route);
+        }
+        let route = Arc::new(Route::new(connector, now, addresses));
+        routes.insert(server.to_owned(), Arc::clone(&route));
+        route
     }
 
     fn connector(&self, url: &Url, guard: Guard) -> Connector {
@@ -222,12 +258,9 @@ fn no_pool(connector: Connector) -> Connections {
     Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 
-/// Whether every address that connections may have been made to is still the name's. What is not known now changes nothing.
-fn still_lead_there(then: Option<&[std::net::IpAddr]>, now: Option<&[std::net::IpAddr]>) -> bool {
-    match (then, now) {
-        (Some(then), Some(now)) => then.iter().all(|address| now.contains(address)),
-        (None, _) | (_, None) => true,
-    }
+/// Whether every address that connections may have been made to is still the name's.
+fn still_lead_there(then: &[std::net::IpAddr], now: &[std::net::IpAddr]) -> bool {
+    then.iter().all(|address| now.contains(address))
 }
 
 fn request(method: &Method, url: &Url, manner: Manner) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
@@ -280,15 +313,20 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", "127.0.0.2", true)]
-    #[case("127.0.0.2", "", true)]
     #[case("127.0.0.2", "127.0.0.1 127.0.0.2", true)]
     #[case("127.0.0.2", "127.0.0.3", false)]
     #[case("127.0.0.2 127.0.0.3", "127.0.0.3", false)]
+    #[case("127.0.0.2", "", true)]
+    #[case("", "127.0.0.2", false)]
+    #[case("", "", true)]
     fn an_address_that_left_the_name_is_not_used_again(#[case] then: &str, #[case] now: &str, #[case] expected: bool) {
         let addresses = |text: &str| text.split_whitespace().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
-        let known = |text: &str| Some(addresses(text)).filter(|found| !found.is_empty());
-        let (then, now) = (known(then), known(now));
-        assert_eq!(still_lead_there(then.as_deref(), now.as_deref()), expected);
+        let known = |text: &str| Some(addresses(text)).filter(|found| !found.is_empty()).map(Addresses::from);
+        let client = Client::new().unwrap();
+        let start = Instant::now();
+        let route = Route::new(client.connector(&"http://a.test/".parse().unwrap(), Guard::FREE), start, known(then));
+        let (soon, late) = (start + Duration::from_secs(1), start + AGE_MAX);
+        assert_eq!(route.is_current(soon, known(now).as_ref()), expected);
+        assert_eq!(route.is_current(late, known(now).as_ref()), now.is_empty(), "names are looked up, literals stay");
     }
 }

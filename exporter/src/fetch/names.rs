@@ -37,6 +37,8 @@ struct Known {
     at: Option<Instant>,
     /// As the resolver orders them; those of the last one that succeeded.
     addresses: Vec<IpAddr>,
+    /// The same for comparison; none before the first that succeeded.
+    in_order: Option<Addresses>,
     /// Why the last one failed.
     failure: Option<String>,
 }
@@ -72,10 +74,7 @@ impl Names {
             // One that takes longer is for the next request.
             let _: Result<_, _> = timeout(PATIENCE, known.changed()).await;
         }
-        let mut addresses = known.borrow().addresses.clone();
-        addresses.sort_unstable();
-        addresses.dedup();
-        (!addresses.is_empty()).then(|| addresses.into())
+        known.borrow().in_order.clone()
     }
 
     /// Notes that a request to a name failed.
@@ -141,6 +140,10 @@ impl Names {
             match found {
                 Ok(found) => {
                     (known.addresses, known.failure) = (found.map(|address| address.ip()).collect(), None);
+                    let mut in_order = known.addresses.clone();
+                    in_order.sort_unstable();
+                    in_order.dedup();
+                    known.in_order = (!in_order.is_empty()).then(|| in_order.into());
                 }
                 Err(error) => known.failure = Some(error.to_string()),
             }

@@ -6,6 +6,7 @@ use super::families::source_label;
 use super::table::{Family, Table, gauge};
 use crate::clock::Now;
 use crate::config::Stream;
+use crate::probe::nginx_stat::Motion;
 use crate::snapshot::{Source, Views};
 
 const BITRATES: [Family<()>; 4] = [
@@ -29,7 +30,7 @@ const BITRATES: [Family<()>; 4] = [
 
 const RATES: [Family<()>; 1] = [gauge(
     "vvtv_stream_bitrate_bytes_per_second",
-    "Bitrate of the last interval, by the source that counted the bytes.",
+    "Bitrate of the last interval, by the source that counted the bytes; absent where the page lists a publisher without its bytes.",
     (),
 )];
 
@@ -58,7 +59,10 @@ impl Bitrates {
             let values = [ratio, bitrate.run_ratio, bitrate.short_ratio, samples];
             self.variances.push(labels, &Labels::NONE, values);
         }
-        for (source, bitrate) in [(&self.of_stat, stat), (&self.of_progress, progress)] {
+        // A page that lists a publisher without its bytes tells nothing of them.
+        let motion = views.publisher(config).map(|publisher| publisher.motion(config.timing.stalled_after));
+        let counted = stat.filter(|_| motion != Some(Motion::Untold));
+        for (source, bitrate) in [(&self.of_stat, counted), (&self.of_progress, progress)] {
             if let Some(bitrate) = bitrate {
                 self.rates.push(labels, source, [Some(bitrate.bytes_per_second)]);
             }

@@ -42,7 +42,7 @@ impl Watching {
         let clock = Clock::start();
         let tools = Tools {
             clock,
-            fetcher: Fetcher::new().unwrap(),
+            fetcher: Fetcher::new().unwrap().into(),
             recorder: Recorder::start(),
             remembered: Arc::default(),
             pace: Pace::register(&Registry::new()).unwrap(),

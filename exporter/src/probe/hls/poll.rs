@@ -21,7 +21,7 @@ use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::{Fetcher, Found};
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick};
+use crate::probe::Tools;
 use crate::reach::{Named, Reach};
 use crate::state::Remembered;
 
@@ -78,18 +78,22 @@ impl HlsView {
 
 /// Polls until stopped.
 pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>, stop: CancellationToken) {
+    // Stopped from outside, or not wanted any more.
+    let _: Option<()> = stop.run_until_cancelled(watch(spec, tools, view)).await;
+}
+
+async fn watch(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>) {
     let mut ticks = tools.pace.every(spec.interval);
     let (stream, timeout) = (spec.stream.clone(), spec.timeout);
     let started = tools.clock.now();
-    let fetcher = tools.fetcher.within(Reach::configured(&spec.playlist, &spec.reach));
+    let fetcher = Arc::new(tools.fetcher.within(Reach::configured(&spec.playlist, &spec.reach)));
     let mut playlists = Playlists::new(spec, started, Arc::clone(&tools.remembered));
     let mut answers: FuturesUnordered<UnderWay> = FuturesUnordered::new();
     let mut has_view = false;
     loop {
         let answer = tokio::select! {
             Some(answer) = answers.next() => Some(answer),
-            true = next_tick(&mut ticks, &stop) => None,
-            () = stop.cancelled() => return,
+            () = ticks.tick() => None,
         };
         let (now, is_answer) = (tools.clock.now(), answer.is_some());
         let asks = match answer {
@@ -97,7 +101,7 @@ pub async fn run(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>,
             Some(Answer::Found(id, found)) => playlists.found(now, id, found),
             None => playlists.tick(now),
         };
-        answers.extend(asks.into_iter().map(|question| ask(question, fetcher.clone(), timeout)));
+        answers.extend(asks.into_iter().map(|question| ask(question, Arc::clone(&fetcher), timeout)));
         if !is_answer {
             continue;
         }
@@ -121,7 +125,7 @@ enum Answer {
 /// that.
 type UnderWay = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-fn ask(question: Question, fetcher: Fetcher, timeout: Duration) -> UnderWay {
+fn ask(question: Question, fetcher: Arc<Fetcher>, timeout: Duration) -> UnderWay {
     match question {
         Question::Read { of, location, digest, variables } => {
             Box::pin(

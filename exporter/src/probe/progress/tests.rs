@@ -29,7 +29,7 @@ impl Following {
         let clock = Clock::start();
         let tools = Tools {
             clock,
-            fetcher: Fetcher::new().unwrap(),
+            fetcher: Arc::new(Fetcher::new().unwrap()),
             recorder: Recorder::start(),
             remembered: Arc::default(),
             pace: Pace::register(&Registry::new()).unwrap(),

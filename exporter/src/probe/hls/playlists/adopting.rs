@@ -113,6 +113,9 @@ impl Playlists {
         }
         left.drain(..left.len().saturating_sub(DEPARTED_MAX));
         self.departed = left;
+        // Almost all streams have one, and there may be ten thousand streams.
+        self.variants.shrink_to_fit();
+        self.departed.shrink_to_fit();
         moved
     }
 
