@@ -110,7 +110,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let (reload, requests) = mpsc::channel(1);
-    let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path);
+    let site = Site::new(fleet.watched(), tools.clone(), registry, reload, &args.web.telemetry_path)
+        .context("register metrics")?;
     let app = server::router(site, gate);
     let control = tokio::spawn(
         Control {

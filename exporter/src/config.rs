@@ -3,6 +3,7 @@
 mod counting;
 mod file;
 mod ingest;
+mod reach;
 mod streams_from;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,10 @@ use vvtv_toolkit::yaml::{self, YamlError};
 pub use self::counting::Counting;
 pub use self::ingest::{Arguments, Connect, Ingest, IngestError, RtmpEndpoint};
 pub use self::streams_from::StreamsFrom;
+use crate::reach::Named;
 
 /// The whole configuration.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// The streams in the file's order; names are unique.
     pub streams: Vec<Arc<Stream>>,
@@ -27,6 +29,19 @@ pub struct Config {
     pub streams_from: Vec<Arc<StreamsFrom>>,
     /// What of the machine is looked at.
     pub host: Host,
+    /// Where the statistics pages may lead besides, and the streams that say nothing else.
+    pub reach: Arc<Named>,
+    /// What may be asked for through `/probe`.
+    pub probing: Probing,
+}
+
+/// What may be asked for through `/probe`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probing {
+    /// Targets; none while `/probe` is off.
+    pub targets: Option<Arc<Named>>,
+    /// Targets, and where they may lead besides.
+    pub reach: Arc<Named>,
 }
 
 /// One channel and its sources. A source that is not configured has no series.
@@ -42,6 +57,8 @@ pub struct Stream {
     pub nginx_stat: Option<StatEntry>,
     /// Where ffmpeg's `-progress` arrives.
     pub progress: Option<ProgressSource>,
+    /// Whose datagrams of it count; none: everybody's that arrive.
+    pub progress_from: Option<Arc<Named>>,
     /// The playout queue's database.
     pub queue: Option<PathBuf>,
     /// What alerts compare with.
@@ -52,6 +69,8 @@ pub struct Stream {
     pub expect: Expect,
     /// Which of its variants its segment age is about.
     pub counting: Counting,
+    /// Where its playlists may lead besides its own origin and what is public.
+    pub reach: Arc<Named>,
     /// Frames that a declared frame-rate conversion drops, as a share of the source's frames; 0 without one.
     pub expected_drops_ratio: f64,
     /// Over how many video outputs ffmpeg sums the frames that it drops; found from its reports where it is not given.

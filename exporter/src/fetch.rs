@@ -2,6 +2,7 @@
 
 mod client;
 mod coding;
+mod door;
 mod headers;
 mod names;
 mod pieces;
@@ -11,7 +12,9 @@ mod shown;
 
 use std::error::Error;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -24,14 +27,16 @@ use vvtv_toolkit::logging::chain;
 
 use self::client::{Client, Manner, SendError};
 use self::coding::{Coding, CodingError, codings, decode};
+use self::door::Door;
 use self::headers::{content_age, is_playlist_path, is_playlist_type, plausible};
 use self::room::{Buffer, MIDDLING, Room, SMALL, Taken};
 pub use self::segment::{Ask, Found, is_denied};
 use self::shown::shown_url;
-pub use self::shown::{shown, shown_reference};
+pub use self::shown::{is_unseen, shown, shown_reference};
 use crate::config::Location;
 use crate::files::Files;
 use crate::health::{Failure, ProbeError};
+use crate::reach::{Guard, Named, Reach};
 
 /// The largest document: a list of a day's signed segments is below it.
 pub const BYTES_MAX: usize = 12 << 20;
@@ -68,6 +73,7 @@ pub struct Fetcher {
     client: Client,
     files: Files,
     room: Room,
+    reach: Option<Arc<Reach>>,
 }
 
 impl Fetcher {
@@ -76,7 +82,47 @@ impl Fetcher {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { client: Client::new()?, files: Files::default(), room: Room::default() })
+        Ok(Self { client: Client::new()?, files: Files::default(), room: Room::default(), reach: None })
+    }
+
+    /// The same, for one source: nothing that it names leads where it must not. Without it, each address that is asked for is a
+    /// source of its own, beside which nothing is named.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Self {
+        Self { reach: Some(Arc::new(reach)), ..self.clone() }
+    }
+
+    /// The addresses of a host and port that `named` has.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`]: it has none of them, or nobody knows any.
+    pub async fn named_addresses(
+        &self,
+        host: &str,
+        port: u16,
+        named: &Arc<Named>,
+    ) -> Result<Vec<SocketAddr>, ProbeError> {
+        let guard = Guard::named(named);
+        let found = match host.parse() {
+            Ok(address) => Some(address).filter(|address| guard.admits(None, port, *address)).into_iter().collect(),
+            Err(_) if !named.may_cover(host, port) => Vec::new(),
+            Err(_) => {
+                let door = Door::new(self.client.names().clone(), guard, port);
+                let opened = door.open(host).await.unwrap_or_default();
+                opened.into_iter().map(|address| address.ip()).collect::<Vec<_>>()
+            }
+        };
+        if found.is_empty() {
+            return Err(ProbeError::new(Failure::Forbidden, format!("nothing of {host}:{port} is named")));
+        }
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+
+    fn reach_of(&self, url: &Url) -> Arc<Reach> {
+        match &self.reach {
+            Some(reach) => Arc::clone(reach),
+            None => Arc::new(Reach::configured(&Location::Http(url.clone()), &Arc::default())),
+        }
     }
 
     /// Reads a whole document within `limit`.
@@ -124,10 +170,11 @@ impl Fetcher {
 
     /// The address that answers `GET` with success, and its answer.
     async fn answer(&self, url: &Url, manner: Manner) -> Result<(Url, Response<Incoming>), ProbeError> {
-        let (location, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
-            self.client.doubt(url);
-            failed("GET", url, &error)
-        })?;
+        let (location, response) =
+            self.client.send(&self.reach_of(url), &Method::GET, url, manner).await.map_err(|error| {
+                self.client.doubt(url);
+                failed("GET", url, &error)
+            })?;
         let status = response.status();
         if !status.is_success() {
             let message = format!("GET {}: HTTP status {status}", shown_url(url));
@@ -277,6 +324,7 @@ fn reason(error: &(dyn Error + 'static)) -> Failure {
     match error.downcast_ref() {
         Some(SendError::Redirects) => Failure::Redirects,
         Some(SendError::Astray(_) | SendError::Address(_)) => Failure::Malformed,
+        Some(SendError::Forbidden(_)) => Failure::Forbidden,
         Some(SendError::Http(error)) if error.is_connect() => Failure::Unreachable,
         Some(SendError::Http(_)) | None => Failure::Closed,
     }

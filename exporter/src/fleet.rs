@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use vvtv_toolkit::render::Labels;
 
-use crate::config::{Config, Host, Stream, StreamsFrom};
+use crate::config::{Config, Host, Probing, StatEntry, Stream, StreamsFrom};
 use crate::discovery::Discovered;
 use crate::health::Health;
 use crate::probe::Tools;
@@ -20,6 +20,7 @@ use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView}
 use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
 use crate::probe::queue::{self, QueueSpec, QueueView};
 use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
+use crate::reach::Named;
 use crate::state::Remembered;
 
 /// The latest view of a source.
@@ -32,6 +33,8 @@ pub struct Watched {
     pub streams: Vec<WatchedStream>,
     /// The machine; none before the first configuration.
     pub host: Option<View<HostView>>,
+    /// What may be asked for through `/probe`.
+    pub probing: Probing,
 }
 
 /// A stream and the views of its sources.
@@ -81,7 +84,7 @@ impl Fleet {
             progress: Pool::default(),
             queue: Pool::default(),
             host: Pool::default(),
-            config: Config { streams: Vec::new(), streams_from: Vec::new(), host: Host::default() },
+            config: Config::default(),
             discovered: Vec::new(),
             watched: watch::Sender::default(),
         }
@@ -113,7 +116,7 @@ impl Fleet {
         let mut taken: BTreeSet<&str> = self.config.streams.iter().map(|stream| stream.name.as_str()).collect();
         let mut discovered: Vec<Discovered> = Vec::new();
         for (from, before) in self.config.streams_from.iter().zip(&self.discovered) {
-            let view = self.stat.view(&from_spec(from));
+            let view = self.stat.view(&from_spec(from, &self.config.reach));
             let found = view.map(|view| {
                 let seen = view.borrow();
                 before.after(from, seen.publishers.seen_within(now, from.forget_after), &taken)
@@ -135,14 +138,19 @@ impl Fleet {
         self.end_unwanted(&streams).await;
         for from in self.config.streams_from.clone() {
             // The fleet keeps the view itself.
-            let _: View<StatView> = self.watch_stat(from_spec(&from));
+            let spec = from_spec(&from, &self.config.reach);
+            let _: View<StatView> = self.watch_stat(spec);
         }
         let watched = streams.iter().map(|stream| self.watch_stream(stream)).collect();
         let tools = self.tools.clone();
         let host = self.host.get_or_start(self.config.host.clone(), HostView::default(), |spec, view, stop| {
             tokio::spawn(host::run(spec, tools, view, stop))
         });
-        self.watched.send_replace(Arc::new(Watched { streams: watched, host: Some(host) }));
+        self.watched.send_replace(Arc::new(Watched {
+            streams: watched,
+            host: Some(host),
+            probing: self.config.probing.clone(),
+        }));
         self.tools.recorder.keep_only(streams.iter().flat_map(|stream| record_names(stream)).collect()).await;
     }
 
@@ -157,8 +165,9 @@ impl Fleet {
     }
 
     async fn end_unwanted(&mut self, streams: &[Arc<Stream>]) {
-        let servers = self.config.streams_from.iter().map(|from| from_spec(from));
-        let stat = streams.iter().filter_map(|stream| stat_spec(stream)).chain(servers).collect();
+        let reach = &self.config.reach;
+        let servers = self.config.streams_from.iter().map(|from| from_spec(from, reach));
+        let stat = streams.iter().filter_map(|stream| stat_spec(stream, reach)).chain(servers).collect();
         self.hls.retain(&streams.iter().filter_map(|stream| hls_spec(stream)).collect()).await;
         self.rtmp.retain(&streams.iter().filter_map(|stream| rtmp_spec(stream)).collect()).await;
         self.stat.retain(&stat).await;
@@ -178,7 +187,7 @@ impl Fleet {
     }
 
     fn watch_stream(&mut self, stream: &Arc<Stream>) -> WatchedStream {
-        let stat = stat_spec(stream).map(|spec| self.watch_stat(spec));
+        let stat = stat_spec(stream, &self.config.reach).map(|spec| self.watch_stat(spec));
         let tools = &self.tools;
         let now = tools.clock.now();
         let hls = hls_spec(stream).map(|spec| {
@@ -241,7 +250,15 @@ async fn asked<V>(view: Option<View<V>>, deadline: Instant) {
 
 fn hls_spec(stream: &Stream) -> Option<HlsSpec> {
     let crate::config::Timing { interval, timeout, window, .. } = stream.timing;
-    stream.playlist.clone().map(|playlist| HlsSpec { stream: stream.name.clone(), playlist, interval, timeout, window })
+    let (name, reach) = (&stream.name, &stream.reach);
+    stream.playlist.clone().map(|playlist| HlsSpec {
+        stream: name.clone(),
+        playlist,
+        interval,
+        timeout,
+        window,
+        reach: Arc::clone(reach),
+    })
 }
 
 fn rtmp_spec(stream: &Stream) -> Option<RtmpSpec> {
@@ -249,18 +266,24 @@ fn rtmp_spec(stream: &Stream) -> Option<RtmpSpec> {
     stream.ingest.as_ref().map(|ingest| RtmpSpec { endpoint: ingest.endpoint.clone(), interval, timeout })
 }
 
-fn stat_spec(stream: &Stream) -> Option<StatSpec> {
-    stream.nginx_stat.as_ref().map(|entry| StatSpec { location: entry.location.clone(), timing: stream.timing })
+/// One page is asked for once, whoever names it: the streams' own `reach` is not its.
+fn stat_spec(stream: &Stream, reach: &Arc<Named>) -> Option<StatSpec> {
+    let spec = |entry: &StatEntry| StatSpec {
+        location: entry.location.clone(),
+        timing: stream.timing,
+        reach: Arc::clone(reach),
+    };
+    stream.nginx_stat.as_ref().map(spec)
 }
 
-fn from_spec(from: &StreamsFrom) -> StatSpec {
-    StatSpec { location: from.location.clone(), timing: from.timing }
+fn from_spec(from: &StreamsFrom, reach: &Arc<Named>) -> StatSpec {
+    StatSpec { location: from.location.clone(), timing: from.timing, reach: Arc::clone(reach) }
 }
 
 fn progress_spec(stream: &Stream) -> Option<ProgressSpec> {
     let (name, timing) = (stream.name.clone(), stream.timing);
-    let outputs = stream.encoder_outputs;
-    stream.progress.clone().map(|source| ProgressSpec { stream: name, source, outputs, timing })
+    let (outputs, from) = (stream.encoder_outputs, stream.progress_from.clone());
+    stream.progress.clone().map(|source| ProgressSpec { stream: name, source, from, outputs, timing })
 }
 
 fn queue_spec(stream: &Stream) -> Option<QueueSpec> {

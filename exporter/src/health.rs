@@ -33,11 +33,13 @@ pub enum Failure {
     Silent,
     /// A list that lists nothing, a master that names nothing.
     Empty,
+    /// It leads to, or comes from, where nobody said that it may.
+    Forbidden,
 }
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Timeout,
         Self::Refused,
         Self::Unreachable,
@@ -51,6 +53,7 @@ impl Failure {
         Self::Io,
         Self::Silent,
         Self::Empty,
+        Self::Forbidden,
     ];
 
     /// The label value.
@@ -70,6 +73,7 @@ impl Failure {
             Self::Io => "io",
             Self::Silent => "silent",
             Self::Empty => "empty",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -96,6 +100,45 @@ impl ProbeError {
     }
 }
 
+/// How often a thing is told in the log: what changes at every look, as hostile sources do, is told some times in a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// Lines in [`Telling::SPAN`].
+    max: u32,
+    since: Duration,
+    told: u32,
+    kept_back: u64,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self::of(6)
+    }
+}
+
+impl Telling {
+    const SPAN: Duration = Duration::from_secs(60);
+
+    /// At most so many lines in a minute.
+    #[must_use]
+    pub const fn of(max: u32) -> Self {
+        Self { max, since: Duration::ZERO, told: 0, kept_back: 0 }
+    }
+
+    /// Whether a line may be written now; how many were kept back before it.
+    pub fn may(&mut self, now: Now) -> Option<u64> {
+        if now.since(self.since) >= Self::SPAN {
+            (self.since, self.told) = (now.mono, 0);
+        }
+        if self.told >= self.max {
+            self.kept_back += 1;
+            return None;
+        }
+        self.told += 1;
+        Some(std::mem::take(&mut self.kept_back))
+    }
+}
+
 /// The record of a source's attempts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
@@ -107,6 +150,8 @@ pub struct Health {
     pub duration: Duration,
     /// Failed attempts by [`Failure::ALL`]'s order.
     pub failures: [u64; Failure::ALL.len()],
+    /// Of its edges.
+    pub telling: Telling,
 }
 
 /// What an attempt changed, so that the log tells edges and not every second of an outage.
@@ -165,6 +210,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_changes_at_every_look_is_told_some_times_in_a_minute() {
+        let mut telling = Telling::of(2);
+        let at = |seconds| Now { mono: Duration::from_secs(seconds), unix_seconds: 0.0 };
+        let told: Vec<_> = [100, 101, 102, 159, 160, 161].map(|seconds| telling.may(at(seconds))).into();
+        assert_eq!(told, [Some(0), Some(0), None, None, Some(2), Some(0)]);
+    }
+
+    #[test]
     fn edges_are_told_once_and_every_failure_is_counted() {
         let now = Now { mono: Duration::from_secs(1), unix_seconds: 100.0 };
         let mut health = Health::default();
@@ -181,7 +234,7 @@ mod tests {
             edges.push(health.record(now, Duration::ZERO, outcome));
         }
         assert_eq!(edges, [Edge::Failed, Edge::Same, Edge::Failed, Edge::Recovered, Edge::Same, Edge::Failed]);
-        assert_eq!(health.failures, [3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(health.failures, [3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(health.failure(), Some(Failure::Timeout));
         assert_eq!(health.last_success, Some(now));
     }

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod health;
 pub mod metrics;
 pub mod probe;
+pub mod reach;
 pub mod recorder;
 pub mod selftest;
 pub mod server;

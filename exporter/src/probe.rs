@@ -50,7 +50,14 @@ fn record(health: &mut Health, who: &str, source: &str, started: Now, ended: Now
     let text = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
     match health.record(ended, ended.since(started.mono), outcome) {
         Edge::Same => {}
-        Edge::Recovered => info!(who, source, "source answers"),
-        Edge::Failed => warn!(who, source, error = text, "source failed"),
+        edge @ (Edge::Recovered | Edge::Failed) => {
+            let Some(kept_back) = health.telling.may(ended) else { return };
+            let kept_back = (kept_back > 0).then_some(kept_back);
+            if edge == Edge::Recovered {
+                info!(who, source, kept_back, "source answers");
+            } else {
+                warn!(who, source, error = text, kept_back, "source failed");
+            }
+        }
     }
 }

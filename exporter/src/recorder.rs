@@ -16,6 +16,9 @@ const KEPT_OF_ALL: usize = 60_000;
 /// Kept of each however many there are.
 const KEPT_MIN: usize = 6;
 
+/// Names under which observations are filed; more are not, because whoever publishes chooses names.
+const NAMES_MAX: usize = 100_000;
+
 /// Characters kept of one observation.
 const TEXT_MAX: usize = 512;
 
@@ -90,6 +93,9 @@ async fn file(mut requests: mpsc::Receiver<Request>) {
     while let Some(request) = requests.recv().await {
         match request {
             Request::File { stream, source, seen } => {
+                if files.len() >= NAMES_MAX && !files.contains_key(&stream) {
+                    continue;
+                }
                 let kept = (KEPT_OF_ALL / files.len().max(1)).clamp(KEPT_MIN, KEPT);
                 let ring = files.entry(stream).or_default().entry(source).or_default();
                 ring.drain(..(ring.len() + 1).saturating_sub(kept));

@@ -9,10 +9,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Json, Response};
 use prometheus::Registry;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use vvtv_toolkit::access::{Access, App, Gate, Routes};
 use vvtv_toolkit::redaction::Redactor;
 
+use self::probe::Places;
 use self::scrape::LargeScrapes;
 use crate::app::ReloadRequest;
 use crate::fleet::{View, Watched, record_names};
@@ -29,24 +30,26 @@ struct Inner {
     registry: Registry,
     reload: mpsc::Sender<ReloadRequest>,
     telemetry_path: String,
-    probes: Semaphore,
+    probes: Places,
     large_scrapes: LargeScrapes,
 }
 
 impl Site {
     /// Puts together what the endpoints read.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A metric of theirs is registered already.
     pub fn new(
         watched: View<Watched>,
         tools: Tools,
         registry: Registry,
         reload: mpsc::Sender<ReloadRequest>,
         telemetry_path: &str,
-    ) -> Self {
+    ) -> Result<Self, prometheus::Error> {
         let telemetry_path = telemetry_path.to_owned();
-        let probes = Semaphore::new(probe::CONCURRENT_MAX);
+        let probes = Places::register(&registry)?;
         let large_scrapes = LargeScrapes::default();
-        Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes }))
+        Ok(Self(Arc::new(Inner { watched, tools, registry, reload, telemetry_path, probes, large_scrapes })))
     }
 }
 

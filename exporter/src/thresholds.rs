@@ -118,7 +118,7 @@ mod tests {
             progress: None,
             queue: None,
         }];
-        let watched = Watched { streams, host: None };
+        let watched = Watched { streams, ..Watched::default() };
         let mut warnings = Warnings::default();
         let mut said = |targets: &[Option<u64>]| {
             sender.send_replace(Arc::new(hls(targets)));

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Ports {
     pub rtmp: u16,
     pub http: u16,
+    pub control: u16,
     pub prometheus: u16,
     pub alertmanager: u16,
     pub exporter: u16,
@@ -24,6 +25,7 @@ pub struct Ports {
 pub const SHIPPED: Ports = Ports {
     rtmp: 1935,
     http: 8080,
+    control: 8082,
     prometheus: 9090,
     alertmanager: 9093,
     exporter: 10047,
@@ -67,6 +69,7 @@ impl Ports {
         Ok(Self {
             rtmp: next()?,
             http: next()?,
+            control: next()?,
             prometheus: next()?,
             alertmanager: next()?,
             exporter: next()?,
@@ -77,10 +80,11 @@ impl Ports {
 
     /// Port by port with the name that a person knows it by.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u16); 7] {
+    pub const fn named(&self) -> [(&'static str, u16); 8] {
         [
             ("NGINX, RTMP", self.rtmp),
             ("NGINX, HTTP", self.http),
+            ("NGINX, control", self.control),
             ("Prometheus", self.prometheus),
             ("Alertmanager", self.alertmanager),
             ("vvtv-exporter", self.exporter),
@@ -124,7 +128,7 @@ mod tests {
         let mut numbers: Vec<u16> = ports.named().into_iter().map(|(_, port)| port).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 7);
+        assert_eq!(numbers.len(), 8);
         ports.check_free().unwrap();
     }
 

@@ -84,6 +84,9 @@ pub(crate) async fn stream_stat(
         .with_context(|| format!("{} is no stat page", config.nginx.stat))
 }
 
+/// What the shipped nginx demands of whoever changes something, because a page in a browser cannot send it.
+const CONTROL_HEADER: (&str, &str) = ("x-vvtv-control", "drop");
+
 /// Drops the stream's publisher; true when there was one.
 ///
 /// # Errors
@@ -99,7 +102,8 @@ pub(crate) async fn drop_publisher(
         .pop_if_empty()
         .extend(["drop", "publisher"]);
     url.query_pairs_mut().append_pair("app", &config.publish.app).append_pair("name", &config.publish.name);
-    let body = get(client, &url, timeout, 1024).await?;
+    let (name, value) = CONTROL_HEADER;
+    let body = answer(client.post(url.clone()).header(name, value), &url, timeout, 1024).await?;
     Ok(body.trim_ascii() != b"0")
 }
 

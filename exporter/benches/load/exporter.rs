@@ -20,7 +20,7 @@ impl Exporter {
     pub(crate) fn start(config: &str) -> Self {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), config).unwrap();
-        let program = Listening::start(&mut Command::new(env!("CARGO_BIN_EXE_vvtv-exporter")), file.path());
+        let program = Listening::start(&mut Command::new(env!("CARGO_BIN_EXE_vvtv-exporter")), file.path(), |_| {});
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { program, client, _config: file }
     }

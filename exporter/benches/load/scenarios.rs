@@ -128,7 +128,8 @@ pub(crate) async fn sick(report: &mut Report) {
 pub(crate) async fn rtmp_probes(report: &mut Report) {
     const PROBES: u32 = 2000;
     let address = origin::rtmp().await;
-    let exporter = Exporter::start(&config(1, |_| "/does/not/exist.m3u8".to_owned()));
+    let allowed = config(1, |_| "/does/not/exist.m3u8".to_owned()) + "probe: {allow: [127.0.0.1]}\n";
+    let exporter = Exporter::start(&allowed);
     let path = format!("/probe?module=rtmp&target=rtmp://{address}/live/main");
     let (body, _) = exporter.get(&path).await;
     assert!(body.contains("vvtv_probe_success 1\n"), "{body}");

@@ -12,11 +12,13 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
 use super::counting::{self, RoleFile};
+use super::reach::{self, ProbeFile};
 use super::streams_from::StreamsFromFile;
 use super::{
     Config, Connect, Expect, Host, Ingest, IngestError, Location, ProcessSelector, ProgressSource, RtmpEndpoint,
     StatEntry, Stream, Thresholds, Timing,
 };
+use crate::reach::Named;
 
 /// More streams than this belong to several exporters.
 pub(super) const STREAMS_MAX: usize = 20_000;
@@ -29,6 +31,10 @@ struct File {
     streams_from: Vec<StreamsFromFile>,
     #[serde(default)]
     host: HostFile,
+    #[serde(default)]
+    reach: Vec<Spanned<String>>,
+    #[serde(default)]
+    probe: ProbeFile,
     #[serde(default)]
     interval: Option<Spanned<PromDuration>>,
     #[serde(default)]
@@ -62,6 +68,8 @@ struct StreamFile {
     #[serde(default)]
     encoder_progress: Option<Spanned<String>>,
     #[serde(default)]
+    encoder_progress_from: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
     encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
     #[serde(default)]
     encoder_outputs: Option<Spanned<u32>>,
@@ -71,6 +79,8 @@ struct StreamFile {
     count: Option<Spanned<Vec<RoleFile>>>,
     #[serde(default)]
     ignore: Vec<Spanned<String>>,
+    #[serde(default)]
+    reach: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     queue: Option<PathBuf>,
     #[serde(default)]
@@ -170,12 +180,14 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
         return Err(source.error(&file.streams, format!("more than {STREAMS_MAX} streams: use several exporters")));
     }
     let timing = timing(&source, &file)?;
+    let reach = Arc::new(reach::named(&source, &file.reach)?);
+    let probing = reach::probing(&source, &file.probe, &file.reach)?;
     let host = host(&source, file.host)?;
     let mut names = BTreeSet::new();
     let mut progress = BTreeMap::new();
     let mut streams = Vec::with_capacity(file.streams.value.len());
     for entry in file.streams.value {
-        let stream = stream(&source, &entry, timing)?;
+        let stream = stream(&source, &entry, timing, &reach)?;
         if !names.insert(stream.name.clone()) {
             return Err(source.error(&entry.name, format!("stream `{}` is configured twice", stream.name)));
         }
@@ -187,9 +199,10 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
         }
         streams.push(Arc::new(stream));
     }
-    let from = file.streams_from.iter().map(|entry| super::streams_from::read(&source, entry, timing).map(Arc::new));
+    let from =
+        file.streams_from.iter().map(|entry| super::streams_from::read(&source, entry, timing, &reach).map(Arc::new));
     let streams_from = from.collect::<Result<_, _>>()?;
-    Ok(Config { streams, streams_from, host })
+    Ok(Config { streams, streams_from, host, reach, probing })
 }
 
 fn timing(source: &Source<'_>, file: &File) -> Result<Timing, YamlError> {
@@ -223,7 +236,7 @@ pub(super) fn duration(
     }
 }
 
-fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stream, YamlError> {
+fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing, reach: &Arc<Named>) -> Result<Stream, YamlError> {
     let name = &file.name.value;
     let usable = |c: char| !c.is_control() && !matches!(c, '/' | '"' | '\\');
     if name.is_empty() || name.len() > 100 || !name.chars().all(usable) {
@@ -252,10 +265,12 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing) -> Result<Stre
         playlist,
         ingest,
         nginx_stat,
+        progress_from: reach::progress_from(source, progress.as_ref(), file.encoder_progress_from.as_ref())?,
         progress,
         queue: file.queue.clone(),
         expect: file.expect.into(),
         counting: counting::read(source, file.count.as_ref(), &file.ignore)?,
+        reach: reach::own(source, file.reach.as_deref(), reach)?,
         thresholds: thresholds(source, &file.thresholds)?,
         timing,
         expected_drops_ratio: file

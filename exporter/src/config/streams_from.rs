@@ -1,14 +1,18 @@
 //! Streams that are not named: every publisher of a server, by a template.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 use url::form_urlencoded::byte_serialize;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, ExpectFile, IngestConnectFile, STREAMS_MAX, Source, ThresholdsFile};
 use super::{Counting, Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
+use crate::fetch::is_unseen;
+use crate::reach::Named;
 
 /// Streams of one server, unless the file says otherwise.
 const LIMIT: usize = 100;
@@ -32,6 +36,8 @@ pub(super) struct StreamsFromFile {
     #[serde(default)]
     forget_after: Option<Spanned<PromDuration>>,
     #[serde(default)]
+    reach: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
     expect: ExpectFile,
     #[serde(default)]
     thresholds: ThresholdsFile,
@@ -51,6 +57,7 @@ pub struct StreamsFrom {
     application: Option<String>,
     endpoint: RtmpEndpoint,
     playlist: Option<String>,
+    reach: Arc<Named>,
     thresholds: Thresholds,
     expect: Expect,
 }
@@ -62,8 +69,8 @@ impl StreamsFrom {
         if self.application.as_ref().is_some_and(|wanted| wanted != app) {
             return None;
         }
-        let name: String = key.chars().map(|c| if c.is_control() || "/\"\\".contains(c) { '_' } else { c }).collect();
-        if name.is_empty() || name.len() > 100 {
+        let name: String = key.chars().map(|c| if is_unseen(c) || "/\"\\".contains(c) { '_' } else { c }).collect();
+        if name.is_empty() || name.len() > 100 || matches!(key, "." | "..") {
             return None;
         }
         let endpoint = RtmpEndpoint { app: fill(&self.endpoint.app, app, key), ..self.endpoint.clone() };
@@ -85,11 +92,13 @@ impl StreamsFrom {
                 server: None,
             }),
             progress: None,
+            progress_from: None,
             queue: None,
             thresholds: self.thresholds,
             timing: self.timing,
             expect: self.expect,
             counting: Counting::default(),
+            reach: Arc::clone(&self.reach),
             expected_drops_ratio: 0.0,
             encoder_outputs: None,
         })
@@ -105,7 +114,17 @@ fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-pub(super) fn read(source: &Source<'_>, file: &StreamsFromFile, timing: Timing) -> Result<StreamsFrom, YamlError> {
+/// Whether a publisher's name decides in which domain the host is.
+fn ends_in_a_choice(template: &Url) -> bool {
+    template.host_str().and_then(|host| host.rsplit('.').next()).is_some_and(|last| last.contains(['{', '}']))
+}
+
+pub(super) fn read(
+    source: &Source<'_>,
+    file: &StreamsFromFile,
+    timing: Timing,
+    reach: &Arc<Named>,
+) -> Result<StreamsFrom, YamlError> {
     let limit = match &file.limit {
         None => LIMIT,
         Some(limit) if (1..=STREAMS_MAX).contains(&limit.value) => limit.value,
@@ -115,8 +134,13 @@ pub(super) fn read(source: &Source<'_>, file: &StreamsFromFile, timing: Timing) 
         if !playlist.value.contains("{name}") {
             return Err(source.error(playlist, "without {name} every stream would have the same playlist"));
         }
-        if let Location::File(_) = file::location(source, playlist)? {
-            return Err(source.error(playlist, "expected an http(s) URL with {name} in it"));
+        match file::location(source, playlist)? {
+            Location::File(_) => return Err(source.error(playlist, "expected an http(s) URL with {name} in it")),
+            Location::Http(url) if ends_in_a_choice(&url) => {
+                let message = "a publisher chooses its name, and must not choose the host that is asked";
+                return Err(source.error(playlist, message));
+            }
+            Location::Http(_) => {}
         }
     }
     let Ingest { endpoint, key } = file::ingest(source, &file.ingest, file.ingest_connect)?;
@@ -132,6 +156,7 @@ pub(super) fn read(source: &Source<'_>, file: &StreamsFromFile, timing: Timing) 
         application: file.application.clone(),
         endpoint,
         playlist: file.playlist.as_ref().map(|playlist| playlist.value.clone()),
+        reach: super::reach::own(source, file.reach.as_deref(), reach)?,
         thresholds: file::thresholds(source, &file.thresholds)?,
         expect: file.expect.into(),
     })

@@ -30,15 +30,17 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
             server: None,
         }),
         progress: Some(ProgressSource::Udp("127.0.0.1:10050".parse().unwrap())),
+        progress_from: None,
         queue: Some(PathBuf::from("/vvtv/data/queue.sqlite")),
         thresholds: Thresholds { segment_age_seconds: 10.0, encoder_drops_ratio: 0.005, bitrate_variance_ratio: 0.25 },
         timing: Timing::default(),
         expect: Expect::Live,
         counting: Counting::default(),
+        reach: Arc::default(),
         expected_drops_ratio: 0.0,
         encoder_outputs: None,
     };
-    assert_eq!(config, Config { streams: vec![Arc::new(stream)], streams_from: Vec::new(), host: Host::default() });
+    assert_eq!(config, Config { streams: vec![Arc::new(stream)], ..Config::default() });
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn files_and_conversions() {
 #[test]
 fn a_mistake_is_shown_in_its_place() {
     insta::assert_snapshot!(error("streams:\n  - name: main\n    playlst: http://a/b.m3u8\n"), @"
-    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, nginx_stat_server, encoder_progress, encoder_frame_rates, encoder_outputs, expect, count, ignore, queue, thresholds
+    exporter.yml:3:5: unknown field `playlst`, expected one of name, playlist, ingest, ingest_connect, nginx_stat, nginx_stat_server, encoder_progress, encoder_progress_from, encoder_frame_rates, encoder_outputs, expect, count, ignore, reach, queue, thresholds
       |
     1 | streams:
     2 |   - name: main

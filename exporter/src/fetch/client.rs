@@ -4,6 +4,7 @@
 //! what a poll costs.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,14 +16,16 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client as Pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::{Host, Position, Url};
 
+use super::door::{Door, forbidden};
 use super::names::{Addresses, Names};
 use super::shown::shown_reference;
+use crate::reach::{Forbidden, Guard, Reach};
 
 /// Redirects followed.
 const REDIRECTS_MAX: usize = 5;
@@ -43,7 +46,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// Servers beyond which those that nobody has asked for lately are forgotten.
 const ROUTES: usize = 1024;
 
-type Connector = HttpsConnector<HttpConnector<Names>>;
+type Connector = HttpsConnector<HttpConnector<Door>>;
 type Connections = Pool<Connector, Empty<Bytes>>;
 
 /// The connections to one server; to a name, all of them younger than [`AGE_MAX`].
@@ -91,12 +94,16 @@ impl Route {
     }
 }
 
+/// Connections by what is demanded of their addresses, and by server: over one that another stream may have, no request goes that must
+/// not.
+type Routes = HashMap<Guard, HashMap<String, Arc<Route>>>;
+
 /// A client without proxies; clones share their connections.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    connector: Connector,
+    tls: Arc<rustls::ClientConfig>,
     names: Names,
-    routes: Arc<RwLock<HashMap<String, Arc<Route>>>>,
+    routes: Arc<RwLock<Routes>>,
     /// Keeps no connection.
     once: Connections,
 }
@@ -122,6 +129,9 @@ pub(super) enum SendError {
     /// The address cannot be asked for.
     #[error("the address cannot be asked for")]
     Address(#[from] hyper::http::Error),
+    /// Where it leads must not be asked.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// No connection, or none that answers.
     #[error(transparent)]
     Http(#[from] legacy::Error),
@@ -132,35 +142,46 @@ impl Client {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub(super) fn new() -> std::io::Result<Self> {
-        let names = Names::default();
-        let mut tcp = HttpConnector::new_with_resolver(names.clone());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let once = Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.clone());
-        Ok(Self { connector, names, routes: Arc::default(), once })
+    pub(super) fn new() -> io::Result<Self> {
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.try_with_platform_verifier())
+            .map_err(io::Error::other)?
+            .with_no_client_auth();
+        let (tls, names) = (Arc::new(tls), Names::default());
+        let once = no_pool(connector(&tls, Door::new(names.clone(), Guard::FREE, 0)));
+        Ok(Self { tls, names, routes: Arc::default(), once })
     }
 
-    /// The answer's head, and the address that gave it after redirects.
+    /// For the addresses of names.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The answer's head, and the address that gave it after redirects, none of which led where `reach` does not.
     pub(super) async fn send(
         &self,
+        reach: &Reach,
         method: &Method,
         url: &Url,
         manner: Manner,
     ) -> Result<(Url, Response<Incoming>), SendError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
+            let guard = reach.guard(&url);
+            if let Some(Err(address)) = guard.admits_url(&url) {
+                return Err(reach.forbidden(&url, address).into());
+            }
             let request = request(method, &url, manner)?;
             let response = match manner.once {
-                true => self.once.request(request).await?,
-                false => self.route(&url).await.connections.request(request).await?,
+                true if guard.is_free() => self.once.request(request).await,
+                true => no_pool(self.connector(&url, guard)).request(request).await,
+                false => self.route(&url, guard).await.connections.request(request).await,
             };
+            let response = response.map_err(|error| match forbidden(&error, reach, &url) {
+                Some(forbidden) => SendError::Forbidden(forbidden),
+                None => SendError::Http(error),
+            })?;
             let Some(target) = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection())
             else {
                 return Ok((url, response));
@@ -182,7 +203,7 @@ impl Client {
     }
 
     /// The connections that may be used for a request. Others end as soon as what goes on over them has ended.
-    async fn route(&self, url: &Url) -> Arc<Route> {
+    async fn route(&self, url: &Url, guard: Guard) -> Arc<Route> {
         let addresses = match url.host() {
             Some(Host::Domain(name)) => self.names.current(name).await,
             Some(Host::Ipv4(_) | Host::Ipv6(_)) | None => None,
@@ -190,25 +211,51 @@ impl Client {
         let now = Instant::now();
         let server = &url[..Position::BeforePath];
         let current = |route: &&Arc<Route>| route.is_current(now, addresses.as_ref());
-        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(server).filter(current).cloned();
-        let route = known.unwrap_or_else(|| self.new_route(server, now, addresses));
+        let known = {
+            let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+            routes.get(&guard).and_then(|routes| routes.get(server)).filter(current).cloned()
+        };
+        let route = known.unwrap_or_else(|| self.new_route(url, guard, now, addresses));
         route.use_it(now);
         route
     }
 
-    fn new_route(&self, server: &str, now: Instant, addresses: Option<Addresses>) -> Arc<Route> {
+    fn new_route(&self, url: &Url, guard: Guard, now: Instant, addresses: Option<Addresses>) -> Arc<Route> {
+        let server = &url[..Position::BeforePath];
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        if routes.len() >= ROUTES {
-            routes.retain(|_, route| route.is_used(now));
+        if routes.values().map(HashMap::len).sum::<usize>() >= ROUTES {
+            routes.retain(|_, routes| {
+                routes.retain(|_, route| route.is_used(now));
+                !routes.is_empty()
+            });
         }
+        let connector = self.connector(url, guard.clone());
+        let routes = routes.entry(guard).or_default();
         // Another request may have been here first.
         if let Some(route) = routes.get(server).filter(|route| route.is_current(now, addresses.as_ref())) {
             return Arc::clone(route);
         }
-        let route = Arc::new(Route::new(self.connector.clone(), now, addresses));
+        let route = Arc::new(Route::new(connector, now, addresses));
         routes.insert(server.to_owned(), Arc::clone(&route));
         route
     }
+
+    fn connector(&self, url: &Url, guard: Guard) -> Connector {
+        connector(&self.tls, Door::new(self.names.clone(), guard, url.port_or_known_default().unwrap_or_default()))
+    }
+}
+
+fn connector(tls: &Arc<rustls::ClientConfig>, door: Door) -> Connector {
+    let mut tcp = HttpConnector::new_with_resolver(door);
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+    HttpsConnector::from((tcp, Arc::clone(tls)))
+}
+
+/// Connections that are used once.
+fn no_pool(connector: Connector) -> Connections {
+    Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 
 /// Whether every address that connections may have been made to is still the name's.
@@ -277,7 +324,7 @@ mod tests {
         let known = |text: &str| Some(addresses(text)).filter(|found| !found.is_empty()).map(Addresses::from);
         let client = Client::new().unwrap();
         let start = Instant::now();
-        let route = Route::new(client.connector, start, known(then));
+        let route = Route::new(client.connector(&"http://a.test/".parse().unwrap(), Guard::FREE), start, known(then));
         let (soon, late) = (start + Duration::from_secs(1), start + AGE_MAX);
         assert_eq!(route.is_current(soon, known(now).as_ref()), expected);
         assert_eq!(route.is_current(late, known(now).as_ref()), now.is_empty(), "names are looked up, literals stay");

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
@@ -89,7 +86,7 @@ impl Names {
     }
 
     /// For a new connection.
-    async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    pub(super) async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let (mut known, due) = self.ask(host);
         if due && known.changed().await.is_err() {
             return Err(io::Error::other(format!("the look-up of {host} was given up")));
@@ -155,26 +152,6 @@ impl Names {
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<String, Host>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl tower::Service<Name> for Names {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let names = self.clone();
-        Box::pin(async move {
-            let addresses = names.look_up(name.as_str()).await?;
-            // The port is the connector's to fill in.
-            let addresses: Vec<_> = addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
-            Ok(addresses.into_iter())
-        })
     }
 }
 

@@ -101,7 +101,8 @@ impl Fetcher {
 
     /// What `HEAD` proves; none where it proves nothing.
     async fn head(&self, url: &Url, range: Option<ByteRange>) -> Option<Found> {
-        let (location, response) = self.client.send(&Method::HEAD, url, Manner::default()).await.ok()?;
+        let (location, response) =
+            self.client.send(&self.reach_of(url), &Method::HEAD, url, Manner::default()).await.ok()?;
         let believed = response.status() == StatusCode::OK && location == *url && !is_page_type(response.headers());
         let length = content_length(response.headers()).filter(|_| believed)?;
         part(length, range).map(|found| Found { ask: Ask::Head, ..found })
@@ -109,10 +110,11 @@ impl Fetcher {
 
     async fn first_byte(&self, url: &Url, byte: Option<u64>) -> Result<Answer, ProbeError> {
         let manner = Manner { once: false, byte };
-        let (location, response) = self.client.send(&Method::GET, url, manner).await.map_err(|error| {
-            self.client.doubt(url);
-            failed("GET", url, &error)
-        })?;
+        let (location, response) =
+            self.client.send(&self.reach_of(url), &Method::GET, url, manner).await.map_err(|error| {
+                self.client.doubt(url);
+                failed("GET", url, &error)
+            })?;
         let status = response.status();
         let total = match status {
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => range_total(response.headers()),

@@ -29,6 +29,13 @@ pub fn shown_reference(text: &str) -> String {
     bounded(&Redactor::default().address(text)).into_owned()
 }
 
+/// What a terminal obeys instead of showing it, and what turns around the text beside it (Unicode Standard Annex 9, §2).
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
 fn bounded(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN_MAX) {
         None => Cow::Borrowed(text),

@@ -18,7 +18,7 @@ const INGESTS: [Family<()>; 2] = [
     ),
 ];
 
-const PAGES: [Family<()>; 2] = [
+const PAGES: [Family<()>; 3] = [
     counter(
         "vvtv_stat_worker_mismatches_total",
         "Statistics pages of another worker process, which could not tell of the publisher.",
@@ -27,6 +27,11 @@ const PAGES: [Family<()>; 2] = [
     gauge(
         "vvtv_stat_publisher_candidates",
         "Publishers on the statistics page that may be the stream's; of several the worst counts.",
+        (),
+    ),
+    counter(
+        "vvtv_stat_publishers_forgotten_total",
+        "Publishers of the statistics page that left and were forgotten early, because more came than are remembered.",
         (),
     ),
 ];
@@ -41,7 +46,7 @@ const TRACKS: [Family<()>; 1] = [gauge(
 pub(super) struct Ingests {
     ups: Table<2>,
     states: States<IngestState>,
-    pages: Table<2>,
+    pages: Table<3>,
     tracks: Table<1>,
     audio: Labels,
     video: Labels,
@@ -64,7 +69,8 @@ impl Ingests {
         }
         if let (Some(stat), Some(entry)) = (&views.stat, &config.nginx_stat) {
             let candidates = stat.publishers.candidates(entry).len() as f64;
-            let values = [stat.publishers.worker_mismatches(entry) as f64, candidates];
+            let forgotten = stat.publishers.dropped() as f64;
+            let values = [stat.publishers.worker_mismatches(entry) as f64, candidates, forgotten];
             self.pages.push(labels, &Labels::NONE, values.map(Some));
         }
         let Some(publisher) = views.publisher(config) else { return };

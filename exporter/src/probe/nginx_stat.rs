@@ -29,6 +29,7 @@ use crate::config::{Location, StatEntry, Timing};
 use crate::fleet::Watched;
 use crate::health::Health;
 use crate::probe::{Tools, next_tick, record};
+use crate::reach::{Named, Reach};
 use crate::snapshot::{self, Views};
 
 /// What is polled: one page.
@@ -38,6 +39,8 @@ pub struct StatSpec {
     pub location: Location,
     /// How often, how long.
     pub timing: Timing,
+    /// Where its redirects may lead besides.
+    pub reach: Arc<Named>,
 }
 
 /// What is known of a server's publishers.
@@ -60,18 +63,24 @@ pub async fn run(
     let mut health = Health::default();
     let mut publishers = Publishers::new(StatTiming::from(spec.timing));
     let mut told = BTreeSet::new();
+    let mut before: Arc<Watched> = Arc::default();
     let mut ticks = tools.pace.every(spec.timing.interval);
     let who = crate::fetch::shown(&spec.location);
+    let fetcher = tools.fetcher.within(Reach::configured(&spec.location, &spec.reach));
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
         let mut reader = PageReader::default();
-        let fetch = tools.fetcher.get_pieces(&spec.location, spec.timing.timeout, |piece| reader.feed(piece));
+        let fetch = fetcher.get_pieces(&spec.location, spec.timing.timeout, |piece| reader.feed(piece));
         let Some(fetched) = stop.run_until_cancelled(fetch).await else { return };
         let ended = tools.clock.now();
         let page = fetched.and_then(|()| reader.finish());
         let outcome = page.map(|page| {
-            take(&mut publishers, &tools, ended, &page);
             let watched = Arc::clone(&watched.borrow());
+            if !Arc::ptr_eq(&watched, &before) {
+                publishers.configure(entries(&spec, &watched));
+                before = Arc::clone(&watched);
+            }
+            take(&mut publishers, &tools, ended, &page);
             compare(&mut publishers, &mut told, ended, &spec, &watched);
         });
         if let Err(error) = &outcome {
@@ -85,8 +94,15 @@ pub async fn run(
     }
 }
 
+/// The entries of a page that streams are configured with.
+fn entries<'a>(spec: &'a StatSpec, watched: &'a Watched) -> impl Iterator<Item = &'a StatEntry> {
+    let entries = watched.streams.iter().filter_map(|stream| stream.config.nginx_stat.as_ref());
+    entries.filter(|entry| entry.location == spec.location)
+}
+
 fn take(publishers: &mut Publishers, tools: &Tools, now: Now, page: &Page) {
-    for entry in page.streams.iter().filter(|entry| entry.publishing) {
+    // Others choose their names, and nobody asks for them.
+    for entry in page.streams.iter().filter(|entry| entry.publishing && publishers.is_configured(entry)) {
         let key = format!("{}/{}", entry.app, entry.name);
         tools.recorder.record(&key, "nginx_stat", now, &format!("{entry:?}"));
     }

@@ -27,6 +27,7 @@ use crate::config::{ProgressSource, Timing};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
+use crate::reach::Named;
 
 /// What is received: one encoder's blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub struct ProgressSpec {
     pub stream: String,
     /// From where.
     pub source: ProgressSource,
+    /// Whose datagrams count; none: everybody's.
+    pub from: Option<Arc<Named>>,
     /// Over how many video outputs the encoder sums what it drops, where that is configured.
     pub outputs: Option<u32>,
     /// How long silence may be, over how much ratios go.
@@ -70,7 +73,15 @@ pub async fn run(
 ) {
     spec.timing.silent_after = spec.silent_after();
     let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
-    let receiver = Receiver { spec, tools, view, health: Health::default(), encoder, told_of_others: false };
+    let receiver = Receiver {
+        spec,
+        tools,
+        view,
+        health: Health::default(),
+        encoder,
+        told_of_others: false,
+        refused: Refused::default(),
+    };
     let receive = async {
         match receiver.spec.source.clone() {
             ProgressSource::Udp(address) => receiver.datagrams(address, &stop).await,
@@ -89,6 +100,16 @@ struct Receiver {
     encoder: Encoder,
     /// That several encoders report was logged.
     told_of_others: bool,
+    refused: Refused,
+}
+
+/// Datagrams from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    /// That there are some was logged.
+    told: bool,
+    /// Some were counted since the view was published.
+    unpublished: bool,
 }
 
 impl Receiver {
@@ -106,6 +127,10 @@ impl Receiver {
             }
             retry.tick().await;
         };
+        if self.spec.from.is_none() && !address.ip().is_loopback() {
+            let stream = self.spec.stream.as_str();
+            warn!(stream, %address, "whoever reaches this port may report: name the encoder in `encoder_progress_from`");
+        }
         // ffmpeg's blocks have about 250 bytes, and thousands of encoders may report.
         let mut datagram = vec![0; 4096];
         let mut ticks = self.tools.pace.every(self.spec.timing.silent_after);
@@ -113,15 +138,22 @@ impl Receiver {
         loop {
             tokio::select! {
                 received = socket.recv_from(&mut datagram) => {
-                    heard_since_tick = true;
                     match received {
+                        Ok((_, from)) if !self.is_named(from) => {
+                            self.refuse(from);
+                            continue;
+                        }
                         Ok((length, from)) => self.text(from, datagram.get(..length).unwrap_or_default()),
                         Err(error) => self.attempt(Err(ProbeError::new(io_reason(&error), format!("receive on {address}: {error}")))),
                     }
+                    heard_since_tick = true;
                 }
                 proceed = next_tick(&mut ticks, stop) => {
                     if !proceed {
                         return;
+                    }
+                    if std::mem::take(&mut self.refused.unpublished) {
+                        self.publish();
                     }
                     let up = self.encoder.is_up(self.tools.clock.now());
                     if !std::mem::take(&mut heard_since_tick) && !up {
@@ -129,6 +161,19 @@ impl Receiver {
                     }
                 }
             }
+        }
+    }
+
+    fn is_named(&self, from: SocketAddr) -> bool {
+        self.spec.from.as_ref().is_none_or(|named| named.covers(None, from.port(), from.ip()))
+    }
+
+    fn refuse(&mut self, from: SocketAddr) {
+        self.health.count(Failure::Forbidden);
+        self.refused.unpublished = true;
+        if !std::mem::replace(&mut self.refused.told, true) {
+            let stream = self.spec.stream.as_str();
+            warn!(stream, %from, "reports that do not come from `encoder_progress_from` do not count");
         }
     }
 
@@ -230,6 +275,10 @@ impl Receiver {
     fn attempt(&mut self, outcome: Result<(), ProbeError>) {
         let now = self.tools.clock.now();
         record(&mut self.health, &self.spec.stream, "progress", now, now, outcome);
+        self.publish();
+    }
+
+    fn publish(&self) {
         let seen = ProgressView { health: self.health.clone(), encoder: self.encoder.clone() };
         self.view.send_replace(Arc::new(seen));
     }

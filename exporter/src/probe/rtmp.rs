@@ -5,6 +5,7 @@ mod amf;
 mod reply;
 mod wire;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,32 @@ pub async fn run(spec: RtmpSpec, tools: Tools, view: watch::Sender<Arc<RtmpView>
 /// `Timeout` when the server is hung, `Refused` or `Unreachable` when nobody is there, `Rejected` when it does not know the
 /// application, `Closed` or `Malformed` when it does not speak RTMP.
 pub async fn handshake(endpoint: &RtmpEndpoint, limit: Duration) -> Result<Answer, ProbeError> {
-    timeout(limit, converse(endpoint, limit)).await.unwrap_or_else(|_| {
+    let look_up = async {
+        let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+        let failed = |error| ProbeError::new(io_reason(&error), format!("connect to {}: {error}", endpoint.url()));
+        converse(endpoint, found.map_err(failed)?.collect(), limit).await
+    };
+    in_time(endpoint, look_up, limit).await
+}
+
+/// As [`handshake`], at these addresses of the host and no others.
+///
+/// # Errors
+/// As [`handshake`].
+pub async fn handshake_at(
+    endpoint: &RtmpEndpoint,
+    addresses: Vec<SocketAddr>,
+    limit: Duration,
+) -> Result<Answer, ProbeError> {
+    in_time(endpoint, converse(endpoint, addresses, limit), limit).await
+}
+
+async fn in_time(
+    endpoint: &RtmpEndpoint,
+    asked: impl Future<Output = Result<Answer, ProbeError>>,
+    limit: Duration,
+) -> Result<Answer, ProbeError> {
+    timeout(limit, asked).await.unwrap_or_else(|_| {
         Err(ProbeError::new(Failure::Timeout, format!("{} did not answer within {limit:?}", endpoint.url())))
     })
 }
@@ -113,8 +139,7 @@ fn acknowledge_at_once(_: &TcpStream) -> std::io::Result<()> {
 }
 
 /// Tries every address of the host, each for its share of the time: one where nobody is must not hide another.
-async fn connect(endpoint: &RtmpEndpoint, limit: Duration) -> std::io::Result<TcpStream> {
-    let addresses: Vec<_> = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect();
+async fn connect(addresses: Vec<SocketAddr>, limit: Duration) -> std::io::Result<TcpStream> {
     let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut failure = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
@@ -127,11 +152,11 @@ async fn connect(endpoint: &RtmpEndpoint, limit: Duration) -> std::io::Result<Tc
     Err(failure)
 }
 
-async fn converse(endpoint: &RtmpEndpoint, limit: Duration) -> Result<Answer, ProbeError> {
+async fn converse(endpoint: &RtmpEndpoint, addresses: Vec<SocketAddr>, limit: Duration) -> Result<Answer, ProbeError> {
     let failed = |doing: &str, error: &std::io::Error| {
         ProbeError::new(io_reason(error), format!("{doing} {}: {error}", endpoint.url()))
     };
-    let mut stream = connect(endpoint, limit).await.map_err(|error| failed("connect to", &error))?;
+    let mut stream = connect(addresses, limit).await.map_err(|error| failed("connect to", &error))?;
     stream.set_nodelay(true).map_err(|error| failed("set TCP_NODELAY for", &error))?;
 
     // Version 3; a C1 of zero time, zero version and any bytes asks for the plain handshake.

@@ -1,10 +1,13 @@
-//! `/probe?target=…&module=hls|rtmp`: asks once, for targets that Prometheus' own discovery finds.
+//! `/probe?target=…&module=hls|rtmp`: asks once, for targets that Prometheus' own discovery finds, of those that the configuration names.
 
+mod places;
 mod playable;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -12,19 +15,22 @@ use tokio::time::timeout;
 use url::Url;
 use vvtv_toolkit::render::{Exposition, Format, Kind, Labels};
 
+pub(super) use self::places::Places;
+use self::places::{ALL, EACH, Refused};
 use self::playable::{Asking, Seen};
 use super::Site;
-use crate::config::{Location, RtmpEndpoint};
+use crate::config::{Location, Probing, RtmpEndpoint};
 use crate::fetch::shown_reference;
 use crate::health::{Failure, ProbeError};
 use crate::probe::rtmp::Answer;
 use crate::probe::{Tools, rtmp};
-
-/// Probes at once.
-pub(super) const CONCURRENT_MAX: usize = 64;
+use crate::reach::{Named, Reach};
 
 /// For a probe whose scraper does not say how long it waits.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// However long a scraper waits: a probe that hangs takes a place from others.
+const TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// What is kept back of the scraper's patience for the answer's way home.
 const HEADROOM: Duration = Duration::from_millis(200);
@@ -53,15 +59,32 @@ struct Outcome {
     failure: Option<ProbeError>,
 }
 
-pub(super) async fn probe(State(site): State<Site>, headers: HeaderMap, asked: Query<Asked>) -> Response {
-    let Ok(_permit) = site.0.probes.try_acquire() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("{CONCURRENT_MAX} probes are running\n")).into_response();
+pub(super) async fn probe(
+    State(site): State<Site>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    asked: Query<Asked>,
+) -> Response {
+    let probing = site.0.watched.borrow().probing.clone();
+    let (limit, started) = (patience(&headers), site.0.tools.clock.now());
+    let begun = match (&probing.targets, site.0.probes.take(peer.ip())) {
+        (None, _) => Err(Refused::Off),
+        (Some(_), Err(refused)) => Err(refused),
+        (Some(targets), Ok(place)) => {
+            Target::of(&site.0.tools, &asked, targets, limit).await.map(|target| (place, target))
+        }
     };
-    let limit = patience(&headers);
-    let started = site.0.tools.clock.now();
-    let outcome = match asked.module {
-        Module::Hls => ask_hls(&site.0.tools, &asked.target, limit).await,
-        Module::Rtmp => match ask_rtmp(&asked.target, limit).await {
+    let (_place, target) = match begun {
+        Ok(begun) => begun,
+        Err(refused) => {
+            site.0.probes.count(refused);
+            return refuse(refused);
+        }
+    };
+    let outcome = match target {
+        Target::Nothing(error) => Outcome { failure: Some(error), ..Outcome::default() },
+        Target::Hls(url) => ask_hls(&site.0.tools, url, &probing, limit).await,
+        Target::Rtmp(endpoint, addresses) => match rtmp::handshake_at(&endpoint, addresses, limit).await {
             Ok(answer) => Outcome { answer: Some(answer), ..Outcome::default() },
             Err(error) => Outcome { failure: Some(error), ..Outcome::default() },
         },
@@ -72,35 +95,80 @@ pub(super) async fn probe(State(site): State<Site>, headers: HeaderMap, asked: Q
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
+/// What is asked for, and may be.
+enum Target {
+    /// No address of its module.
+    Nothing(ProbeError),
+    Hls(Url),
+    Rtmp(RtmpEndpoint, Vec<SocketAddr>),
+}
+
+impl Target {
+    /// Every refusal is the same: what is not named is not told from what is not there.
+    async fn of(tools: &Tools, asked: &Asked, targets: &Arc<Named>, limit: Duration) -> Result<Self, Refused> {
+        let Asked { target, module } = asked;
+        let (host, port, found) = match module {
+            Module::Hls => match target.parse::<Url>() {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+                    (host, url.port_or_known_default().unwrap_or_default(), Ok(url))
+                }
+                Ok(_) | Err(_) => {
+                    return Ok(Self::Nothing(malformed(format!(
+                        "`{}` is not an http(s) URL",
+                        shown_reference(target)
+                    ))));
+                }
+            },
+            Module::Rtmp => match RtmpEndpoint::parse(target) {
+                Ok((endpoint, _)) => (endpoint.host.clone(), endpoint.port, Err(endpoint)),
+                Err(error) => return Ok(Self::Nothing(malformed(format!("`{}`: {error}", shown_reference(target))))),
+            },
+        };
+        let addresses = timeout(limit, tools.fetcher.named_addresses(&host, port, targets)).await;
+        let Ok(Ok(addresses)) = addresses else { return Err(Refused::NotNamed) };
+        Ok(match found {
+            Ok(url) => Self::Hls(url),
+            Err(endpoint) => Self::Rtmp(endpoint, addresses),
+        })
+    }
+}
+
+fn refuse(refused: Refused) -> Response {
+    let (status, said) = match refused {
+        Refused::Off => {
+            let said =
+                "/probe is off: name what may be asked for in `probe: {allow: [...]}` of the exporter's configuration";
+            (StatusCode::FORBIDDEN, said.to_owned())
+        }
+        Refused::NotNamed => {
+            let said = "this target is not named in `probe: {allow: [...]}` of the exporter's configuration";
+            (StatusCode::FORBIDDEN, said.to_owned())
+        }
+        Refused::Share => (StatusCode::TOO_MANY_REQUESTS, format!("{EACH} probes are running for you")),
+        Refused::Full => (StatusCode::SERVICE_UNAVAILABLE, format!("{ALL} probes are running")),
+    };
+    (status, said + "\n").into_response()
+}
+
 /// Prometheus says how long it waits for a scrape.
 fn patience(headers: &HeaderMap) -> Duration {
     let seconds = headers
         .get("x-prometheus-scrape-timeout-seconds")
         .and_then(|value| value.to_str().ok()?.parse::<f64>().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.map_or(TIMEOUT, |seconds| seconds.saturating_sub(HEADROOM)).clamp(HEADROOM, Duration::from_secs(60))
+    seconds.map_or(TIMEOUT, |seconds| seconds.saturating_sub(HEADROOM)).clamp(HEADROOM, TIMEOUT_MAX)
 }
 
-async fn ask_hls(tools: &Tools, target: &str, limit: Duration) -> Outcome {
-    let location = match target.parse::<Url>() {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Location::Http(url),
-        Ok(_) | Err(_) => {
-            let message = format!("`{}` is not an http(s) URL", shown_reference(target));
-            return Outcome { failure: Some(malformed(message)), ..Outcome::default() };
-        }
-    };
+async fn ask_hls(tools: &Tools, url: Url, probing: &Probing, limit: Duration) -> Outcome {
+    let targets = probing.targets.as_ref().unwrap_or(&probing.reach);
+    let fetcher = tools.fetcher.within(Reach::asked(&url, targets, &probing.reach));
     let (deadline, unix_seconds) = (Instant::now() + limit, tools.clock.now().unix_seconds);
-    let mut asking = Asking { fetcher: &tools.fetcher, deadline, unix_seconds, seen: Seen::default() };
-    let played = timeout(limit, asking.play(location)).await;
+    let mut asking = Asking { fetcher: &fetcher, deadline, unix_seconds, seen: Seen::default() };
+    let played = timeout(limit, asking.play(Location::Http(url))).await;
     let late = |_| Err(ProbeError::new(Failure::Timeout, format!("no segment was found within {limit:?}")));
     let failure = played.unwrap_or_else(late).err();
     Outcome { seen: asking.seen, answer: None, failure }
-}
-
-async fn ask_rtmp(target: &str, limit: Duration) -> Result<Answer, ProbeError> {
-    let parsed = RtmpEndpoint::parse(target);
-    let (endpoint, _) = parsed.map_err(|error| malformed(format!("`{}`: {error}", shown_reference(target))))?;
-    rtmp::handshake(&endpoint, limit).await
 }
 
 fn malformed(message: String) -> ProbeError {

@@ -138,7 +138,7 @@ async fn a_master_with_ninety_thousand_variants() {
     .await;
     let (view, _) = polled(format!("http://{address}/master.m3u8"), 2).await;
     assert_eq!(view.variants.len(), VARIANTS_MAX);
-    assert_eq!(view.health.failure(), Some(Failure::Refused), "{:?}", view.health.last);
+    assert_eq!(view.health.failure(), Some(Failure::Forbidden), "{:?}", view.health.last);
 }
 
 #[rstest]

@@ -48,7 +48,14 @@ impl Watching {
             pace: Pace::register(&Registry::new()).unwrap(),
         };
         let (stream, interval) = ("main".to_owned(), Duration::from_millis(20));
-        let spec = HlsSpec { stream, playlist, interval, timeout: TIMEOUT, window: Duration::from_secs(60) };
+        let spec = HlsSpec {
+            stream,
+            playlist,
+            interval,
+            timeout: TIMEOUT,
+            window: Duration::from_secs(60),
+            reach: Arc::default(),
+        };
         let starting = HlsView::starting("main", clock.now(), &Remembered::default());
         let (sender, view) = watch::channel(Arc::new(starting));
         let stop = CancellationToken::new();

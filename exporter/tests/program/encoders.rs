@@ -61,3 +61,57 @@ async fn of_two_encoders_on_one_port_one_counts_and_the_other_is_counted() {
         assert!(scrape.lines().any(|found| found == line), "`{line}` is not in\n{scrape}");
     }
 }
+
+#[tokio::test]
+async fn reports_from_elsewhere_do_not_count_and_are_counted() {
+    let port = free_udp_port();
+    let [encoder, stranger] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let ours = encoder.local_addr().unwrap();
+    let config = format!(
+        "streams: [{{name: main, encoder_progress: 'udp://127.0.0.1:{port}', encoder_progress_from: ['{ours}']}}]\nsilent_after: 1s\n"
+    );
+    let running = Running::start(&config, &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
+    let send = |from: &UdpSocket, text: &str| from.send_to(text.as_bytes(), ("127.0.0.1", port)).unwrap();
+    let report = |from: &UdpSocket, frame: u64, end: &str| {
+        send(from, &format!("frame={frame}\nout_time_us={}\nprogress={end}\n", frame * 40_000));
+    };
+    report(&encoder, 1000, "continue");
+    for _ in 0..3 {
+        report(&stranger, 9_000_000, "end");
+        send(&stranger, "noise");
+    }
+    let counted = "vvtv_probe_failures_total{stream=\"main\",source=\"progress\",reason=\"forbidden\"} 6";
+    let scrape = running
+        .wait_until("six refusals", |scrape| {
+            report(&encoder, 1000, "continue");
+            scrape.lines().any(|line| line == counted)
+        })
+        .await;
+    for line in ["vvtv_encoder_up{stream=\"main\"} 1", "vvtv_encoder_senders{stream=\"main\"} 1"] {
+        assert!(scrape.lines().any(|found| found == line), "`{line}` is not in\n{scrape}");
+    }
+    assert!(!scrape.contains("reason=\"malformed\""), "{scrape}");
+}
+
+/// Good and bad ones in turn make an edge each.
+#[tokio::test]
+async fn datagrams_that_alternate_do_not_fill_the_log() {
+    let port = free_udp_port();
+    let config = format!("streams: [{{name: main, encoder_progress: 'udp://127.0.0.1:{port}'}}]\n");
+    let running = Running::start(&config, &[]);
+    assert_eq!(running.get("/-/ready").await.0, 200);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let bad = |scrape: &str| value(scrape, "vvtv_probe_failures_total").unwrap_or_default();
+    let many = |scrape: &str| {
+        for frame in 0..50 {
+            sender.send_to(format!("frame={frame}\nprogress=continue\n").as_bytes(), ("127.0.0.1", port)).unwrap();
+            sender.send_to(b"noise", ("127.0.0.1", port)).unwrap();
+        }
+        bad(scrape) >= 500.0
+    };
+    let _ = running.wait_until("five hundred failures", many).await;
+    let log = running.log();
+    let told = log.lines().filter(|line| line.contains("source=progress")).count();
+    assert!((2..=12).contains(&told), "{told} lines:\n{log}");
+}

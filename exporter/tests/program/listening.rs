@@ -1,6 +1,6 @@
 //! The program under test as a process of its own, for the tests and for the benchmark.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -19,8 +19,8 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// Starts it on a free port, and waits until it listens.
-    pub(crate) fn start(command: &mut Command, config: &Path) -> Self {
+    /// Starts it on a free port, and waits until it listens; `said` takes the lines of its log from then on.
+    pub(crate) fn start(command: &mut Command, config: &Path, mut said: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = command
             .arg(format!("--config.file={}", config.display()))
             .arg("--web.listen-address=127.0.0.1:0")
@@ -37,7 +37,13 @@ impl Listening {
             }
         };
         // The rest of the log must not fill the pipe.
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        std::thread::spawn(move || {
+            line.clear();
+            while log.read_line(&mut line).is_ok_and(|read| read > 0) {
+                said(&line);
+                line.clear();
+            }
+        });
         Self { child, address }
     }
 }

@@ -15,6 +15,8 @@ mod names;
 mod nginx;
 mod nginx_workers;
 mod probe;
+mod publishers;
+mod reach;
 mod running;
 
 use std::net::UdpSocket;
@@ -136,7 +138,8 @@ async fn a_reload_takes_a_good_file_and_refuses_a_broken_one() {
 
 #[tokio::test]
 async fn the_other_endpoints() {
-    let running = Running::start(&dead_stream(free_udp_port()), &["--web.telemetry-path=/numbers"]);
+    let config = dead_stream(free_udp_port()) + "probe: {allow: [127.0.0.1]}\n";
+    let running = Running::start(&config, &["--web.telemetry-path=/numbers"]);
     assert_eq!(running.get("/-/healthy").await, (200, "vvtv-exporter is healthy\n".to_owned()));
     assert_eq!(running.get("/-/ready").await, (200, "vvtv-exporter watches 1 streams\n".to_owned()));
     assert_eq!(running.get("/numbers").await.0, 200);

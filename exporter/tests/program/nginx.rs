@@ -12,8 +12,9 @@ const PUBLISHER: &str =
 struct Nginx {
     rtmp: u16,
     http: u16,
+    control: u16,
     _started: Started,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Nginx {
@@ -23,19 +24,20 @@ impl Nginx {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (rtmp, http) = (free(), free());
+        let (rtmp, http, control) = (free(), free(), free());
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx/rtmp.conf");
         let text = std::fs::read_to_string(shipped).unwrap();
         let text = text
             .replace("127.0.0.1:1935", &format!("127.0.0.1:{rtmp}"))
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{http}"))
+            .replace("127.0.0.1:8082", &format!("127.0.0.1:{control}"))
             .replace("/vvtv/", &format!("{}/", root.path().display()));
         let path = root.path().join("rtmp.conf");
         std::fs::write(&path, text).unwrap();
         let mut command = Command::new("nginx");
         command.args(["-e", "stderr", "-g", "daemon off;", "-c"]).arg(&path).arg("-p").arg(root.path());
         let started = Started::program(command.stderr(Stdio::null()));
-        Self { rtmp, http, _started: started, _root: root }
+        Self { rtmp, http, control, _started: started, root }
     }
 
     fn publish(&self, name: &str) -> Started {
@@ -83,4 +85,64 @@ async fn whoever_publishes_is_watched_and_not_forgotten() {
         durations.filter(|(labels, _)| labels.contains("source=\"rtmp\"")).any(|(_, seconds)| seconds < 0.025)
     };
     let _ = running.wait_until("an RTMP handshake of less than 25 ms", quick).await;
+}
+
+/// What `/control` answers; the status alone.
+async fn control(nginx: &Nginx, method: reqwest::Method, headers: &[(&str, &str)]) -> u16 {
+    let url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.control);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request =
+        headers.iter().fold(client.request(method, url), |request, (name, value)| request.header(*name, *value));
+    request.send().await.unwrap().status().as_u16()
+}
+
+fn publishers(scrape: &str) -> f64 {
+    samples(scrape, "vvtv_ingest_publishing").map(|(_, publishing)| publishing).sum()
+}
+
+/// Everything that a page, a probe or a playlist can send, and what vvtvctl sends.
+#[tokio::test]
+async fn a_publisher_is_not_dropped_by_whoever_reads() {
+    use reqwest::Method;
+    let nginx = Nginx::start();
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", nginx.rtmp)).is_ok();
+    let hls = nginx.root.path().join("broadcast/hls");
+    let control_url = format!("http://127.0.0.1:{}/control/drop/publisher?app=live&name=main", nginx.control);
+    let lists = [
+        ("master.m3u8", format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{control_url}\n")),
+        ("list.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{control_url}\n")),
+    ];
+    for (name, text) in &lists {
+        std::fs::write(hls.join(name), text).unwrap();
+    }
+    let http = format!("http://127.0.0.1:{}", nginx.http);
+    // Named, so that it is asked indeed.
+    let config = format!(
+        "streams:\n  - {{name: main, ingest: 'rtmp://127.0.0.1:{}/live/main', nginx_stat: '{http}/stat'}}\n  \
+         - {{name: variant, playlist: '{http}/hls/master.m3u8'}}\n  - {{name: segment, playlist: '{http}/hls/list.m3u8'}}\n\
+         interval: 100ms\nprobe: {{allow: [127.0.0.1]}}\nreach: [127.0.0.1]\n",
+        nginx.rtmp
+    );
+    let running = Running::start(&config, &[]);
+    let _ = running.wait_until("the server", |_| listens()).await;
+    let _encoder = nginx.publish("main");
+    let _ = running.wait_until("a publisher", |scrape| publishers(scrape) > 0.0).await;
+
+    let header = ("x-vvtv-control", "drop");
+    assert_eq!(control(&nginx, Method::GET, &[header]).await, 403);
+    assert_eq!(control(&nginx, Method::HEAD, &[header]).await, 403);
+    assert_eq!(control(&nginx, Method::POST, &[]).await, 403);
+    assert_eq!(control(&nginx, Method::POST, &[header, ("origin", "http://evil.example")]).await, 403);
+    let (status, body) = running.get(&format!("/probe?target={}", control_url.replace('&', "%26"))).await;
+    assert!(status == 200 && body.contains("vvtv_probe_http_status_code 403\n"), "{body}");
+    let refused = |scrape: &str| {
+        let counts =
+            samples(scrape, "vvtv_probe_failures_total").filter(|(labels, _)| labels.contains("reason=\"status\""));
+        counts.filter(|(_, count)| *count >= 3.0).count() >= 1
+    };
+    let scrape = running.wait_until("refusals", refused).await;
+    assert!(publishers(&scrape) > 0.0, "{scrape}");
+
+    assert_eq!(control(&nginx, Method::POST, &[header]).await, 200);
+    let _ = running.wait_until("no publisher", |scrape| publishers(scrape) == 0.0).await;
 }

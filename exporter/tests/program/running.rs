@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -18,6 +19,7 @@ pub(crate) const EXPORTER: &str = env!("CARGO_BIN_EXE_vvtv-exporter");
 pub(crate) struct Running {
     pub(crate) program: Listening,
     pub(crate) config: PathBuf,
+    log: Arc<Mutex<String>>,
     _directory: TempDir,
 }
 
@@ -31,8 +33,16 @@ impl Running {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("exporter.yml");
         std::fs::write(&path, config).unwrap();
-        let program = Listening::start(command.args(flags), &path);
-        Self { program, config: path, _directory: directory }
+        let log: Arc<Mutex<String>> = Arc::default();
+        let written = Arc::clone(&log);
+        let said = move |line: &str| written.lock().unwrap().push_str(line);
+        let program = Listening::start(command.args(flags), &path, said);
+        Self { program, config: path, log, _directory: directory }
+    }
+
+    /// What it said since it listens.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {

@@ -16,6 +16,7 @@ pub(crate) struct Lab {
     pub(crate) root: tempfile::TempDir,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
+    pub(crate) control_port: u16,
     nginx: Option<Child>,
     daemon: Option<Child>,
     /// What the daemon forwards of ffmpeg's progress.
@@ -107,8 +108,8 @@ impl Lab {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let progress = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (rtmp_port, http_port) = (free_port(), free_port());
-        let mut lab = Self { root, rtmp_port, http_port, nginx: None, daemon: None, progress };
+        let (rtmp_port, http_port, control_port) = (free_port(), free_port(), free_port());
+        let mut lab = Self { root, rtmp_port, http_port, control_port, nginx: None, daemon: None, progress };
         std::fs::write(lab.path("configs/nginx.conf"), lab.nginx_config()).unwrap();
         lab.configure(|shipped| shipped);
         lab.start_nginx();
@@ -134,6 +135,7 @@ impl Lab {
         let text = shipped
             .replace("127.0.0.1:1935", &format!("127.0.0.1:{}", self.rtmp_port))
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", self.http_port))
+            .replace("127.0.0.1:8082", &format!("127.0.0.1:{}", self.control_port))
             .replace("127.0.0.1:10047", &format!("127.0.0.1:{}", free_port()))
             .replace("127.0.0.1:10048", &format!("127.0.0.1:{}", free_port()))
             .replace("127.0.0.1:10050", &self.progress.local_addr().unwrap().to_string())
@@ -144,6 +146,7 @@ impl Lab {
 
     fn nginx_config(&self) -> String {
         let (root, rtmp, http) = (self.root.path().display(), self.rtmp_port, self.http_port);
+        let control = self.control_port;
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
             .map(|name| format!("{name}_temp_path {root}/run/nginx/{name};\n"))
@@ -155,7 +158,9 @@ impl Lab {
              hls_fragment 2s; hls_playlist_length 12s; }} }} }}\n\
              http {{ access_log {root}/logs/nginx_access.log;\n{temporary}\
              server {{ listen 127.0.0.1:{http}; location /hls {{ root {root}/broadcast; }} \
-             location /stat {{ rtmp_stat all; }} location /control {{ rtmp_control all; }} }} }}\n"
+             location /stat {{ rtmp_stat all; }} }}\n\
+             server {{ listen 127.0.0.1:{control}; location /control {{ limit_except POST {{ deny all; }} \
+             if ($http_x_vvtv_control = \"\") {{ return 403; }} if ($http_origin) {{ return 403; }} rtmp_control all; }} }} }}\n"
         )
     }
 

@@ -21,7 +21,7 @@ use super::variant::{From, Looking, Phase, Step, Taken, Variant, VariantView, Wa
 use crate::clock::Now;
 use crate::config::Location;
 use crate::fetch::{Document, Found};
-use crate::health::{Edge, Failure, Health, ProbeError};
+use crate::health::{Edge, Failure, Health, ProbeError, Telling};
 use crate::probe::dash::{Due, Presentation};
 use crate::state::Remembered;
 
@@ -76,7 +76,12 @@ pub(super) struct Playlists {
     next_id: u64,
     /// What was seen, for people who look into it.
     pub(super) notes: Vec<String>,
+    /// Of the edges of its documents.
+    telling: Telling,
 }
+
+/// Edges in a minute that are told in the log: all variants fail, and come back.
+const TOLD_MAX: u32 = 3 * VARIANTS_MAX as u32;
 
 /// The configured document.
 struct Own {
@@ -124,6 +129,7 @@ impl Playlists {
             variables_of_master: None,
             next_id: 0,
             notes: Vec::new(),
+            telling: Telling::of(TOLD_MAX),
         };
         for view in variants {
             // Names are made of addresses.
@@ -255,7 +261,7 @@ impl Playlists {
             self.variants.iter_mut().for_each(|variant| variant.answered(&document));
         }
         let taken = Taken { document, digest: Some(digest), media, from: From::Playlist };
-        self.end_own(None);
+        self.end_own(now, None);
         self.take(now, since, 0, taken)
     }
 
@@ -276,7 +282,7 @@ impl Playlists {
             due.iter().map(|due| (Entry::of_representation(&due.name, due.bits_per_second), None)).collect(),
         );
         self.own.is = Is::Manifest;
-        self.end_own(None);
+        self.end_own(now, None);
         let mut asks = Questions::new();
         for Due { name, media, by_clock, .. } in due {
             let idle = |variant: &Variant| variant.uri == name && matches!(variant.phase, Phase::Idle);
@@ -373,7 +379,7 @@ impl Playlists {
                 self.notes.push(format!("{name}: {change:?} {newest:?}, {segments} segments"));
             }
         }
-        if matches!(outcome, Ok(Change::WentBack)) {
+        if matches!(outcome, Ok(Change::WentBack)) && self.telling.may(now).is_some() {
             warn!(stream, variant = name, "the media sequence went back");
         }
         if matches!(outcome, Ok(Change::Repeated)) {
@@ -386,14 +392,16 @@ impl Playlists {
 
     /// The attempt at the configured document ended.
     fn end_configured(&mut self, since: Now, now: Now, outcome: Result<(), ProbeError>) -> Questions {
-        self.end_own(outcome.as_ref().err());
+        self.end_own(now, outcome.as_ref().err());
         self.record(since, now, outcome, true);
         Questions::new()
     }
 
-    fn end_own(&mut self, error: Option<&ProbeError>) {
+    fn end_own(&mut self, now: Now, error: Option<&ProbeError>) {
         let failure = error.map(|error| error.reason);
-        if let Some(error) = error.filter(|_| failure != self.own.failure) {
+        if let Some(error) = error.filter(|_| failure != self.own.failure)
+            && self.telling.may(now).is_some()
+        {
             warn!(who = self.spec.stream, source = "hls", %error, "source failed");
         }
         self.own.failure = failure;
@@ -405,9 +413,10 @@ impl Playlists {
         let failure = outcome.as_ref().err().map(|error| error.reason);
         let before = std::mem::replace(&mut variant.view.failure, failure);
         let (stream, name, vital) = (self.spec.stream.as_str(), &*variant.view.name, variant.view.role.is_vital());
+        let edge = before != failure && self.telling.may(now).is_some();
         match &outcome {
-            Err(error) if before != failure => warn!(stream, variant = name, %error, "a variant cannot be read"),
-            Ok(()) if before.is_some() => info!(stream, variant = name, "a variant can be read"),
+            Err(error) if edge => warn!(stream, variant = name, %error, "a variant cannot be read"),
+            Ok(()) if edge => info!(stream, variant = name, "a variant can be read"),
             Ok(()) | Err(_) => {}
         }
         self.record(since, now, outcome, vital);
@@ -426,7 +435,8 @@ impl Playlists {
         if outcome.is_ok() && !well {
             return;
         }
-        if self.health.record(now, now.since(since.mono), outcome) == Edge::Recovered {
+        let recovered = self.health.record(now, now.since(since.mono), outcome) == Edge::Recovered;
+        if recovered && self.telling.may(now).is_some() {
             info!(who = self.spec.stream, source = "hls", "source answers");
         }
     }

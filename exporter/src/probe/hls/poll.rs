@@ -22,6 +22,7 @@ use crate::config::Location;
 use crate::fetch::{Fetcher, Found};
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::Tools;
+use crate::reach::{Named, Reach};
 use crate::state::Remembered;
 
 /// Variants of one stream that are watched; of a master that names more, those that viewers depend on come first.
@@ -46,6 +47,8 @@ pub struct HlsSpec {
     pub timeout: Duration,
     /// How long a segment that was seen is not new again.
     pub window: Duration,
+    /// Where it may lead besides.
+    pub reach: Arc<Named>,
 }
 
 /// What is known of a stream's playlists.
@@ -83,6 +86,7 @@ async fn watch(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>) {
     let mut ticks = tools.pace.every(spec.interval);
     let (stream, timeout) = (spec.stream.clone(), spec.timeout);
     let started = tools.clock.now();
+    let fetcher = Arc::new(tools.fetcher.within(Reach::configured(&spec.playlist, &spec.reach)));
     let mut playlists = Playlists::new(spec, started, Arc::clone(&tools.remembered));
     let mut answers: FuturesUnordered<UnderWay> = FuturesUnordered::new();
     let mut has_view = false;
@@ -97,7 +101,7 @@ async fn watch(spec: HlsSpec, tools: Tools, view: watch::Sender<Arc<HlsView>>) {
             Some(Answer::Found(id, found)) => playlists.found(now, id, found),
             None => playlists.tick(now),
         };
-        answers.extend(asks.into_iter().map(|question| ask(question, Arc::clone(&tools.fetcher), timeout)));
+        answers.extend(asks.into_iter().map(|question| ask(question, Arc::clone(&fetcher), timeout)));
         if !is_answer {
             continue;
         }

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::address::resolve;
 use super::playlist::{Attributes, Kind, MasterPlaylist, Named, path};
 use crate::config::Location;
+use crate::fetch::is_unseen;
 use crate::health::{Failure, ProbeError};
 
 /// Characters of a variant's name.
@@ -121,7 +122,15 @@ impl Entry {
 
     /// How it is called: its path, without what a session or a signature adds.
     pub(super) fn name(&self) -> String {
-        self.uri.split(['?', '#']).next().unwrap_or_default().chars().take(NAME_MAX).collect()
+        let path = self.uri.split(['?', '#']).next().unwrap_or_default().chars().take(NAME_MAX);
+        path.fold(String::new(), |mut name, c| {
+            if is_unseen(c) {
+                name.extend(c.escape_unicode());
+            } else {
+                name.push(c);
+            }
+            name
+        })
     }
 }
 

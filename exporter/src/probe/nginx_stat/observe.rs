@@ -61,6 +61,8 @@ pub struct Publishers {
     moved: Option<Moved>,
     /// Publishers forgotten early.
     dropped: u64,
+    /// What remains of the names of configured streams: their publishers are not forgotten early.
+    configured: Arc<BTreeSet<StreamKey>>,
     /// Worker processes that answered, and when last.
     workers: BTreeMap<u64, Duration>,
 }
@@ -84,9 +86,10 @@ impl Moved {
 impl Publishers {
     /// Nobody yet.
     #[must_use]
-    pub const fn new(timing: StatTiming) -> Self {
+    pub fn new(timing: StatTiming) -> Self {
         Self {
             timing,
+            configured: Arc::default(),
             known: BTreeMap::new(),
             mismatches: BTreeMap::new(),
             moved: None,
@@ -166,6 +169,17 @@ impl Publishers {
         now.since(last.at) > UPTIME_STEP
     }
 
+    /// Takes the names of configured streams.
+    pub fn configure<'a>(&mut self, wanted: impl Iterator<Item = &'a StatEntry>) {
+        self.configured = Arc::new(wanted.map(|entry| (plain(&entry.app), plain(&entry.key))).collect());
+    }
+
+    /// The names of a configured stream's publishers, as far as a page can tell them.
+    #[must_use]
+    pub fn is_configured(&self, entry: &StreamEntry) -> bool {
+        !self.configured.is_empty() && self.configured.contains(&(plain(&entry.app), plain(&entry.name)))
+    }
+
     /// Takes a page.
     pub fn observe(&mut self, now: Now, page: &Page) {
         if self.is_repeated(now, page) {
@@ -184,7 +198,8 @@ impl Publishers {
                 }
             }
         }
-        for (place, publisher) in self.known.iter_mut().filter(|(place, _)| !listed.contains_key(place)) {
+        let absent = |place: &Place, publisher: &Publisher| !publisher.is_gone() && !listed.contains_key(place);
+        for (place, publisher) in self.known.iter_mut().filter(|(place, publisher)| absent(place, publisher)) {
             if Arc::make_mut(publisher).missed(now, page) {
                 *self.mismatches.entry((place.app.clone(), place.name.clone())).or_default() += 1;
             }
@@ -193,13 +208,14 @@ impl Publishers {
         self.drop_oldest();
     }
 
-    /// Forgets those that left first where there are too many.
+    /// Forgets those that left first where there are too many, and nobody who is configured.
     fn drop_oldest(&mut self) {
         let excess = self.known.len().saturating_sub(KNOWN_MAX);
         if excess == 0 {
             return;
         }
-        let left = self.known.iter().filter(|(_, publisher)| !publisher.is_listed());
+        let named = |place: &Place| self.configured.contains(&(place.app.clone(), place.name.clone()));
+        let left = self.known.iter().filter(|(place, publisher)| !publisher.is_listed() && !named(place));
         let mut left: Vec<(Duration, Place)> = left.map(|(place, one)| (one.last_told(), place.clone())).collect();
         left.sort();
         for (_, place) in left.into_iter().take(excess) {

@@ -12,6 +12,9 @@ const DEPTH_MAX: usize = 32;
 /// Streams read from one page.
 pub(super) const STREAMS_MAX: usize = 20_000;
 
+/// Bytes of a name that are kept: nginx-rtmp has at most 256, and of what is longer many may come.
+const NAME_MAX: usize = 512;
+
 /// The longest text or tag: no more of a page is ever held.
 pub(super) const TOKEN_MAX: usize = 64 << 10;
 
@@ -126,6 +129,10 @@ impl PageReader {
         }
         Ok(())
     }
+}
+
+fn name(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(NAME_MAX)).unwrap_or(text)
 }
 
 pub(super) fn malformed(message: impl Into<String>) -> ProbeError {
@@ -259,8 +266,8 @@ impl Reading {
             (Tag::Root, Tag::Uptime, _) => self.page.uptime_seconds = number(),
             (Tag::Server, Tag::Port, _) => self.port = text.parse().ok(),
             // Some versions list a server's applications as if they were servers.
-            (Tag::Application | Tag::Server, Tag::Name, _) => text.clone_into(&mut self.app),
-            (Tag::Stream, Tag::Name, Some(stream)) => text.clone_into(&mut stream.name),
+            (Tag::Application | Tag::Server, Tag::Name, _) => name(text).clone_into(&mut self.app),
+            (Tag::Stream, Tag::Name, Some(stream)) => name(text).clone_into(&mut stream.name),
             (Tag::Stream, Tag::BytesIn, Some(stream)) => stream.bytes_in = number(),
             (Tag::Stream, Tag::AudioRate, Some(stream)) => stream.audio_bits_per_second = number(),
             (Tag::Stream, Tag::VideoRate, Some(stream)) => stream.video_bits_per_second = number(),

@@ -206,6 +206,11 @@ impl Publisher {
         matches!(self.listing, Listing::Listed)
     }
 
+    /// Whether the worker that listed it does not any more.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.listing, Listing::Gone(_))
+    }
+
     /// Whether what the pages of its worker said still holds: it is listed, or another worker answers since a moment.
     #[must_use]
     pub fn is_present(&self, now: Now) -> bool {

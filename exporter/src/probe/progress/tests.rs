@@ -36,7 +36,7 @@ impl Following {
         };
         let timing = Timing { interval: Duration::from_millis(20), ..Timing::default() };
         let source = ProgressSource::File(path.to_owned());
-        let spec = ProgressSpec { stream: "main".to_owned(), source, outputs: None, timing };
+        let spec = ProgressSpec { stream: "main".to_owned(), source, from: None, outputs: None, timing };
         let encoder = Encoder::new(ProgressTiming::from(timing));
         let (sender, view) = watch::channel(Arc::new(ProgressView { health: Health::default(), encoder }));
         let stop = CancellationToken::new();
@@ -103,6 +103,6 @@ fn silence_is_not_known_before_the_next_look(
     #[case] millis: u64,
 ) {
     let timing = Timing { interval: Duration::from_secs(interval), ..Timing::default() };
-    let spec = ProgressSpec { stream: "main".to_owned(), source, outputs: None, timing };
+    let spec = ProgressSpec { stream: "main".to_owned(), source, from: None, outputs: None, timing };
     assert_eq!(spec.silent_after(), Duration::from_millis(millis));
 }

@@ -24,6 +24,7 @@ fn spec() -> HlsSpec {
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(5),
         window: Duration::from_secs(60),
+        reach: Arc::default(),
     }
 }
 

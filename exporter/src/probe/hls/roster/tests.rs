@@ -115,3 +115,10 @@ fn sessions_measured_bitrates_and_another_order_do_not_make_other_variants() {
         [Some("hi.m3u8".to_owned()), None, Some("lo.m3u8".to_owned())]
     );
 }
+
+#[test]
+fn what_a_terminal_would_obey_is_shown_in_a_name() {
+    let name = |uri: &str| Entry { uri: uri.to_owned(), ..Entry::alone("media") }.name();
+    assert_eq!(name("a\u{1b}[31m\0/\u{202e}b\u{9b}.m3u8?x"), r"a\u{1b}[31m\u{0}/\u{202e}b\u{9b}.m3u8");
+    assert_eq!(name("käse/日本 1.m3u8"), "käse/日本 1.m3u8");
+}
