@@ -105,10 +105,10 @@ fn plain(filter: &str, value: &Value) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    match value.kind() {
-        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
-        other => Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {other} is no text"))),
+    if !matches!(value.kind(), ValueKind::String | ValueKind::Number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {} is no text", value.kind())));
     }
+    Ok(value.to_string())
 }
 
 /// Whether a template reads what an alert or a step said. What does not parse is taken to.
