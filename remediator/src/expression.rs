@@ -105,11 +105,10 @@ fn plain(filter: &str, value: &Value) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    let kind = value.kind();
-    if matches!(kind, ValueKind::String | ValueKind::Number) {
-        return Ok(value.to_string());
+    if !matches!(value.kind(), ValueKind::String | ValueKind::Number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {} is no text", value.kind())));
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("{filter}: {kind} is no text")))
+    Ok(value.to_string())
 }
 
 /// Whether a template reads what an alert or a step said. What does not parse is taken to.

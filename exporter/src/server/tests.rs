@@ -44,7 +44,7 @@ async fn app(anonymous: Option<Role>) -> App {
     let mut fleet = Fleet::new(tools.clone());
     fleet.apply(&Config::builtin().unwrap()).await;
     let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
-    let site = Site::new(fleet.watched(), tools, registry, reload, "/metrics");
+    let site = Site::new(fleet.watched(), tools, registry, reload, "/metrics").unwrap();
     tokio::spawn(async move {
         while let Some(request) = requests.recv().await {
             let _: Result<(), _> = request.send(Ok(()));

@@ -85,7 +85,9 @@ fn without_secrets(text: impl Read, redaction: &Redactor) -> io::Result<(File, u
             break;
         }
         if line.len() as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
-            return Err(io::Error::other(format!("a line of more than {LINE_BYTES_MAX} bytes cannot be searched for secrets")));
+            return Err(io::Error::other(format!(
+                "a line of more than {LINE_BYTES_MAX} bytes cannot be searched for secrets"
+            )));
         }
         out.write_all(lines.next(&String::from_utf8_lossy(&line)).as_bytes())?;
     }
