@@ -31,6 +31,7 @@ struct Frame {
     paused: bool,
     /// The maintenance window that is open, and until when.
     maintenance: Option<(String, String)>,
+    warnings: Vec<String>,
 }
 
 impl Frame {
@@ -39,6 +40,7 @@ impl Frame {
             runbooks: shared.live().books.iter().map(|book| book.plan.id.to_string()).collect(),
             paused: shared.metrics.paused.get() == 1,
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
+            warnings: shared.warnings.now(),
         }
     }
 }

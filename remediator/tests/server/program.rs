@@ -105,6 +105,24 @@ impl Program {
         Self { dir, child, base: base.unwrap() }
     }
 
+    /// With more in its environment.
+    pub(crate) fn start_with_environment(dir: TempDir, environment: &[(&str, String)]) -> Self {
+        let (child, base) = serve(dir.path(), environment);
+        Self { dir, child, base: base.unwrap() }
+    }
+
+    /// By another command, which becomes the program.
+    pub(crate) fn start_by(dir: TempDir, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let base = listening(&mut child, dir.path().join("stderr")).unwrap();
+        Self { dir, child, base }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kill -9, and a new start on the same files.
     pub(crate) fn kill_and_start(self) -> Self {
         Self::start_in(self.killed())
@@ -196,7 +214,7 @@ pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Resul
     (child, base)
 }
 
-fn command(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
     command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
     command.env("VVTV_TEST_LOG", dir.join("log"));
