@@ -281,6 +281,13 @@ impl Gate {
         self.0.codes.give(token, Instant::now())
     }
 
+    /// Takes over the one-time codes that another gate gave out, of tokens that are good here too: they are good here now, and not there.
+    pub fn take_over_codes(&self, earlier: &Self) {
+        let settings = self.0.web.settings();
+        let codes = earlier.0.codes.take_all();
+        self.0.codes.add(codes, |code| self.tokens(&settings).any(|token| token.same_as(code)));
+    }
+
     /// The `Set-Cookie` of a new session for whoever shows a one-time code; the code is good no second time.
     #[must_use]
     pub fn enter_with_code(&self, code: &str) -> Option<String> {
