@@ -105,9 +105,8 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option
     let tasks = TaskTracker::new();
     let live = Live::new(&config, books)?;
     let gate = doors::gate(&config, &web, &metrics, opened.journal.is_durable())?;
-    match earlier {
-        Some(earlier) => gate.take_over_codes(earlier),
-        None => doors::show_link(&config, &web, &gate)?,
+    if !earlier.is_some_and(|earlier| gate.take_over(earlier)) {
+        doors::show_link(&config, &web, &gate)?;
     }
     let room = Room::new(&limits.metrics);
     let file = args.config_file.clone();

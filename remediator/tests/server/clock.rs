@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::program::{Program, firing, wait_for};
+use crate::program::{Program, firing, resolved, wait_for};
 use crate::shifted::{DAY, Shift};
 use crate::stand_in::StandIn;
 use crate::upkeep::{rows, verb};
@@ -21,10 +21,14 @@ fn now() -> i64 {
 
 /// The files of a program that has closed incident 1 and has incident 2 open, and a duty.
 fn lived() -> tempfile::TempDir {
-    let program = Program::start_in(Program::lay_out(&[("contacts:", &format!("{}\ncontacts:", DAILY.trim()))]));
+    let program = Program::start_in(Program::lay_out(&[
+        ("contacts:", &format!("{}\ncontacts:", DAILY.trim())),
+        ("inventory: [main]", "inventory: [closed, open, later, after]"),
+    ]));
     for stream in ["closed", "open"] {
         assert_eq!(program.deliver(firing(stream)).0, 200);
     }
+    assert_eq!(program.deliver(resolved("closed")).0, 200);
     assert_eq!(program.post("/api/v1/incidents/1/abort"), 200);
     wait_for("one to close and the other to wait for health", || match program.incidents().as_slice() {
         [open, closed] if closed["phase"] == "closed" && open["reason"] == "health_unknown" => Ok(()),

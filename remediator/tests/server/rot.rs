@@ -68,6 +68,31 @@ fn settle(journal: &Path) {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
 }
 
+/// Without the journal as with it: the token beside it is good, and nobody comes in without one.
+fn only_those_who_may(program: &Program) {
+    let token = std::fs::read_to_string(program.path("remediator.operator-token")).unwrap();
+    let pause = || reqwest::Client::new().post(format!("{}/api/v1/pause", program.base));
+    assert_eq!(program.send(pause()).0, 401);
+    assert_eq!(program.send(pause().bearer_auth("not-the-token-beside-the-journal")).0, 401);
+    assert_eq!(program.send(pause().bearer_auth(token.trim())).0, 200);
+}
+
+/// The one-time codes that were logged, in order, and between them where the program started anew by itself.
+fn codes(program: &Program) -> Vec<String> {
+    let code = |line: &String| {
+        let after = line.split("login?code=").nth(1)?;
+        after.split(|c: char| !c.is_ascii_alphanumeric()).next().map(str::to_owned)
+    };
+    let anew = |line: &String| line.contains("starting anew with it").then(|| "anew".to_owned());
+    program.logged().iter().filter_map(|line| code(line).or_else(|| anew(line))).collect()
+}
+
+/// The status of a link, which is good once.
+fn enter(program: &Program, code: &str) -> u16 {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    program.send(client.get(format!("{}/login?code={code}", program.base))).0
+}
+
 /// The page that a table begins with is written over.
 fn damage(journal: &Path, table: &str) {
     settle(journal);
@@ -121,6 +146,7 @@ fn a_damaged_journal_calls_people_for_every_alert_until_a_salvaged_one_is_in_its
         assert_ne!(page["key"], json!("vvtv-incident-1-page-1"), "no number of the journal is used");
     }
     assert_eq!(program.written(), ["looked", "mended"], "nothing is run");
+    only_those_who_may(&program);
     let (_, page) = program.get("/");
     assert!(page.contains("People only: the journal cannot be used"), "{page}");
 
@@ -137,6 +163,24 @@ fn a_damaged_journal_calls_people_for_every_alert_until_a_salvaged_one_is_in_its
     assert_eq!(program.incidents().iter().map(|it| it["id"].as_u64().unwrap()).collect::<Vec<_>>(), [1]);
     assert_eq!(program.deliver(firing("second")).0, 200);
     assert_eq!(program.incidents()[0]["id"], 2, "numbers go on");
+    let codes = codes(&program);
+    let [.., link, anew] = codes.as_slice() else { panic!("{codes:?}") };
+    assert_eq!(anew, "anew", "the link that was logged before is the way in still: {codes:?}");
+    assert_eq!([enter(&program, link), enter(&program, link)], [303, 401]);
+}
+
+#[test]
+fn a_setting_that_means_nothing_leaves_alerts_to_people_and_the_audit_names_it() {
+    for setting in ["pause", "targets"] {
+        let program = Program::start();
+        let dir = program.killed();
+        let rot = format!("INSERT OR REPLACE INTO setting (name, value) VALUES ('{setting}', '{{\"a')");
+        Connection::open(dir.path().join("remediator.db")).unwrap().execute(&rot, []).unwrap();
+        let program = Program::start_in(dir);
+        has(&program, "people_only 1");
+        let (held, said) = verb(program.dir.path(), &["audit", "verify"]);
+        assert!(!held && said.contains(&format!("setting {setting}: value cannot be understood")), "{said}");
+    }
 }
 
 #[test]
@@ -200,6 +244,10 @@ fn a_full_disk_at_the_start_calls_people_and_with_room_again_the_journal_is_used
     has(&program, "people_only 0");
     assert_eq!(program.deliver(firing("main")).0, 200);
     assert_eq!(program.incidents()[0]["id"], 1);
+    // The token for which there was no room is another now.
+    let codes = codes(&program);
+    let [before, anew, after] = codes.as_slice() else { panic!("{codes:?}") };
+    assert_eq!((anew.as_str(), enter(&program, before), enter(&program, after)), ("anew", 401, 303), "{codes:?}");
 }
 
 #[test]
