@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, StepState};
-use vvtv_toolkit::access::Gate;
+use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
@@ -104,7 +104,7 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option
     let journal_back = wait_for_journal(opened.trouble.is_some(), config.database.clone());
     let tasks = TaskTracker::new();
     let live = Live::new(&config, books)?;
-    let gate = doors::gate(&config, &web, &metrics, opened.journal.is_durable())?;
+    let gate = doors::gate(&config, &web, AccessMetrics::beside(&limits.metrics), opened.journal.is_durable())?;
     if !earlier.is_some_and(|earlier| gate.take_over(earlier)) {
         doors::show_link(&config, &web, &gate)?;
     }

@@ -20,8 +20,7 @@ const OPERATOR: &str = "operator";
 
 /// Who may do what: those whom the web configuration knows, and whoever can read the token beside the journal, who could write the journal
 /// just as well.
-pub(super) fn gate(config: &Config, web: &WebConfig, metrics: &Metrics, durable: bool) -> anyhow::Result<Gate> {
-    let refused = AccessMetrics::register(&metrics.registry, "http_refused_requests_total");
+pub(super) fn gate(config: &Config, web: &WebConfig, metrics: AccessMetrics, durable: bool) -> anyhow::Result<Gate> {
     Ok(Gate::new(
         web.clone(),
         Rules {
@@ -35,7 +34,7 @@ pub(super) fn gate(config: &Config, web: &WebConfig, metrics: &Metrics, durable:
             },
             names: config.external_url.host_str().map(str::to_owned).into_iter().collect(),
             secure: web.has_tls() || config.external_url.scheme() == "https",
-            metrics: refused.context("cannot register metrics")?,
+            metrics,
         },
     ))
 }

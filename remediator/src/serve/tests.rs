@@ -93,7 +93,8 @@ fn served(dir: &Path, stop: &CancellationToken) -> App {
     let books = load_dir(&config.runbooks, &config.site).unwrap();
     let opened = people_only::open(&config.database).unwrap();
     let metrics = Metrics::new().unwrap();
-    let gate = doors::gate(&config, &WebConfig::load(&dir.join("web.yml")).unwrap(), &metrics, true).unwrap();
+    let web = WebConfig::load(&dir.join("web.yml")).unwrap();
+    let gate = doors::gate(&config, &web, AccessMetrics::default(), true).unwrap();
     let live = Live::new(&config, books).unwrap();
     let room = Room::new(&serve::ServeMetrics::default());
     let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };

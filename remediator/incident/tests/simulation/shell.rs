@@ -14,6 +14,7 @@ use vvtv_incident::{
 use crate::books::books;
 use crate::dice::Dice;
 use crate::process::Process;
+use invariants::silenced;
 
 const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
 /// What alerts speak of: the streams, and a name that somebody made up.
@@ -283,9 +284,7 @@ impl Shell {
                     assert!(state.hold.is_none(), "a step started under a hold");
                     assert!(!state.aborted, "a step started in an aborted incident");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
-                    let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
-                    let silenced = firing.peek().is_some() && firing.all(|alert| alert.suppressed);
-                    assert!(!silenced, "a step started although its alerts are silenced");
+                    assert!(!silenced(state), "a step started although its alerts are silenced");
                     self.intents.push((self.now, *incident, step.clone(), *attempt));
                     self.check_budget();
                 }
