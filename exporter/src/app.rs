@@ -95,8 +95,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
     let registry = Registry::new();
     let own = OwnMetrics::register(&registry).context("register metrics")?;
-    let gate = gate(&web, &registry).context("register metrics")?;
     let limits = limits(&args.web, &registry).context("register metrics")?;
+    let gate = gate(&web, AccessMetrics::beside(&limits.metrics));
     let recorder = Recorder::start();
     let fetcher = Arc::new(Fetcher::new().context("set an HTTP client up")?);
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
@@ -133,10 +133,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Where nobody can show who they are, everybody who reaches the port may do everything; so may users to whom no `roles` were given.
-fn gate(web: &WebConfig, registry: &Registry) -> Result<Gate, prometheus::Error> {
-    let metrics = AccessMetrics::register(registry, "vvtv_exporter_http_refused_requests_total")?;
+fn gate(web: &WebConfig, metrics: AccessMetrics) -> Gate {
     let rules = Rules { anonymous: Some(Role::Admin), unassigned: Some(Role::Admin), metrics, ..Rules::default() };
-    Ok(Gate::new(web.clone(), rules))
+    Gate::new(web.clone(), rules)
 }
 
 fn limits(web: &WebArgs, registry: &Registry) -> Result<Limits, prometheus::Error> {

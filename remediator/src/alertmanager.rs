@@ -9,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clock::parse_rfc3339;
+use crate::peer_clock::PeerClock;
 use crate::webhook::{AlertUpdate, LABELS_MAX, alert};
 
 /// The largest answer that is read.
@@ -48,6 +49,8 @@ pub struct Standing {
 pub struct Alertmanager {
     client: reqwest::Client,
     alerts: Url,
+    /// What its answers say that it is.
+    pub clock: PeerClock,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +73,7 @@ impl Alertmanager {
     pub fn new(client: reqwest::Client, base: &Url) -> Self {
         let mut alerts = base.clone();
         alerts.set_path(&format!("{}/api/v2/alerts", base.path().trim_end_matches('/')));
-        Self { client, alerts }
+        Self { client, alerts, clock: PeerClock::default() }
     }
 
     /// Every alert that stands now; silenced and inhibited ones are told apart.
@@ -79,6 +82,7 @@ impl Alertmanager {
     /// Alertmanager does not answer, or not with a list of alerts.
     pub async fn alerts(&self) -> Result<Standing, AlertmanagerError> {
         let mut response = self.client.get(self.alerts.clone()).timeout(TIMEOUT).send().await?;
+        self.clock.hear(response.headers());
         if !response.status().is_success() {
             return Err(AlertmanagerError::Status(response.status()));
         }

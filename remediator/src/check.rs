@@ -21,6 +21,7 @@ use vvtv_incident::Level;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use crate::config::{self, Config, SecretFiles};
+use crate::disk;
 use crate::platform::Platform;
 use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
 use crate::source::Source;
@@ -114,6 +115,9 @@ pub fn check(config_file: &Path) -> Report {
         }
     };
     secrets::check(&config, &mut report);
+    for warning in disk::shared(&config) {
+        report.warning_at(&config.marks.source, &warning.mark, warning.message);
+    }
     programs::check_duties(&config, &mut report);
     check_duties(&config, &mut report);
     let rules = Rules::read(&config, &mut report);

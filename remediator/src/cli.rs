@@ -52,6 +52,9 @@ enum Verb {
     Audit(AuditVerb),
     /// Copy the journal into a new file while the server runs.
     Backup(BackupArgs),
+    /// What can be done about a damaged journal.
+    #[command(subcommand)]
+    Journal(JournalVerb),
     #[command(flatten)]
     Client(ClientVerb),
 }
@@ -175,6 +178,24 @@ pub struct BackupArgs {
     /// The new file.
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
+}
+
+/// Verbs of `journal`.
+#[derive(Subcommand)]
+pub enum JournalVerb {
+    /// Copy everything that can be read of a damaged journal into a new one, and say what was lost. The damaged one is only read.
+    Salvage(SalvageArgs),
+}
+
+/// Flags of `journal salvage`.
+#[derive(Parser)]
+pub struct SalvageArgs {
+    /// Which journal.
+    #[command(flatten)]
+    pub journal: JournalArgs,
+    /// The new file.
+    #[arg(long, value_name = "NEW")]
+    pub to: PathBuf,
 }
 
 /// Verbs that talk to a running server.
@@ -305,6 +326,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(AuditVerb::Verify(args)) => journal_file::verify(&args).map(|()| ExitCode::SUCCESS),
         Verb::Audit(AuditVerb::Export(args)) => journal_file::export(&args).map(|()| ExitCode::SUCCESS),
         Verb::Backup(args) => journal_file::backup(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Journal(JournalVerb::Salvage(args)) => journal_file::salvage(&args).map(|()| ExitCode::SUCCESS),
         Verb::Client(verb) => client::main(verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
@@ -364,7 +386,7 @@ fn schema() -> anyhow::Result<ExitCode> {
 fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.config_file, SecretFiles::Report)?;
     let books: Vec<_> = load_dir(&config.runbooks, &config.site)?.into_iter().map(Arc::new).collect();
-    let now = Clock::start(Timestamp::default()).now();
+    let now = Clock::start().now();
     let ago = u64::try_from(args.since.get().as_millis()).unwrap_or(u64::MAX);
     let since = Timestamp::from_millis(now.millis().saturating_sub(ago));
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start tokio")?;

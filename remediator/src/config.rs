@@ -64,6 +64,8 @@ pub struct Config {
     pub maintenance: Vec<Duty>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
+    /// Directories that others fill: the journal should be on another disk.
+    pub apart_from: Vec<PathBuf>,
     /// Places in the file, for `check`.
     pub marks: Marks,
 }
@@ -217,6 +219,8 @@ pub struct Marks {
     pub rules: Vec<Spanned<()>>,
     /// Each file with names of metrics.
     pub metrics: Vec<Spanned<()>>,
+    /// Each directory that the journal should be apart from.
+    pub apart_from: Vec<Spanned<()>>,
 }
 
 /// What to do about a secret file that cannot be read.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Target, Timestamp};
+use vvtv_incident::{Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Target, Timestamp};
 use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
@@ -40,6 +40,8 @@ const BATCH_MAX: usize = 1024;
 pub const QUEUE_MAX: usize = 4096;
 /// Time between two tries to write a transaction that could not be written.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// Between two looks whether the journal is where it was.
+const LOOK: Duration = Duration::from_secs(1);
 /// Between two complaints about a journal that fails.
 const COMPLAIN: Duration = Duration::from_secs(30);
 /// How long running steps may go on after the stop before they are left to the next start.
@@ -151,6 +153,8 @@ pub struct EventLoop {
     journal_failing: bool,
     complained_at: Option<tokio::time::Instant>,
     journal_closed: bool,
+    looked_at: tokio::time::Instant,
+    clock_step: Option<ClockStep>,
     changes: watch::Sender<u64>,
     unheard: Vec<Event>,
     windows: Windows,
@@ -170,6 +174,8 @@ pub struct Parts {
     pub journal: Journal,
     /// The clock.
     pub clock: Clock,
+    /// How it came from the journal's last entry to where it is, if not by the passing of time; the core's state has been moved.
+    pub clock_step: Option<ClockStep>,
     /// The runbooks' commands and queries, the people, the windows: in force until the first [`Input::Reload`].
     pub live: watch::Sender<Arc<Live>>,
     /// What steps of open incidents said before a restart.
@@ -224,6 +230,8 @@ impl EventLoop {
             journal_failing: false,
             complained_at: None,
             journal_closed: false,
+            looked_at: tokio::time::Instant::now(),
+            clock_step: parts.clock_step,
             changes: parts.changes,
             unheard: parts.unheard,
             windows: live.windows.clone(),
@@ -236,6 +244,7 @@ impl EventLoop {
 
     /// Runs until `stop`, then lets running steps end for a while.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.note_clock_step(self.clock.now());
         self.configure_agenda(self.clock.now());
         // First, or what goes on would wait for an answer that is there already.
         let targets = Event::TargetsKnown(self.targets.targets());
@@ -298,7 +307,7 @@ impl EventLoop {
         let look_at = self.windows.look_at();
         let deadline = self.clock.until(self.fleet.next_deadline().map_or(look_at, |at| at.min(look_at)));
         // Nobody looks at the agenda while the journal fails.
-        deadline.min(if self.journal_failing { COMMIT_RETRY } else { self.agenda_wakes_in() })
+        deadline.min(LOOK).min(if self.journal_failing { COMMIT_RETRY } else { self.agenda_wakes_in() })
     }
 
     /// One turn: everything that was received, what is due, one transaction, then the effects.
@@ -369,6 +378,15 @@ impl EventLoop {
                 self.journal_failed(&error);
                 return;
             }
+            self.looked_at = tokio::time::Instant::now();
+        } else if self.journal_failing || self.looked_at.elapsed() >= LOOK {
+            self.looked_at = tokio::time::Instant::now();
+            if let Err(error) = self.journal.look().await {
+                turn.refuse();
+                self.pending = turn;
+                self.journal_failed(&error);
+                return;
+            }
         }
         if self.journal_failing {
             tracing::info!("journal is written again");
@@ -376,7 +394,7 @@ impl EventLoop {
         }
         self.journal_failing = false;
         self.complained_at = None;
-        self.metrics.journal_up.set(1);
+        self.metrics.journal_up.set(i64::from(self.journal.is_durable()));
         if !turn.batch.is_empty() {
             self.changes.send_modify(|number| *number += 1);
         }

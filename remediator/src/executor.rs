@@ -1,14 +1,16 @@
-//! Runs steps: one process group each, without terminal, input or inherited environment, with a timeout and capped output.
+//! Runs steps: one process group each, without terminal, input or inherited environment, with a timeout and capped output. What a step
+//! started ends with it, wherever it went.
 //!
 //! Boundary: it runs what it is told. Whether and what to run is the core's and the runbook's business, keeping results the journal's.
 
 mod capture;
+mod descendants;
 mod environment;
 mod group;
 mod orphan;
 mod proc;
+mod spool;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,14 +24,19 @@ use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, T
 use capture::lock;
 
 pub use capture::Captured;
+pub use descendants::{Mark, adopt};
 pub use environment::search_path;
 pub use orphan::{Identity, Orphan, settle};
 
 use crate::facts::Facts;
+use descendants::Leaders;
 use group::{End, Group};
 
-/// How long output is still read after the last process of the group is gone: something that left the group may hold the pipe.
+/// How long output is still read after the last process of the step is gone: what was left behind on purpose may hold the pipe.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// Between two burials of processes that were left to us.
+const BURY: Duration = Duration::from_millis(100);
 
 /// Between two tellings of a running step's output.
 const TELL: Duration = Duration::from_secs(1);
@@ -70,15 +77,6 @@ pub enum Job {
     },
 }
 
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Step { incident, step, attempt, .. } => write!(f, "{incident}-{step}-{attempt}"),
-            Self::Task { task, .. } => write!(f, "task-{task}"),
-        }
-    }
-}
-
 /// A step that ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
@@ -114,18 +112,60 @@ pub struct Executor {
     spool: PathBuf,
     environment: Arc<[String]>,
     clock: Clock,
+    leaders: Leaders,
 }
 
 impl Executor {
-    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that it makes if need be, and hands
-    /// the variables of these names on to them.
+    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that [`Self::prepare`] makes, and
+    /// hands the variables of these names on to them.
+    ///
+    /// # Errors
+    /// The path cannot be made absolute.
+    pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
+        let spool = std::path::absolute(spool)?;
+        Ok(Self { spool, environment: environment.into(), clock, leaders: Leaders::default() })
+    }
+
+    /// Makes the spool, and removes the facts files that runs which were killed left in it, but those of `running` steps. It is only
+    /// for who holds the journal: nobody else's steps have files there.
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(spool)?;
-        Ok(Self { spool: std::path::absolute(spool)?, environment: environment.into(), clock })
+    pub fn prepare(&self, running: &[Mark]) -> std::io::Result<()> {
+        spool::make(&self.spool)?;
+        spool::sweep(&self.spool, running);
+        Ok(())
+    }
+
+    /// What an incident's step is known by.
+    #[must_use]
+    pub fn step_mark(&self, incident: IncidentId, step: &StepId, attempt: u32) -> Mark {
+        self.mark(&spool::of_step(incident, step, attempt))
+    }
+
+    /// What a task's steps are known by.
+    #[must_use]
+    pub fn task_mark(&self, task: TaskId) -> Mark {
+        self.mark(&spool::of_task(task))
+    }
+
+    fn mark(&self, name: &str) -> Mark {
+        Mark::new(self.spool.join(name))
+    }
+
+    /// Buries what steps left to us (see [`adopt`]) as soon as it is dead; never ends.
+    ///
+    /// # Errors
+    /// It cannot be heard of the death of children.
+    pub fn bury(&self) -> std::io::Result<impl Future<Output = ()> + use<>> {
+        let mut deaths = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
+        let leaders = self.leaders.clone();
+        Ok(async move {
+            while deaths.recv().await.is_some() {
+                descendants::reap(&leaders);
+                tokio::time::sleep(BURY).await;
+            }
+        })
     }
 
     /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one, its output so far on `output`
@@ -140,16 +180,15 @@ impl Executor {
         kill: CancellationToken,
     ) -> Finished {
         let started_at = (self.clock)();
-        let file = self.spool.join(format!("{}.json", launch.job));
-        let ran = match write_facts(&file, &launch.facts).await {
-            Ok(()) => run_group((&launch, &self.environment), &file, (spawned, output), &kill).await,
-            Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", file.display())),
+        let mark = match &launch.job {
+            Job::Step { incident, step, attempt, .. } => self.step_mark(*incident, step, *attempt),
+            Job::Task { task, .. } => self.task_mark(*task),
         };
-        if let Err(error) = tokio::fs::remove_file(&file).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(file = %file.display(), %error, "cannot remove a facts file");
-        }
+        let ran = match write_facts(mark.file(), &launch.facts).await {
+            Ok(()) => self.run_group(&launch, &mark, (spawned, output), &kill).await,
+            Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", mark.file().display())),
+        };
+        mark.remove_file();
         Finished {
             outcome: ran.outcome,
             exit_code: ran.exit_code,
@@ -158,6 +197,78 @@ impl Executor {
             started_at,
             finished_at: (self.clock)(),
         }
+    }
+
+    async fn run_group(
+        &self,
+        launch: &Launch,
+        mark: &Mark,
+        (spawned, output): (oneshot::Sender<Identity>, mpsc::Sender<Output>),
+        kill: &CancellationToken,
+    ) -> Ran {
+        let Some((program, arguments)) = launch.argv.split_first() else {
+            return Ran::failed("nothing to run".to_owned());
+        };
+        let environment = match environment::of(launch, &self.environment, mark.file()) {
+            Ok(environment) => environment,
+            Err(message) => return Ran::failed(message),
+        };
+        let mut child = match self.spawn(program, arguments, environment) {
+            Ok(child) => child,
+            Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
+        };
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let Some(mut group) = Group::of(child, mark.clone(), self.leaders.clone()) else {
+            return Ran::failed(format!("{program} has no process id"));
+        };
+        // Nobody listening is no reason not to run.
+        let _ = spawned.send(group.identity());
+        let (stdout, stderr) = (Mutex::default(), Mutex::default());
+        let end = {
+            let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
+            tokio::pin!(drain);
+            let ending = group.end(launch.timeout, kill);
+            tokio::pin!(ending);
+            let mut drained = false;
+            let telling = tell_output(&stdout, &stderr, &output);
+            tokio::pin!(telling);
+            let end = loop {
+                tokio::select! {
+                    end = &mut ending => break end,
+                    _ = &mut drain, if !drained => drained = true,
+                    () = &mut telling => {}
+                }
+            };
+            if !drained {
+                let _ = tokio::time::timeout(DRAIN, drain).await;
+            }
+            end
+        };
+        let (outcome, exit_code) = outcome(end);
+        let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
+    }
+
+    /// A leader is known as one before it can be taken for an orphan.
+    fn spawn(
+        &self,
+        program: &str,
+        arguments: &[String],
+        environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    ) -> std::io::Result<tokio::process::Child> {
+        let mut leaders = self.leaders.lock();
+        let child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        leaders.extend(child.id().and_then(|id| i32::try_from(id).ok()));
+        Ok(child)
     }
 }
 
@@ -206,63 +317,6 @@ async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
         options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(&json)
     };
     tokio::task::spawn_blocking(write).await?
-}
-
-async fn run_group(
-    (launch, named): (&Launch, &[String]),
-    facts: &Path,
-    (spawned, output): (oneshot::Sender<Identity>, mpsc::Sender<Output>),
-    kill: &CancellationToken,
-) -> Ran {
-    let Some((program, arguments)) = launch.argv.split_first() else {
-        return Ran::failed("nothing to run".to_owned());
-    };
-    let environment = match environment::of(launch, named, facts) {
-        Ok(environment) => environment,
-        Err(message) => return Ran::failed(message),
-    };
-    let child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(environment)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
-    };
-    let pipes = (child.stdout.take(), child.stderr.take());
-    let Some(mut group) = Group::of(child) else { return Ran::failed(format!("{program} has no process id")) };
-    // Nobody listening is no reason not to run.
-    let _ = spawned.send(group.identity());
-    let (stdout, stderr) = (Mutex::default(), Mutex::default());
-    let end = {
-        let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
-        tokio::pin!(drain);
-        let ending = group.end(launch.timeout, kill);
-        tokio::pin!(ending);
-        let mut drained = false;
-        let telling = tell_output(&stdout, &stderr, &output);
-        tokio::pin!(telling);
-        let end = loop {
-            tokio::select! {
-                end = &mut ending => break end,
-                _ = &mut drain, if !drained => drained = true,
-                () = &mut telling => {}
-            }
-        };
-        if !drained {
-            let _ = tokio::time::timeout(DRAIN, drain).await;
-        }
-        end
-    };
-    let (outcome, exit_code) = outcome(end);
-    let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
 }
 
 /// Tells the output so far, whenever there is more of it; never ends.

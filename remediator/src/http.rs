@@ -36,6 +36,7 @@ use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
+use crate::peer_clock::ClockState;
 
 /// Where Alertmanager delivers.
 pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
@@ -68,6 +69,29 @@ pub struct Shared {
     pub changes: watch::Receiver<u64>,
     /// When streams must end.
     pub stop: CancellationToken,
+    /// What every page says first.
+    pub warnings: Warnings,
+}
+
+/// What people must know before anything else that is shown.
+pub struct Warnings {
+    /// Why there is no journal, if there is none.
+    pub journal: Option<String>,
+    /// What is known of the clock.
+    pub clock: watch::Receiver<ClockState>,
+}
+
+impl Warnings {
+    /// A sentence or two for each.
+    fn now(&self) -> Vec<String> {
+        let journal = self.journal.as_ref().map(|trouble| {
+            format!(
+                "People only: the journal cannot be used ({trouble}). Nothing is repaired, and people are called for every alert. What \
+                 is shown here is in memory and ends with it. If the journal is damaged: vvtv-remediator journal salvage."
+            )
+        });
+        journal.into_iter().chain(self.clock.borrow().doubts.iter().cloned()).collect()
+    }
 }
 
 /// A maintenance window that is open.
@@ -138,6 +162,8 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     if shared.metrics.journal_up.get() == 1 && shared.reader.newest().await.is_ok() {
         "vvtv-remediator is ready.\n".into_response()
+    } else if shared.metrics.keeping.people_only.get() == 1 {
+        (StatusCode::SERVICE_UNAVAILABLE, "people only: the journal cannot be used\n").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be used\n").into_response()
     }

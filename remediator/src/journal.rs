@@ -1,32 +1,43 @@
 //! The journal: what must survive kill -9 at any moment. One narrow interface over one SQLite file.
 //!
 //! One thread writes, one transaction per [`Batch`], WAL with `synchronous=FULL`: when [`Journal::commit`] returns, the batch is on
-//! disk. Readers open the file on their own and never block the writer.
+//! disk. Readers open the file on their own and never block the writer. Where no file can be used, a journal in memory takes its place
+//! for as long as nothing but calling people depends on it.
 
 mod agenda;
 mod audit;
 mod history;
 mod load;
+mod place;
 mod read;
 mod retention;
+mod salvage;
 mod schema;
+mod sound;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 
 pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
-pub use self::audit::{AuditError, Head, Verified, export as export_audit, verify as verify_audit};
+pub use self::audit::{AuditError, Gap, Head, StepBack, Verified, export as export_audit, verify as verify_audit};
 pub use self::history::{HeldChange, PastChange};
 pub use self::load::{OpenRun, PastRun, Restored};
+pub(crate) use self::place::close_to_others;
+use self::place::{Location, Place};
 pub use self::read::{
     ClosedIn, Delivery as DeliveryRow, ExitCodes, IncidentRow, Listing, ROWS_MAX, Reader, RunRow, TimelineRow,
 };
-pub use self::retention::Forgotten;
+use self::retention::Old;
+pub use self::retention::{Forgotten, Most};
+pub use self::salvage::{Lost, Salvaged, salvage};
+pub use self::sound::{Unsound, look as look_for_damage};
 use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey};
 use crate::targets::Told;
@@ -56,10 +67,10 @@ pub enum JournalError {
         /// The newest schema that is known here.
         known: i64,
     },
-    /// The file that keeps other processes away cannot be made beside it.
-    #[error("cannot open the journal {}: no lock file can be made beside it", path.display())]
-    Lock {
-        /// Which journal.
+    /// There is no such file, and it cannot be made, or it cannot be written.
+    #[error("cannot open the journal {}", path.display())]
+    File {
+        /// Which file.
         path: PathBuf,
         /// The system's reason.
         #[source]
@@ -68,6 +79,15 @@ pub enum JournalError {
     /// Another process uses the file.
     #[error("the journal {} is in use by another process", path.display())]
     InUse {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// What is written would not be found again.
+    #[error(
+        "{} was removed or replaced while it is in use: what is written now is lost with this process. Put it back, or start anew",
+        path.display()
+    )]
+    Replaced {
         /// Which file.
         path: PathBuf,
     },
@@ -110,6 +130,28 @@ pub enum JournalError {
     /// The writing thread has ended.
     #[error("the journal is closed")]
     Closed,
+}
+
+impl JournalError {
+    /// Whether people can be called all the same: the journal is damaged, or its disk is full or broken. Otherwise another program
+    /// has it, or the configuration is wrong, and nothing must be done here.
+    #[must_use]
+    pub fn leaves_people(&self) -> bool {
+        match self {
+            Self::File { source, .. } => {
+                use std::io::ErrorKind as Kind;
+                !matches!(
+                    source.kind(),
+                    Kind::NotFound | Kind::PermissionDenied | Kind::IsADirectory | Kind::NotADirectory
+                )
+            }
+            Self::Open { source, .. } | Self::Query { source, .. } => {
+                !matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+            }
+            Self::State { .. } | Self::Setting { .. } | Self::Task { .. } => true,
+            Self::Newer { .. } | Self::InUse { .. } | Self::Replaced { .. } | Self::Closed => false,
+        }
+    }
 }
 
 /// Everything that one turn of the event loop must make durable, in one transaction.
@@ -225,29 +267,56 @@ impl Batch {
     }
 }
 
-/// Two writers would act on the same incidents, each with locks and budgets of its own.
-fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
-    let failed = |source| JournalError::Lock { path: path.to_owned(), source };
-    let file = std::fs::File::create(path.with_extension("lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
 /// What the writing thread is told.
 #[derive(Debug)]
 enum Job {
     Commit(Box<Batch>, oneshot::Sender<(Batch, Result<Head, JournalError>)>),
-    Forget(Timestamp, oneshot::Sender<Result<Forgotten, JournalError>>),
+    Forget(Old, Most, oneshot::Sender<Result<Forgotten, JournalError>>),
+    Look(oneshot::Sender<Result<(), JournalError>>),
+}
+
+/// The writing thread's own.
+struct Writer {
+    connection: rusqlite::Connection,
+    head: Head,
+    /// Held for as long as anything can be written; none in memory.
+    place: Option<Place>,
+}
+
+impl Writer {
+    fn look(&mut self) -> Result<(), JournalError> {
+        self.place.as_mut().map_or(Ok(()), Place::look)
+    }
+
+    /// Whoever ended meanwhile need not be told.
+    fn perform(&mut self, job: Job) {
+        match job {
+            Job::Commit(batch, done) => {
+                let result = self.commit(&batch);
+                drop(done.send((*batch, result)));
+            }
+            Job::Forget(old, most, done) => {
+                let result = self.look().and_then(|()| retention::forget(&mut self.connection, old, most));
+                drop(done.send(result));
+            }
+            Job::Look(done) => drop(done.send(self.look())),
+        }
+    }
+
+    /// A file that was replaced meanwhile has not got it.
+    fn commit(&mut self, batch: &Batch) -> Result<Head, JournalError> {
+        self.look()?;
+        let head = write::commit(&mut self.connection, &mut self.head, batch)?;
+        self.look()?;
+        Ok(head)
+    }
 }
 
 /// The writing end.
 #[derive(Debug)]
 pub struct Journal {
     jobs: mpsc::Sender<Job>,
-    path: PathBuf,
+    location: Location,
 }
 
 impl Journal {
@@ -256,41 +325,58 @@ impl Journal {
     /// # Errors
     /// The file cannot be opened or written, is of a newer version, or holds something that cannot be read.
     pub fn open(path: &Path) -> Result<(Self, Restored), JournalError> {
-        let lock = lock(path)?;
-        let mut connection = schema::open(path)?;
-        let restored = load::load(&mut connection)?;
-        let mut head = audit::head(&connection)
+        let place = Place::take(path)?;
+        Self::start(Location::File(path.to_owned()), Some(place))
+    }
+
+    /// Whether the file could be opened just now; nothing of it stays open.
+    ///
+    /// # Errors
+    /// It could not.
+    pub fn probe(path: &Path) -> Result<(), JournalError> {
+        let _place = Place::take(path)?;
+        read(&Location::File(path.to_owned())).map(drop)
+    }
+
+    /// A journal that is lost with the process.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn in_memory() -> Result<(Self, Restored), JournalError> {
+        Self::start(Location::memory(), None)
+    }
+
+    fn start(location: Location, place: Option<Place>) -> Result<(Self, Restored), JournalError> {
+        let (connection, restored) = read(&location)?;
+        let head = audit::head(&connection)
             .map_err(|source| JournalError::Query { doing: "read the timeline's end", source })?;
+        let mut writer = Writer { connection, head, place };
+        writer.look()?;
         // The event loop and retention wait for each of theirs.
         let (jobs, mut queue) = mpsc::channel::<Job>(1);
+        let path = location.path().to_owned();
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                // Held for as long as anything can be written.
-                let _lock = lock;
                 while let Some(job) = queue.blocking_recv() {
-                    // Whoever ended meanwhile need not be told.
-                    match job {
-                        Job::Commit(batch, done) => {
-                            let result = write::commit(&mut connection, &mut head, &batch);
-                            drop(done.send((*batch, result)));
-                        }
-                        Job::Forget(before, done) => drop(done.send(retention::forget(&mut connection, before))),
-                    }
+                    writer.perform(job);
                 }
             })
-            .map_err(|error| JournalError::Open {
-                path: path.to_owned(),
-                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-            })?;
-        Ok((Self { jobs, path: path.to_owned() }, restored))
+            .map_err(|source| JournalError::File { path, source })?;
+        Ok((Self { jobs, location }, restored))
+    }
+
+    /// Whether what is written survives the process.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        matches!(self.location, Location::File(_))
     }
 
     /// Makes a batch durable and gives the timeline's new end. The batch comes back, because its owner still needs it: to act on
     /// it, or to try again.
     ///
     /// # Errors
-    /// Nothing of the batch was written.
+    /// Nothing of the batch was written, or it was written where the next start does not find it.
     pub async fn commit(&self, batch: Batch) -> (Batch, Result<Head, JournalError>) {
         let (done, answer) = oneshot::channel();
         let job = Job::Commit(Box::new(batch), done);
@@ -300,49 +386,67 @@ impl Journal {
         answer.await.unwrap_or_else(|_| (Batch::default(), Err(JournalError::Closed)))
     }
 
+    /// Whether what would be written now would be found again.
+    ///
+    /// # Errors
+    /// It would not.
+    pub async fn look(&self) -> Result<(), JournalError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(Job::Look(done)).await.map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
     /// A reading end.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.path.clone())
+        Reader::at(self.location.clone())
     }
 
     /// The end that forgets.
     #[must_use]
     pub fn keeper(&self) -> Keeper {
-        Keeper { jobs: self.jobs.clone(), path: self.path.clone() }
+        Keeper { jobs: self.jobs.clone(), location: self.location.clone() }
     }
+}
+
+/// Opens it, and reads what an earlier run left.
+fn read(location: &Location) -> Result<(rusqlite::Connection, Restored), JournalError> {
+    let mut connection = schema::open_at(location)?;
+    // Closing a file that turns out to be damaged leaves it as it was found.
+    let keep_log = |connection: &rusqlite::Connection, keep| {
+        let failed = |source| JournalError::Open { path: location.path().to_owned(), source };
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop).map_err(failed)
+    };
+    keep_log(&connection, true)?;
+    let restored = load::load(&mut connection)?;
+    keep_log(&connection, false)?;
+    Ok((connection, restored))
 }
 
 /// The end that forgets.
 #[derive(Clone, Debug)]
 pub struct Keeper {
     jobs: mpsc::Sender<Job>,
-    path: PathBuf,
+    location: Location,
 }
 
 impl Keeper {
-    /// Forgets some of what was closed before a time; the result says whether there may be more.
+    /// Forgets some of what was closed before a time, at most so much; the result says whether there may be more. Nothing can have been
+    /// closed after `now`.
     ///
     /// # Errors
     /// Nothing was forgotten.
-    pub async fn forget(&self, before: Timestamp) -> Result<Forgotten, JournalError> {
+    pub async fn forget(&self, before: Timestamp, now: Timestamp, most: Most) -> Result<Forgotten, JournalError> {
         let (done, answer) = oneshot::channel();
-        self.jobs.send(Job::Forget(before, done)).await.map_err(|_| JournalError::Closed)?;
+        self.jobs.send(Job::Forget(Old { before, now }, most, done)).await.map_err(|_| JournalError::Closed)?;
         answer.await.map_err(|_| JournalError::Closed)?
     }
 
     /// Bytes on disk, what is not yet in the main file included.
     #[must_use]
     pub fn size(&self) -> u64 {
-        let wal = self.path.with_file_name({
-            let mut name = self.path.file_name().unwrap_or_default().to_owned();
-            name.push("-wal");
-            name
-        });
-        [self.path.as_path(), wal.as_path()]
-            .into_iter()
-            .filter_map(|file| std::fs::metadata(file).ok())
-            .map(|data| data.len())
-            .sum()
+        let Location::File(path) = &self.location else { return 0 };
+        let files = [path.clone(), place::beside(path, "-wal")];
+        files.into_iter().filter_map(|file| std::fs::metadata(file).ok()).map(|data| data.len()).sum()
     }
 }

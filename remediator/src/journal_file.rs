@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::cli::{BackupArgs, JournalArgs, VerifyArgs};
+use crate::cli::{BackupArgs, JournalArgs, SalvageArgs, VerifyArgs};
+use crate::clock::rfc3339;
 use crate::config::{self, SecretFiles};
-use crate::journal::{Verified, export_audit, verify_audit};
+use crate::journal::{Lost, Salvaged, Verified, export_audit, look_for_damage, verify_audit};
 
 /// Says whether a journal's chain holds.
 ///
@@ -16,7 +17,9 @@ use crate::journal::{Verified, export_audit, verify_audit};
 /// It does not, or cannot be read.
 pub fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let path = journal(&args.journal)?;
-    let verified = verify_audit(&open(&path)?, args.through.as_deref()).with_context(|| path.display().to_string())?;
+    let connection = open(&path)?;
+    let verified = verify_audit(&connection, args.through.as_deref()).with_context(|| path.display().to_string())?;
+    look_for_damage(&connection).with_context(|| path.display().to_string())?;
     println!("{}", said(&path, &verified));
     Ok(())
 }
@@ -41,6 +44,8 @@ pub fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let (from, to) = (&config.database, &args.output);
     ensure!(!to.exists(), "{} is there already", to.display());
     let partial = with_ending(to, ".partial");
+    // SQLite copies into an empty file and leaves its mode as it is.
+    new_file(&partial)?;
     let copied = copy(from, &partial).and_then(|verified| {
         std::fs::rename(&partial, to).with_context(|| format!("cannot name the copy {}", to.display()))?;
         Ok(verified)
@@ -68,6 +73,64 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Verified> {
     Ok(verified)
 }
 
+/// Copies what can be read of a journal into a new one, and says what was lost.
+///
+/// # Errors
+/// The new file is there already or cannot be written, or nothing can be read of the old one.
+pub fn salvage(args: &SalvageArgs) -> anyhow::Result<()> {
+    let (from, to) = (journal(&args.journal)?, &args.to);
+    ensure!(!to.exists(), "{} is there already", to.display());
+    let partial = with_ending(to, ".partial");
+    new_file(&partial)?;
+    let salvaged = crate::journal::salvage(&from, &partial).context("nothing can be read").and_then(|salvaged| {
+        let verified = verify_new(&partial)?;
+        std::fs::rename(&partial, to).with_context(|| format!("cannot name the copy {}", to.display()))?;
+        Ok((salvaged, verified))
+    });
+    match salvaged {
+        Ok((salvaged, verified)) => println!("{}{}", report(&salvaged), said(to, &verified)),
+        Err(error) => {
+            for ending in ["", "-wal", "-shm"] {
+                drop(std::fs::remove_file(with_ending(&partial, ending)));
+            }
+            return Err(error.context(format!("cannot salvage {}", from.display())));
+        }
+    }
+    Ok(())
+}
+
+/// A salvage is one file: what its log holds goes into it, and the log goes.
+fn verify_new(path: &Path) -> anyhow::Result<Verified> {
+    let connection = Connection::open(path)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let verified = verify_audit(&connection, None)?;
+    look_for_damage(&connection)?;
+    drop(connection);
+    std::fs::File::open(path)
+        .and_then(|file| file.sync_all())
+        .with_context(|| format!("cannot keep {}", path.display()))?;
+    Ok(verified)
+}
+
+fn report(salvaged: &Salvaged) -> String {
+    let copied: Vec<_> = salvaged.copied.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+    let mut text = format!("copied: {}\n", copied.join(", "));
+    for Lost { table, row, why } in &salvaged.lost {
+        text.push_str(&format!("lost: {table} {row}: {why}\n"));
+    }
+    if salvaged.lost_total > salvaged.lost.len() {
+        text.push_str(&format!("lost: {} more\n", salvaged.lost_total - salvaged.lost.len()));
+    }
+    text
+}
+
+/// For its owner only.
+fn new_file(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    made.map(drop).with_context(|| format!("cannot make {}", path.display()))
+}
+
 fn journal(args: &JournalArgs) -> anyhow::Result<PathBuf> {
     match &args.file {
         Some(file) => Ok(file.clone()),
@@ -93,5 +156,17 @@ fn said(path: &Path, verified: &Verified) -> String {
     let gone = verified.anchor.as_ref();
     let gone = gone.map_or_else(String::new, |anchor| format!(" after row {}, where retention left off", anchor.row));
     let head = &verified.head;
-    format!("{}: {} rows hold{gone}; the head is row {}, {}", path.display(), verified.rows, head.row, head.hash)
+    let mut text =
+        format!("{}: {} rows hold{gone}; the head is row {}, {}", path.display(), verified.rows, head.row, head.hash);
+    for gap in &verified.gaps {
+        text.push_str(&format!("\nnot verified: a salvage lost what was between rows {} and {}", gap.after, gap.row));
+    }
+    for step in &verified.steps_back {
+        let (from, to) = (rfc3339(step.from), rfc3339(step.to));
+        text.push_str(&format!(
+            "\ntime goes back at row {}, from {from} to {to}: the clock was ahead before",
+            step.row
+        ));
+    }
+    text
 }

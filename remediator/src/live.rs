@@ -101,6 +101,7 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         channels: _,
         maintenance_windows: _,
         maintenance: _,
+        apart_from: _,
         marks: _,
     } = started;
     let keys = [

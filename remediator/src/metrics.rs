@@ -1,15 +1,17 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
+mod keeping;
 mod tasks;
 
 use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
+pub use self::keeping::KeepingMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
 
@@ -62,6 +64,8 @@ pub struct Metrics {
     pub webhook_at: IntGauge,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
+    /// How it stands with the journal and the clock.
+    pub keeping: KeepingMetrics,
     /// Whether the last reading of the configuration was good.
     pub reload_ok: IntGauge,
     /// Unix time of the last good reading of the configuration.
@@ -121,6 +125,7 @@ impl Metrics {
                 "Unix time of the last webhook delivery that was taken.",
             )?,
             tasks: TaskMetrics::register(&registry)?,
+            keeping: KeepingMetrics::register(&registry)?,
             reload_ok: gauge(
                 "config_last_reload_successful",
                 "Whether the configuration was good when it was last read.",
@@ -186,6 +191,12 @@ impl Metrics {
         }
     }
 
+    /// Notes whether there is a journal.
+    pub fn opened(&self, durable: bool) {
+        self.journal_up.set(i64::from(durable));
+        self.keeping.people_only.set(i64::from(!durable));
+    }
+
     /// Notes whether the configuration was good when it was read just now.
     pub fn reloaded(&self, good: bool) {
         self.reload_ok.set(i64::from(good));
@@ -218,6 +229,10 @@ fn counter(name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
 
 fn times(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
     GaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn time(name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    Gauge::new(name, help)
 }
 
 fn gauge(name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

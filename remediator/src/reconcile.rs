@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Incident, Outcome, TaskState};
+use vvtv_incident::{Event, Incident, Outcome, TaskState, Timestamp};
 
 use crate::alertmanager::{Alertmanager, Standing};
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::condition::PromClient;
 use crate::duty::Duties;
 use crate::efficacy;
 use crate::event_loop::{Input, TaskInput};
-use crate::executor::{Identity, Orphan, settle};
+use crate::executor::{Executor, Identity, Mark, Orphan, settle};
 use crate::failpoint::{Point, reached};
 use crate::journal::{OpenRun, Reader, RestoredAgenda, RunKey, RunResult};
 use crate::live::Watched;
@@ -125,6 +125,7 @@ pub fn find_orphans(
     runs: Vec<OpenRun>,
     books: &[Arc<Book>],
     incidents: &[Incident],
+    executor: &Executor,
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
     tasks: &TaskTracker,
 ) -> BTreeMap<RunKey, CancellationToken> {
@@ -136,10 +137,11 @@ pub fn find_orphans(
             incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
         let book = runbook.and_then(|runbook| books.iter().find(|book| book.plan.id == *runbook));
         let timeout = book.and_then(|book| book.step(&run.key.step)).map_or(GRACE, |spec| spec.timeout);
-        let wait = clock.until(run.intent_at + timeout + GRACE);
+        let wait = time_left(clock, run.intent_at, timeout);
+        let mark = executor.step_mark(run.key.incident, &run.key.step, run.key.attempt);
         let inputs = inputs.clone();
         tasks.spawn(async move {
-            let how = settled(run.process.as_ref(), wait, &kill).await;
+            let how = settled(run.process.as_ref(), &mark, wait, &kill).await;
             tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, how, "outcome unknown after a restart");
             let result = RunResult {
                 finished_at: clock.now(),
@@ -159,6 +161,7 @@ pub fn find_orphans(
 pub fn settle_tasks(
     restored: &RestoredAgenda,
     duties: &Duties,
+    executor: &Executor,
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
     tasks: &TaskTracker,
 ) {
@@ -166,10 +169,10 @@ pub fn settle_tasks(
         let TaskState::Running { since } = task.state else { continue };
         let chores = duties.get(&task.name).map(|duty| &*duty.chores).unwrap_or_default();
         let longest: Duration = chores.iter().map(|chore| chore.timeout).sum();
-        let wait = clock.until(since + longest + GRACE);
+        let (wait, mark) = (time_left(clock, since, longest), executor.task_mark(task.id));
         let (id, process, inputs) = (task.id, restored.processes.get(&task.id).cloned(), inputs.clone());
         tasks.spawn(async move {
-            let how = settled(process.as_ref(), wait, &CancellationToken::new()).await;
+            let how = settled(process.as_ref(), &mark, wait, &CancellationToken::new()).await;
             tracing::warn!(task = id.get(), how, "outcome unknown after a restart");
             let output = Some(format!("the remediator was restarted while this ran: {how}\n"));
             reached(Point::OrphanSettled);
@@ -178,14 +181,21 @@ pub fn settle_tasks(
     }
 }
 
-/// Waits for a process that was left behind, or ends it: what became of it.
-async fn settled(process: Option<&Identity>, wait: Duration, kill: &CancellationToken) -> &'static str {
-    let Some(mark) = process else {
+/// How long what was started at a time may still run. Never longer than from now on, whatever that time is.
+fn time_left(clock: Clock, started_at: Timestamp, timeout: Duration) -> Duration {
+    clock.until(started_at + timeout + GRACE).min(timeout + GRACE)
+}
+
+/// Waits for what was left behind of a step, or ends it: what became of it.
+async fn settled(process: Option<&Identity>, mark: &Mark, wait: Duration, kill: &CancellationToken) -> &'static str {
+    let became = settle_or_kill(process, mark, wait, kill).await;
+    if process.is_none() && became == Orphan::Gone {
         // It may have been started and killed us before we could write its pid down: nobody acts beside it.
         let _killed = tokio::time::timeout(wait, kill.cancelled()).await;
-        return "its process was never seen";
-    };
-    match settle_or_kill(mark, wait, kill).await {
+    }
+    mark.remove_file();
+    match became {
+        Orphan::Gone if process.is_none() => "its process was never seen",
         Orphan::Gone => "its process was gone",
         Orphan::Ended => "its process ended unseen",
         Orphan::Killed => "its process outlived its time and was killed",
@@ -193,9 +203,9 @@ async fn settled(process: Option<&Identity>, wait: Duration, kill: &Cancellation
     }
 }
 
-async fn settle_or_kill(mark: &Identity, wait: Duration, kill: &CancellationToken) -> Orphan {
-    match kill.run_until_cancelled(settle(mark, wait)).await {
+async fn settle_or_kill(process: Option<&Identity>, mark: &Mark, wait: Duration, kill: &CancellationToken) -> Orphan {
+    match kill.run_until_cancelled(settle(process, mark, wait)).await {
         Some(became) => became,
-        None => settle(mark, Duration::ZERO).await,
+        None => settle(process, mark, Duration::ZERO).await,
     }
 }

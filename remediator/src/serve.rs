@@ -1,5 +1,7 @@
 //! `serve`: reads the configuration and the journal, starts the parts, and stops them in order.
 
+mod doors;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, Event, Fleet, Outcome, StepState};
-use vvtv_toolkit::access::{AccessMetrics, Gate, Role, Rules, Sender, Token};
-use vvtv_toolkit::serve::Limits;
+use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, StepState};
+use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
@@ -21,29 +22,28 @@ use crate::clock::Clock;
 use crate::condition::PromClient;
 use crate::config::{self, Config, SecretFiles, WebhookAccess};
 use crate::delivery::{Desk, Outgoing};
+use crate::disk;
 use crate::duty::Duties;
 use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
-use crate::executor::Executor;
+use crate::executor::{Executor, adopt};
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
-use crate::http::{Room, Shared, WEBHOOK_PATH, link_to, router};
-use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
+use crate::housekeeping::{self, attachments};
+use crate::http::{Room, Shared, Warnings, router};
+use crate::journal::{PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind, Subject};
+use crate::people_only::{self, Opened};
 use crate::reconcile::{self, Reconciler};
-use crate::retention::Retention;
 use crate::runbook::{Book, load_dir};
 use crate::targets::Known;
 
+pub use self::doors::WEBHOOK_UNDECIDED;
+
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
 const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What is wrong with a configuration that does not say who may deliver alerts.
-pub const WEBHOOK_UNDECIDED: &str = "who may deliver alerts is not said: `webhook: {token_file: …}` names the file of a token that Alertmanager \
-                                     shows as well (`authorization: {credentials_file: …}`); `webhook: {unauthenticated: true}` lets everybody \
-                                     who reaches the port start runbooks";
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
@@ -51,20 +51,41 @@ pub const WEBHOOK_UNDECIDED: &str = "who may deliver alerts is not said: `webhoo
 /// The configuration, a runbook, the journal or a port cannot be used.
 pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
-    let config = config::load(&args.config_file, SecretFiles::Demand)?;
-    if config.webhook == WebhookAccess::Undecided {
-        anyhow::bail!("{}: {WEBHOOK_UNDECIDED}", args.config_file.display());
-    }
-    logging::redact_with(&crate::redaction::redactor(&config));
-    for (message, _place) in &config.marks.unread_secrets {
-        tracing::warn!("{message}");
-    }
-    let books = load_dir(&config.runbooks, &config.site)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
-    runtime.block_on(run(args, config, books))
+    let mut earlier = None;
+    loop {
+        let config = config::load(&args.config_file, SecretFiles::Demand)?;
+        if config.webhook == WebhookAccess::Undecided {
+            anyhow::bail!("{}: {WEBHOOK_UNDECIDED}", args.config_file.display());
+        }
+        logging::redact_with(&crate::redaction::redactor(&config));
+        for (message, _place) in &config.marks.unread_secrets {
+            tracing::warn!("{message}");
+        }
+        for warning in disk::shared(&config) {
+            tracing::warn!("{}", warning.message);
+        }
+        let books = load_dir(&config.runbooks, &config.site)?;
+        match runtime.block_on(run(args, config, books, earlier.as_ref()))? {
+            End::Stopped => return Ok(()),
+            End::JournalBack(gate) => {
+                tracing::warn!("the journal can be used again: starting anew with it");
+                earlier = Some(gate);
+            }
+        }
+    }
 }
 
-async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Result<()> {
+/// Why a run is over.
+enum End {
+    /// It was told to stop.
+    Stopped,
+    /// It went without the journal, which can be used again. Who was let in by its gate stays so.
+    JournalBack(Gate),
+}
+
+async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option<&Gate>) -> anyhow::Result<End> {
+    adopt();
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
     let listeners = serve::listen(&args.web, &[default]).await?;
@@ -77,17 +98,21 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
         tracing::warn!(user, "this user may do nothing: name a role under `roles:` of the web configuration");
     }
     let metrics = Metrics::new().context("cannot register metrics")?;
-    let limits = limits(args, &config, &metrics).context("cannot register metrics")?;
-    let (journal, restored) = Journal::open(&config.database)?;
+    let limits = doors::limits(args, &config, &metrics).context("cannot register metrics")?;
+    let opened = people_only::open(&config.database)?;
     reached(Point::JournalLoaded);
-    report_restart(&restored.saved.incidents);
+    report_restart(&opened.restored.saved.incidents);
+    let journal_back = wait_for_journal(opened.trouble.is_some(), config.database.clone());
     let tasks = TaskTracker::new();
     let live = Live::new(&config, books)?;
-    let gate = gate(&config, &web, &metrics)?;
-    show_link(&config, &web, &gate)?;
+    let gate = doors::gate(&config, &web, AccessMetrics::beside(&limits.metrics), opened.journal.is_durable())?;
+    if !earlier.is_some_and(|earlier| gate.take_over(earlier)) {
+        doors::show_link(&config, &web, &gate)?;
+    }
     let room = Room::new(&limits.metrics);
-    let house = House { file: args.config_file.clone(), config, live, metrics, gate, room, tasks: tasks.clone() };
-    let (event_loop, shared) = house.furnish(journal, restored, &stop)?;
+    let file = args.config_file.clone();
+    let house = House { file, config, live, metrics, gate: gate.clone(), room, tasks: tasks.clone() };
+    let (event_loop, shared) = house.furnish(opened, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
     let mut looping = tokio::spawn(event_loop.run(stop.clone()));
@@ -95,8 +120,9 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
     for address in addresses {
         tracing::info!(%address, "listening");
     }
-    tokio::select! {
-        signal = wait_for_signal() => signal?,
+    let end = tokio::select! {
+        signal = wait_for_signal() => signal.map(|()| End::Stopped)?,
+        back = journal_back => back.map(|()| End::JournalBack(gate))?,
         ended = &mut looping => {
             ended.context("the event loop died")?;
             anyhow::bail!("the event loop has ended");
@@ -105,67 +131,17 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>) -> anyhow::Resu
             ended.context("the server died")??;
             anyhow::bail!("the server has ended");
         }
-    }
+    };
     tracing::info!("stopping");
     stop.cancel();
     serving.await.context("the server died")??;
     looping.await.context("the event loop died")?;
     tasks.close();
-    Ok(())
+    Ok(end)
 }
 
-/// The name and the role of the token beside the journal.
-const OPERATOR: &str = "operator";
-
-/// Who may do what: those whom the web configuration knows, and whoever can read the token beside the journal, who could write the journal
-/// just as well.
-fn gate(config: &Config, web: &WebConfig, metrics: &Metrics) -> anyhow::Result<Gate> {
-    let own = Token::read_or_make(OPERATOR, Role::Operator, &config.operator_token_file())?;
-    let refused = AccessMetrics::register(&metrics.registry, "http_refused_requests_total");
-    Ok(Gate::new(
-        web.clone(),
-        Rules {
-            own: vec![own],
-            anonymous: None,
-            unassigned: None,
-            sender: match &config.webhook {
-                WebhookAccess::Token(token) => Sender::with_token(token.reveal()),
-                WebhookAccess::Anybody => Sender::Anybody,
-                WebhookAccess::Undecided => Sender::Nobody,
-            },
-            names: config.external_url.host_str().map(str::to_owned).into_iter().collect(),
-            secure: web.has_tls() || config.external_url.scheme() == "https",
-            metrics: refused.context("cannot register metrics")?,
-        },
-    ))
-}
-
-/// Where nobody has a password yet, the way in is logged, as whoever reads the log can read the token too.
-fn show_link(config: &Config, web: &WebConfig, gate: &Gate) -> anyhow::Result<()> {
-    if web.knows_people() {
-        return Ok(());
-    }
-    let code = gate.own_code().context("cannot make a one-time link to the console")?;
-    if let Some(code) = code {
-        let url = link_to(&config.external_url, &code);
-        tracing::info!(url, "the console opens once with this link, within 15 minutes; `login` prints another");
-    }
-    Ok(())
-}
-
-fn limits(args: &ServeArgs, config: &Config, metrics: &Metrics) -> Result<Limits, prometheus::Error> {
-    let mut hosts = args.web.hosts();
-    hosts.add(config.external_url.host_str().unwrap_or_default());
-    hosts.add(config.listen.rsplit_once(':').map_or("", |(host, _port)| host));
-    let always = [WEBHOOK_PATH, &args.web.telemetry_path, "/-/healthy", "/-/ready"];
-    Ok(Limits {
-        hosts,
-        reserved_paths: always.map(str::to_owned).to_vec(),
-        large_body_paths: vec![WEBHOOK_PATH.to_owned()],
-        // The registry has a prefix already.
-        metrics: serve::ServeMetrics::register(&metrics.registry, "")?,
-        ..Limits::default()
-    })
+async fn wait_for_journal(needed: bool, path: PathBuf) -> anyhow::Result<()> {
+    if needed { people_only::journal_is_back(path).await } else { std::future::pending().await }
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {
@@ -201,14 +177,11 @@ struct House {
 
 impl House {
     /// Connects the parts and starts those that run on their own.
-    fn furnish(
-        self,
-        journal: Journal,
-        restored: Restored,
-        stop: &CancellationToken,
-    ) -> anyhow::Result<(EventLoop, Shared)> {
+    fn furnish(self, opened: Opened, stop: &CancellationToken) -> anyhow::Result<(EventLoop, Shared)> {
         let Self { file, config, live, metrics, gate, room, tasks } = self;
-        let clock = Clock::start(restored.newest);
+        let Opened { journal, mut restored, trouble } = opened;
+        metrics.opened(journal.is_durable());
+        let (clock, clock_step) = start_clock(&mut restored);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
         let live = Arc::new(live);
@@ -216,32 +189,23 @@ impl House {
         let addresses = Addresses::new(&config.external_url, shown.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
         let outgoing = Outgoing::start(live.channels.clone(), &desk, &tasks, stop);
-        let attachments = attachments(&config);
-        let surroundings = Surroundings {
-            prometheus: PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?,
-            targets_wanted: Arc::new(Notify::new()),
-            site: live.site.clone(),
-            executor: executor(&config, clock)?,
-            outgoing: outgoing.clone(),
-            attachments: attachments.clone(),
-            inputs: inputs.clone(),
-            clock,
-            permits: Surroundings::permits(),
-            redaction: live.redaction.clone(),
-        };
+        let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
+        let executor = executor(&config, clock, &restored, journal.is_durable())?;
+        let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
         let reconciler = reconciler(&config, &desk, &surroundings, &shown, &metrics)?;
         let reconcile = Arc::clone(&reconciler.now);
+        let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
-        retention(&config, &journal, clock, &metrics).start(&tasks, stop);
         let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
         let orphans = reconcile::find_orphans(
             restored.open_runs,
             &live.books,
             &restored.saved.incidents,
+            &executor,
             (&inputs, clock),
             &tasks,
         );
-        let agenda = take_up(restored.agenda, &live.duties, &desk, &tasks, &metrics);
+        let agenda = take_up(restored.agenda, &live.duties, &executor, (&desk, &tasks, &metrics));
         restored.messages.into_iter().for_each(|message| outgoing.send(message));
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
@@ -250,7 +214,7 @@ impl House {
             live: shown,
             reloader,
             gate,
-            attachments,
+            attachments: attachments(&config),
             reconcile,
             metrics: metrics.clone(),
             room,
@@ -258,12 +222,15 @@ impl House {
             clock,
             changes: changed,
             stop: stop.clone(),
+            warnings: Warnings { journal: trouble, clock: clock_state },
         };
+        let fleet = Fleet::new(config.policy, live.plans(), restored.saved, clock.now());
         let event_loop = EventLoop::new(Parts {
-            fleet: Fleet::new(config.policy, live.plans(), restored.saved, clock.now()),
+            fleet: if journal.is_durable() { fleet } else { fleet.for_people_only() },
             agenda,
             journal,
             clock,
+            clock_step,
             live: showing,
             facts: facts(restored.results),
             undelivered,
@@ -302,10 +269,19 @@ fn reconciler(
     })
 }
 
-fn executor(config: &Config, clock: Clock) -> anyhow::Result<Executor> {
+/// Starts steps; the facts files of an earlier run are gone but those that its steps may still read.
+fn executor(config: &Config, clock: Clock, restored: &Restored, durable: bool) -> anyhow::Result<Executor> {
     let spool = config.database.with_extension("spool");
-    Executor::new(&spool, &config.environment, Arc::new(move || clock.now()))
-        .with_context(|| format!("cannot make {}", spool.display()))
+    let failed = || format!("cannot make {}", spool.display());
+    let executor = Executor::new(&spool, &config.environment, Arc::new(move || clock.now())).with_context(failed)?;
+    let steps = restored.open_runs.iter().map(|run| &run.key);
+    let steps = steps.map(|key| executor.step_mark(key.incident, &key.step, key.attempt));
+    let tasks = restored.agenda.saved.open.iter().map(|task| executor.task_mark(task.id));
+    if durable {
+        // Who does not hold the journal knows nothing of what runs, and starts nothing.
+        executor.prepare(&steps.chain(tasks).collect::<Vec<_>>()).with_context(failed)?;
+    }
+    Ok(executor)
 }
 
 /// Calls that are still to be sent, of pages that no channel has taken.
@@ -319,22 +295,50 @@ fn undelivered(restored: &Restored) -> Vec<MessageKey> {
 }
 
 /// The tasks that an earlier run left, and when each duty was last done.
-fn take_up(restored: RestoredAgenda, duties: &Duties, desk: &Desk, tasks: &TaskTracker, metrics: &Metrics) -> Agenda {
+fn take_up(
+    restored: RestoredAgenda,
+    duties: &Duties,
+    executor: &Executor,
+    (desk, tasks, metrics): (&Desk, &TaskTracker, &Metrics),
+) -> Agenda {
     for (name, at) in restored.succeeded.iter().filter(|(name, _)| duties.get(name).is_some()) {
         metrics.tasks.succeeded(name, *at);
     }
-    reconcile::settle_tasks(&restored, duties, (&desk.inputs, desk.clock), tasks);
+    reconcile::settle_tasks(&restored, duties, executor, (&desk.inputs, desk.clock), tasks);
     Agenda::new(restored.saved)
 }
 
-/// Under which steps leave files, a directory per incident.
-fn attachments(config: &Config) -> PathBuf {
-    config.database.with_extension("attachments")
+/// Starts the clock; what an earlier run left is brought to where time goes on.
+fn start_clock(restored: &mut Restored) -> (Clock, Option<ClockStep>) {
+    let (clock, step) = Clock::start_after(restored.newest);
+    if let Some(step) = step {
+        step.apply(&mut restored.saved);
+        step.apply_to_agenda(&mut restored.agenda.saved);
+        // When it was done is not known.
+        restored.agenda.succeeded.retain(|_, at| *at <= step.to);
+        restored.targets.values_mut().for_each(|told_at| step.timer(told_at));
+    }
+    (clock, step)
 }
 
-fn retention(config: &Config, journal: &Journal, clock: Clock, metrics: &Metrics) -> Retention {
-    let (keeper, keep, attachments) = (journal.keeper(), config.retention, attachments(config));
-    Retention { keeper, keep, attachments, clock, metrics: metrics.clone() }
+fn surroundings(
+    config: &Config,
+    live: &Live,
+    (prometheus, executor, outgoing): (PromClient, &Executor, &Outgoing),
+    desk: &Desk,
+) -> Surroundings {
+    Surroundings {
+        prometheus,
+        targets_wanted: Arc::new(Notify::new()),
+        site: live.site.clone(),
+        executor: executor.clone(),
+        outgoing: outgoing.clone(),
+        attachments: attachments(config),
+        inputs: desk.inputs.clone(),
+        clock: desk.clock,
+        permits: Surroundings::permits(),
+        redaction: live.redaction.clone(),
+    }
 }
 
 /// What steps of open incidents said before the restart.

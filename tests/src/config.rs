@@ -166,6 +166,7 @@ pub fn write_all(root: &Path, ports: &Ports, edits: &[Edit]) -> anyhow::Result<(
 fn write_one(source: &Path, root: &Path, place: &str, ports: &Ports, edits: &[Edit]) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(source).with_context(|| format!("read {}", source.display()))?;
     let text = ports.apply(&text).replace("/vvtv/", &format!("{}/", root.display()));
+    let text = text.replace("/var/lib/vvtv-remediator/", &format!("{}/data/", root.display()));
     let text = edits
         .iter()
         .filter(|edit| edit.file == place)

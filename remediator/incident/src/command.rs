@@ -116,6 +116,10 @@ pub enum Happening {
     PageResolved,
     /// A task of the agenda went on.
     Task,
+    /// Time goes on elsewhere than where it stopped.
+    Clock,
+    /// The journal goes on in another file.
+    Journal,
     /// A person did something.
     Operator,
     /// The incident is over.
@@ -140,6 +144,8 @@ impl Happening {
             Self::PageDelivered => "page_delivered",
             Self::PageResolved => "page_resolved",
             Self::Task => "task",
+            Self::Clock => "clock",
+            Self::Journal => "journal",
             Self::Operator => "operator",
             Self::Closed => "closed",
         }

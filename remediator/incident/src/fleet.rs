@@ -50,6 +50,8 @@ pub struct Fleet {
     after_closing: BTreeMap<IncidentId, Vec<Alert>>,
     /// What an incident goes on by whose runbook is gone: nothing to do, somebody to call.
     gone: Runbook,
+    /// Nothing is done, and somebody is called for every incident.
+    people_only: bool,
     next_id: u64,
 }
 
@@ -116,6 +118,7 @@ impl Fleet {
             maintenance: false,
             after_closing: BTreeMap::new(),
             gone: Runbook::gone(),
+            people_only: false,
             next_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
@@ -124,6 +127,15 @@ impl Fleet {
             fleet.take_up(incident, now);
         }
         fleet
+    }
+
+    /// Leaves every incident to people from its beginning: no step is run, and the first level is called at once.
+    #[must_use]
+    pub fn for_people_only(mut self) -> Self {
+        self.people_only = true;
+        let runbooks = std::mem::take(&mut self.runbooks);
+        self.set_runbooks(runbooks.into_values().collect());
+        self
     }
 
     /// Puts new limits and runbooks in force. Open incidents keep what was done and go on by the new text; what is known of their
@@ -151,7 +163,8 @@ impl Fleet {
     fn set_runbooks(&mut self, runbooks: Vec<Runbook>) {
         let answers = runbooks.iter().flat_map(|book| book.alerts.iter().map(|alert| (alert.clone(), book.id.clone())));
         self.answers = answers.collect();
-        self.runbooks = runbooks.into_iter().map(|book| (book.id.clone(), book)).collect();
+        let kept = |book: Runbook| if self.people_only { book.without_steps() } else { book };
+        self.runbooks = runbooks.into_iter().map(|book| (book.id.clone(), kept(book))).collect();
     }
 
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {

@@ -382,6 +382,18 @@ impl Incident {
         }
     }
 
+    /// There are no steps: people have it at once, unless another incident or their own plan accounts for it.
+    pub(crate) fn people_only(&mut self, cx: &Context<'_>, out: &mut Out) {
+        if !matches!(self.phase, Phase::Working { .. }) {
+            return;
+        }
+        let elsewhere = self.waits_for_others(cx);
+        self.enter(Phase::Exhausted, Reason::PeopleOnly, out);
+        if !elsewhere {
+            self.trouble(Reason::PeopleOnly, cx, out);
+        }
+    }
+
     /// Ends the steps that run; whether any did.
     fn kill_running(&self, out: &mut Out) -> bool {
         let running = self.steps.iter().filter(|record| record.state == StepState::Running);

@@ -17,6 +17,7 @@ mod agenda;
 mod alerts;
 mod align;
 mod budget;
+mod clock_step;
 mod command;
 mod context;
 mod efficacy;
@@ -39,6 +40,7 @@ mod time;
 
 pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
+pub use clock_step::ClockStep;
 pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Escalation, PageRecord, Standing};

@@ -180,6 +180,14 @@ reasons! {
     TaskRunning = "task_running",
     /// The program was started again.
     Restarted = "restarted",
+    /// What was written last lies in the future, so the clock was ahead then or is behind now: time goes on from the clock.
+    ClockSteppedBack = "clock_stepped_back",
+    /// The program was stopped for long, or the clock was set forward: no timer counts that time.
+    TimeNotCounted = "time_not_counted",
+    /// What could be read of a damaged journal is in this one.
+    Salvaged = "salvaged",
+    /// The journal cannot be used: nothing is repaired, and people are called at once.
+    PeopleOnly = "people_only",
 }
 
 impl fmt::Display for Reason {

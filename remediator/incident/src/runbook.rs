@@ -159,6 +159,11 @@ impl Runbook {
         }
     }
 
+    /// What is left where nothing may be done: alerts, health, and people.
+    pub(crate) fn without_steps(self) -> Self {
+        Self { steps: Vec::new(), recovery: Recovery::default(), ..self }
+    }
+
     /// Every step that can run, the ladder's first, then each restore with its undo.
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(self.recovery.restore.iter().flat_map(|restore| [&restore.apply, &restore.undo]))

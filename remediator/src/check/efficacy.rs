@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use vvtv_incident::Timestamp;
-
 use super::Report;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,7 +15,7 @@ pub(super) fn check(books: &[Book], config: &Config, report: &mut Report) {
         return;
     };
     let reader = Reader::new(config.database.clone());
-    let Ok(changes) = runtime.block_on(reader.changes(since(Clock::start(Timestamp::default()).now()))) else { return };
+    let Ok(changes) = runtime.block_on(reader.changes(since(Clock::start().now()))) else { return };
     let books: Vec<_> = books.iter().cloned().map(Arc::new).collect();
     for ((runbook, step), record) in records(&changes, &books) {
         let Some(book) = books.iter().find(|book| book.plan.id == runbook) else { continue };

@@ -10,6 +10,7 @@ use url::Url;
 use vvtv_incident::{LabelName, Target, Verdict};
 
 use super::outage::Outage;
+use crate::peer_clock::PeerClock;
 use crate::promql::Query;
 use crate::targets::NAMES_MAX;
 
@@ -73,6 +74,8 @@ pub struct PromClient {
     query_url: Url,
     timeout: Duration,
     outage: Arc<Outage>,
+    /// What its answers say that it is.
+    pub clock: PeerClock,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +113,13 @@ impl PromClient {
     /// The TLS roots cannot be loaded, or `base` cannot be a base.
     pub fn new(base: &Url, timeout: Duration) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, query_url: base.join("api/v1/query")?, timeout, outage: Arc::new(Outage::none()) })
+        Ok(Self {
+            http,
+            query_url: base.join("api/v1/query")?,
+            timeout,
+            outage: Arc::new(Outage::none()),
+            clock: PeerClock::default(),
+        })
     }
 
     /// Whether the target is healthy. An error is [`Verdict::Unknown`], and logged; that nobody answers, only from time to time.
@@ -180,6 +189,7 @@ impl PromClient {
         let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
         let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
         let response = self.http.post(self.query_url.clone()).form(&form).send().await.map_err(unreachable)?;
+        self.clock.hear(response.headers());
         let status = response.status();
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();

@@ -66,6 +66,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         secret_files: builder.secret_files.clone(),
         rules: file.rules.iter().map(place).collect(),
         metrics: file.metrics.iter().map(place).collect(),
+        apart_from: file.journal.apart_from.iter().map(place).collect(),
     };
     Ok(Config {
         listen: listen(source, file.listen.as_ref())?,
@@ -100,6 +101,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
             Some(text) => text.value.get(),
             None => RETENTION,
         },
+        apart_from: file.journal.apart_from.iter().map(|path| source.resolve(&path.value)).collect(),
         marks,
     })
 }

@@ -88,6 +88,7 @@ pub(super) struct Webhook {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Journal {
     pub(super) retention: Option<Spanned<PromDuration>>,
+    pub(super) apart_from: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

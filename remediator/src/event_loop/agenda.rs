@@ -104,7 +104,8 @@ impl EventLoop {
     }
 
     fn gate(&self) -> Gate {
-        if self.live.borrow().policy.mode == Mode::Shadow {
+        // Without a journal a task would be forgotten, and done again.
+        if self.live.borrow().policy.mode == Mode::Shadow || !self.journal.is_durable() {
             Gate::Shadow
         } else if self.fleet.pause().is_some() || self.windows.is_open() || self.fleet.incidents().next().is_some() {
             Gate::Held

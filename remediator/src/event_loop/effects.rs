@@ -182,8 +182,7 @@ impl EventLoop {
         let spec = book.step(&key.step).ok_or("the runbook has no such step any more")?;
         let facts = self.facts(state, book);
         let attachments = self.attachments_of(key.incident);
-        std::fs::create_dir_all(&attachments)
-            .map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
+        private_directory(&attachments).map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
         Ok(Launch {
             job: Job::Step {
                 incident: key.incident,
@@ -222,6 +221,12 @@ impl EventLoop {
             host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
         }
     }
+}
+
+/// What a step leaves there is nobody else's business.
+fn private_directory(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {

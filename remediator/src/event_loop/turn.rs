@@ -7,6 +7,7 @@ use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrd
 
 use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
+use crate::clock::rfc3339;
 use crate::facts::StepFact;
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
@@ -199,6 +200,21 @@ impl EventLoop {
                 Command::ResolvePage { incident, page } => self.resolve(now, incident, page),
                 Command::Close(_) => {}
             }
+        }
+    }
+
+    /// The first entry of a run whose clock is elsewhere than the last one's. Everything that was moved by it is written with it: a start
+    /// after this one finds nothing to move.
+    pub(super) fn note_clock_step(&mut self, now: Timestamp) {
+        let Some(step) = self.clock_step.take() else { return };
+        let detail = format!("from {} to {}", rfc3339(step.from), rfc3339(step.to));
+        tracing::warn!(reason = step.reason().as_str(), detail, "the journal's last entry is of another time");
+        self.record(now, Entry { incident: None, event: Happening::Clock, reason: step.reason(), detail });
+        self.pending.changed.extend(self.fleet.incidents().map(|incident| incident.id));
+        self.pending.batch.agenda.tasks.extend(self.agenda.open().cloned());
+        self.pending.batch.agenda.not_after = step.back().map(|_| step.to);
+        if self.fleet.pause().is_some() {
+            self.note_pause();
         }
     }
 

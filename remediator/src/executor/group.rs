@@ -1,4 +1,4 @@
-//! A process group: waiting for its leader, and ending all of it.
+//! A step's processes: waiting for the one that was started, its process group's leader, and ending all that it started.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use tokio::process::Child;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::descendants::{self, Leaders, Mark};
 use super::orphan::Identity;
 use super::proc;
 
 /// Between TERM and KILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
-/// How long what the leader left behind may take to end, or to move into a session of its own as daemons do.
+/// How long what the leader left behind may take to end by itself.
 const LINGER: Duration = Duration::from_millis(300);
-/// How long a killed group may take to be gone: a process in the kernel's hands dies when the kernel lets go of it.
+/// How long killed processes may take to be gone: one that is in the kernel's hands dies when the kernel lets go of it.
 const DEATH: Duration = Duration::from_secs(2);
-/// Between two looks at a group whose leader is gone.
+/// Between two looks at processes whose leader is gone.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How the leader ended.
@@ -31,25 +32,25 @@ pub(super) enum End {
     Killed,
 }
 
-/// A child and the group that it leads. Dropping it kills the group.
+/// A child, the group that it leads, and what left that group. Dropping it kills all of them.
 pub(super) struct Group {
     child: Child,
-    pid: Pid,
+    family: Family,
     gone: bool,
 }
 
 impl Group {
-    /// The group of a child that was started as a leader; `None` if it was waited for already.
-    pub(super) fn of(child: Child) -> Option<Self> {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)?;
-        Some(Self { child, pid, gone: false })
+    /// The group of a child that was started as a leader and is one of the leaders; `None` if it was waited for already.
+    pub(super) fn of(child: Child, mark: Mark, leaders: Leaders) -> Option<Self> {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)?;
+        Some(Self { child, family: Family { leader, mark, leaders }, gone: false })
     }
 
     pub(super) fn identity(&self) -> Identity {
-        Identity::of(self.pid)
+        Identity::of(self.family.leader)
     }
 
-    /// Waits until the leader ends, its time is up, or `kill` says so; then sees to it that nothing of the group is left.
+    /// Waits until the leader ends, its time is up, or `kill` says so; then sees to it that nothing that it started is left.
     pub(super) async fn end(&mut self, timeout: Duration, kill: &CancellationToken) -> End {
         let end = tokio::select! {
             status = self.child.wait() => End::Exited(status),
@@ -57,15 +58,18 @@ impl Group {
             () = kill.cancelled() => End::Killed,
         };
         if !matches!(end, End::Exited(_)) {
-            signal(self.pid, Signal::TERM);
+            self.family.signal(Signal::TERM);
             if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
-                signal(self.pid, Signal::KILL);
+                self.family.signal(Signal::KILL);
                 let _ = tokio::time::timeout(DEATH, self.child.wait()).await;
             }
         }
-        if !vanishes(self.pid, LINGER).await {
-            tracing::warn!(pid = self.pid.as_raw_nonzero(), "a step left processes behind; they are ended");
-            terminate(self.pid).await;
+        if !self.family.vanishes(LINGER).await {
+            let pid = self.family.leader.as_raw_nonzero();
+            tracing::warn!(pid, mark = %self.family.mark.file().display(), "a step left processes behind; they are ended");
+            if !self.family.terminate().await {
+                tracing::error!(pid, mark = %self.family.mark.file().display(), "processes of a step cannot be ended");
+            }
         }
         self.gone = true;
         end
@@ -75,26 +79,77 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if !self.gone {
-            signal(self.pid, Signal::KILL);
+            self.family.signal(Signal::KILL);
+        }
+        self.family.leaders.forget(self.family.leader);
+    }
+}
+
+/// The processes of a step: those of its group, and those of its descendants that left it.
+struct Family {
+    leader: Pid,
+    mark: Mark,
+    leaders: Leaders,
+}
+
+impl Family {
+    fn signal(&self, to_send: Signal) {
+        signal(self.leader, to_send);
+        for pid in descendants::of_step(&self.mark, self.leader, &self.leaders) {
+            if proc::stat(pid).is_some_and(|stat| stat.group != self.leader.as_raw_nonzero().get()) {
+                descendants::signal(&self.mark, pid, to_send);
+            }
         }
     }
-}
 
-/// TERM, time to obey, KILL. Gives whether the group is gone.
-pub(super) async fn terminate(group: Pid) -> bool {
-    signal(group, Signal::TERM);
-    if vanishes(group, GRACE).await {
-        return true;
+    /// Whether one of them lives. While its parent dies, a process may be in nobody's list of children for a moment: the second look
+    /// finds it in ours.
+    fn lives(&self) -> bool {
+        let strays = || !descendants::of_step(&self.mark, self.leader, &self.leaders).is_empty();
+        alive(self.leader) || strays() || strays()
     }
-    signal(group, Signal::KILL);
-    vanishes(group, DEATH).await
+
+    async fn vanishes(&self, within: Duration) -> bool {
+        until_not(within, || self.lives()).await
+    }
+
+    /// TERM, time to obey, KILL to whatever comes up. Gives whether all are gone.
+    async fn terminate(&self) -> bool {
+        self.signal(Signal::TERM);
+        self.vanishes(GRACE).await
+            || until_not(DEATH, || {
+                self.signal(Signal::KILL);
+                self.lives()
+            })
+            .await
+    }
 }
 
-/// Whether the group is gone within a time. Its number cannot be another group's as long as one of its processes lives.
-async fn vanishes(group: Pid, within: Duration) -> bool {
+/// The same for a step of an earlier run, whose group, if it is known, is not our child's.
+pub(super) async fn terminate(group: Option<Pid>, mark: &Mark) -> bool {
+    let signal_all = |to_send| {
+        if let Some(group) = group {
+            signal(group, to_send);
+        }
+        for pid in descendants::anywhere(mark) {
+            descendants::signal(mark, pid, to_send);
+        }
+    };
+    let lives = || group.is_some_and(alive) || !descendants::anywhere(mark).is_empty();
+    signal_all(Signal::TERM);
+    until_not(GRACE, lives).await
+        || until_not(DEATH, || {
+            signal_all(Signal::KILL);
+            lives()
+        })
+        .await
+}
+
+/// Whether something is not so any more within a time.
+async fn until_not(within: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;
     loop {
-        if !alive(group) {
+        if !is_so() {
             return true;
         }
         if Instant::now() >= deadline {
@@ -105,7 +160,7 @@ async fn vanishes(group: Pid, within: Duration) -> bool {
 }
 
 /// Whether a process of the group lives. The dead count for the kernel until their parent notices, which in a container without
-/// an init may be never: where there is a `/proc`, they are told apart.
+/// an init may be never: where there is a `/proc`, they are told apart. The group's number cannot be another's as long as one lives.
 fn alive(group: Pid) -> bool {
     test_kill_process_group(group) != Err(Errno::SRCH)
         && (!proc::is_there() || proc::has_members(group.as_raw_nonzero().get(), 0))

@@ -1,4 +1,4 @@
-//! Steps of a remediator that died: found again by pid, start time and boot, waited for, and ended.
+//! Steps of a remediator that died: found again by pid, start time and boot, and by their mark; waited for, and ended.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::descendants::{self, Mark};
 use super::group;
 use super::proc::{boot_id, has_members, stat};
 
@@ -58,20 +59,21 @@ impl Identity {
     }
 }
 
-/// Waits for a process that an earlier run left behind until `wait` is over, then ends it and its group.
-pub async fn settle(orphan: &Identity, wait: Duration) -> Orphan {
+/// Waits for what an earlier run left of a step until `wait` is over, then ends it: the group of a process whose identity was written
+/// down, and whatever has the step's mark.
+pub async fn settle(orphan: Option<&Identity>, mark: &Mark, wait: Duration) -> Orphan {
     let deadline = Instant::now() + wait;
-    if orphan.group().is_none() {
+    let group = || orphan.and_then(Identity::group);
+    let lives = || group().is_some() || !descendants::anywhere(mark).is_empty();
+    if !lives() {
         return Orphan::Gone;
     }
     loop {
-        let Some(found) = orphan.group() else { return Orphan::Ended };
+        if !lives() {
+            return Orphan::Ended;
+        }
         if Instant::now() >= deadline {
-            return if group::terminate(found).await || orphan.group().is_none() {
-                Orphan::Killed
-            } else {
-                Orphan::Stuck
-            };
+            return if group::terminate(group(), mark).await || !lives() { Orphan::Killed } else { Orphan::Stuck };
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -22,13 +22,26 @@ pub(super) fn stat(pid: i32) -> Option<Stat> {
     })
 }
 
+/// Every process.
+pub(super) fn all() -> impl Iterator<Item = i32> {
+    numbers("/proc")
+}
+
+/// The children of a process, whichever of its threads started or adopted them (proc(5), `/proc/PID/task/TID/children`).
+pub(super) fn children(pid: i32) -> Vec<i32> {
+    let of_thread = |thread| std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default();
+    let lists: Vec<String> = numbers(&format!("/proc/{pid}/task")).map(of_thread).collect();
+    lists.iter().flat_map(|list| list.split_ascii_whitespace()).filter_map(|child| child.parse().ok()).collect()
+}
+
+fn numbers(directory: &str) -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
 /// Whether a process of the group, started at this time or later, lives.
 pub(super) fn has_members(group: i32, start_ticks: u64) -> bool {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(stat)
-        .any(|stat| stat.group == group && !stat.dead && stat.start_ticks >= start_ticks)
+    all().filter_map(stat).any(|stat| stat.group == group && !stat.dead && stat.start_ticks >= start_ticks)
 }
 
 /// The kernel's id of this boot.

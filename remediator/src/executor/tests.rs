@@ -13,7 +13,10 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: Clock = Arc::new(|| Timestamp::from_millis(7));
-        Self { executor: Executor::new(&dir.path().join("spool"), &[], clock).unwrap(), dir }
+        let executor = Executor::new(&dir.path().join("spool"), &[], clock).unwrap();
+        executor.prepare(&[]).unwrap();
+        adopt();
+        Self { executor, dir }
     }
 
     fn sh(&self, text: &str) -> Launch {
@@ -157,18 +160,76 @@ async fn what_a_dead_leader_left_behind_is_ended_and_does_not_hold_the_step() {
     assert!(!process_lives(bench.pid("a")));
 }
 
+/// Ways for a process to leave its group, its session and its parent; each writes its pid down.
+const WAYS_OUT: [&str; 4] = [
+    "setsid sh -c 'echo $$ >DIR/a; exec sleep 300' & ",
+    "setsid sh -c 'setsid sh -c \"echo \\$\\$ >DIR/a; exec sleep 300\" & exit' & ",
+    "nohup setsid sh -c 'trap \"\" TERM HUP; echo $$ >DIR/a; while :; do sleep 300; done' >/dev/null 2>&1 & ",
+    "(setsid sh -c 'cd /; sleep 300 >/dev/null 2>&1 </dev/null & echo $! >DIR/a.new; mv DIR/a.new DIR/a; wait' &); ",
+];
+
 #[tokio::test]
-async fn a_daemon_in_its_own_session_lives_and_does_not_hold_the_step() {
+async fn what_left_its_group_and_session_ends_with_the_step() {
+    for way in WAYS_OUT {
+        let bench = Bench::new();
+        let dir = bench.dir.path().display().to_string();
+        let text = format!("{}until [ -s DIR/a ]; do sleep 0.02; done; echo done", way).replace("DIR", &dir);
+        let finished = bench.run(bench.sh(&text)).await;
+        assert_eq!((finished.outcome, finished.stdout.text()), (Outcome::Ok, "done\n".to_owned()), "{way}");
+        assert!(!process_lives(bench.pid("a")), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn what_left_its_group_and_session_ends_with_the_step_s_time_too() {
+    for way in WAYS_OUT {
+        let bench = Bench::new();
+        let dir = bench.dir.path().display().to_string();
+        let text = format!("{way}until [ -s DIR/a ]; do sleep 0.02; done; sleep 300").replace("DIR", &dir);
+        let launch = Launch { timeout: Duration::from_secs(2), ..bench.sh(&text) };
+        assert_eq!(bench.run(launch).await.outcome, Outcome::Timeout, "{way}");
+        assert!(!process_lives(bench.pid("a")), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_started_without_the_step_s_mark_lives_and_does_not_hold_the_step() {
     let bench = Bench::new();
     let dir = bench.dir.path().display().to_string();
     let begun = Instant::now();
-    let finished = bench.run(bench.sh(&format!("setsid sh -c 'echo $$ >{dir}/a; exec sleep 20' & sleep 0.2"))).await;
+    let text =
+        "env -u VVTV_FACTS setsid sh -c 'echo $$ >DIR/a; exec sleep 20' & until [ -s DIR/a ]; do sleep 0.02; done";
+    let finished = bench.run(bench.sh(&text.replace("DIR", &dir))).await;
     assert_eq!(finished.outcome, Outcome::Ok);
     assert!(begun.elapsed() < Duration::from_secs(10));
     let daemon = bench.pid("a");
     assert!(process_lives(daemon));
     rustix::process::kill_process(rustix::process::Pid::from_raw(daemon).unwrap(), rustix::process::Signal::KILL)
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_another_step_left_is_not_this_one_s_to_end() {
+    let (one, other) = (Bench::new(), Bench::new());
+    let dir = other.dir.path().display().to_string();
+    let text = "setsid sh -c 'echo $$ >DIR/a; exec sleep 300' & until [ -s DIR/go ]; do sleep 0.02; done";
+    let kill = CancellationToken::new();
+    let running = other.executor.run(
+        other.sh(&text.replace("DIR", &dir)),
+        oneshot::channel().0,
+        mpsc::channel(1).0,
+        kill.clone(),
+    );
+    let (finished, ()) = tokio::join!(running, async {
+        while !other.dir.path().join("a").exists() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(one.run(one.sh("true")).await.outcome, Outcome::Ok);
+        assert!(process_lives(other.pid("a")));
+        std::fs::write(other.dir.path().join("go"), "go").unwrap();
+    });
+    assert_eq!(finished.outcome, Outcome::Ok);
+    assert!(!process_lives(other.pid("a")));
 }
 
 #[tokio::test]
@@ -192,8 +253,13 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
         _ = run => panic!("ended by itself"),
     };
     // A killed process may be seen once more before it is gone.
-    let settled = settle(&identity, Duration::from_secs(10)).await;
+    let settled = settle(Some(&identity), &no_mark(), Duration::from_secs(10)).await;
     assert!(matches!(settled, Orphan::Gone | Orphan::Ended), "{settled:?}");
+}
+
+/// A mark that no process has.
+fn no_mark() -> Mark {
+    Mark::new("/nonexistent/0-no-0.json".into())
 }
 
 /// Starts a group that no executor watches, as a remediator that was killed leaves it.
@@ -207,16 +273,16 @@ fn orphan(text: &str) -> (std::process::Child, Identity) {
 #[tokio::test]
 async fn an_orphan_is_waited_for_and_then_killed_with_its_group() {
     let (mut child, identity) = orphan("sleep 0.3");
-    assert_eq!(settle(&identity, Duration::from_secs(20)).await, Orphan::Ended);
+    assert_eq!(settle(Some(&identity), &no_mark(), Duration::from_secs(20)).await, Orphan::Ended);
     child.wait().unwrap();
-    assert_eq!(settle(&identity, Duration::ZERO).await, Orphan::Gone);
+    assert_eq!(settle(Some(&identity), &no_mark(), Duration::ZERO).await, Orphan::Gone);
 
     let bench = Bench::new();
     let dir = bench.dir.path().display().to_string();
     let (mut child, identity) = orphan(&format!("sleep 300 & echo $! >{dir}/a.new; mv {dir}/a.new {dir}/a; exit"));
     child.wait().unwrap();
     // The leader is gone; what it started is found by its group.
-    assert_eq!(settle(&identity, Duration::ZERO).await, Orphan::Killed);
+    assert_eq!(settle(Some(&identity), &no_mark(), Duration::ZERO).await, Orphan::Killed);
     assert!(!process_lives(bench.pid("a")));
 }
 
@@ -227,9 +293,26 @@ async fn a_stranger_with_the_same_pid_is_left_alone() {
     let other_boot = Identity { boot_id: Some("another".to_owned()), ..identity.clone() };
     let unknown = Identity { start_ticks: None, ..identity.clone() };
     for stranger in [other_start, other_boot, unknown] {
-        assert_eq!(settle(&stranger, Duration::ZERO).await, Orphan::Gone);
+        assert_eq!(settle(Some(&stranger), &no_mark(), Duration::ZERO).await, Orphan::Gone);
     }
     assert!(process_lives(identity.pid));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn what_an_orphan_sent_away_from_its_group_is_found_by_its_mark() {
+    let bench = Bench::new();
+    let dir = bench.dir.path().display().to_string();
+    let mark = bench.executor.step_mark(IncidentId::new(1), &StepId::new("mend"), 1);
+    let away = format!(
+        "export VVTV_FACTS={}; setsid sh -c 'echo $$ >{dir}/a.new; mv {dir}/a.new {dir}/a; exec sleep 300' & \
+         until [ -s {dir}/a ]; do sleep 0.02; done",
+        mark.file().display()
+    );
+    let (mut child, identity) = orphan(&away);
+    child.wait().unwrap();
+    assert_eq!(settle(Some(&identity), &mark, Duration::ZERO).await, Orphan::Killed);
+    assert!(!process_lives(bench.pid("a")));
+    assert_eq!(settle(None, &mark, Duration::ZERO).await, Orphan::Gone);
 }

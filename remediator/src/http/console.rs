@@ -37,6 +37,7 @@ struct Frame {
     pause: Option<(String, String)>,
     /// The maintenance window that is open, and until when.
     maintenance: Option<(String, String)>,
+    warnings: Vec<String>,
 }
 
 impl Frame {
@@ -47,6 +48,7 @@ impl Frame {
             paused: shared.metrics.paused.get() == 1,
             pause: pause.map(|pause| (pause.by.to_string(), rfc3339(pause.at))),
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
+            warnings: shared.warnings.now(),
         })
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{SavedAgenda, Task, TaskId, TaskName, TaskState, Timestamp};
 
-use super::load::timestamp;
+use super::load::{text, timestamp};
+use super::retention::Old;
 use super::write::{json, millis};
 use super::{JournalError, Reader};
 use crate::executor::Identity;
@@ -28,12 +29,14 @@ pub struct AgendaBatch {
     pub spawned: Vec<(TaskId, Identity)>,
     /// What tasks' programs have written.
     pub outputs: Vec<(TaskId, String)>,
+    /// No schedule was dealt with after this time, whatever a clock that was ahead has written.
+    pub not_after: Option<Timestamp>,
 }
 
 impl AgendaBatch {
     pub(super) const fn is_empty(&self) -> bool {
-        let Self { tasks, handled, spawned, outputs } = self;
-        tasks.is_empty() && handled.is_empty() && spawned.is_empty() && outputs.is_empty()
+        let Self { tasks, handled, spawned, outputs, not_after } = self;
+        tasks.is_empty() && handled.is_empty() && spawned.is_empty() && outputs.is_empty() && not_after.is_none()
     }
 }
 
@@ -58,6 +61,12 @@ pub struct TaskRow {
 }
 
 pub(super) fn put(transaction: &Transaction<'_>, batch: &AgendaBatch) -> rusqlite::Result<()> {
+    if let Some(now) = batch.not_after {
+        transaction.execute(
+            "UPDATE duty SET handled_at = min(handled_at, ?1), succeeded_at = iif(succeeded_at > ?1, NULL, succeeded_at)",
+            [millis(now)],
+        )?;
+    }
     for (name, at) in &batch.handled {
         transaction
             .prepare_cached(
@@ -138,18 +147,23 @@ fn tasks(connection: &Connection, doing: &'static str, which: &str) -> Result<Ve
     while let Some(row) = found.next().map_err(query)? {
         let (id, state): (u32, String) = (row.get(0).map_err(query)?, row.get(1).map_err(query)?);
         let task = serde_json::from_str(&state).map_err(|source| JournalError::Task { task: id, source })?;
-        rows.push(TaskRow { task, output: row.get(2).map_err(query)? });
+        rows.push(TaskRow { task, output: text(row, 2).map_err(query)? });
     }
     Ok(rows)
 }
 
 /// Forgets some of the done tasks that are old, with their messages; never the newest, whose number must not be used again.
-pub(super) fn forget(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+pub(super) fn forget(transaction: &Transaction<'_>, old: Old, most: usize) -> rusqlite::Result<usize> {
     let ids: Vec<u32> = transaction
-        .prepare_cached(&format!(
-            "SELECT id FROM task WHERE done_at < ?1 AND id < (SELECT max(id) FROM task) ORDER BY id LIMIT {FORGET_MAX}"
-        ))?
-        .query_map([millis(before)], |row| row.get(0))?
+        .prepare_cached(
+            "SELECT id FROM task
+             WHERE (done_at < ?1 OR done_at > ?2 AND id < (SELECT max(id) FROM task WHERE done_at < ?1))
+                 AND id < (SELECT max(id) FROM task)
+             ORDER BY id LIMIT ?3",
+        )?
+        .query_map(params![millis(old.before), millis(old.now), i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            row.get(0)
+        })?
         .collect::<rusqlite::Result<_>>()?;
     for id in &ids {
         transaction.prepare_cached("DELETE FROM message WHERE incident_id = 0 AND page = ?1")?.execute([id])?;

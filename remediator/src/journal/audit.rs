@@ -3,7 +3,7 @@
 //!
 //! `hash = SHA-256(previous hash ‖ row)`, in lower-case hex, the row as the JSON array
 //! `[id, incident, at in ms, event, reason, detail]`; before the first row stand 64 zeros. What retention removed is replaced by an
-//! anchor: number and hash of the last removed row. Rows that were cut off at the end leave a chain that is whole: only a hash that was
+//! anchor: number and hash of the last removed row. Where a salvage could not read rows, it notes where the chain goes on. Rows that were cut off at the end leave a chain that is whole: only a hash that was
 //! kept elsewhere (every closed incident logs one) tells of them.
 
 use std::io::Write;
@@ -11,14 +11,23 @@ use std::io::Write;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
+use vvtv_incident::Timestamp;
+
 use super::JournalError;
+use super::load::timestamp;
 
 /// The version of the schema since which rows have hashes.
 pub(super) const SINCE: i64 = 3;
 /// Before the first row.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The setting under which the anchor is kept.
-const ANCHOR: &str = "audit_anchor";
+pub(super) const ANCHOR: &str = "audit_anchor";
+/// The setting under which a salvage's gaps are kept.
+pub(super) const GAPS: &str = "audit_gaps";
+/// A row so much older than the one before it was written after the clock was set back.
+const STEP_BACK_MILLIS: i64 = 300_000;
+/// Steps back that are told of.
+const STEPS_BACK_MAX: usize = 100;
 
 /// The newest end of a chain, or the end of what is gone from it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,6 +36,28 @@ pub struct Head {
     pub row: i64,
     /// Its hash.
     pub hash: String,
+}
+
+/// A place where a salvage lost rows: nothing can be compared there.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Gap {
+    /// The last row before it.
+    pub after: i64,
+    /// The row with which the chain goes on.
+    pub row: i64,
+    /// That row's hash.
+    pub hash: String,
+}
+
+/// A place where time goes back, because the clock was ahead before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepBack {
+    /// The first row after it.
+    pub row: i64,
+    /// The time of the row before.
+    pub from: Timestamp,
+    /// Its own.
+    pub to: Timestamp,
 }
 
 /// A timeline row as it stands in the journal.
@@ -47,6 +78,10 @@ pub struct Verified {
     pub rows: u64,
     /// Where retention left off, if it removed anything.
     pub anchor: Option<Head>,
+    /// Where a salvage lost rows.
+    pub gaps: Vec<Gap>,
+    /// Where time goes back, the first of them.
+    pub steps_back: Vec<StepBack>,
     /// The end.
     pub head: Head,
 }
@@ -87,7 +122,7 @@ impl Link {
         Ok(format!("{digest:x}"))
     }
 
-    fn read(row: &Row<'_>) -> rusqlite::Result<(Self, String)> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(Self, String)> {
         let link = Self {
             id: row.get(0)?,
             incident: row.get(1)?,
@@ -107,6 +142,12 @@ fn anchor(connection: &Connection) -> rusqlite::Result<Option<Head>> {
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
+pub(super) fn gaps(connection: &Connection) -> rusqlite::Result<Vec<Gap>> {
+    let text: Option<String> =
+        connection.query_row("SELECT value FROM setting WHERE name = ?1", [GAPS], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
 /// Notes what stands before the first row that is kept.
 pub(super) fn set_anchor(connection: &Connection, anchor: &Head) -> rusqlite::Result<()> {
     let text =
@@ -117,7 +158,7 @@ pub(super) fn set_anchor(connection: &Connection, anchor: &Head) -> rusqlite::Re
     Ok(())
 }
 
-fn start(connection: &Connection) -> rusqlite::Result<Head> {
+pub(super) fn start(connection: &Connection) -> rusqlite::Result<Head> {
     Ok(anchor(connection)?.unwrap_or_else(|| Head { row: 0, hash: GENESIS.to_owned() }))
 }
 
@@ -145,7 +186,7 @@ pub(super) fn chain_existing(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-const ROWS: &str = "SELECT id, incident_id, at, event, reason, detail, hash FROM timeline ORDER BY id";
+pub(super) const ROWS: &str = "SELECT id, incident_id, at, event, reason, detail, hash FROM timeline ORDER BY id";
 
 /// Goes through the whole chain and hands every row that holds to `each`.
 ///
@@ -164,24 +205,36 @@ fn walk(
     // One transaction: retention may move the anchor meanwhile.
     let transaction = connection.unchecked_transaction().map_err(failed)?;
     let anchor = anchor(&transaction).map_err(failed)?;
-    let mut head = start(&transaction).map_err(failed)?;
+    let known_gaps = gaps(&transaction).map_err(failed)?;
+    let head = start(&transaction).map_err(failed)?;
     let mut found = through.is_none_or(|hash| hash == head.hash);
-    let mut checked = 0;
+    let mut verified = Verified { rows: 0, anchor, gaps: Vec::new(), steps_back: Vec::new(), head };
+    let mut time = None;
     let mut statement = transaction.prepare(ROWS).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let (link, hash) = Link::read(row).map_err(failed)?;
-        if link.hash(&head.hash).map_err(failed)? != hash {
-            return Err(AuditError::Broken { row: link.id, after: head.row });
+        let (id, after): (i64, i64) = (row.get(0).map_err(failed)?, verified.head.row);
+        // A text that is not UTF-8 is not what was written.
+        let Ok((link, hash)) = Link::read(row) else { return Err(AuditError::Broken { row: id, after }) };
+        if link.hash(&verified.head.hash).map_err(failed)? != hash {
+            match known_gaps.iter().find(|gap| gap.row == id && gap.hash == hash && gap.after == after) {
+                Some(gap) => verified.gaps.push(gap.clone()),
+                None => return Err(AuditError::Broken { row: id, after }),
+            }
         }
         each(&link, &hash)?;
+        if let Some(from) = time.replace(link.at).filter(|from| from - link.at > STEP_BACK_MILLIS)
+            && verified.steps_back.len() < STEPS_BACK_MAX
+        {
+            verified.steps_back.push(StepBack { row: id, from: timestamp(from), to: timestamp(link.at) });
+        }
         found = found || through == Some(hash.as_str());
-        head = Head { row: link.id, hash };
-        checked += 1;
+        verified.head = Head { row: link.id, hash };
+        verified.rows += 1;
     }
     match through {
         Some(hash) if !found => Err(AuditError::NotThrough(hash.to_owned())),
-        Some(_) | None => Ok(Verified { rows: checked, anchor, head }),
+        Some(_) | None => Ok(verified),
     }
 }
 

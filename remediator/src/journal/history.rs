@@ -3,7 +3,7 @@
 use vvtv_incident::{IncidentId, RunbookId, StepId, Timestamp};
 
 use super::JournalError;
-use super::load::{incident_id, timestamp};
+use super::load::{incident_id, text, timestamp};
 use super::read::{Reader, rows};
 
 /// The most changes that are looked back at.
@@ -95,7 +95,7 @@ impl Reader {
         );
         self.ask(DOING, move |connection| {
             rows(connection, DOING, &sql, number_of(since), |row| {
-                let detail: String = row.get(3)?;
+                let detail = text(row, 3)?;
                 Ok(HeldChange {
                     incident: incident_id(row.get(0)?),
                     runbook: RunbookId::new(row.get::<_, String>(1)?),

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
-use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _};
 use vvtv_incident::{Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp};
 
 use super::agenda::{self, RestoredAgenda};
-use super::write::{PAUSE, TARGETS};
+use super::write::{PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
+use crate::clock::wall;
 use crate::executor::{Identity, Output};
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::targets::Told;
@@ -33,8 +35,8 @@ pub struct Restored {
     pub agenda: RestoredAgenda,
     /// The targets that Prometheus told it of.
     pub targets: Told,
-    /// The newest time in the journal: the clock must not go on from before it.
-    pub newest: Timestamp,
+    /// The time of the last entry, if there is one: the clock must not go on from before it.
+    pub newest: Option<Timestamp>,
 }
 
 /// An attempt that ended.
@@ -65,14 +67,18 @@ pub struct OpenRun {
 
 pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError> {
     let query = |source| JournalError::Query { doing: "read what an earlier run left", source };
-    let newest: i64 =
-        connection.query_row("SELECT coalesce(max(at), 0) FROM timeline", [], |row| row.get(0)).map_err(query)?;
+    // The last one written, which is not the latest where a clock was ahead once.
+    let newest: Option<i64> = connection
+        .query_row("SELECT at FROM timeline ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .optional()
+        .map_err(query)?;
+    let now = newest.unwrap_or(0).min(millis(wall()));
     let last_id: i64 =
         connection.query_row("SELECT coalesce(max(id), 0) FROM incident", [], |row| row.get(0)).map_err(query)?;
     Ok(Restored {
         saved: Saved {
             incidents: incidents(connection)?,
-            changes: changes(connection, newest).map_err(query)?,
+            changes: changes(connection, now).map_err(query)?,
             pause: setting(connection, PAUSE)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
         },
@@ -82,7 +88,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         delivered: delivered(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
-        newest: timestamp(newest),
+        newest: newest.map(timestamp),
     })
 }
 
@@ -97,6 +103,20 @@ fn setting<T: serde::de::DeserializeOwned>(
         .and_then(|mut statement| statement.query_map([name], |row| row.get(0))?.next().transpose())
         .map_err(query)?;
     text.map(|text| serde_json::from_str(&text)).transpose().map_err(|source| JournalError::Setting { name, source })
+}
+
+/// A text that is only shown: what is not UTF-8 of it is replaced, and one rotten byte keeps nothing from starting.
+pub(super) fn text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+    match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null => Ok(String::new()),
+        ValueRef::Integer(_) | ValueRef::Real(_) => row.get(column),
+    }
+}
+
+/// The same of one that may be absent.
+pub(super) fn optional_text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    if row.get_ref(column)? == ValueRef::Null { Ok(None) } else { text(row, column).map(Some) }
 }
 
 pub(super) fn timestamp(millis: i64) -> Timestamp {
@@ -121,13 +141,13 @@ fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
     Ok(incidents)
 }
 
-fn changes(connection: &Connection, newest: i64) -> rusqlite::Result<Vec<PastChange>> {
+fn changes(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastChange>> {
     connection
         .prepare(
             "SELECT intent_at, runbook FROM step_run JOIN incident ON incident.id = incident_id
              WHERE change = 1 AND intent_at > ?1",
         )?
-        .query_map([newest - CHANGES_WITHIN_MS], |row| {
+        .query_map([now - CHANGES_WITHIN_MS], |row| {
             Ok(PastChange { started_at: timestamp(row.get(0)?), runbook: RunbookId::new(row.get::<_, String>(1)?) })
         })?
         .collect()
@@ -149,7 +169,7 @@ fn open_runs(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
             let start_ticks = ticks.and_then(|ticks| u64::try_from(ticks).ok());
             let boot_id = row.get(6)?;
             let process = pid.map(|pid| Identity { pid, start_ticks, boot_id });
-            let output = Output { stdout: row.get(7)?, stderr: row.get(8)? };
+            let output = Output { stdout: text(row, 7)?, stderr: text(row, 8)? };
             Ok(OpenRun { key: run_key(row)?, intent_at: timestamp(row.get(3)?), process, output })
         })?
         .collect()
@@ -170,7 +190,7 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
                 "failed" => Outcome::Failed(exit_code.map_or_else(String::new, |code| format!("exit code {code}"))),
                 _ => Outcome::Unknown,
             };
-            Ok(PastRun { key: run_key(row)?, exit_code, stdout: row.get(4)?, outcome })
+            Ok(PastRun { key: run_key(row)?, exit_code, stdout: text(row, 4)?, outcome })
         })?
         .collect()
 }
@@ -205,7 +225,7 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
                     kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
                     channel: row.get(3)?,
                 },
-                contact: row.get(4)?,
+                contact: text(row, 4)?,
                 level: Level::new(row.get(5)?),
                 reason: Reason::ALL.iter().copied().find(|known| known.as_str() == reason).unwrap_or(Reason::Restarted),
                 due_at: timestamp(row.get(7)?),

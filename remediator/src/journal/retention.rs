@@ -1,8 +1,10 @@
 //! Forgetting: closed incidents that are old enough, a bounded number in one transaction, so that commits never wait for long.
 //!
-//! An incident goes with its steps' output and its messages, a task with its output and its messages. Timeline rows go from the chain's beginning only, up to the first that
-//! is young or belongs to an incident that is kept; the anchor stands for them. The newest incident and the newest row stay always:
-//! numbers are never used twice, and the clock never goes on from before what was written.
+//! An incident goes with its steps' output and its messages, a task with its output and its messages. Timeline rows go from the chain's
+//! beginning only, up to the first that is young or belongs to an incident that is kept; the anchor stands for them. The newest incident
+//! and the newest row stay always: numbers are never used twice, and the clock never goes on from before what was written.
+//!
+//! What a clock that was ahead has written lies in the future: it is as old as what was written after it.
 
 use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{IncidentId, Timestamp};
@@ -20,6 +22,37 @@ const ROWS_MAX: usize = 1000;
 /// Pages that are given back to the system at a time.
 const PAGES_MAX: u32 = 1000;
 
+/// How much one transaction may forget at most, beside its own limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Closed incidents.
+    pub incidents: usize,
+    /// Done tasks.
+    pub tasks: usize,
+    /// Rows of the timeline.
+    pub rows: usize,
+}
+
+impl Most {
+    /// No limit but those of one transaction.
+    pub const ANY: Self = Self { incidents: usize::MAX, tasks: usize::MAX, rows: usize::MAX };
+
+    fn of_one_transaction(self) -> Self {
+        Self {
+            incidents: self.incidents.min(INCIDENTS_MAX),
+            tasks: self.tasks.min(agenda::FORGET_MAX),
+            rows: self.rows.min(ROWS_MAX),
+        }
+    }
+}
+
+/// What is old.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Old {
+    pub(super) before: Timestamp,
+    pub(super) now: Timestamp,
+}
+
 /// What one transaction forgot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -33,14 +66,17 @@ pub struct Forgotten {
     pub more: bool,
 }
 
-/// Forgets some of what is older than `before`.
-pub(super) fn forget(connection: &mut Connection, before: Timestamp) -> Result<Forgotten, JournalError> {
+/// Forgets some of what is old.
+pub(super) fn forget(connection: &mut Connection, old: Old, most: Most) -> Result<Forgotten, JournalError> {
     let failed = |source| JournalError::Query { doing: "forget what is old", source };
     let transaction = connection.transaction().map_err(failed)?;
-    let incidents = incidents(&transaction, before).map_err(failed)?;
-    let tasks = agenda::forget(&transaction, before).map_err(failed)?;
-    let rows = rows(&transaction, before).map_err(failed)?;
-    let more = incidents.len() == INCIDENTS_MAX || tasks == agenda::FORGET_MAX || rows == ROWS_MAX;
+    let most = most.of_one_transaction();
+    let incidents = incidents(&transaction, old, most.incidents).map_err(failed)?;
+    let tasks = agenda::forget(&transaction, old, most.tasks).map_err(failed)?;
+    let rows = rows(&transaction, old, most.rows).map_err(failed)?;
+    // Nothing of a kind that had no room is no sign of more.
+    let full = |number: usize, most: usize| most > 0 && number == most;
+    let more = full(incidents.len(), most.incidents) || full(tasks, most.tasks) || full(rows, most.rows);
     transaction.commit().map_err(failed)?;
     if rows > 0 || tasks > 0 || !incidents.is_empty() {
         let pragma = format!("PRAGMA incremental_vacuum({PAGES_MAX})");
@@ -52,14 +88,16 @@ pub(super) fn forget(connection: &mut Connection, before: Timestamp) -> Result<F
     Ok(Forgotten { incidents, tasks, rows, more })
 }
 
-fn incidents(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<Vec<IncidentId>> {
-    let limit = i64::try_from(INCIDENTS_MAX).unwrap_or(i64::MAX);
+fn incidents(transaction: &Transaction<'_>, old: Old, most: usize) -> rusqlite::Result<Vec<IncidentId>> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let ids: Vec<i64> = transaction
         .prepare_cached(
-            "SELECT id FROM incident WHERE closed_at < ?1 AND id < (SELECT max(id) FROM incident)
-             ORDER BY closed_at LIMIT ?2",
+            "SELECT id FROM incident
+             WHERE (closed_at < ?1 OR closed_at > ?2 AND id < (SELECT max(id) FROM incident WHERE closed_at < ?1))
+                 AND id < (SELECT max(id) FROM incident)
+             ORDER BY closed_at LIMIT ?3",
         )?
-        .query_map(params![millis(before), limit], |row| row.get(0))?
+        .query_map(params![millis(old.before), millis(old.now), limit], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for id in &ids {
         for sql in [
@@ -73,14 +111,14 @@ fn incidents(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Resu
     Ok(ids.into_iter().map(incident_id).collect())
 }
 
-fn rows(transaction: &Transaction<'_>, before: Timestamp) -> rusqlite::Result<usize> {
-    let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
+fn rows(transaction: &Transaction<'_>, old: Old, most: usize) -> rusqlite::Result<usize> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = transaction.prepare_cached(
-        "SELECT id, hash, at < ?1 AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = timeline.incident_id)
+        "SELECT id, hash, (at < ?1 OR at > ?2 AND id < (SELECT max(id) FROM timeline WHERE at < ?1)) AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.id = timeline.incident_id)
              AND id < (SELECT max(id) FROM timeline)
-         FROM timeline ORDER BY id LIMIT ?2",
+         FROM timeline ORDER BY id LIMIT ?3",
     )?;
-    let mut found = statement.query(params![millis(before), limit])?;
+    let mut found = statement.query(params![millis(old.before), millis(old.now), limit])?;
     let (mut last, mut count) = (None, 0);
     while let Some(row) = found.next()? {
         if !row.get(2)? {

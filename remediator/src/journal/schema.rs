@@ -1,10 +1,9 @@
 //! The tables, and the steps from each version of them to the next.
 
-use std::path::Path;
+use rusqlite::{Connection, OpenFlags};
 
-use rusqlite::Connection;
-
-use super::{BUSY_TIMEOUT, JournalError, audit};
+use super::place::Location;
+use super::{JournalError, audit};
 use crate::failpoint::{Point, reached};
 
 /// One entry a version: what turns the version before into it. Entries are never edited once released.
@@ -101,11 +100,22 @@ CREATE INDEX task_done ON task (done_at) WHERE done_at IS NOT NULL;
 ",
 ];
 
+/// The newest version that is known.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Opens the file and brings it to the present version.
-pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
-    let failed = |source| JournalError::Open { path: path.to_owned(), source };
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+#[cfg(test)]
+pub(super) fn open(path: &std::path::Path) -> Result<Connection, JournalError> {
+    open_at(&Location::File(path.to_owned()))
+}
+
+/// The same wherever it is.
+pub(super) fn open_at(location: &Location) -> Result<Connection, JournalError> {
+    let failed = |source| JournalError::Open { path: location.path().to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = location.open(flags).map_err(failed)?;
     connection
         .execute_batch(
             // The first counts only for a new file: what retention frees is then given back to the system.
@@ -113,9 +123,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
         )
         .map_err(failed)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
-        return Err(JournalError::Newer { path: path.to_owned(), found, known });
+        return Err(JournalError::Newer { path: location.path().to_owned(), found, known });
     }
     for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction().map_err(failed)?;

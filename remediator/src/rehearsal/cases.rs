@@ -243,7 +243,9 @@ const fn is_shown(line: &Line) -> bool {
         | Happening::Health
         | Happening::Phase
         | Happening::PageDelivered
-        | Happening::Task => false,
+        | Happening::Task
+        | Happening::Clock
+        | Happening::Journal => false,
     }
 }
 

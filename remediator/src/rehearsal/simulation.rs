@@ -103,6 +103,8 @@ fn say(line: &Line, book: &Book, config: &Config) -> Option<String> {
         | Happening::PageDelivered
         | Happening::PageResolved
         | Happening::Task
+        | Happening::Clock
+        | Happening::Journal
         | Happening::Operator
         | Happening::Closed => None,
     }

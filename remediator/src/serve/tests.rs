@@ -91,13 +91,14 @@ fn served(dir: &Path, stop: &CancellationToken) -> App {
     let file = dir.join("remediator.yml");
     let config = config::load(&file, SecretFiles::Demand).unwrap();
     let books = load_dir(&config.runbooks, &config.site).unwrap();
-    let (journal, restored) = Journal::open(&config.database).unwrap();
+    let opened = people_only::open(&config.database).unwrap();
     let metrics = Metrics::new().unwrap();
-    let gate = gate(&config, &WebConfig::load(&dir.join("web.yml")).unwrap(), &metrics).unwrap();
+    let web = WebConfig::load(&dir.join("web.yml")).unwrap();
+    let gate = doors::gate(&config, &web, AccessMetrics::default(), true).unwrap();
     let live = Live::new(&config, books).unwrap();
     let room = Room::new(&serve::ServeMetrics::default());
     let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
-    let (event_loop, shared) = house.furnish(journal, restored, stop).unwrap();
+    let (event_loop, shared) = house.furnish(opened, stop).unwrap();
     tokio::spawn(event_loop.run(stop.clone()));
     router(shared, "/metrics")
 }

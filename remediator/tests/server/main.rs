@@ -4,6 +4,8 @@
 mod access;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod clock;
 // Only builds with debug assertions can be told to die.
 #[cfg(test)]
 #[cfg(debug_assertions)]
@@ -31,6 +33,10 @@ mod program;
 mod reload;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod rot;
+#[cfg(test)]
+mod shifted;
 #[cfg(test)]
 mod stand_in;
 #[cfg(test)]

@@ -119,6 +119,19 @@ impl Program {
         Self { dir, child, base: base.unwrap() }
     }
 
+    /// With more in its environment.
+    pub(crate) fn start_with_environment(dir: TempDir, environment: &[(&str, String)]) -> Self {
+        let (child, base) = serve(dir.path(), environment);
+        Self { dir, child, base: base.unwrap() }
+    }
+
+    /// By another command, which becomes the program.
+    pub(crate) fn start_by(dir: TempDir, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let base = listening(&mut child, dir.path().join("stderr")).unwrap();
+        Self { dir, child, base }
+    }
+
     /// Kill -9, and a new start on the same files.
     pub(crate) fn kill_and_start(self) -> Self {
         Self::start_in(self.killed())
@@ -220,7 +233,7 @@ pub(crate) fn serve(dir: &Path, environment: &[(&str, String)]) -> (Child, Resul
     (child, base)
 }
 
-fn command(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"));
     command.args(["serve", "--config.file"]).arg(dir.join("remediator.yml"));
     command.arg("--web.config.file").arg(dir.join("web.yml"));

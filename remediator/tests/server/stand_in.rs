@@ -55,21 +55,29 @@ fn has(root: &Root, case: &str, name: &str) -> bool {
     root.join(case).join(name).exists()
 }
 
-async fn alerts(root: Root, UrlPath(case): UrlPath<String>) -> String {
-    if !has(&root, &case, "firing") || has(&root, &case, "healthy") {
-        return "[]".to_owned();
-    }
-    r#"[{"fingerprint":"f-main","labels":{"alertname":"Demo","stream":"main"},"startsAt":"2026-11-22T15:07:17.131Z",
-        "status":{"state":"active"}}]"#
-        .to_owned()
+async fn alerts(root: Root, UrlPath(case): UrlPath<String>) -> impl axum::response::IntoResponse {
+    let fires = has(&root, &case, "firing") && !has(&root, &case, "healthy");
+    let body = if fires { FIRING } else { "[]" };
+    dated(&root, &case, body.to_owned())
 }
 
-async fn query(root: Root, UrlPath(case): UrlPath<String>) -> String {
+const FIRING: &str = r#"[{"fingerprint":"f-main","labels":{"alertname":"Demo","stream":"main"},"startsAt":"2026-11-22T15:07:17.131Z",
+        "status":{"state":"active"}}]"#;
+
+/// The date of this machine, or so many seconds after it as `ahead` says.
+fn dated(root: &Root, case: &str, body: String) -> impl axum::response::IntoResponse + use<> {
+    let ahead = std::fs::read_to_string(root.join(case).join("ahead")).unwrap_or_default();
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead.trim().parse().unwrap_or(0));
+    ([("date", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())], body)
+}
+
+async fn query(root: Root, UrlPath(case): UrlPath<String>) -> impl axum::response::IntoResponse {
     let value = u8::from(has(&root, &case, "healthy"));
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    format!(
+    let body = format!(
         r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[{now},"{value}"]}}]}}}}"#
-    )
+    );
+    dated(&root, &case, body)
 }
 
 async fn page(root: Root, UrlPath(case): UrlPath<String>, body: String) {

@@ -22,7 +22,7 @@ fn v1() -> String {
 }
 
 /// Runs a verb on a directory's configuration: whether it ended well, and what it said.
-fn verb(dir: &Path, arguments: &[&str]) -> (bool, String) {
+pub(crate) fn verb(dir: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vvtv-remediator"))
         .args(arguments)
         .args(["--config.file"])
@@ -34,7 +34,7 @@ fn verb(dir: &Path, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), said.replace(&dir.display().to_string(), "DIR"))
 }
 
-fn rows(journal: &Path, sql: &str) -> Vec<String> {
+pub(crate) fn rows(journal: &Path, sql: &str) -> Vec<String> {
     let connection = Connection::open(journal).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
@@ -184,36 +184,4 @@ fn a_chain_whose_end_was_cut_off_is_found_with_the_hash_that_was_logged() {
     assert!(held, "nothing in the file tells: {said}");
     let (held, said) = verb(program.dir.path(), &["audit", "verify", "--through", &hash]);
     assert!(!held && said.contains(&format!("the chain does not go through {hash}")), "{said}");
-}
-
-#[test]
-fn an_incident_older_than_the_retention_is_forgotten_with_its_files_and_counted() {
-    let program = Program::start().knowing(&["old", "new"].map(str::to_owned));
-    for stream in ["old", "new"] {
-        assert_eq!(program.deliver(firing(stream)).0, 200);
-        assert_eq!(program.deliver(resolved(stream)).0, 200);
-    }
-    for id in [1, 2] {
-        assert_eq!(program.post(&format!("/api/v1/incidents/{id}/abort")), 200);
-    }
-    wait_for("both to close", || match program.incidents() {
-        incidents if incidents.iter().all(|incident| incident["phase"] == "closed") => Ok(()),
-        incidents => Err(format!("{incidents:?}")),
-    });
-    let files = program.path("remediator.attachments/1");
-    assert!(files.exists());
-    let journal = program.path("remediator.db");
-    let old = "UPDATE incident SET closed_at = closed_at - 91 * 86400000 WHERE id = 1";
-    Connection::open(journal).unwrap().execute(old, []).unwrap();
-    let program = program.kill_and_start();
-    wait_for("the older one to be forgotten", || match program.incidents().as_slice() {
-        [left] if left["id"] == 2 && !program.path("remediator.attachments/1").exists() => Ok(()),
-        incidents => Err(format!("{incidents:?}")),
-    });
-    let (_, metrics) = program.get("/metrics");
-    assert!(metrics.contains("vvtv_remediator_journal_deleted_rows_total{table=\"incident\"} 1"), "{metrics}");
-    let size = metrics.lines().find_map(|line| line.strip_prefix("vvtv_remediator_journal_size_bytes "));
-    assert!(size.is_some_and(|size| size.parse::<f64>().unwrap() > 4096.0), "{metrics}");
-    let (held, said) = verb(program.dir.path(), &["audit", "verify"]);
-    assert!(held, "{said}");
 }

@@ -35,5 +35,6 @@ pub(crate) fn shipped() -> (TempDir, Config) {
 
 fn copy(from: &Path, to: &Path, root: &Path) {
     let text = std::fs::read_to_string(from).unwrap();
-    std::fs::write(to, text.replace("/vvtv/", &format!("{}/", root.display()))).unwrap();
+    let text = text.replace("/vvtv/", &format!("{}/", root.display()));
+    std::fs::write(to, text.replace("/var/lib/vvtv-remediator/", &format!("{}/data/", root.display()))).unwrap();
 }

@@ -281,6 +281,16 @@ impl Gate {
         self.0.codes.give(token, Instant::now())
     }
 
+    /// Takes over the one-time codes that another gate gave out, of tokens that are good here too: they are good here now, and not there.
+    /// Whether the other's own tokens are, so that whoever came in by one is still in.
+    #[must_use]
+    pub fn take_over(&self, earlier: &Self) -> bool {
+        let settings = self.0.web.settings();
+        let good = |other: &Token| self.tokens(&settings).any(|token| token.same_as(other));
+        self.0.codes.add(earlier.0.codes.take_all(), good);
+        earlier.0.rules.own.iter().all(good)
+    }
+
     /// The `Set-Cookie` of a new session for whoever shows a one-time code; the code is good no second time.
     #[must_use]
     pub fn enter_with_code(&self, code: &str) -> Option<String> {

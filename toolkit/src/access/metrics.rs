@@ -1,26 +1,25 @@
 //! What the gate counts.
 
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::IntCounterVec;
 
 use super::gate::Reason;
+use crate::serve::ServeMetrics;
 
 /// Counters of refused requests; the default counts nothing.
 #[derive(Clone, Debug, Default)]
 pub struct AccessMetrics(Option<IntCounterVec>);
 
 impl AccessMetrics {
-    /// Registers `NAME{reason}`.
-    ///
-    /// # Errors
-    /// The name is registered already or is no metric name.
-    pub fn register(registry: &Registry, name: &str) -> Result<Self, prometheus::Error> {
-        let help = "Requests that were refused because of who asked, or because that could not be found out.";
-        let refused = IntCounterVec::new(Opts::new(name, help), &["reason"])?;
-        registry.register(Box::new(refused.clone()))?;
-        for reason in Reason::ALL {
-            refused.with_label_values(&[reason.as_str()]);
+    /// Counts beside what the server itself refuses, in the same counter under reasons of its own.
+    #[must_use]
+    pub fn beside(server: &ServeMetrics) -> Self {
+        let refused = server.refused_requests().cloned();
+        if let Some(refused) = &refused {
+            for reason in Reason::ALL {
+                refused.with_label_values(&[reason.as_str()]);
+            }
         }
-        Ok(Self(Some(refused)))
+        Self(refused)
     }
 
     pub(super) fn refused(&self, reason: Reason) {

@@ -103,7 +103,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 pub(super) struct Codes(Mutex<VecDeque<Code>>);
 
 #[derive(Debug)]
-struct Code {
+pub(super) struct Code {
     digest: [u8; 32],
     token: Token,
     until: Instant,
@@ -120,6 +120,18 @@ impl Codes {
         }
         codes.push_back(Code { digest: digest(&code), token: token.clone(), until: now + CODE_LASTS });
         Ok(code)
+    }
+
+    /// Takes all out.
+    pub(super) fn take_all(&self) -> Vec<Code> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+
+    /// Adds those whose token is good.
+    pub(super) fn add(&self, codes: Vec<Code>, is_good: impl Fn(&Token) -> bool) {
+        let good = codes.into_iter().filter(|code| is_good(&code.token));
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.extend(good.take(CODES_MAX));
     }
 
     /// Takes a code out; it is good no second time.

@@ -76,6 +76,14 @@ impl Token {
         Self { name: name.into(), role, digest: digest(token) }
     }
 
+    /// A new token that nobody can show; what is exchanged for it is good as long as it is.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn random(name: &str, role: Role) -> std::io::Result<Self> {
+        random().map(|text| Self::new(name, role, &text))
+    }
+
     /// Reads a token from a file.
     ///
     /// # Errors
@@ -105,6 +113,10 @@ impl Token {
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        self.name == other.name && self.role == other.role && same(&self.digest, &other.digest)
     }
 
     pub(super) fn is(&self, shown: &[u8; 32]) -> bool {

@@ -112,7 +112,7 @@ impl ServeMetrics {
             &["reason"],
         )?;
         let refused = IntCounterVec::new(
-            opts("refused_requests_total", "Requests that were refused by a limit or for their host, by reason."),
+            opts("refused_requests_total", "Requests that were refused, by reason: a limit, their host, or who asked."),
             &["reason"],
         )?;
         for reason in Closed::ALL {
@@ -150,6 +150,11 @@ impl ServeMetrics {
         if let Some(counters) = &self.0 {
             counters.closed.with_label_values(&[reason.as_str()]).inc();
         }
+    }
+
+    /// The counter of refused requests, for whoever refuses some for other reasons.
+    pub(crate) fn refused_requests(&self) -> Option<&IntCounterVec> {
+        self.0.as_ref().map(|counters| &counters.refused)
     }
 
     /// Counts a request that found no room.

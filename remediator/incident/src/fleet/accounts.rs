@@ -46,6 +46,8 @@ impl Fleet {
         let first = out.commands.len();
         if is_gone {
             incident.runbook_gone(&cx, out);
+        } else if self.people_only {
+            incident.people_only(&cx, out);
         }
         if apply(&mut incident, &cx, out) {
             incident.drive(&cx, out);

@@ -6,34 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind, LabelName,
-    Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId, StepState,
-    Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, ClockStep, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
+    StepState, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
 use crate::dice::Dice;
+use crate::process::Process;
+use invariants::silenced;
 
 const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
 /// What alerts speak of: the streams, and a name that somebody made up.
 const CLAIMED: [&str; 5] = ["a", "b", "c", "d", "../made-up"];
 pub(crate) const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// A process in the world: it goes on when the shell dies.
-#[derive(Clone, Debug)]
-struct Process {
-    incident: IncidentId,
-    step: StepId,
-    attempt: u32,
-    target: Target,
-    change: bool,
-    locks: Vec<String>,
-    ends_at: Timestamp,
-    outcome: Outcome,
-    heals: bool,
-    orphan: bool,
-}
 
 pub(crate) struct Shell {
     dice: Dice,
@@ -297,9 +284,7 @@ impl Shell {
                     assert!(state.hold.is_none(), "a step started under a hold");
                     assert!(!state.aborted, "a step started in an aborted incident");
                     assert!(self.fleet.pause().is_none(), "a step started under a pause");
-                    let mut firing = state.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
-                    let silenced = firing.peek().is_some() && firing.all(|alert| alert.suppressed);
-                    assert!(!silenced, "a step started although its alerts are silenced");
+                    assert!(!silenced(state), "a step started although its alerts are silenced");
                     self.intents.push((self.now, *incident, step.clone(), *attempt));
                     self.check_budget();
                 }
@@ -430,8 +415,10 @@ impl Shell {
     /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
     fn restart(&mut self) {
         self.mail.clear();
-        let down = Duration::from_millis(self.dice.below(900_000));
-        self.now = self.now + down;
+        let stopped = self.now;
+        // Long enough, now and then, that nobody counts the time.
+        let longest = if self.dice.once_in(10) { 200 * 3_600_000 } else { 900_000 };
+        self.now = self.now + Duration::from_millis(self.dice.below(longest));
         let incidents: Vec<Incident> =
             self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
         let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
@@ -456,7 +443,13 @@ impl Shell {
                 }
             }
         }
-        let saved = Saved { incidents, changes, pause: self.pause.clone(), last_id: self.last_id };
+        let pause = self.pause.clone();
+        let mut saved = Saved { incidents, changes, pause, last_id: self.last_id };
+        if let Some(step) = ClockStep::found(Some(stopped), self.now) {
+            step.apply(&mut saved);
+            let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));
+            self.incidents.extend(written);
+        }
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
         self.vouched.clear();
         let targets = self.targets(None);

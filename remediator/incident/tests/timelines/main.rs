@@ -1,5 +1,6 @@
 //! The core's behaviour as whole timelines on virtual time.
 
+mod clock;
 mod recovery;
 mod safety;
 mod scenarios;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening, HealthTest,
-    IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy, Recovery,
-    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
+    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy,
+    Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -314,9 +314,38 @@ impl World {
         self.now = end;
     }
 
+    /// Nothing may be done any more.
+    pub(crate) fn for_people_only(mut self) -> Self {
+        self.fleet = self.fleet.for_people_only();
+        self
+    }
+
+    /// Kill -9, and a start so much later by a clock that may be wrong.
+    pub(crate) fn start_at(&mut self, later: Duration) -> ClockStep {
+        let from = self.now;
+        self.start_after(ClockStep { from, to: from + later })
+    }
+
+    /// Kill -9, and a start so much earlier by the clock.
+    pub(crate) fn step_back(&mut self, earlier: Duration) -> ClockStep {
+        let earlier = u64::try_from(earlier.as_millis()).unwrap();
+        let from = self.now;
+        self.start_after(ClockStep { from, to: Timestamp::from_millis(from.millis() - earlier) })
+    }
+
+    fn start_after(&mut self, step: ClockStep) -> ClockStep {
+        assert_eq!(ClockStep::found(Some(step.from), step.to), Some(step));
+        self.take_up(step.to, Some(step));
+        step
+    }
+
     /// Kill -9: everything under way is lost; only what was journalled comes back.
     pub(crate) fn restart(&mut self, down: Duration) {
-        let saved = Saved {
+        self.take_up(self.now + down, None);
+    }
+
+    fn take_up(&mut self, now: Timestamp, step: Option<ClockStep>) {
+        let mut saved = Saved {
             incidents: self
                 .fleet
                 .incidents()
@@ -330,7 +359,10 @@ impl World {
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
         };
         self.queue.clear();
-        self.now = self.now + down;
+        self.now = now;
+        if let Some(step) = step {
+            step.apply(&mut saved);
+        }
         self.fleet = Fleet::new(self.policy.clone(), self.books.clone(), saved, self.now);
         self.tell_targets();
         self.event(Event::Tick);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vvtv_incident::{Health, Phase, Runbook, StepId};
+use vvtv_incident::{Health, Incident, Phase, Runbook, StepId};
 
 use super::{HOUR, Shell};
 
@@ -38,7 +38,9 @@ impl Shell {
         for incident in self.fleet.incidents() {
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
-            if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
+            // The timers of what is silenced stand still.
+            let calls = incident.in_trouble() && sick && !silenced(incident);
+            if calls && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 let next = incident.escalation.next_call(book, &self.policy);
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
@@ -52,4 +54,10 @@ impl Shell {
             }
         }
     }
+}
+
+/// Whether everything that fires is silenced.
+pub(super) fn silenced(incident: &Incident) -> bool {
+    let mut firing = incident.alerts.values().filter(|alert| alert.ends_at.is_none()).peekable();
+    firing.peek().is_some() && firing.all(|alert| alert.suppressed)
 }

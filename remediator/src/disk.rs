@@ -1,0 +1,68 @@
+//! Whether the journal is on a disk that others fill: a full one stops everything that is not written down.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use vvtv_toolkit::yaml::Spanned;
+
+use crate::config::Config;
+
+/// A directory on the journal's file system.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Where the configuration names it.
+    pub mark: Spanned<()>,
+    /// What to tell people.
+    pub message: String,
+}
+
+/// Every directory that the journal should be apart from and is not. What is not there yet tells nothing.
+#[must_use]
+pub fn shared(config: &Config) -> Vec<Shared> {
+    let Some(own) = config.database.parent().and_then(device) else { return Vec::new() };
+    let directories = config.apart_from.iter().zip(&config.marks.apart_from);
+    let shared = directories.filter(|(directory, _)| device(directory) == Some(own));
+    let shared = shared.map(|(directory, mark)| Shared {
+        mark: mark.clone(),
+        message: format!(
+            "the journal {} is on the disk of {}: when that is full, nothing is repaired any more",
+            config.database.display(),
+            directory.display()
+        ),
+    });
+    shared.collect()
+}
+
+fn device(path: &Path) -> Option<u64> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::fs::metadata(path).ok().map(|meta| meta.dev())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SecretFiles, load};
+
+    const CONFIG: &str = "
+database: sqlite:remediator.db
+runbooks: runbooks/
+prometheus: http://127.0.0.1:9
+alertmanager: http://127.0.0.1:9
+contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, notify: [hook]}]
+channels: {hook: {webhook: {url: 'http://127.0.0.1:9/'}}}
+journal: {apart_from: [media, absent, /proc]}
+";
+
+    #[test]
+    fn a_directory_on_the_journal_s_disk_is_named_and_one_elsewhere_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("remediator.yml");
+        std::fs::create_dir(dir.path().join("media")).unwrap();
+        std::fs::write(&file, CONFIG).unwrap();
+        let shared = shared(&load(&file, SecretFiles::Report).unwrap());
+        let said: Vec<_> =
+            shared.iter().map(|it| it.message.replace(&dir.path().display().to_string(), "DIR")).collect();
+        let expected = "the journal DIR/remediator.db is on the disk of DIR/media: when that is full, nothing is repaired any more";
+        assert_eq!(said, [expected]);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the remediator tells of its journal's and its clock's state.
+
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, Registry};
+
+use super::{counters, gauge, time, times};
+use crate::retention::Held;
+
+/// The metrics of what is kept, and of when it was.
+#[derive(Clone, Debug)]
+pub struct KeepingMetrics {
+    /// Whether there is no journal, nothing is done, and people are called for every alert.
+    pub people_only: IntGauge,
+    /// Seconds that the clock is ahead of others', by whose.
+    pub clock_ahead: GaugeVec,
+    /// Seconds that the clock went back at the start.
+    pub clock_stepped_back: Gauge,
+    /// Looks at which retention deleted nothing, by why.
+    pub retention_held: IntCounterVec,
+}
+
+impl KeepingMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            people_only: gauge(
+                "people_only",
+                "Whether the journal cannot be used, so that nothing is done and people are called for every alert.",
+            )?,
+            clock_ahead: times(
+                "clock_ahead_seconds",
+                "Seconds that the clock is ahead of this machine's, of Prometheus' and of Alertmanager's; negative if it is behind.",
+                &["of"],
+            )?,
+            clock_stepped_back: time(
+                "clock_stepped_back_seconds",
+                "Seconds that the journal was ahead of the clock at the start, for an hour after it.",
+            )?,
+            retention_held: counters(
+                "retention_held_total",
+                "Looks at which retention was not allowed to delete anything.",
+                &["reason"],
+            )?,
+        };
+        registry.register(Box::new(metrics.people_only.clone()))?;
+        registry.register(Box::new(metrics.clock_ahead.clone()))?;
+        registry.register(Box::new(metrics.clock_stepped_back.clone()))?;
+        registry.register(Box::new(metrics.retention_held.clone()))?;
+        for reason in Held::ALL {
+            metrics.retention_held.with_label_values(&[reason.as_str()]);
+        }
+        Ok(metrics)
+    }
+}
