@@ -174,8 +174,8 @@ fn what_no_process_can_be_given_fails_its_step_and_nothing_else() {
     wait_for("every step to end", || {
         let incidents = program.incidents();
         let states: Vec<_> = incidents.iter().map(|incident| incident["steps"][0]["state"].clone()).collect();
-        let unknown = incidents.first().is_some_and(|newest| newest["reason"] == "unknown_target");
-        if states == expected && unknown { Ok(()) } else { Err(format!("{states:?}")) }
+        let reason = incidents.first().map(|newest| newest["reason"].clone()).unwrap_or_default();
+        if states == expected && reason == "target_unverified" { Ok(()) } else { Err(format!("{states:?} {reason}")) }
     });
     let said = program.get("/api/v1/incidents/3/output").1;
     assert!(said.contains("x… [cut: 1048576 bytes, sha256 "), "{said}");
