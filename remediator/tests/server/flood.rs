@@ -6,17 +6,28 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 
 use crate::holding::{Flood, Kind};
-use crate::program::{PATIENCE, Program, firing, wait_for};
+use crate::program::{ADMIN, PATIENCE, Program, firing, wait_for};
 
 /// How long an answer may take meanwhile. Machines that run tests do other things too; without a limit it takes for ever.
 const WITHIN: Duration = Duration::from_secs(5);
 
-const SLOW_BODY: Kind = Kind::Waits("POST /api/v1/pause HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
-const SLOW_DELIVERY: Kind =
-    Kind::Waits("POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
-const EVENTS: Kind = Kind::Waits("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-const SCRAPES: Kind = Kind::NeverReads("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 3);
-const OUTPUT: Kind = Kind::NeverReads("GET /api/v1/incidents/1/output HTTP/1.1\r\nHost: localhost\r\n\r\n", 3);
+// The tests' own token ([`crate::program::ADMIN`]): who shows none is refused before anything can be held.
+const SLOW_BODY: Kind = Kind::Waits(
+    "POST /api/v1/pause HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token-of-the-tests\r\nContent-Length: 1000\r\n\r\n{",
+);
+const SLOW_DELIVERY: Kind = Kind::Waits(
+    "POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+);
+const EVENTS: Kind =
+    Kind::Waits("GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token-of-the-tests\r\n\r\n");
+const SCRAPES: Kind = Kind::NeverReads(
+    "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token-of-the-tests\r\n\r\n",
+    3,
+);
+const OUTPUT: Kind = Kind::NeverReads(
+    "GET /api/v1/incidents/1/output HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer admin-token-of-the-tests\r\n\r\n",
+    3,
+);
 
 #[rstest]
 fn who_holds_all_connections_keeps_nobody_out(
@@ -51,7 +62,8 @@ fn so_many_browsers_may_follow_and_one_that_leaves_makes_room() {
     let program = Program::start();
     let events = format!("{}/events", program.base);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let ask = || runtime.block_on(async { reqwest::get(&events).await.unwrap() });
+    let ask =
+        || runtime.block_on(async { reqwest::Client::new().get(&events).bearer_auth(ADMIN).send().await.unwrap() });
     let mut followers: Vec<_> = (0..32).map(|_| ask()).collect();
     assert!(followers.iter().all(|answer| answer.status() == 200));
     let refused = ask();

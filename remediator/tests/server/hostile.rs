@@ -169,12 +169,13 @@ fn what_no_process_can_be_given_fails_its_step_and_nothing_else() {
     for (number, labels) in labels.iter().enumerate() {
         assert_eq!(program.deliver(body(&[alert(&format!("f{number}"), labels)], 0)).0, 200);
     }
-    // The newest first. What is too long was cut before, with a mark, and so is an argument like any other.
-    let expected = [json!("ok"), json!("ok"), json!("failed"), json!("failed")];
+    // The newest first. What is too long was cut before, with a mark: an argument like any other, and the name of no target.
+    let expected = [json!("pending"), json!("ok"), json!("failed"), json!("failed")];
     wait_for("every step to end", || {
         let incidents = program.incidents();
         let states: Vec<_> = incidents.iter().map(|incident| incident["steps"][0]["state"].clone()).collect();
-        if states == expected { Ok(()) } else { Err(format!("{states:?}")) }
+        let reason = incidents.first().map(|newest| newest["reason"].clone()).unwrap_or_default();
+        if states == expected && reason == "target_unverified" { Ok(()) } else { Err(format!("{states:?} {reason}")) }
     });
     let said = program.get("/api/v1/incidents/3/output").1;
     assert!(said.contains("x… [cut: 1048576 bytes, sha256 "), "{said}");

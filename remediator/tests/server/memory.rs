@@ -7,7 +7,7 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use serde_json::json;
 
-use crate::program::{PATIENCE, Program, block_on, firing};
+use crate::program::{ADMIN, PATIENCE, Program, block_on, firing};
 
 const MIB: usize = 1 << 20;
 
@@ -37,8 +37,9 @@ fn a_bundle_of_any_size_costs_the_same_memory() {
     let before = peak_mib(&program);
     let mut clients: Vec<_> = (0..8).map(|_| connect(&program)).collect();
     let mut statuses = Vec::new();
+    let head = format!("GET /incidents/1/bundle HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN}\r\n\r\n");
     for client in &mut clients {
-        client.write_all(b"GET /incidents/1/bundle HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        client.write_all(head.as_bytes()).unwrap();
         let mut head = [0; 12];
         client.read_exact(&mut head).unwrap();
         statuses.push(String::from_utf8(head.to_vec()).unwrap());
@@ -47,10 +48,11 @@ fn a_bundle_of_any_size_costs_the_same_memory() {
     assert_eq!(statuses, expected);
     drop(clients);
     // Those that left have made room, or do so as soon as that is noticed.
+    let url = format!("{}/incidents/1/bundle", program.base);
     let archive = block_on(async {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let answer = reqwest::get(format!("{}/incidents/1/bundle", program.base)).await.unwrap();
+            let answer = reqwest::Client::new().get(&url).bearer_auth(ADMIN).send().await.unwrap();
             if answer.status() == 200 {
                 return answer.bytes().await.unwrap();
             }
@@ -80,7 +82,9 @@ fn bodies_have_a_budget_together_and_small_ones_pass_beside_them() {
     let program = Program::start();
     let before = peak_mib(&program);
     let (length, piece) = (15 * MIB, vec![b' '; MIB / 2]);
-    let head = format!("POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /webhook/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
     let mut held = Vec::new();
     for _ in 0..60 {
         let mut client = connect(&program);

@@ -3,11 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::program::{Program, firing};
+use crate::program::{ADMIN, Program, firing};
 
 fn ask(program: &Program, method: &str, path: &str, host: &str) -> String {
     let mut client = TcpStream::connect(program.base.strip_prefix("http://").unwrap()).unwrap();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     client.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();

@@ -128,7 +128,8 @@ fn steps_are_given_the_variables_that_are_named_and_no_others() {
     let environment = ["VVTV_API_TOKEN", "VVTV_ROOT", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD_X"];
     let (mut child, base) = serve(dir.path(), &environment.map(|name| (name, "x".to_owned())));
     let url = format!("{}/webhook/alertmanager", base.unwrap());
-    let sent = crate::program::block_on(reqwest::Client::new().post(url).body(firing("main")).send()).unwrap();
+    let delivery = reqwest::Client::new().post(url).header("content-type", "application/json").body(firing("main"));
+    let sent = crate::program::block_on(delivery.send()).unwrap();
     assert_eq!(sent.status().as_u16(), 200);
     let names =
         wait_for("the step", || std::fs::read_to_string(dir.path().join("log")).map_err(|error| error.to_string()));

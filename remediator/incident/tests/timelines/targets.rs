@@ -84,7 +84,10 @@ fn made_up_targets_neither_pass_for_a_systemic_fault_nor_call_once_each() {
     assert_eq!(world.runs_of("restart"), 1, "{}", world.timeline());
     world.operate(1, Operation::Abort);
     world.run(seconds(10));
-    assert_eq!(world.pages_in_short(), "1s #1 L1, 63s #2 L1", "another one takes over");
+    assert_eq!(world.pages_in_short(), "1s #1 L1", "as long as it fires it is people's, who were called");
+    world.resolve("SegmentAgeHigh", "made-up-0");
+    world.run(seconds(10));
+    assert_eq!(world.pages_in_short(), "1s #1 L1, 73s #2 L1", "another one takes over");
 }
 
 #[test]

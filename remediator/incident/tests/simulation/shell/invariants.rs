@@ -35,11 +35,13 @@ impl Shell {
             self.fleet.next_deadline().is_none_or(|at| at >= self.now),
             "a deadline in the past is never looked at"
         );
+        // What is due now is looked at by the next tick, as after a start.
+        let looked_at = self.fleet.next_deadline().is_none_or(|at| at > self.now);
         for incident in self.fleet.incidents() {
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
             // The timers of what is silenced stand still.
-            let calls = incident.in_trouble() && sick && !silenced(incident);
+            let calls = incident.in_trouble() && sick && looked_at && !silenced(incident);
             if calls && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 let next = incident.escalation.next_call(book, &self.policy);
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
