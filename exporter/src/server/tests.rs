@@ -1,5 +1,7 @@
+use std::net::SocketAddr;
+
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
 use prometheus::Registry;
 use proptest::prelude::*;
@@ -61,7 +63,8 @@ async fn ask(app: &App, method: &Method, path: &str, headers: &[(&str, &str)]) -
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::empty()).unwrap();
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))));
     app.clone().into_router().oneshot(request).await.unwrap().status().as_u16()
 }
 

@@ -20,7 +20,7 @@ struct Nginx {
 impl Nginx {
     fn start() -> Self {
         let root = tempfile::tempdir().unwrap();
-        for directory in ["run", "logs", "broadcast/hls"] {
+        for directory in ["run/nginx", "logs", "broadcast/hls"] {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

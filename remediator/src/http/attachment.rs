@@ -103,7 +103,10 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case::text(b"user=ana\nAuthorization: Bearer abcdefgh12345678\n", Ok("user=ana\nAuthorization: REDACTED\n"))]
+    #[case::text(
+        b"user=ana\nAuthorization: Bearer abcdefgh12345678\n",
+        Ok("user=ana\nAuthorization: Bearer REDACTED\n")
+    )]
     #[case::own(b"it is own-secret-1", Ok("it is REDACTED"))]
     #[case::binary(b"\0own-secret-1", Ok("\0own-secret-1"))]
     #[case::empty(b"", Ok(""))]

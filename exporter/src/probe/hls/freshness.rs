@@ -139,12 +139,18 @@ impl Freshness {
     #[must_use]
     pub fn remembered(now: Now, newest: Identity, advanced_unix_seconds: f64, runs: &[Run]) -> Self {
         let age = Duration::try_from_secs_f64(now.unix_seconds - advanced_unix_seconds).unwrap_or_default();
-        let last = Numbering::new(now.mono, newest.sequence, Place::of(&newest), newest.discontinuity);
-        let others = runs.iter().take(NUMBERINGS_MAX - 1).map(|run| Numbering::remembered(now.mono, *run));
+        let place = Place::of(&newest);
+        let is_newest = |run: &&Run| Place::of_run(run) == place && run.discontinuity == newest.discontinuity;
+        let last = match runs.iter().find(is_newest) {
+            Some(run) => Numbering::remembered(now.mono, *run),
+            None => Numbering::new(now.mono, newest.sequence, place, newest.discontinuity),
+        };
+        let others = runs.iter().filter(|run| !is_newest(run)).take(NUMBERINGS_MAX - 1);
+        let others = others.map(|run| Numbering::remembered(now.mono, *run)).collect::<SmallVec<[_; 1]>>();
         Self {
             newest: Some(Arc::new(newest)),
             earlier: Earlier::Remembered(age.min(TOLD_MAX)),
-            numberings: others.chain([last]).collect(),
+            numberings: others.into_iter().chain([last]).collect(),
             ..Self::never_seen(now)
         }
     }

@@ -18,6 +18,11 @@ impl Place {
     pub(super) const fn of(identity: &Identity) -> Self {
         Self { sequence: identity.sequence, parts: identity.parts }
     }
+
+    /// Where a run ends.
+    pub(super) const fn of_run(run: &Run) -> Self {
+        Self { sequence: run.sequence, parts: run.parts }
+    }
 }
 
 /// Numbers that were seen lately: from the first one to the last, and the parts after that.

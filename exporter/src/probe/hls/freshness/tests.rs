@@ -188,6 +188,19 @@ fn more_origins_in_turn_than_are_told_apart_are_nothing_new() {
 }
 
 #[test]
+fn many_restarts_make_no_numberings_of_one() {
+    let mut freshness = Freshness::never_seen(START);
+    let _ = freshness.observe(START, &sight(&segment(100, 0), 6));
+    for second in 1..20 {
+        let newest = freshness.newest().cloned().unwrap();
+        let advanced = freshness.remembered_advance_unix_seconds(at(second));
+        freshness = Freshness::remembered(at(second), newest, advanced, &freshness.runs());
+        assert_eq!(freshness.runs().len(), 1);
+    }
+    assert_eq!(freshness.observe(at(20), &sight(&segment(101, 0), 6)), Change::Advanced);
+}
+
+#[test]
 fn origins_that_disagree_are_known_across_a_restart() {
     let mut freshness = Freshness::never_seen(START);
     for second in 0..10 {
