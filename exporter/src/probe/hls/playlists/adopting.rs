@@ -81,11 +81,12 @@ impl Playlists {
             old.retain(|variant| variant.view.freshness.newest().is_some());
         }
         let present = old.len();
-        let before = self.stood_still(now, &old);
         old.append(&mut self.departed);
         let known: Vec<_> = old.iter().enumerate().map(|(index, old)| old.known(index < present)).collect();
         let recognised = recognise(&known, &entries);
         drop(known);
+        let all_stay = recognised.iter().flatten().filter(|index| **index < present).count() == present;
+        let before = self.stood_still(now, old.get(..present).unwrap_or_default(), all_stay);
         let since = if self.own.is == Is::Unknown { self.started } else { now };
         let mut old: Vec<Option<Variant>> = old.into_iter().map(Some).collect();
         let known: Vec<_> = recognised.into_iter().map(|index| old.get_mut(index?).and_then(Option::take)).collect();
@@ -119,14 +120,15 @@ impl Playlists {
         moved
     }
 
-    /// What all variants that viewers depend on stood still on goes on, whoever takes their place; so does what was never seen.
-    fn stood_still(&self, now: Now, old: &[Variant]) -> Option<Freshness> {
+    /// What all variants that viewers depend on stood still on goes on, whoever takes their place; so does what was never seen. Where all of
+    /// them stay, nobody takes anybody's place.
+    fn stood_still(&self, now: Now, old: &[Variant], all_stay: bool) -> Option<Freshness> {
         let vital = || old.iter().filter(|variant| variant.view.role.is_vital());
         let youngest = vital().map(|variant| &variant.view.freshness).min_by_key(|freshness| freshness.age(now))?;
         if vital().all(|variant| variant.view.freshness.newest().is_none()) {
             return Some(youngest.clone());
         }
-        let overdue = vital().all(|variant| variant.is_overdue(now, self.spec.interval));
+        let overdue = !all_stay && vital().all(|variant| variant.is_overdue(now, self.spec.interval));
         overdue.then(|| Freshness::in_place_of(youngest))
     }
 

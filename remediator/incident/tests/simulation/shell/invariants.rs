@@ -42,6 +42,8 @@ impl Shell {
             let sick = matches!(incident.health.health(), Health::Sick { .. });
             // The timers of what is silenced stand still.
             let calls = incident.in_trouble() && sick && looked_at && !silenced(incident);
+            // Those of one that waited for others go on from where they were, when it is looked at next.
+            let calls = calls && incident.escalation.still_since.is_none();
             if calls && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 let next = incident.escalation.next_call(book, &self.policy);
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
