@@ -101,9 +101,11 @@ async fn a_taken_port_is_named() -> anyhow::Result<()> {
     let error = Settings::default().ports(lab.site().ports).parts(&[Part::Nginx]).start().await.unwrap_err();
     let expected = format!(
         "ports of 127.0.0.1 are taken:\n  {} (NGINX, RTMP): Address already in use (os error 98)\n  \
-         {} (NGINX, HTTP): Address already in use (os error 98)",
+         {} (NGINX, HTTP): Address already in use (os error 98)\n  \
+         {} (NGINX, control): Address already in use (os error 98)",
         lab.site().ports.rtmp,
-        lab.site().ports.http
+        lab.site().ports.http,
+        lab.site().ports.control
     );
     assert_eq!(error.to_string(), expected);
     Ok(())

@@ -134,12 +134,14 @@ pub struct Lines {
 impl Lines {
     /// The next line, with or without its end, without its secrets.
     pub fn next<'a>(&mut self, line: &'a str) -> Cow<'a, str> {
+        // A value whose quote is not closed ends with its line at the latest, not with the next one's beginning.
+        let (content, end) = without_end(line);
         let before = self.block.clone();
-        let spans = self.redactor.spans(line, &mut self.block);
+        let spans = self.redactor.spans(content, &mut self.block);
         if spans.is_empty() {
             return Cow::Borrowed(line);
         }
-        let mut clean = spans.replaced(line);
+        let mut clean = spans.replaced(content);
         for _ in 0..ROUNDS_MAX {
             let mut again = Spans::default();
             self.redactor.rules(&clean, &mut before.clone(), &mut again);
@@ -149,14 +151,21 @@ impl Lines {
             }
             clean = cleaner;
         }
-        Cow::Owned(clean)
+        Cow::Owned(clean + end)
     }
 
     /// The next line with each character of a secret as `*`: columns stay where they are. Also gives what was hidden.
     pub fn next_aligned<'a>(&mut self, line: &'a str) -> (String, Vec<&'a str>) {
-        let spans = self.redactor.spans(line, &mut self.block);
-        (spans.covered(line), spans.hidden(line))
+        let (content, end) = without_end(line);
+        let spans = self.redactor.spans(content, &mut self.block);
+        (spans.covered(content) + end, spans.hidden(content))
     }
+}
+
+/// A line, and how it ends.
+fn without_end(line: &str) -> (&str, &str) {
+    let content = line.strip_suffix('\n').unwrap_or(line);
+    line.split_at(content.strip_suffix('\r').unwrap_or(content).len())
 }
 
 /// The text without secrets, for programs and places that have none of their own.

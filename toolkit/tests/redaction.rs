@@ -106,6 +106,12 @@ fn an_address_is_shown_without_the_values_of_its_query() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_hides_no_end_of_a_line() {
+    let text = "prog --token \"two words; psql\r\n\nnext\n";
+    assert_eq!(Redactor::default().text(text), "prog --token \"REDACTED\r\n\nnext\n");
+}
+
+#[test]
 fn columns_stay_when_secrets_are_covered() {
     let mut lines = Redactor::default().lines();
     let (shown, hidden) = lines.next_aligned("  playlist: 'http://üser:pässw0rd@h/x' # here");
