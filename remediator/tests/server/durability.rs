@@ -86,7 +86,7 @@ fn output_of_a_running_step_can_be_read_without_secrets_and_survives_kill_9() {
         ("{url: \"http://127.0.0.1:9/\"}", "{url: \"http://127.0.0.1:9/\", headers: {X-Key: s3cret-token}}"),
         (
             "echo looked >> \"$VVTV_TEST_LOG\"",
-            "echo begun with s3cret-token for rtmp://h/live/k3ySECRETSTREAM?token=SECRETQ; echo trouble >&2; sleep 12; echo ended",
+            "echo begun with s3cret-token for rtmp://h/live/k3ySECRETSTREAM?token=SECRETQ; echo trouble >&2; sleep 7; echo ended",
         ),
     ]);
     let program = Program::start_in(dir);
