@@ -1,6 +1,6 @@
 //! Which targets exist: named in the configuration, told by Prometheus now, or told by it before.
 //!
-//! What alerts say of targets counts for nothing here. A name that Prometheus told once stays known for [`KEPT`], also over a restart:
+//! What alerts say of targets counts for nothing here. A name that Prometheus told once stays known for `KEPT`, also over a restart:
 //! an outage takes series away, and is what the steps are for.
 
 use std::collections::{BTreeMap, BTreeSet};

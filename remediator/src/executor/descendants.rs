@@ -60,7 +60,7 @@ impl Leaders {
     }
 }
 
-/// Makes whatever loses its parent fall to this process, for [`reap`] to bury. Where the system does not have that, it falls to init,
+/// Makes whatever loses its parent fall to this process, for `reap` to bury. Where the system does not have that, it falls to init,
 /// and nothing is found that left its group and its parent.
 pub fn adopt() {
     #[cfg(target_os = "linux")]
