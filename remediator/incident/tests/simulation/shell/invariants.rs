@@ -35,18 +35,18 @@ impl Shell {
             self.fleet.next_deadline().is_none_or(|at| at >= self.now),
             "a deadline in the past is never looked at"
         );
-        // What is due now is looked at by the next tick, as after a start.
-        let looked_at = self.fleet.next_deadline().is_none_or(|at| at > self.now);
         for incident in self.fleet.incidents() {
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
-            // The timers of what is silenced stand still.
-            let calls = incident.in_trouble() && sick && looked_at && !silenced(incident);
-            // Those of one that waited for others go on from where they were, when it is looked at next.
-            let calls = calls && incident.escalation.still_since.is_none();
-            if calls && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
+            if incident.in_trouble()
+                && sick
+                && book.causes.is_empty()
+                && self.fleet.incidents().count() == 1
+            {
+                // The time that its timers stand still, because others account for it, does not count.
+                let still = incident.escalation.still_since.map_or(Duration::ZERO, |since| self.now.since(since));
                 let next = incident.escalation.next_call(book, &self.policy);
-                let overdue = next.is_some_and(|(_, at, _)| self.now.since(at) > Duration::from_secs(1));
+                let overdue = next.is_some_and(|(_, at, _)| self.now.since(at + still) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
             }
             if incident.aborted {
