@@ -12,6 +12,7 @@ mod commands;
 mod known;
 mod names;
 mod pairs;
+mod pattern;
 mod shapes;
 mod spans;
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::MARK;
+use super::pattern::compile;
 use super::shapes::{Rule, each, looks_random};
 use super::spans::Spans;
 
@@ -64,7 +65,7 @@ static PATHS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 static PUBLISHING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?i)\brtmp[a-z]{0,2}://(?P<host>[^\s/"'<>]*)/(?P<path>[^\s"'<>`]*)"#).ok());
+    LazyLock::new(|| compile(r#"(?i)\brtmp[a-z]{0,2}://(?P<host>[^\s/"'<>]*)/(?P<path>[^\s"'<>`]*)"#));
 
 pub(super) fn find(line: &str, spans: &mut Spans) {
     if !line.contains(['/', '%', '~']) {

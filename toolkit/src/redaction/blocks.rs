@@ -7,6 +7,7 @@ use regex::Regex;
 use super::MARK;
 use super::commands;
 use super::names::{Sense, sense};
+use super::pattern::compile;
 use super::spans::Spans;
 
 /// A body's line of a PEM block has at least so many characters, but for its last.
@@ -37,11 +38,13 @@ enum State {
 }
 
 static SCALAR: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"^(?P<indent>\s*(?:- +)*)["']?(?P<name>[\w.-]{1,80})["']?\s*:\s+(?:![\w!]+\s+)?[|>][+-]?\d?[+-]?\s*(?:#.*)?$"#).ok()
+    compile(
+        r#"^(?P<indent>\s*(?:- +)*)["']?(?P<name>[\w.-]{1,80})["']?\s*:\s+(?:![\w!]+\s+)?[|>][+-]?\d?[+-]?\s*(?:#.*)?$"#,
+    )
 });
 
 static BEGIN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)-----BEGIN (?P<what>[\w ]{1,60})-----(?P<rest>.*)$").ok());
+    LazyLock::new(|| compile(r"(?i)-----BEGIN (?P<what>[\w ]{1,60})-----(?P<rest>.*)$"));
 
 impl Block {
     /// Hides what a line is part of.

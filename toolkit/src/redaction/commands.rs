@@ -8,6 +8,7 @@ use regex::Regex;
 use super::MARK;
 use super::names::{Sense, sense};
 use super::pairs::is_plain_stream_id;
+use super::pattern::compile;
 use super::shapes::{Rule, each};
 use super::spans::Spans;
 
@@ -19,14 +20,11 @@ const WORDS: [&str; 16] = [
 
 /// A flag of two or more letters and what follows it. The value is looked at anew, as it may be the next flag.
 static FLAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?:^|[\s"'\[,(])--?(?P<name>[A-Za-z][\w.-]{1,60})["']?(?:\s+|\s*,\s*)(?P<v>\\?"[^"]*|'[^']*|[^\s"']+)"#,
-    )
-    .ok()
+    compile(r#"(?:^|[\s"'\[,(])--?(?P<name>[A-Za-z][\w.-]{1,60})["']?(?:\s+|\s*,\s*)(?P<v>\\?"[^"]*|'[^']*|[^\s"']+)"#)
 });
 
 static LAST_FLAG: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?:^|[\s"'\[,(])--?(?P<name>[A-Za-z][\w.-]{1,60})["']?,?\s*\\?$"#).ok());
+    LazyLock::new(|| compile(r#"(?:^|[\s"'\[,(])--?(?P<name>[A-Za-z][\w.-]{1,60})["']?,?\s*\\?$"#));
 
 static PROGRAMS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let always = [

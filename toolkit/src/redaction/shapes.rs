@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
+use super::pattern::compile;
 use super::spans::Spans;
 
 /// Whether what a pattern found is a secret.
@@ -20,7 +21,7 @@ pub(super) struct Rule {
 impl Rule {
     /// `None` for a broken pattern, which the tests name.
     pub(super) fn new(pattern: &str, is_secret: Test) -> Option<Self> {
-        Some(Self { needle: "", pattern: Regex::new(pattern).ok()?, is_secret })
+        Some(Self { needle: "", pattern: compile(pattern)?, is_secret })
     }
 
     fn with(needle: &'static str, pattern: &str) -> Option<Self> {
@@ -115,8 +116,7 @@ const ANYWHERE: [(&str, &str); 6] = [
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let tokens = format!(r"\b(?P<s>{})", TOKENS.join("|"));
-    // All of them are ASCII; with the letters of all scripts the pattern would be too large.
-    let tokens = RegexBuilder::new(&tokens).unicode(false).build().ok();
+    let tokens = compile(&tokens);
     let tokens = tokens.map(|pattern| Rule { needle: "", pattern, is_secret: |_| true });
     let anywhere = ANYWHERE.into_iter().filter_map(|(needle, pattern)| Rule::with(needle, pattern));
     let mut rules: Vec<Rule> = anywhere.chain(tokens).collect();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn every_pattern_is_one() {
         for pattern in TOKENS.into_iter().chain(ANYWHERE.map(|(_, pattern)| pattern)) {
-            Regex::new(pattern).unwrap();
+            compile(pattern).unwrap();
         }
         assert_eq!(RULES.len(), ANYWHERE.len() + 1 + 2);
         assert_eq!(ORPHANS.len(), 1);

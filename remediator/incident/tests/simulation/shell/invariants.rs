@@ -38,11 +38,7 @@ impl Shell {
         for incident in self.fleet.incidents() {
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
-            if incident.in_trouble()
-                && sick
-                && book.causes.is_empty()
-                && self.fleet.incidents().count() == 1
-            {
+            if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 // The time that its timers stand still, because others account for it, does not count.
                 let still = incident.escalation.still_since.map_or(Duration::ZERO, |since| self.now.since(since));
                 let next = incident.escalation.next_call(book, &self.policy);
