@@ -36,9 +36,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long until each server must have failed twice.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The most memory that the exporter may ever have used: the largest body takes a part of it, and the allocator keeps what several threads
-/// freed for a while.
-const MEMORY_KIB_MAX: u64 = 256 << 10;
+/// The most memory that the exporter may ever have used: less than one of those bodies has.
+const MEMORY_KIB_MAX: u64 = 128 << 10;
 
 const PLAYLIST: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n";
 
