@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 use prometheus::Registry;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
@@ -19,7 +19,7 @@ use vvtv_toolkit::render::{Exposition, Format, Labels};
 
 /// As the program has it.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const STREAMS: usize = 10_000;
 

@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Builder;
 use vvtv_exporter::app::{self, Args, Command};
 use vvtv_exporter::{files, selftest};
 
 /// Ten thousand polls a second make half a million small allocations, on which the system's allocator spends a quarter of the time.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// What hangs on a filesystem cannot be ended, and is not waited for.
 const END_WITHIN: Duration = Duration::from_secs(1);
