@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tikv_jemallocator::Jemalloc;
 use prometheus::Registry;
+use tikv_jemallocator::Jemalloc;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::metrics::{Tables, render};

@@ -1,5 +1,6 @@
 //! Command lines: flags whose value is a secret, and programs that take one under a flag that says nothing.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -9,7 +10,7 @@ use super::MARK;
 use super::names::{Sense, sense};
 use super::pairs::is_plain_stream_id;
 use super::pattern::compile;
-use super::shapes::{Rule, each};
+use super::shapes::{Needled, Rule, each};
 use super::spans::Spans;
 
 /// Words after a flag in a sentence.
@@ -26,48 +27,53 @@ static FLAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static LAST_FLAG: LazyLock<Option<Regex>> =
     LazyLock::new(|| compile(r#"(?:^|[\s"'\[,(])--?(?P<name>[A-Za-z][\w.-]{1,60})["']?,?\s*\\?$"#));
 
-static PROGRAMS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let always = [
-        r"(?i)\b(?:mysql|mysqldump|mysqladmin|mariadb)[\w-]*\s(?:.*?\s)?-p(?P<s>[^\s=-][^\s]*)",
-        r"(?i)\bsshpass\s+(?:-v\s+)?-p\s*(?P<s>\S+)",
-        r"(?i)\b(?:docker|podman|skopeo|helm|npm|az|cf|oc)\s(?:.*?\s)?login\s(?:.*?\s)?-p\s*(?P<s>\S+)",
-        r"(?i)\bredis-cli\s(?:.*?\s)?-a\s*(?P<s>\S+)",
-        r"(?i)\bmosquitto_\w+\s(?:.*?\s)?-P\s*(?P<s>\S+)",
-        r"(?i)\bldap\w+\s(?:.*?\s)?-w\s*(?P<s>\S+)",
-        r"(?i)\b(?:7z[ar]?|7za)\s(?:.*?\s)?-p(?P<s>\S+)",
-        r"\b(?:zip|unzip)\s(?:.*?\s)?-P\s*(?P<s>\S+)",
-        r"\bhtpasswd\s(?:.*?\s)?-\w*b\w*\s+(?:\S+\s+){1,2}(?P<s>\S+)\s*$",
-        r"(?i)\b(?:smbclient|mount\.cifs)\s(?:.*?\s)?-U\s*[^\s%]+%(?P<s>\S+)",
-        r"(?i)\bopenssl\s(?:.*?\s)?-(?:passin|passout|pass|k)\s+(?:pass:)?(?P<s>\S+)",
-        r"(?i)\bopenssl\s(?:.*?\s)?-K\s+(?P<s>\S+)",
-        r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*["'](?P<s>[^\s"'=]+=[^"']*)"#,
-        r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*(?P<s>[^\s"'=]+=[^\s"']*)"#,
-        r"(?i)\bsnmp\w+\s(?:.*?\s)?-[cAX]\s*(?P<s>\S+)",
-    ];
-    let mut rules: Vec<Rule> = always.into_iter().filter_map(Rule::always).collect();
+const PROGRAMS: [Needled; 15] = [
+    (&["mysql", "mariadb"], r"(?i)\b(?:mysql|mysqldump|mysqladmin|mariadb)[\w-]*\s(?:.*?\s)?-p(?P<s>[^\s=-][^\s]*)"),
+    (&["sshpass"], r"(?i)\bsshpass\s+(?:-v\s+)?-p\s*(?P<s>\S+)"),
+    (&["login"], r"(?i)\b(?:docker|podman|skopeo|helm|npm|az|cf|oc)\s(?:.*?\s)?login\s(?:.*?\s)?-p\s*(?P<s>\S+)"),
+    (&["redis-cli"], r"(?i)\bredis-cli\s(?:.*?\s)?-a\s*(?P<s>\S+)"),
+    (&["mosquitto_"], r"(?i)\bmosquitto_\w+\s(?:.*?\s)?-P\s*(?P<s>\S+)"),
+    (&["ldap"], r"(?i)\bldap\w+\s(?:.*?\s)?-w\s*(?P<s>\S+)"),
+    (&["7z"], r"(?i)\b(?:7z[ar]?|7za)\s(?:.*?\s)?-p(?P<s>\S+)"),
+    (&["zip"], r"\b(?:zip|unzip)\s(?:.*?\s)?-P\s*(?P<s>\S+)"),
+    (&["htpasswd"], r"\bhtpasswd\s(?:.*?\s)?-\w*b\w*\s+(?:\S+\s+){1,2}(?P<s>\S+)\s*$"),
+    (&["smbclient", "mount.cifs"], r"(?i)\b(?:smbclient|mount\.cifs)\s(?:.*?\s)?-U\s*[^\s%]+%(?P<s>\S+)"),
+    (&["openssl"], r"(?i)\bopenssl\s(?:.*?\s)?-(?:passin|passout|pass|k)\s+(?:pass:)?(?P<s>\S+)"),
+    (&["openssl"], r"(?i)\bopenssl\s(?:.*?\s)?-K\s+(?P<s>\S+)"),
+    (&["curl"], r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*["'](?P<s>[^\s"'=]+=[^"']*)"#),
+    (&["curl"], r#"(?i)\bcurl\s(?:.*?\s)?(?:-b|--cookie)\s*(?P<s>[^\s"'=]+=[^\s"']*)"#),
+    (&["snmp"], r"(?i)\bsnmp\w+\s(?:.*?\s)?-[cAX]\s*(?P<s>\S+)"),
+];
+
+static COMMANDS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     // curl, wget and others; a user and a group are numbers.
     let login = r#"(?:^|[\s"',\[])(?:-u|-U|--user|--proxy-user)(?:["']?[\s,]+|=)?["']?[^\s:"'/=,]+:(?P<s>[^\s"']+)"#;
-    rules.extend(Rule::new(login, |secret| !secret.bytes().all(|byte| byte.is_ascii_digit())));
-    rules
+    let is_secret = |secret: &str| !secret.bytes().all(|byte| byte.is_ascii_digit());
+    let login = Rule::new(&["-u"], Cow::Borrowed(login), is_secret);
+    PROGRAMS.into_iter().map(Rule::always).chain([login]).collect()
 });
 
 /// Directives of configurations without a separator.
-static DIRECTIVES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+static DIRECTIVES: LazyLock<[Rule; 2]> = LazyLock::new(|| {
     [
-        r"(?i)^\s*(?:requirepass|masterauth|secure_link_secret|rpcpassword)\s+(?P<s>\S+)",
-        r#"(?i)\bproxy_set_header\s+(?:x-[\w-]*(?:key|token|secret)|cookie)\s+["']?(?P<s>[^"';]+)"#,
+        (
+            &["requirepass", "masterauth", "secure_link_secret", "rpcpassword"] as &[_],
+            r"(?i)^\s*(?:requirepass|masterauth|secure_link_secret|rpcpassword)\s+(?P<s>\S+)",
+        ),
+        (
+            &["proxy_set_header"],
+            r#"(?i)\bproxy_set_header\s+(?:x-[\w-]*(?:key|token|secret)|cookie)\s+["']?(?P<s>[^"';]+)"#,
+        ),
     ]
-    .into_iter()
-    .filter_map(Rule::always)
-    .collect()
+    .map(Rule::always)
 });
 
 pub(super) fn find(line: &str, spans: &mut Spans) {
     if has_flag(line) {
         flags(line, spans);
-        each(&PROGRAMS, line, spans);
+        each(&COMMANDS, line, spans);
     }
-    each(&DIRECTIVES, line, spans);
+    each(&*DIRECTIVES, line, spans);
 }
 
 fn has_flag(line: &str) -> bool {
@@ -156,4 +162,16 @@ pub(super) fn quoted<S: AsRef<str>>(argv: &[S]) -> String {
         });
     }
     shown.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_is_one_and_has_its_needles() {
+        for rule in COMMANDS.iter().chain(&*DIRECTIVES) {
+            rule.assert_sound();
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Tokens that are known by their shape, as their services document it.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 
@@ -10,32 +11,52 @@ use super::spans::Spans;
 /// Whether what a pattern found is a secret.
 type Test = fn(&str) -> bool;
 
-/// A pattern whose group `s` is the secret, if it passes the test.
+/// A pattern whose group `s` is the secret, if it passes the test. It is compiled when it is first needed: there are many, and most programs
+/// never write a line that one of them could match.
 pub(super) struct Rule {
-    /// Without it in the line, the pattern need not be tried: most lines have no secret, and there are many patterns.
-    needle: &'static str,
-    pattern: Regex,
+    /// In small letters; without one of them in the line, the pattern need not be tried. None: always.
+    needles: &'static [&'static str],
+    pattern: Cow<'static, str>,
+    compiled: OnceLock<Option<Regex>>,
     is_secret: Test,
 }
 
+/// A pattern and what is in every text that it matches.
+pub(super) type Needled = (&'static [&'static str], &'static str);
+
 impl Rule {
+    pub(super) const fn new(needles: &'static [&'static str], pattern: Cow<'static, str>, is_secret: Test) -> Self {
+        Self { needles, pattern, compiled: OnceLock::new(), is_secret }
+    }
+
+    pub(super) fn always((needles, pattern): Needled) -> Self {
+        Self::new(needles, Cow::Borrowed(pattern), |_| true)
+    }
+
     /// `None` for a broken pattern, which the tests name.
-    pub(super) fn new(pattern: &str, is_secret: Test) -> Option<Self> {
-        Some(Self { needle: "", pattern: compile(pattern)?, is_secret })
+    pub(super) fn compiled(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| compile(&self.pattern)).as_ref()
     }
+}
 
-    fn with(needle: &'static str, pattern: &str) -> Option<Self> {
-        Some(Self { needle, ..Self::always(pattern)? })
-    }
-
-    pub(super) fn always(pattern: &str) -> Option<Self> {
-        Self::new(pattern, |_| true)
+#[cfg(test)]
+impl Rule {
+    /// It compiles, and what it is tried for stands in it.
+    pub(super) fn assert_sound(&self) {
+        assert!(self.compiled().is_some(), "{}", self.pattern);
+        let letters = self.pattern.to_ascii_lowercase().replace('\\', "");
+        for needle in self.needles {
+            assert!(letters.contains(needle), "`{needle}` for {}", self.pattern);
+        }
     }
 }
 
 pub(super) fn each(rules: &[Rule], line: &str, spans: &mut Spans) {
-    for rule in rules.iter().filter(|rule| line.contains(rule.needle)) {
-        let found = rule.pattern.captures_iter(line).filter_map(|captures| captures.name("s"));
+    let small = line.to_ascii_lowercase();
+    let is_tried = |rule: &&Rule| rule.needles.is_empty() || rule.needles.iter().any(|needle| small.contains(needle));
+    for rule in rules.iter().filter(is_tried) {
+        let captured = rule.compiled().into_iter().flat_map(|pattern| pattern.captures_iter(line));
+        let found = captured.filter_map(|captures| captures.name("s"));
         for secret in found.filter(|secret| (rule.is_secret)(secret.as_str())) {
             spans.push(secret.range());
         }
@@ -99,34 +120,31 @@ const TOKENS: [&str; 43] = [
     r"sk_[a-z]{2}-[a-z]+-\d_\w{8,}",
 ];
 
-/// Without word boundaries before them, and what each has in it.
-const ANYWHERE: [(&str, &str); 6] = [
+/// Without word boundaries before them.
+const ANYWHERE: [Needled; 6] = [
     // crypt(3): bcrypt, yescrypt, SHA, MD5; Argon2; Apache.
-    ("$2", r"(?P<s>\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53})"),
-    ("$", r#"(?P<s>\$(?:[1567]|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$[^\s:"']{8,})"#),
-    ("{S", r"(?P<s>\{S?SHA\d*\}[A-Za-z0-9+/]{20,}={0,2})"),
+    (&["$2"], r"(?P<s>\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53})"),
+    (&["$"], r#"(?P<s>\$(?:[1567]|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$[^\s:"']{8,})"#),
+    (&["{s"], r"(?P<s>\{S?SHA\d*\}[A-Za-z0-9+/]{20,}={0,2})"),
     // A PEM block on a line of its own or as text of JSON.
     (
-        "-----",
+        &["-----begin"],
         r#"(?i)-----BEGIN [\w ]*(?:PRIVATE KEY|STATIC KEY V1)[\w ]*-----(?P<s>[^"'\s][^"']*?)(?:-----END|["']|$)"#,
     ),
-    ("", r"(?i)\bGenieKey\s+(?P<s>[\w-]{8,})"),
-    ("", r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(?P<s>\S+)"),
+    (&["geniekey"], r"(?i)\bGenieKey\s+(?P<s>[\w-]{8,})"),
+    (&["machine"], r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(?P<s>\S+)"),
 ];
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let tokens = format!(r"\b(?P<s>{})", TOKENS.join("|"));
-    let tokens = compile(&tokens);
-    let tokens = tokens.map(|pattern| Rule { needle: "", pattern, is_secret: |_| true });
-    let anywhere = ANYWHERE.into_iter().filter_map(|(needle, pattern)| Rule::with(needle, pattern));
-    let mut rules: Vec<Rule> = anywhere.chain(tokens).collect();
-    let tested: [(&str, Test); 2] = [
-        (r"(?i)\b(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/-]{8,}=*)", looks_random),
-        // YouTube's stream keys. What is around them must not make them a part of something longer.
-        (r"(?:^|[^\w-])(?P<s>[a-z0-9]{4}(?:-[a-z0-9]{4}){4})(?:$|[^\w-])", has_letters_and_digits),
+    let tokens = Rule::new(&[], Cow::Owned(format!(r"\b(?P<s>{})", TOKENS.join("|"))), |_| true);
+    let bearer = r"(?i)\b(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/-]{8,}=*)";
+    // YouTube's stream keys. What is around them must not make them a part of something longer.
+    let youtube = r"(?:^|[^\w-])(?P<s>[a-z0-9]{4}(?:-[a-z0-9]{4}){4})(?:$|[^\w-])";
+    let tested = [
+        Rule::new(&["bearer", "basic", "token"], Cow::Borrowed(bearer), looks_random),
+        Rule::new(&["-"], Cow::Borrowed(youtube), has_letters_and_digits),
     ];
-    rules.extend(tested.into_iter().filter_map(|(pattern, is_secret)| Rule::new(pattern, is_secret)));
-    rules
+    ANYWHERE.into_iter().map(Rule::always).chain([tokens]).chain(tested).collect()
 });
 
 pub(super) fn find(line: &str, spans: &mut Spans) {
@@ -134,12 +152,12 @@ pub(super) fn find(line: &str, spans: &mut Spans) {
 }
 
 /// A line of a PEM block whose beginning was cut off.
-static ORPHANS: LazyLock<Vec<Rule>> =
-    LazyLock::new(|| Rule::new(r"^\s*(?P<s>[A-Za-z0-9+/]{60,76}={0,2})\s*$", is_base64).into_iter().collect());
+static ORPHANS: LazyLock<[Rule; 1]> =
+    LazyLock::new(|| [Rule::new(&[], Cow::Borrowed(r"^\s*(?P<s>[A-Za-z0-9+/]{60,76}={0,2})\s*$"), is_base64)]);
 
 pub(super) fn find_orphans(line: &str, spans: &mut Spans) {
     if (60..=82).contains(&line.trim().len()) {
-        each(&ORPHANS, line, spans);
+        each(&*ORPHANS, line, spans);
     }
 }
 
@@ -169,10 +187,11 @@ mod tests {
 
     #[test]
     fn every_pattern_is_one() {
-        for pattern in TOKENS.into_iter().chain(ANYWHERE.map(|(_, pattern)| pattern)) {
+        for pattern in TOKENS {
             compile(pattern).unwrap();
         }
-        assert_eq!(RULES.len(), ANYWHERE.len() + 1 + 2);
-        assert_eq!(ORPHANS.len(), 1);
+        for rule in RULES.iter().chain(&*ORPHANS) {
+            rule.assert_sound();
+        }
     }
 }
