@@ -5,7 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use vvtv_exporter::probe::{hls, nginx_stat, progress};
+use vvtv_exporter::probe::{hls, progress};
+use vvtv_streaming::nginx_rtmp;
 
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
@@ -29,12 +30,12 @@ fn recordings(criterion: &mut Criterion) {
 }
 
 fn statistics(criterion: &mut Criterion) {
-    let one = include_str!("../tests/fixtures/nginx-stat-publishing.xml");
+    let one = include_str!("../../streaming/tests/fixtures/nginx-stat-publishing.xml");
     let (head, rest) = one.split_once("<stream>").unwrap();
     let (stream, tail) = rest.rsplit_once("</stream>").unwrap();
     let body = format!("{head}{}{tail}", format!("<stream>{stream}</stream>").repeat(60));
     criterion.bench_function("a statistics page of 60 streams", |bencher| {
-        bencher.iter(|| nginx_stat::parse(black_box(body.as_bytes())).unwrap());
+        bencher.iter(|| nginx_rtmp::parse(black_box(body.as_bytes())).unwrap());
     });
 }
 

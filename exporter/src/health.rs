@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vvtv_streaming::nginx_rtmp::PageError;
+
 use crate::clock::Now;
 
 /// Why a source gave nothing: a closed list, because it becomes a label.
@@ -97,6 +99,16 @@ impl ProbeError {
     #[must_use]
     pub fn new(reason: Failure, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), http_status: None, took: Duration::ZERO }
+    }
+}
+
+impl From<PageError> for ProbeError {
+    fn from(error: PageError) -> Self {
+        let reason = match error {
+            PageError::Malformed(_) => Failure::Malformed,
+            PageError::TooLarge(_) => Failure::TooLarge,
+        };
+        Self::new(reason, error.to_string())
     }
 }
 

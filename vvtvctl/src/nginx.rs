@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use vvtv_streaming::nginx_rtmp::{self, CONTROL_HEADER, Page};
 
 use crate::config::{Config, PublishUrl};
 
@@ -80,12 +79,9 @@ pub(crate) async fn stream_stat(
     timeout: Duration,
 ) -> anyhow::Result<StreamStat> {
     let body = get(client, &config.nginx.stat, timeout, BODY_MAX).await?;
-    parse_stat(&String::from_utf8_lossy(&body), &config.publish)
-        .with_context(|| format!("{} is no stat page", config.nginx.stat))
+    let page = nginx_rtmp::parse(&body).with_context(|| format!("cannot read {}", config.nginx.stat))?;
+    Ok(stat_of(&page, &config.publish))
 }
-
-/// What the shipped nginx demands of whoever changes something, because a page in a browser cannot send it.
-const CONTROL_HEADER: (&str, &str) = ("x-vvtv-control", "drop");
 
 /// Drops the stream's publisher; true when there was one.
 ///
@@ -96,69 +92,22 @@ pub(crate) async fn drop_publisher(
     config: &Config,
     timeout: Duration,
 ) -> anyhow::Result<bool> {
-    let mut url = config.nginx.control.clone();
-    url.path_segments_mut()
-        .map_err(|()| anyhow::anyhow!("{} cannot have a path", config.nginx.control))?
-        .pop_if_empty()
-        .extend(["drop", "publisher"]);
-    url.query_pairs_mut().append_pair("app", &config.publish.app).append_pair("name", &config.publish.name);
-    let (name, value) = CONTROL_HEADER;
-    let body = answer(client.post(url.clone()).header(name, value), &url, timeout, 1024).await?;
-    Ok(body.trim_ascii() != b"0")
+    let PublishUrl { app, name, .. } = &config.publish;
+    let url = nginx_rtmp::drop_publisher_address(&config.nginx.control, app, name)?;
+    let (header, value) = CONTROL_HEADER;
+    let body = answer(client.post(url.clone()).header(header, value), &url, timeout, 1024).await?;
+    Ok(nginx_rtmp::was_dropped(&body))
 }
 
-/// Finds one stream in a stat page; a stream that is not listed has no publisher.
-fn parse_stat(xml: &str, stream: &PublishUrl) -> anyhow::Result<StreamStat> {
-    let mut reader = Reader::from_str(xml);
-    let mut path: Vec<String> = Vec::new();
-    let (mut app, mut found) = (String::new(), StreamStat::default());
-    let (mut name, mut current, mut client) = (String::new(), StreamStat::default(), None);
-    let mut seen_root = false;
-    loop {
-        match reader.read_event()? {
-            Event::Start(tag) => {
-                path.push(tag.name().as_ref().to_owned());
-                seen_root |= path == ["rtmp"];
-                if path.last().is_some_and(|tag| tag == "stream") {
-                    (name, current, client) = (String::new(), StreamStat::default(), None);
-                }
-            }
-            Event::Empty(tag) if tag.name().as_ref() == "publishing" => match path.last().map(String::as_str) {
-                Some("stream") => current.publishing = true,
-                Some("client") => current.client_id = client,
-                Some(_) | None => {}
-            },
-            Event::Text(text) => {
-                let text = text.trim().to_owned();
-                let tail: Vec<&str> = path.iter().rev().take(2).map(String::as_str).collect();
-                match *tail.as_slice() {
-                    ["name", "application"] => app = text,
-                    ["name", "stream"] => name = text,
-                    ["bytes_in", "stream"] => current.bytes_in = text.parse().unwrap_or(0),
-                    ["id", "client"] => client = text.parse().ok(),
-                    _ => {}
-                }
-            }
-            Event::End(_) => {
-                let closed = path.pop();
-                if closed.is_some_and(|tag| tag == "stream") && app == stream.app && name == stream.name {
-                    found = current;
-                }
-            }
-            Event::Eof => break,
-            Event::Empty(_)
-            | Event::CData(_)
-            | Event::Comment(_)
-            | Event::Decl(_)
-            | Event::PI(_)
-            | Event::DocType(_)
-            | Event::GeneralRef(_) => {}
-        }
-    }
-    if !seen_root {
-        bail!("no <rtmp> element");
-    }
-    Ok(found)
+/// Finds one stream in a page; a stream that is not listed has no publisher. Of several `server` blocks the one that has a publisher
+/// counts.
+fn stat_of(page: &Page, stream: &PublishUrl) -> StreamStat {
+    let entry = page.entries_of(&stream.app, &stream.name).max_by_key(|entry| (entry.publishing, entry.bytes_in));
+    entry.map_or_else(StreamStat::default, |entry| StreamStat {
+        publishing: entry.publishing,
+        client_id: entry.client_id,
+        bytes_in: entry.bytes_in.unwrap_or(0),
+    })
 }
 
 #[cfg(test)]
@@ -175,8 +124,12 @@ mod tests {
 <meta><video><width>640</width></video></meta><nclients>1</nclients><publishing/><active/></stream>
 <stream><name>spare</name><bytes_in>7</bytes_in></stream></live></application></server></rtmp>"#;
 
+    fn stat_in(page: &str, url: &str) -> anyhow::Result<StreamStat> {
+        Ok(stat_of(&nginx_rtmp::parse(page.as_bytes())?, &PublishUrl::parse(url).unwrap()))
+    }
+
     fn stat(url: &str) -> StreamStat {
-        parse_stat(PAGE, &PublishUrl::parse(url).unwrap()).unwrap()
+        stat_in(PAGE, url).unwrap()
     }
 
     #[test]
@@ -188,9 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn a_publisher_is_found_however_the_page_is_written() {
+        let inner = "<bytes_in>7</bytes_in><client><publishing/><id>3</id></client><publishing/>";
+        let pages = [
+            format!("<rtmp><server><application id='a'><live><stream>{inner}<name>main</name></stream></live><name>live</name></application></server></rtmp>"),
+            format!("<rtmp><server><application><name><![CDATA[live]]></name><live><stream><name><![CDATA[main]]></name>{inner}</stream></live></application></server></rtmp>"),
+            r#"{"http-flv":{"servers":[{"applications":[{"name":"live","live":{"streams":[{"name":"main","bytes_in":7,"clients":[{"id":3,"publishing":true}],"publishing":true}]}}]}]}}"#.to_owned(),
+        ];
+        for page in pages {
+            let expected = StreamStat { publishing: true, client_id: Some(3), bytes_in: 7 };
+            assert_eq!(stat_in(&page, "rtmp://h/live/main").unwrap(), expected, "{page}");
+        }
+    }
+
+    #[test]
     fn another_page_is_refused() {
-        let url = PublishUrl::parse("rtmp://h/live/main").unwrap();
-        assert!(parse_stat("<html><body>404</body></html>", &url).is_err());
-        assert!(parse_stat("", &url).is_err());
+        assert!(stat_in("<html><body>404</body></html>", "rtmp://h/live/main").is_err());
+        assert!(stat_in("", "rtmp://h/live/main").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The playout queue: one SQLite table, written by the daemon and by `queue add`, read by the exporter at any time (WAL).
+//! The playout queue as the daemon and `queue add` write it: what plays next, what is on air, what was.
 //!
 //! Times are RFC 3339 in UTC. Callers pass `now`, so that nothing here reads a clock.
 
@@ -12,35 +12,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 
+use row::COLUMNS;
 pub(crate) use row::Item;
-use row::{COLUMNS, DURATION_MAX_SECONDS};
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS playout_queue (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    plan_id TEXT,
-    asset_path TEXT NOT NULL,
-    duration_s REAL NOT NULL DEFAULT 0,
-    status TEXT NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'playing', 'played', 'failed')),
-    curation_score REAL,
-    priority INTEGER NOT NULL DEFAULT 0,
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL,
-    play_started_at TEXT,
-    play_finished_at TEXT,
-    failure_reason TEXT,
-    content_kind TEXT NOT NULL DEFAULT 'program',
-    width INTEGER,
-    height INTEGER,
-    bitrate_bps INTEGER,
-    resume_s REAL
-);
-CREATE INDEX IF NOT EXISTS playout_queue_status ON playout_queue (status, priority DESC, created_at);
-";
-
-/// Columns that a table made by others may lack.
-const OURS: [(&str, &str); 4] =
-    [("width", "INTEGER"), ("height", "INTEGER"), ("bitrate_bps", "INTEGER"), ("resume_s", "REAL")];
+use vvtv_streaming::queue::{LATER_COLUMNS, SCHEMA, buffer_seconds, has_column};
 
 /// Emergency items first, then priority, then age.
 const ORDER: &str = "(content_kind = 'emergency') DESC, priority DESC, created_at, id";
@@ -116,9 +90,8 @@ impl Queue {
 
     /// Adds the columns that the table lacks.
     fn complete(&self) -> rusqlite::Result<()> {
-        for (name, kind) in OURS {
-            let known = "SELECT count(*) FROM pragma_table_info('playout_queue') WHERE name = ?1";
-            if self.connection.query_row(known, [name], |row| row.get::<_, i64>(0))? == 0 {
+        for (name, kind) in LATER_COLUMNS {
+            if !has_column(&self.connection, name)? {
                 let added = self.connection.execute(&format!("ALTER TABLE playout_queue ADD COLUMN {name} {kind}"), []);
                 // Another program that opens the queue at the same time may have been first.
                 added
@@ -285,32 +258,18 @@ impl Queue {
     /// # Errors
     /// The database cannot be read.
     pub(crate) fn summary(&self, now: Timestamp) -> anyhow::Result<Summary> {
-        let mut statement = self.connection.prepare(
-            // What is no duration adds nothing: such an item will not play.
-            "SELECT CAST(status AS TEXT), count(*), coalesce(sum(CASE WHEN typeof(duration_s) NOT IN ('integer', 'real') \
-             OR duration_s NOT BETWEEN 0 AND ?1 THEN 0 WHEN status = 'queued' AND typeof(resume_s) IN ('integer', 'real') \
-             AND resume_s BETWEEN 0 AND ?1 THEN max(duration_s - resume_s, 0) ELSE duration_s END), 0.0), \
-             CAST(min(play_started_at) AS TEXT) FROM playout_queue GROUP BY status",
-        )?;
-        let mut summary = Summary::default();
-        let mut rows = statement.query([DURATION_MAX_SECONDS])?;
+        let mut statement =
+            self.connection.prepare("SELECT CAST(status AS TEXT), count(*) FROM playout_queue GROUP BY status")?;
+        let now_unix_seconds = now.as_duration().as_secs_f64();
+        let buffer_seconds = buffer_seconds(&self.connection, now_unix_seconds).context("cannot read the queue")?;
+        let mut summary = Summary { buffer_seconds, ..Summary::default() };
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (status, count): (String, i64) = (row.get(0)?, row.get(1)?);
             let count = u64::try_from(count).unwrap_or(0);
-            let duration: f64 = row.get(2)?;
             match status.as_str() {
-                "queued" => {
-                    summary.queued = count;
-                    summary.buffer_seconds += duration;
-                }
-                "playing" => {
-                    summary.playing = count;
-                    let started: Option<String> = row.get(3)?;
-                    let played = started
-                        .and_then(|text| text.parse::<Timestamp>().ok())
-                        .map_or(0.0, |started| now.duration_since(started).as_secs_f64());
-                    summary.buffer_seconds += (duration - played).clamp(0.0, duration);
-                }
+                "queued" => summary.queued = count,
+                "playing" => summary.playing = count,
                 "played" => summary.played = count,
                 "failed" => summary.failed = count,
                 // The table's CHECK lets no other status in.

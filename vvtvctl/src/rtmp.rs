@@ -1,23 +1,13 @@
-//! Just enough RTMP to know whether a server answers: the handshake and `connect` to an application.
-//!
-//! Source: Adobe's RTMP specification 1.0, §5.2 (handshake), §5.3 (chunks) and §7.2.1.1 (connect).
+//! Whether an RTMP server answers and lets us in, stage by stage.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use vvtv_streaming::rtmp::{self, Connect, Dialogue, OPENING, Reply, Verdict};
 
 use crate::config::PublishUrl;
-
-/// C1, S1, C2 and S2 are so long.
-const HANDSHAKE_BYTES: usize = 1536;
-
-/// Without another agreement a message travels in chunks of so many bytes.
-const CHUNK_BYTES: usize = 128;
-
-/// The answer to `connect` comes within the first few hundred bytes.
-const ANSWER_MAX: usize = 8 << 10;
 
 /// Where the conversation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,19 +40,34 @@ pub(crate) struct RtmpError {
 /// # Errors
 /// The stage that failed, and how.
 pub(crate) async fn check(url: &PublishUrl, timeout: Duration) -> Result<(), RtmpError> {
-    let mut stream = handshake(url, timeout).await?;
-    within(Stage::Connect, timeout, connect(&mut stream, url)).await
+    let tc_url = format!("rtmp://{}:{}/{}", url.host, url.port, url.app);
+    let connect = Connect { app: &url.app, tc_url: &tc_url, client: "vvtvctl" };
+    let mut conversation = Conversation::begin(url, Some(connect), timeout).await?;
+    within(Stage::Handshake, timeout, conversation.until(|dialogue| dialogue.stage() != rtmp::Stage::Handshake))
+        .await?;
+    match within(Stage::Connect, timeout, conversation.until(|_| false)).await? {
+        Some(Verdict::Answered(Reply::Accepted) | Verdict::Greeted) | None => Ok(()),
+        Some(Verdict::Answered(reply)) => Err(RtmpError { stage: Stage::Connect, source: refusal(url, &reply) }),
+    }
+}
+
+fn refusal(url: &PublishUrl, reply: &Reply) -> anyhow::Error {
+    let app = &url.app;
+    match reply {
+        Reply::AuthRequired => anyhow::anyhow!("the server wants a name and a password for connect to `{app}`"),
+        Reply::Redirected => anyhow::anyhow!("the server sends us elsewhere on connect to `{app}`"),
+        Reply::Refused(said) if !said.is_empty() => anyhow::anyhow!("the server refused connect to `{app}`: {said}"),
+        Reply::Refused(_) | Reply::Accepted => anyhow::anyhow!("the server refused connect to `{app}`"),
+    }
 }
 
 /// TCP and handshake: the server is there and alive.
 ///
 /// # Errors
 /// The stage that failed, and how.
-pub(crate) async fn handshake(url: &PublishUrl, timeout: Duration) -> Result<TcpStream, RtmpError> {
-    let open = async { Ok(TcpStream::connect((url.host.as_str(), url.port)).await?) };
-    let mut stream = within(Stage::Tcp, timeout, open).await?;
-    within(Stage::Handshake, timeout, greet(&mut stream)).await?;
-    Ok(stream)
+pub(crate) async fn handshake(url: &PublishUrl, timeout: Duration) -> Result<(), RtmpError> {
+    let mut conversation = Conversation::begin(url, None, timeout).await?;
+    within(Stage::Handshake, timeout, conversation.until(|_| false)).await.map(drop)
 }
 
 async fn within<T>(
@@ -76,83 +81,35 @@ async fn within<T>(
     }
 }
 
-async fn greet(stream: &mut TcpStream) -> anyhow::Result<()> {
-    let mut hello = vec![0; 1 + HANDSHAKE_BYTES];
-    if let Some(version) = hello.first_mut() {
-        *version = 3;
-    }
-    stream.write_all(&hello).await?;
-    let mut answer = vec![0; 1 + 2 * HANDSHAKE_BYTES];
-    stream.read_exact(&mut answer).await.context("the server closed the connection")?;
-    if answer.first() != Some(&3) {
-        bail!("the answer is not RTMP version 3");
-    }
-    // C2 is the server's S1.
-    stream.write_all(answer.get(1..=HANDSHAKE_BYTES).unwrap_or_default()).await?;
-    Ok(())
+struct Conversation {
+    stream: TcpStream,
+    dialogue: Dialogue,
+    verdict: Option<Verdict>,
 }
 
-async fn connect(stream: &mut TcpStream, url: &PublishUrl) -> anyhow::Result<()> {
-    stream.write_all(&connect_message(url)).await?;
-    let mut answer = Vec::new();
-    while answer.len() < ANSWER_MAX {
-        let mut chunk = [0; 1024];
-        let length = stream.read(&mut chunk).await?;
-        if length == 0 {
-            bail!("the server closed the connection on connect to `{}`", url.app);
+impl Conversation {
+    async fn begin(url: &PublishUrl, connect: Option<Connect<'_>>, timeout: Duration) -> Result<Self, RtmpError> {
+        let open = async { Ok(TcpStream::connect((url.host.as_str(), url.port)).await?) };
+        let mut stream = within(Stage::Tcp, timeout, open).await?;
+        within(Stage::Handshake, timeout, async { Ok(stream.write_all(&OPENING).await?) }).await?;
+        Ok(Self { stream, dialogue: Dialogue::new(connect), verdict: None })
+    }
+
+    /// Goes on until the server gave its verdict, or `reached` says that it is far enough.
+    async fn until(&mut self, reached: impl Fn(&Dialogue) -> bool) -> anyhow::Result<Option<Verdict>> {
+        let mut buffer = [0; 4096];
+        while self.verdict.is_none() && !reached(&self.dialogue) {
+            let read = self.stream.read(&mut buffer).await?;
+            if read == 0 {
+                bail!("the server closed the connection");
+            }
+            let turn = self.dialogue.feed(buffer.get(..read).unwrap_or_default());
+            let turn = turn.map_err(|error| anyhow::anyhow!("the server {error}"))?;
+            self.stream.write_all(&turn.send).await?;
+            self.verdict = turn.verdict;
         }
-        answer.extend_from_slice(chunk.get(..length).unwrap_or_default());
-        // A command's name stands at the head of its message and so is never torn by a chunk's border.
-        if contains(&answer, &amf_string("_result")) {
-            return Ok(());
-        }
-        if contains(&answer, &amf_string("_error")) {
-            bail!("the server refused connect to `{}`", url.app);
-        }
+        Ok(self.verdict.clone())
     }
-    bail!("no answer to connect within {ANSWER_MAX} bytes")
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-fn connect_message(url: &PublishUrl) -> Vec<u8> {
-    let mut payload = amf_string("connect");
-    payload.push(0);
-    payload.extend(1.0_f64.to_be_bytes());
-    payload.push(3);
-    let tc_url = format!("rtmp://{}:{}/{}", url.host, url.port, url.app);
-    for (key, value) in [("app", url.app.as_str()), ("flashVer", "vvtvctl"), ("tcUrl", &tc_url)] {
-        payload.extend(length_prefixed(key));
-        payload.extend(amf_string(value));
-    }
-    payload.extend([0, 0, 9]);
-    // Chunk stream 3, full header: timestamp 0, length, type 20 (AMF0 command), message stream 0.
-    let length = u32::try_from(payload.len()).unwrap_or(0).to_be_bytes();
-    let mut message = vec![3, 0, 0, 0];
-    message.extend(length.get(1..).unwrap_or_default());
-    message.extend([20, 0, 0, 0, 0]);
-    for (index, chunk) in payload.chunks(CHUNK_BYTES).enumerate() {
-        if index > 0 {
-            message.push(0xC3);
-        }
-        message.extend(chunk);
-    }
-    message
-}
-
-fn length_prefixed(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut out = u16::try_from(bytes.len()).unwrap_or(0).to_be_bytes().to_vec();
-    out.extend(bytes);
-    out
-}
-
-fn amf_string(text: &str) -> Vec<u8> {
-    let mut out = vec![2];
-    out.extend(length_prefixed(text));
-    out
 }
 
 #[cfg(test)]
@@ -176,22 +133,31 @@ mod tests {
         assert_eq!(error.stage, Stage::Tcp);
     }
 
+    /// AMF 0: a string, a number, null.
+    fn answer(word: &str) -> Vec<u8> {
+        let length = u8::try_from(word.len()).unwrap();
+        let body = [&[2, 0, length], word.as_bytes(), &[0; 9], &[5]].concat();
+        let body = body.as_slice();
+        [&[3, 0, 0, 0, 0, 0, u8::try_from(body.len()).unwrap(), 20, 0, 0, 0, 0], body].concat()
+    }
+
     #[tokio::test]
     async fn a_server_that_answers_and_one_that_refuses() {
-        for (word, good) in [("_result", true), ("_error", false)] {
+        for (word, expected) in [("_result", None), ("_error", Some("the server refused connect to `live`"))] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();
             let server = tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let mut hello = vec![0; 1 + HANDSHAKE_BYTES];
+                let mut hello = OPENING;
                 stream.read_exact(&mut hello).await.unwrap();
-                stream.write_all(&[hello.clone(), hello[1..].to_vec()].concat()).await.unwrap();
-                let mut rest = vec![0; HANDSHAKE_BYTES + 12];
+                stream.write_all(&[hello.as_slice(), &hello[1..]].concat()).await.unwrap();
+                let mut rest = vec![0; OPENING.len() + 11];
                 stream.read_exact(&mut rest).await.unwrap();
-                stream.write_all(&amf_string(word)).await.unwrap();
+                stream.write_all(&answer(word)).await.unwrap();
                 stream
             });
-            assert_eq!(check(&url(port), Duration::from_secs(5)).await.is_ok(), good);
+            let outcome = check(&url(port), Duration::from_secs(5)).await;
+            assert_eq!(outcome.err().map(|error| error.source.to_string()).as_deref(), expected);
             server.await.unwrap();
         }
     }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vvtv_exporter::probe::rtmp::ReplyReader;
+use vvtv_streaming::rtmp::ReplyReader;
 
 fuzz_target!(|bytes: &[u8]| {
     let whole = ReplyReader::default().feed(bytes);

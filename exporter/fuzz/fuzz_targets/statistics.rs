@@ -7,7 +7,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Location, StatEntry, Timing};
-use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming, parse};
+use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming};
+use vvtv_streaming::nginx_rtmp::parse;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(page) = parse(bytes) else { return };

@@ -2,16 +2,11 @@
 //!
 //! Each page comes over a connection of its own: of several workers behind one port not always the same one shall answer.
 
-mod json;
-mod names;
 mod observe;
-mod page;
 mod publisher;
 #[cfg(test)]
 mod tests;
-mod text;
 mod track;
-mod xml;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,15 +14,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use vvtv_streaming::nginx_rtmp::{Page, PageReader};
 
 pub use self::observe::{Publishers, StatTiming};
-pub use self::page::{Page, PageReader, StreamEntry, parse};
 pub use self::publisher::{Listing, Motion, Publisher, StreamKey};
 pub use self::track::Track;
 use crate::clock::Now;
 use crate::config::{Location, StatEntry, Timing};
 use crate::fleet::Watched;
-use crate::health::Health;
+use crate::health::{Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
 use crate::reach::{Named, Reach};
 use crate::snapshot::{self, Views};
@@ -70,10 +65,11 @@ pub async fn run(
     while next_tick(&mut ticks, &stop).await {
         let started = tools.clock.now();
         let mut reader = PageReader::default();
-        let fetch = fetcher.get_pieces(&spec.location, spec.timing.timeout, |piece| reader.feed(piece));
+        let fetch = fetcher
+            .get_pieces(&spec.location, spec.timing.timeout, |piece| reader.feed(piece).map_err(ProbeError::from));
         let Some(fetched) = stop.run_until_cancelled(fetch).await else { return };
         let ended = tools.clock.now();
-        let page = fetched.and_then(|()| reader.finish());
+        let page = fetched.and_then(|()| reader.finish().map_err(ProbeError::from));
         let outcome = page.map(|page| {
             let watched = Arc::clone(&watched.borrow());
             if !Arc::ptr_eq(&watched, &before) {

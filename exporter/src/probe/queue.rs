@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use vvtv_streaming::queue;
 
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
@@ -33,20 +34,6 @@ pub struct QueueView {
 
 /// More than a lock may take, the filesystem hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
-
-/// Everything queued, and what remains of the item that plays. Times are RFC 3339 or SQLite's own texts, or seconds since 1970.
-const BUFFER: &str = "
-    SELECT coalesce(sum(max(0, CASE status
-        WHEN 'queued' THEN duration_s
-        ELSE duration_s - max(0, ?1 - coalesce(
-            CASE typeof(play_started_at) WHEN 'text' THEN unixepoch(play_started_at, 'subsec')
-                WHEN 'integer' THEN play_started_at WHEN 'real' THEN play_started_at END, ?1))
-    END)), 0.0)
-    FROM playout_queue WHERE status IN ('queued', 'playing')
-        AND typeof(duration_s) IN ('integer', 'real') AND duration_s BETWEEN 0 AND ?2";
-
-/// Longer is no duration: the playout fails such an item, and it is no content ahead.
-const DURATION_MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
 /// Reads until stopped.
 pub async fn run(spec: QueueSpec, tools: Tools, view: watch::Sender<Arc<QueueView>>, stop: CancellationToken) {
@@ -99,7 +86,7 @@ pub fn buffer_seconds(path: &Path, timeout: Duration, now_unix_seconds: f64) -> 
 
 fn query(connection: &Connection, timeout: Duration, now_unix_seconds: f64) -> rusqlite::Result<f64> {
     connection.busy_timeout(timeout)?;
-    connection.query_row(BUFFER, [now_unix_seconds, DURATION_MAX_SECONDS], |row| row.get(0))
+    queue::buffer_seconds(connection, now_unix_seconds)
 }
 
 /// How SQLite is told to read a database that nobody has open, and who reads may not write beside.
@@ -123,53 +110,17 @@ mod tests {
 
     const NOW: f64 = 1_795_366_800.0;
 
-    fn queue(rows: &str) -> tempfile::NamedTempFile {
+    fn empty_queue() -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         let connection = Connection::open(file.path()).unwrap();
         let schema =
             "CREATE TABLE playout_queue (id INTEGER PRIMARY KEY, duration_s REAL, status TEXT, play_started_at);";
-        connection.execute_batch(&format!("{schema} {rows}")).unwrap();
+        connection.execute_batch(schema).unwrap();
         file
     }
 
     fn buffer(file: &tempfile::NamedTempFile) -> Result<f64, ProbeError> {
         buffer_seconds(file.path(), Duration::from_millis(50), NOW)
-    }
-
-    #[test]
-    fn queued_items_and_the_rest_of_the_playing_one() {
-        let file = queue(
-            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
-             (100, 'queued', NULL), (20.5, 'queued', NULL), (NULL, 'queued', NULL),
-             (60, 'playing', '2026-11-22T16:59:50Z'), (900, 'played', '2026-11-22T16:00:00Z'), (900, 'failed', NULL);",
-        );
-        assert_eq!(buffer(&file), Ok(100.0 + 20.5 + 50.0));
-    }
-
-    #[test]
-    fn an_item_that_plays_too_long_is_no_debt_and_seconds_are_a_time_too() {
-        let file = queue(&format!(
-            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
-             (60, 'playing', '2026-11-22 15:00:00'), (60, 'playing', {}), (60, 'playing', NULL);",
-            NOW - 15.0
-        ));
-        assert_eq!(buffer(&file), Ok(45.0 + 60.0));
-    }
-
-    #[test]
-    fn what_is_no_duration_is_no_content_ahead() {
-        let file = queue(
-            "INSERT INTO playout_queue (duration_s, status, play_started_at) VALUES
-             (100, 'queued', NULL), (9e999, 'queued', NULL), (-9e999, 'queued', NULL), (-5, 'queued', NULL), (1e300, 'queued', NULL),
-             ('long', 'queued', NULL), (x'00ff', 'queued', NULL), (9e999, 'playing', 'never'), (60, 'playing', x'ff'),
-             (60, 'playing', 'never');",
-        );
-        assert_eq!(buffer(&file), Ok(100.0 + 60.0 + 60.0));
-    }
-
-    #[test]
-    fn an_empty_queue_holds_nothing() {
-        assert_eq!(buffer(&queue("")), Ok(0.0));
     }
 
     #[test]
@@ -197,7 +148,7 @@ mod tests {
         let garbage = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(garbage.path(), "this is not a database, and it is long enough to be one".repeat(50)).unwrap();
         assert_eq!(buffer(&garbage).unwrap_err().reason, Failure::Malformed);
-        let file = queue("");
+        let file = empty_queue();
         let writer = Connection::open(file.path()).unwrap();
         writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
         assert_eq!(buffer(&file).unwrap_err().reason, Failure::Timeout);

@@ -1,10 +1,6 @@
 //! RTMP: does the server answer the handshake and accept `connect` to the application? A TCP connect alone proves nothing: a hung
 //! server's kernel still accepts.
 
-mod amf;
-mod reply;
-mod wire;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +10,15 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use vvtv_streaming::rtmp::{self, Dialogue, DialogueError, OPENING, Reply, Stage, Verdict};
 
-pub use self::reply::Reply;
-pub use self::wire::{ReplyReader, connect_command};
 use crate::config::{Connect, RtmpEndpoint};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
 use crate::probe::{Tools, next_tick, record};
 
-/// Size of S0 and S1 together (RTMP 1.0 §5.2).
-const S0_S1: usize = 1537;
-
-/// Size of C1, C2, S1 and S2.
-const HANDSHAKE: usize = 1536;
-
-/// Bytes of an answer that are read in search of the result.
-const ANSWER_MAX: usize = 64 << 10;
+/// What the probe calls itself when it connects.
+const CLIENT: &str = "vvtv-exporter";
 
 /// What is probed: one application of a server, shared by its streams.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -159,61 +148,58 @@ async fn converse(endpoint: &RtmpEndpoint, addresses: Vec<SocketAddr>, limit: Du
     let mut stream = connect(addresses, limit).await.map_err(|error| failed("connect to", &error))?;
     stream.set_nodelay(true).map_err(|error| failed("set TCP_NODELAY for", &error))?;
 
-    // Version 3; a C1 of zero time, zero version and any bytes asks for the plain handshake.
-    let mut c0_c1 = [0_u8; S0_S1];
-    if let Some((version, _)) = c0_c1.split_first_mut() {
-        *version = 3;
-    }
-    stream.write_all(&c0_c1).await.map_err(|error| failed("greet", &error))?;
-    let mut s0_s1 = [0_u8; S0_S1];
-    stream.read_exact(&mut s0_s1).await.map_err(|error| failed("read the greeting of", &error))?;
-    let [3, s1 @ ..] = &s0_s1 else {
-        return Err(ProbeError::new(Failure::Malformed, format!("{} does not speak RTMP version 3", endpoint.url())));
-    };
-    let mut c2_connect = s1.to_vec();
-    if endpoint.connect == Connect::Application {
-        c2_connect.extend(connect_command(endpoint));
-    }
-    stream.write_all(&c2_connect).await.map_err(|error| failed("send connect to", &error))?;
-    acknowledge_at_once(&stream).map_err(|error| failed("set TCP_QUICKACK for", &error))?;
-    let mut s2 = [0_u8; HANDSHAKE];
-    stream.read_exact(&mut s2).await.map_err(|error| failed("read the greeting of", &error))?;
-    match endpoint.connect {
-        Connect::Application => answer(endpoint, &mut stream).await,
-        Connect::Handshake => Ok(Answer::Accepted),
+    let (app, tc_url) = (endpoint.app_argument(), endpoint.tc_url());
+    let connect = rtmp::Connect { app: &app, tc_url: &tc_url, client: CLIENT };
+    let mut dialogue = Dialogue::new(Some(connect).filter(|_| endpoint.connect == Connect::Application));
+    stream.write_all(&OPENING).await.map_err(|error| failed("greet", &error))?;
+    let mut buffer = [0_u8; 4096];
+    loop {
+        let read = match (stream.read(&mut buffer).await, dialogue.stage()) {
+            (Ok(0), Stage::Handshake) => {
+                return Err(failed("read the greeting of", &std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            (Ok(0), Stage::Connect) => {
+                return Err(refused(endpoint, Failure::Rejected, "closed the connection: no such application?"));
+            }
+            (Ok(read), _) => read,
+            (Err(error), Stage::Handshake) => return Err(failed("read the greeting of", &error)),
+            (Err(error), Stage::Connect) => return Err(failed("read the answer of", &error)),
+        };
+        let turn =
+            dialogue.feed(buffer.get(..read).unwrap_or_default()).map_err(|error| unreadable(endpoint, error))?;
+        if !turn.send.is_empty() {
+            stream.write_all(&turn.send).await.map_err(|error| failed("send connect to", &error))?;
+            acknowledge_at_once(&stream).map_err(|error| failed("set TCP_QUICKACK for", &error))?;
+        }
+        if let Some(verdict) = turn.verdict {
+            return answer(endpoint, verdict);
+        }
     }
 }
 
-/// Reads until the answer to `connect` is found.
-async fn answer(endpoint: &RtmpEndpoint, stream: &mut TcpStream) -> Result<Answer, ProbeError> {
-    let refuse = |reason: Failure, what: &str| Err(ProbeError::new(reason, format!("{} {what}", endpoint.url())));
-    let mut reader = ReplyReader::default();
-    let mut buffer = [0_u8; 4096];
-    let mut total = 0;
-    while total < ANSWER_MAX {
-        let read = match stream.read(&mut buffer).await {
-            Ok(0) => return refuse(Failure::Rejected, "closed the connection: no such application?"),
-            Ok(read) => read,
-            Err(error) => {
-                let message = format!("read the answer of {}: {error}", endpoint.url());
-                return Err(ProbeError::new(io_reason(&error), message));
-            }
-        };
-        total += read;
-        match reader.feed(buffer.get(..read).unwrap_or_default()) {
-            Ok(None) => {}
-            Ok(Some(Reply::Accepted)) => return Ok(Answer::Accepted),
-            Ok(Some(Reply::AuthRequired)) => return Ok(Answer::AuthRequired),
-            Ok(Some(Reply::Redirected)) => return Ok(Answer::Redirected),
-            Ok(Some(Reply::Refused(said))) if said.is_empty() => {
-                return refuse(Failure::Rejected, "refuses the connection");
-            }
-            Ok(Some(Reply::Refused(said))) => {
-                let said = endpoint.arguments.hidden_in(&said);
-                return refuse(Failure::Rejected, &format!("refuses the connection: {said}"));
-            }
-            Err(error) => return refuse(Failure::Malformed, &format!("does not answer in RTMP: {error}")),
+fn refused(endpoint: &RtmpEndpoint, reason: Failure, what: &str) -> ProbeError {
+    ProbeError::new(reason, format!("{} {what}", endpoint.url()))
+}
+
+fn unreadable(endpoint: &RtmpEndpoint, error: DialogueError) -> ProbeError {
+    let reason = match error {
+        DialogueError::Version | DialogueError::Wire(_) => Failure::Malformed,
+        DialogueError::Endless => Failure::TooLarge,
+    };
+    refused(endpoint, reason, &error.to_string())
+}
+
+fn answer(endpoint: &RtmpEndpoint, verdict: Verdict) -> Result<Answer, ProbeError> {
+    match verdict {
+        Verdict::Greeted | Verdict::Answered(Reply::Accepted) => Ok(Answer::Accepted),
+        Verdict::Answered(Reply::AuthRequired) => Ok(Answer::AuthRequired),
+        Verdict::Answered(Reply::Redirected) => Ok(Answer::Redirected),
+        Verdict::Answered(Reply::Refused(said)) if said.is_empty() => {
+            Err(refused(endpoint, Failure::Rejected, "refuses the connection"))
+        }
+        Verdict::Answered(Reply::Refused(said)) => {
+            let said = endpoint.arguments.hidden_in(&said);
+            Err(refused(endpoint, Failure::Rejected, &format!("refuses the connection: {said}")))
         }
     }
-    refuse(Failure::TooLarge, "sends and sends, but no answer")
 }

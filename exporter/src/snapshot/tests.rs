@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use vvtv_streaming::nginx_rtmp::{Page, StreamEntry};
+
 use super::*;
 use crate::config::{Config, Expect};
 use crate::health::ProbeError;
 use crate::probe::hls::{Identity, Sight};
-use crate::probe::nginx_stat::{Page, Publishers, StatTiming, StreamEntry};
+use crate::probe::nginx_stat::{Publishers, StatTiming};
 use crate::probe::progress::{Block, Encoder, ProgressTiming};
 use crate::probe::rtmp::Answer;
 use crate::state::Remembered;

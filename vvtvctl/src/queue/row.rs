@@ -3,9 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::Serialize;
-
-/// Longer is no duration. The queries and the exporter's hold it too.
-pub(super) const DURATION_MAX_SECONDS: f64 = 366.0 * 86_400.0;
+use vvtv_streaming::queue::DURATION_MAX_SECONDS;
 
 /// The columns that [`Item::read`] takes, in its order.
 pub(super) const COLUMNS: &str = "id, plan_id, asset_path, duration_s, status, priority, content_kind, created_at, play_started_at, play_finished_at, \

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::names::plain;
-use super::page::{Page, STREAMS_MAX, StreamEntry};
+use vvtv_streaming::nginx_rtmp::{Page, STREAMS_MAX, StreamEntry, plain_name};
+
 use super::publisher::{Publisher, StreamKey};
 use crate::clock::Now;
 use crate::config::{StatEntry, Timing};
@@ -104,7 +104,7 @@ impl Publishers {
     /// Who left counts as long as nobody came after him: another server's publisher must not hide that ours is gone.
     #[must_use]
     pub fn candidates(&self, wanted: &StatEntry) -> Vec<&Publisher> {
-        let (app, name) = (plain(&wanted.app), plain(&wanted.key));
+        let (app, name) = (plain_name(&wanted.app), plain_name(&wanted.key));
         let first = Place { app, name, server: 0, nth: 0 };
         let alike = self.known.range(first.clone()..);
         let mut found: Vec<(&Place, &Publisher)> = alike
@@ -139,7 +139,7 @@ impl Publishers {
     /// Pages that could not say anything about a stream's publisher, because another worker answered.
     #[must_use]
     pub fn worker_mismatches(&self, wanted: &StatEntry) -> u64 {
-        self.mismatches.get(&(plain(&wanted.app), plain(&wanted.key))).copied().unwrap_or(0)
+        self.mismatches.get(&(plain_name(&wanted.app), plain_name(&wanted.key))).copied().unwrap_or(0)
     }
 
     /// Counts a page that could not say anything about a stream's publisher, as its segments show. Where one worker answers always, no
@@ -148,7 +148,7 @@ impl Publishers {
         if self.workers.len() < 2 {
             return;
         }
-        *self.mismatches.entry((plain(&wanted.app), plain(&wanted.key))).or_default() += 1;
+        *self.mismatches.entry((plain_name(&wanted.app), plain_name(&wanted.key))).or_default() += 1;
     }
 
     /// When the last page came that was another one than the page before, monotonic. One that stays the same, though a worker's uptime
@@ -171,13 +171,13 @@ impl Publishers {
 
     /// Takes the names of configured streams.
     pub fn configure<'a>(&mut self, wanted: impl Iterator<Item = &'a StatEntry>) {
-        self.configured = Arc::new(wanted.map(|entry| (plain(&entry.app), plain(&entry.key))).collect());
+        self.configured = Arc::new(wanted.map(|entry| (plain_name(&entry.app), plain_name(&entry.key))).collect());
     }
 
     /// The names of a configured stream's publishers, as far as a page can tell them.
     #[must_use]
     pub fn is_configured(&self, entry: &StreamEntry) -> bool {
-        !self.configured.is_empty() && self.configured.contains(&(plain(&entry.app), plain(&entry.name)))
+        !self.configured.is_empty() && self.configured.contains(&(plain_name(&entry.app), plain_name(&entry.name)))
     }
 
     /// Takes a page.
@@ -256,7 +256,8 @@ impl Publishers {
         if self.mismatches.len() <= self.known.len() + wanted.len() {
             return;
         }
-        let wanted: BTreeSet<StreamKey> = wanted.iter().map(|one| (plain(&one.app), plain(&one.key))).collect();
+        let wanted: BTreeSet<StreamKey> =
+            wanted.iter().map(|one| (plain_name(&one.app), plain_name(&one.key))).collect();
         let known: BTreeSet<(&str, &str)> =
             self.known.keys().map(|place| (place.app.as_str(), place.name.as_str())).collect();
         self.mismatches.retain(|key, _| wanted.contains(key) || known.contains(&(key.0.as_str(), key.1.as_str())));
@@ -268,7 +269,8 @@ fn places(page: &Page) -> BTreeMap<Place, &StreamEntry> {
     let mut listed = BTreeMap::new();
     let mut alike: BTreeMap<Place, u32> = BTreeMap::new();
     for entry in page.streams.iter().filter(|entry| entry.publishing) {
-        let mut place = Place { app: plain(&entry.app), name: plain(&entry.name), server: entry.server, nth: 0 };
+        let mut place =
+            Place { app: plain_name(&entry.app), name: plain_name(&entry.name), server: entry.server, nth: 0 };
         let others = alike.entry(place.clone()).or_default();
         place.nth = *others;
         *others += 1;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use vvtv_streaming::nginx_rtmp::{Page, StreamEntry};
+
 use super::observe::StatTiming;
-use super::page::{Page, StreamEntry};
 use super::track::Track;
 use crate::clock::Now;
 use crate::window::bitrate::{Bitrate, BitrateWindow, ByteSample};

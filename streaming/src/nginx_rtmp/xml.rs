@@ -4,8 +4,7 @@ use quick_xml::errors::{Error, SyntaxError};
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::page::{Reading, Tag, malformed};
-use crate::health::ProbeError;
+use super::page::{PageError, Reading, Tag, malformed};
 
 /// Reads XML.
 #[derive(Debug)]
@@ -13,7 +12,7 @@ pub(super) struct Xml;
 
 impl Xml {
     /// Understands a text as far as it goes; tells how many bytes that were.
-    pub(super) fn read(&self, text: &str, last: bool, reading: &mut Reading) -> Result<usize, ProbeError> {
+    pub(super) fn read(&self, text: &str, last: bool, reading: &mut Reading) -> Result<usize, PageError> {
         let whole = if last { text.len() } else { text.rfind('>').map_or(0, |at| at + 1) };
         let text = text.get(..whole).unwrap_or_default();
         let mut reader = Reader::from_str(text);
@@ -39,7 +38,7 @@ const fn is_cut(error: SyntaxError) -> bool {
     !matches!(error, SyntaxError::InvalidBangMarkup)
 }
 
-fn take(event: Event<'_>, reading: &mut Reading) -> Result<(), ProbeError> {
+fn take(event: Event<'_>, reading: &mut Reading) -> Result<(), PageError> {
     match event {
         Event::Start(start) => reading.open(Tag::of(start.local_name().as_ref())),
         Event::Empty(start) => {

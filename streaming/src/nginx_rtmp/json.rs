@@ -5,8 +5,7 @@
 
 use quick_xml::escape::unescape;
 
-use super::page::{Reading, Tag, malformed};
-use crate::health::ProbeError;
+use super::page::{PageError, Reading, Tag, malformed};
 
 /// Brackets deeper than this are not a statistics page.
 const DEPTH_MAX: usize = 64;
@@ -29,7 +28,7 @@ enum Bracket {
 
 impl Json {
     /// Understands a text as far as it goes; tells how many bytes that were.
-    pub(super) fn read(&mut self, text: &str, last: bool, reading: &mut Reading) -> Result<usize, ProbeError> {
+    pub(super) fn read(&mut self, text: &str, last: bool, reading: &mut Reading) -> Result<usize, PageError> {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let Some(token) = Token::first(rest, last)? else { return Ok(at) };
@@ -39,7 +38,7 @@ impl Json {
         Ok(at)
     }
 
-    fn take(&mut self, token: Token<'_>, reading: &mut Reading) -> Result<(), ProbeError> {
+    fn take(&mut self, token: Token<'_>, reading: &mut Reading) -> Result<(), PageError> {
         match token {
             Token::Between(_) => Ok(()),
             Token::Open(array) => self.begin(array, reading),
@@ -62,7 +61,7 @@ impl Json {
         }
     }
 
-    fn begin(&mut self, array: bool, reading: &mut Reading) -> Result<(), ProbeError> {
+    fn begin(&mut self, array: bool, reading: &mut Reading) -> Result<(), PageError> {
         if self.open.len() >= DEPTH_MAX {
             return Err(malformed("the statistics page is nested too deeply"));
         }
@@ -79,7 +78,7 @@ impl Json {
         tag.map_or(Ok(()), |tag| reading.open(tag))
     }
 
-    fn value(&mut self, text: &str, reading: &mut Reading) -> Result<(), ProbeError> {
+    fn value(&mut self, text: &str, reading: &mut Reading) -> Result<(), PageError> {
         let Some(tag) = self.key.take() else { return Ok(()) };
         // What is false is what XML leaves out.
         if matches!(text, "false" | "null") || self.open.len() < 2 {
@@ -107,7 +106,7 @@ enum Token<'a> {
 
 impl<'a> Token<'a> {
     /// The first token of a text; none where its end is still to come.
-    fn first(text: &'a str, last: bool) -> Result<Option<Self>, ProbeError> {
+    fn first(text: &'a str, last: bool) -> Result<Option<Self>, PageError> {
         let cut = |what: &str| {
             if last { Err(malformed(format!("statistics page: {what} without an end"))) } else { Ok(None) }
         };

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::dialogue::Connect;
 use super::reply::{Reply, reply};
-use crate::config::RtmpEndpoint;
 
 /// The chunk size that both sides begin with (§5.4.1).
 const CHUNK_SIZE: usize = 128;
@@ -19,14 +19,12 @@ const TYPE_COMMAND_AMF3: u8 = 17;
 const TYPE_COMMAND_AMF0: u8 = 20;
 
 /// The `connect` command as chunks of the initial size.
-#[must_use]
-pub fn connect_command(endpoint: &RtmpEndpoint) -> Vec<u8> {
+pub(super) fn connect_command(connect: &Connect<'_>) -> Vec<u8> {
     let mut body = Vec::new();
     push_string(&mut body, "connect");
     push_number(&mut body, 1.0);
     body.push(0x03);
-    let (app, tc_url) = (endpoint.app_argument(), endpoint.tc_url());
-    for (key, value) in [("app", app.as_str()), ("flashVer", "vvtv-exporter"), ("tcUrl", &tc_url)] {
+    for (key, value) in [("app", connect.app), ("flashVer", connect.client), ("tcUrl", connect.tc_url)] {
         push_bare(&mut body, key);
         push_string(&mut body, value);
     }
@@ -261,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_recorded_answer_of_nginx_is_understood() {
-        let answer = include_bytes!("../../../tests/fixtures/rtmp-reply-nginx.bin");
+        let answer = include_bytes!("../../tests/fixtures/rtmp-reply-nginx.bin");
         assert_eq!(ReplyReader::default().feed(answer), Ok(Some(Reply::Accepted)));
         let (most, _) = answer.split_at(answer.len() - 1);
         assert_eq!(ReplyReader::default().feed(most), Ok(None));
@@ -285,8 +283,7 @@ mod tests {
     #[test]
     fn the_connect_command_is_cut_into_chunks() {
         let app = "a".repeat(200);
-        let (endpoint, _) = RtmpEndpoint::parse(&format!("rtmp://localhost/{app}/main")).unwrap();
-        let bytes = connect_command(&endpoint);
+        let bytes = connect_command(&Connect { app: &app, tc_url: "rtmp://localhost:1935/live", client: "test" });
         assert_eq!(bytes.get(..4), Some([3, 0, 0, 0].as_slice()));
         let length = bytes.iter().skip(4).take(3).fold(0, |sum, byte| sum * 256 + usize::from(*byte));
         assert_eq!(bytes.len(), 12 + length + (length - 1) / CHUNK_SIZE);

@@ -2,21 +2,32 @@
 //! differ in what they leave out and in what they escape.
 
 use super::json::Json;
+use super::names::is_same_name;
 use super::text::Decoder;
 use super::xml::Xml;
-use crate::health::{Failure, ProbeError};
 
 /// Elements deeper than this are not a statistics page.
 const DEPTH_MAX: usize = 32;
 
 /// Streams read from one page.
-pub(super) const STREAMS_MAX: usize = 20_000;
+pub const STREAMS_MAX: usize = 20_000;
 
 /// Bytes of a name that are kept: nginx-rtmp has at most 256, and of what is longer many may come.
 const NAME_MAX: usize = 512;
 
 /// The longest text or tag: no more of a page is ever held.
 pub(super) const TOKEN_MAX: usize = 64 << 10;
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// It is none, or ends in the middle.
+    #[error("{0}")]
+    Malformed(String),
+    /// It holds more than one does: [`STREAMS_MAX`], or a text without an end.
+    #[error("{0}")]
+    TooLarge(String),
+}
 
 /// The page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +38,17 @@ pub struct Page {
     pub uptime_seconds: Option<u64>,
     /// Every stream that is published or played.
     pub streams: Vec<StreamEntry>,
+}
+
+impl Page {
+    /// The entries of a stream, which several `server` blocks may have: those that are written alike, or else those whose names are the
+    /// same ([`is_same_name`]).
+    pub fn entries_of<'a>(&'a self, app: &'a str, name: &'a str) -> impl Iterator<Item = &'a StreamEntry> {
+        let alike = move |entry: &StreamEntry| entry.app == app && entry.name == name;
+        let any_alike = self.streams.iter().any(alike);
+        let same = move |entry: &StreamEntry| is_same_name(&entry.app, app) && is_same_name(&entry.name, name);
+        self.streams.iter().filter(move |entry| if any_alike { alike(entry) } else { same(entry) })
+    }
 }
 
 /// A stream of the page.
@@ -56,7 +78,7 @@ pub struct StreamEntry {
 ///
 /// # Errors
 /// As [`PageReader::feed`] and [`PageReader::finish`].
-pub fn parse(body: &[u8]) -> Result<Page, ProbeError> {
+pub fn parse(body: &[u8]) -> Result<Page, PageError> {
     let mut reader = PageReader::default();
     reader.feed(body)?;
     reader.finish()
@@ -83,7 +105,7 @@ impl PageReader {
     ///
     /// # Errors
     /// It is no statistics page, or larger than one.
-    pub fn feed(&mut self, piece: &[u8]) -> Result<(), ProbeError> {
+    pub fn feed(&mut self, piece: &[u8]) -> Result<(), PageError> {
         self.decoder.feed(piece, &mut self.text);
         self.read(false)
     }
@@ -92,7 +114,7 @@ impl PageReader {
     ///
     /// # Errors
     /// It ends in the middle, or is no statistics page.
-    pub fn finish(mut self) -> Result<Page, ProbeError> {
+    pub fn finish(mut self) -> Result<Page, PageError> {
         self.decoder.finish(&mut self.text);
         self.read(true)?;
         if !self.reading.is_page {
@@ -104,7 +126,7 @@ impl PageReader {
         Ok(self.reading.page)
     }
 
-    fn read(&mut self, last: bool) -> Result<(), ProbeError> {
+    fn read(&mut self, last: bool) -> Result<(), PageError> {
         let format = match &mut self.format {
             Some(format) => format,
             None => {
@@ -122,10 +144,9 @@ impl PageReader {
         };
         self.text.drain(..read);
         if self.text.len() > TOKEN_MAX {
-            return Err(ProbeError::new(
-                Failure::TooLarge,
-                format!("one text of the statistics page has more than {TOKEN_MAX} bytes"),
-            ));
+            return Err(PageError::TooLarge(format!(
+                "one text of the statistics page has more than {TOKEN_MAX} bytes"
+            )));
         }
         Ok(())
     }
@@ -135,8 +156,8 @@ fn name(text: &str) -> &str {
     text.get(..text.floor_char_boundary(NAME_MAX)).unwrap_or(text)
 }
 
-pub(super) fn malformed(message: impl Into<String>) -> ProbeError {
-    ProbeError::new(Failure::Malformed, message)
+pub(super) fn malformed(message: impl Into<String>) -> PageError {
+    PageError::Malformed(message.into())
 }
 
 /// What an element, or a key of an object, means.
@@ -203,7 +224,7 @@ struct Client {
 
 impl Reading {
     /// An element begins.
-    pub(super) fn open(&mut self, tag: Tag) -> Result<(), ProbeError> {
+    pub(super) fn open(&mut self, tag: Tag) -> Result<(), PageError> {
         if self.path.len() >= DEPTH_MAX {
             return Err(malformed("the statistics page is nested too deeply"));
         }
@@ -243,17 +264,17 @@ impl Reading {
     }
 
     /// Text of the element that began last.
-    pub(super) fn say(&mut self, text: &str) -> Result<(), ProbeError> {
+    pub(super) fn say(&mut self, text: &str) -> Result<(), PageError> {
         if self.text.len() + text.len() > TOKEN_MAX {
             let message = format!("one text of the statistics page has more than {TOKEN_MAX} bytes");
-            return Err(ProbeError::new(Failure::TooLarge, message));
+            return Err(PageError::TooLarge(message));
         }
         self.text.push_str(text);
         Ok(())
     }
 
     /// An element ends. Of those that mean nothing here the name is not compared.
-    pub(super) fn close(&mut self, ended: Tag) -> Result<(), ProbeError> {
+    pub(super) fn close(&mut self, ended: Tag) -> Result<(), PageError> {
         let tag = self.path.pop().ok_or_else(|| malformed("the statistics page ends an element that did not begin"))?;
         if tag != ended {
             return Err(malformed("the statistics page ends another element than the one that began"));
@@ -285,9 +306,9 @@ impl Reading {
         Ok(())
     }
 
-    fn finish_stream(&mut self) -> Result<(), ProbeError> {
+    fn finish_stream(&mut self) -> Result<(), PageError> {
         if self.page.streams.len() >= STREAMS_MAX {
-            return Err(ProbeError::new(Failure::TooLarge, format!("more than {STREAMS_MAX} streams on one page")));
+            return Err(PageError::TooLarge(format!("more than {STREAMS_MAX} streams on one page")));
         }
         self.page.streams.extend(self.stream.take());
         Ok(())

@@ -9,10 +9,17 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 /// What remains of a name on every way.
-pub(super) fn plain(name: &str) -> String {
+#[must_use]
+pub fn plain_name(name: &str) -> String {
     let decoded: Cow<'_, [u8]> = percent_decode_str(name).into();
     let blank = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' };
     decoded.iter().map(blank).collect::<String>().trim().to_owned()
+}
+
+/// Whether two writings may be of one name.
+#[must_use]
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    plain_name(one) == plain_name(other)
 }
 
 #[cfg(test)]
@@ -31,6 +38,6 @@ mod tests {
     #[case::slash("ev/en", "ev%2Fen")]
     #[case::a_lone_percent("100%", "100%25")]
     fn the_same(#[case] one: &str, #[case] other: &str) {
-        assert_eq!(plain(one), plain(other));
+        assert!(is_same_name(one, other));
     }
 }
