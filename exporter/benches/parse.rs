@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use vvtv_exporter::probe::{hls, progress};
-use vvtv_streaming::nginx_rtmp;
+use vvtv_exporter::probe::hls;
+use vvtv_streaming::{ffmpeg_progress, nginx_rtmp};
 
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
@@ -40,9 +40,9 @@ fn statistics(criterion: &mut Criterion) {
 }
 
 fn reports(criterion: &mut Criterion) {
-    let body = include_bytes!("../tests/fixtures/ffmpeg-progress-file-healthy.txt");
+    let body = include_bytes!("../../streaming/tests/fixtures/ffmpeg-progress-file-healthy.txt");
     criterion.bench_function("30 encoder reports", |bencher| {
-        bencher.iter(|| progress::Blocks::default().feed(black_box(body)));
+        bencher.iter(|| ffmpeg_progress::Blocks::default().feed(black_box(body)));
     });
 }
 

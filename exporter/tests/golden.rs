@@ -17,11 +17,12 @@ use vvtv_exporter::metrics::{Tables, render};
 use vvtv_exporter::probe::hls::{self, Check, Freshness, HlsView, Playlist, Role, Sight, VariantView};
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming, StatView};
-use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming, ProgressView};
+use vvtv_exporter::probe::progress::{Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::{Answer, RtmpView};
 use vvtv_exporter::snapshot::Views;
 use vvtv_exporter::state::Remembered;
+use vvtv_streaming::ffmpeg_progress::Blocks;
 use vvtv_streaming::nginx_rtmp;
 use vvtv_toolkit::render::Labels;
 use vvtv_toolkit::render::{Exposition, Format};
@@ -32,7 +33,7 @@ fn at(seconds: f64) -> Now {
     Now { mono: Duration::from_secs_f64(seconds), unix_seconds: START + seconds }
 }
 
-fn page(name: &str) -> Vec<u8> {
+fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../streaming/tests/fixtures").join(name)).unwrap()
 }
 
@@ -82,7 +83,7 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
 fn stat_view(stream: &Stream, pages: &[(f64, &str)]) -> StatView {
     let mut publishers = Publishers::new(StatTiming::from(stream.timing));
     for (seconds, name) in pages {
-        publishers.observe(at(*seconds), &nginx_rtmp::parse(&page(name)).unwrap());
+        publishers.observe(at(*seconds), &nginx_rtmp::parse(&recorded(name)).unwrap());
     }
     let last = pages.last().unwrap().0;
     StatView { health: health(at(last), [Ok(())]), publishers }
@@ -92,7 +93,7 @@ fn stat_view(stream: &Stream, pages: &[(f64, &str)]) -> StatView {
 fn progress_view(stream: &Stream, name: &str) -> ProgressView {
     let mut encoder = Encoder::new(ProgressTiming::from(stream.timing));
     let mut seconds = 0.0;
-    for block in Blocks::default().feed(&fixture(name)) {
+    for block in Blocks::default().feed(&recorded(name)) {
         seconds += 1.0;
         encoder.observe(at(seconds), &block.unwrap());
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::Timing;
-use vvtv_exporter::probe::progress::{Blocks, Encoder, ProgressTiming};
+use vvtv_streaming::ffmpeg_progress::Blocks;
+use vvtv_exporter::probe::progress::{Encoder, ProgressTiming};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut encoder = Encoder::new(ProgressTiming::from(Timing::default()));

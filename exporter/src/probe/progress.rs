@@ -1,6 +1,5 @@
 //! ffmpeg's `-progress`: by UDP, one block a datagram, or by following a file.
 
-mod block;
 mod follow;
 mod observe;
 mod period;
@@ -15,8 +14,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use vvtv_streaming::ffmpeg_progress::{Block, BlockError, Blocks};
 
-pub use self::block::{Block, BlockError, Blocks, MediaTime};
 use self::follow::Appended;
 pub use self::follow::{Change, Follower};
 pub use self::observe::{Encoder, ProgressTiming};

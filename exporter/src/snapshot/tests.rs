@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vvtv_streaming::ffmpeg_progress::Block;
 use vvtv_streaming::nginx_rtmp::{Page, StreamEntry};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::config::{Config, Expect};
 use crate::health::ProbeError;
 use crate::probe::hls::{Identity, Sight};
 use crate::probe::nginx_stat::{Publishers, StatTiming};
-use crate::probe::progress::{Block, Encoder, ProgressTiming};
+use crate::probe::progress::{Encoder, ProgressTiming};
 use crate::probe::rtmp::Answer;
 use crate::state::Remembered;
 use rstest::rstest;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::outputs::Outputs;
 use self::pace::{MediaClock, Tick, growth};
-use crate::probe::progress::MediaTime;
+use vvtv_streaming::ffmpeg_progress::MediaTime;
 
 /// Samples kept; the oldest go first, so a flood shortens the window instead of growing memory.
 const SAMPLES_MAX: usize = 1024;

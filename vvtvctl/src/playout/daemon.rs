@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use vvtv_streaming::ffmpeg_progress::{Block, MediaTime};
 use vvtv_toolkit::logging;
 
 use super::clock::Moment;
@@ -19,7 +20,7 @@ use super::encoder::{Encoder, Message, Told};
 use super::journal::Journal;
 use super::machine::{Command, Event, Limits, Machine, Phase, RequestId, RestartOutcome, State};
 use super::programme::{Programme, QueueReport};
-use super::progress::{Progress, Speed};
+use super::progress::Speed;
 use super::pump::{Order, Pump, PumpReport};
 use super::{process, watch as watches};
 use crate::client;
@@ -54,7 +55,7 @@ pub(super) struct Daemon {
     pub(super) journal: Journal,
     pub(super) machine: Machine,
     pub(super) encoder: Option<Encoder>,
-    pub(super) progress: Progress,
+    pub(super) progress: Option<Block>,
     pub(super) speed: Speed,
     /// What the last start used.
     pub(super) settings: EncoderSettings,
@@ -200,7 +201,7 @@ impl Daemon {
             layout,
             journal,
             encoder: None,
-            progress: Progress::default(),
+            progress: None,
             speed: Speed::default(),
             settings_error: None,
             pump,
@@ -272,12 +273,12 @@ impl Daemon {
         }
         match message.told {
             Told::Progress(progress) => {
-                self.progress = progress;
-                if let Some(out_time) = progress.out_time {
+                self.progress = Some(progress);
+                let out_time = progress.out_time.map(MediaTime::after_zero);
+                if let Some(out_time) = out_time {
                     self.speed.add(self.now(), out_time);
                 }
-                let Progress { out_time, total_bytes, .. } = progress;
-                self.handle(Event::Progress { out_time, total_bytes }).await;
+                self.handle(Event::Progress { out_time, total_bytes: progress.total_size }).await;
             }
             Told::Exited(exit) => {
                 self.journal.info(&format!("encoder[{}] ended: {exit:?}", message.pid));
@@ -409,7 +410,7 @@ impl Daemon {
                     self.journal.error(&format!("{error:#}"));
                 }
                 self.encoder = Some(encoder);
-                self.progress = Progress::default();
+                self.progress = None;
                 self.speed = Speed::default();
                 let _ = self.orders.send(Order::Attach(sink)).await;
                 Event::Spawned { pid }

@@ -13,12 +13,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use vvtv_streaming::ffmpeg_progress::{Block, Blocks};
 
 use super::feeder::SAMPLE_RATE;
 use super::journal::Journal;
 use super::machine::{Exit, Pid};
 use super::process;
-use super::progress::Progress;
 use super::sink::{EncoderInputs, Sink};
 use crate::config::Config;
 use crate::settings::EncoderSettings;
@@ -29,7 +29,7 @@ const LINE_BYTES_MAX: u64 = 8 << 10;
 /// What a living or just ended encoder tells.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Progress(Progress),
+    Progress(Block),
     Exited(Exit),
 }
 
@@ -164,9 +164,17 @@ async fn forward(socket: UdpSocket, config: Arc<Config>, pid: Pid, messages: mps
             // Nobody listening is no fault of the encoder; UDP cannot block it.
             let _ = outlet.try_send_to(datagram, *to);
         }
-        let progress = Progress::parse(&String::from_utf8_lossy(datagram));
-        if messages.send(Message { pid, told: Told::Progress(progress) }).await.is_err() {
-            return;
+        for block in Blocks::default().feed(datagram) {
+            let told = match block {
+                Ok(block) => Told::Progress(block),
+                Err(error) => {
+                    tracing::warn!(pid, %error, "ffmpeg's progress cannot be read");
+                    continue;
+                }
+            };
+            if messages.send(Message { pid, told }).await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -61,10 +61,10 @@ impl Daemon {
         Stats {
             state: status.state,
             pid: status.pid,
-            frames_encoded: self.progress.frame,
-            frames_dropped: self.progress.dropped,
-            frames_duplicated: self.progress.duplicated,
-            bytes_sent: self.progress.total_bytes,
+            frames_encoded: self.progress.and_then(|block| block.frames),
+            frames_dropped: self.progress.map(|block| block.dropped),
+            frames_duplicated: self.progress.map(|block| block.duplicated),
+            bytes_sent: self.progress.and_then(|block| block.total_size),
             speed_ratio: status.speed_ratio,
             cpu_seconds,
             cpu_ratio: cpu_seconds

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::block::{Block, MediaTime};
+use vvtv_streaming::ffmpeg_progress::{Block, MediaTime};
+
 use super::period::Period;
 use super::senders::{Report, Senders};
 use crate::clock::Now;

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::block::Block;
+use vvtv_streaming::ffmpeg_progress::Block;
 
 /// Others that are remembered; more are strangers at every word.
 const OTHERS_MAX: usize = 16;

@@ -1,9 +1,9 @@
 //! Variation of recorded encodings, and what must not count as variation.
 
 use super::*;
-use crate::probe::progress::{Block, Blocks};
 use proptest::prelude::*;
 use rstest::rstest;
+use vvtv_streaming::ffmpeg_progress::{Block, Blocks};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,7 @@ fn feed(window: &mut BitrateWindow, from: u64, sender: u64, counter: impl IntoIt
 #[case::hrd_cbr("file-bitrate-cbr", 0.0, 0.15)]
 #[case::crf("file-bitrate-swing-crf", 0.7, 1.1)]
 fn recorded_encodings(#[case] name: &str, #[case] least: f64, #[case] most: f64) {
-    let text = std::fs::read(format!("tests/fixtures/ffmpeg-progress-{name}.txt")).unwrap();
+    let text = std::fs::read(format!("../streaming/tests/fixtures/ffmpeg-progress-{name}.txt")).unwrap();
     let blocks = Blocks::default().feed(&text).into_iter().map(Result::unwrap);
     let mut window = window();
     let now = feed(&mut window, 0, 0, blocks.filter_map(|Block { total_size, .. }| total_size));

@@ -1,15 +1,15 @@
 //! Loss over recorded runs of the real encoder, and over runs that only a generator thinks of.
 
 use super::*;
-use crate::probe::progress::{Block, Blocks};
 use proptest::prelude::*;
 use rstest::rstest;
+use vvtv_streaming::ffmpeg_progress::{Block, Blocks};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A recorded run. The wall clock is not recorded; ffmpeg's `fps` is frames ÷ seconds since the start, which tells it.
 fn recorded(name: &str) -> Vec<Sample> {
-    let text = std::fs::read_to_string(format!("tests/fixtures/ffmpeg-progress-{name}.txt")).unwrap();
+    let text = std::fs::read_to_string(format!("../streaming/tests/fixtures/ffmpeg-progress-{name}.txt")).unwrap();
     let fps = text.lines().filter_map(|line| line.strip_prefix("fps=")).map(|fps| fps.parse::<f64>().unwrap());
     let blocks = Blocks::default().feed(text.as_bytes());
     blocks

@@ -1,4 +1,4 @@
-//! Parsing progress blocks: `key=value` lines closed by `progress=`. Pure.
+//! What ffmpeg says of itself with `-progress`: blocks of `key=value` lines closed by `progress=`. Pure.
 //!
 //! Traps: values are padded or `N/A`; `out_time_ms` is microseconds; `fps`, `bitrate` and `speed` are means since the start, so
 //! they are not read at all. Source: ffmpeg's `fftools`, `print_report`.
@@ -20,6 +20,12 @@ impl MediaTime {
     #[must_use]
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e6
+    }
+
+    /// How far it lies behind the encoder's zero; nothing before it.
+    #[must_use]
+    pub fn after_zero(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
     }
 
     fn new(micros: i64) -> Option<Self> {
