@@ -50,7 +50,7 @@ fuzz: ## Fuzz every parser for a minute each, from the recorded inputs on (needs
 		cd $$(dirname $$manifest)/..; \
 		for target in $$(cargo +nightly fuzz list); do \
 			mkdir -p fuzz/corpus/$$target; \
-			cargo +nightly fuzz run $$target fuzz/corpus/$$target tests/fixtures -- \
+			cargo +nightly fuzz run $$target fuzz/corpus/$$target tests/fixtures $(CURDIR)/streaming/tests/fixtures -- \
 				-max_total_time=$(or $(SECONDS),60) -timeout=5 -rss_limit_mb=1024; \
 		done; \
 		cd $(CURDIR); \

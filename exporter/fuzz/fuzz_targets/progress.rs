@@ -1,4 +1,4 @@
-//! Any bytes as an encoder's reports, in one piece and torn: the same blocks, and no ratio beyond its range.
+//! Any bytes as an encoder's reports: no ratio beyond its range.
 
 #![no_main]
 
@@ -7,8 +7,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::Timing;
-use vvtv_streaming::ffmpeg_progress::Blocks;
 use vvtv_exporter::probe::progress::{Encoder, ProgressTiming};
+use vvtv_streaming::ffmpeg_progress::Blocks;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut encoder = Encoder::new(ProgressTiming::from(Timing::default()));
@@ -21,11 +21,5 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(loss.speed_ratio.is_none_or(|speed| speed.is_finite() && speed >= 0.0), "{loss:?}");
         let bitrate = encoder.bitrate(now);
         assert!(bitrate.variance_ratio.is_finite() && bitrate.variance_ratio >= 0.0, "{bitrate:?}");
-    }
-    // Beyond this size an unclosed block is given up, and where depends on the pieces.
-    if bytes.len() < 8 << 10 {
-        let mut reader = Blocks::default();
-        let torn: Vec<_> = bytes.chunks(61).flat_map(|piece| reader.feed(piece)).collect();
-        assert_eq!(torn, whole);
     }
 });

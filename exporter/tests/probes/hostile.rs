@@ -144,9 +144,9 @@ async fn a_master_with_ninety_thousand_variants() {
 #[rstest]
 #[case::hung(Web::SaysNothing, Failure::Timeout)]
 #[case::hangs_up(Web::HangsUp, Failure::Closed)]
-#[case::http(Web::Says("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), Failure::Closed)]
+#[case::http(Web::Says("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), Failure::Malformed)]
 #[case::flood(Web::FloodsWithoutEnd, Failure::Malformed)]
-#[case::drip(Web::DripsAByteAtATime, Failure::Timeout)]
+#[case::drip(Web::DripsAByteAtATime, Failure::Malformed)]
 #[tokio::test]
 async fn a_hostile_rtmp_server(#[case] web: Web, #[case] expected: Failure) {
     let address = server(move |stream| web.answer(stream)).await;

@@ -212,6 +212,8 @@ pub(super) struct Reading {
     servers: u32,
     port: Option<u16>,
     app: String,
+    /// Where the streams of the application that is open begin: its name may come after them.
+    unnamed: usize,
     stream: Option<StreamEntry>,
     client: Client,
 }
@@ -240,7 +242,10 @@ impl Reading {
                 self.port = None;
                 self.app.clear();
             }
-            Tag::Application => self.app.clear(),
+            Tag::Application => {
+                self.app.clear();
+                self.unnamed = self.page.streams.len();
+            }
             Tag::Stream => {
                 let (server, port, app) = (self.servers.max(1), self.port, self.app.clone());
                 self.stream = Some(StreamEntry { server, port, app, ..StreamEntry::default() });
@@ -300,6 +305,11 @@ impl Reading {
                 stream.client_id = self.client.id;
             }
             (_, Tag::Stream, Some(_)) => self.finish_stream()?,
+            (_, Tag::Application, _) => {
+                for stream in self.page.streams.iter_mut().skip(self.unnamed).filter(|stream| stream.app.is_empty()) {
+                    stream.app.clone_from(&self.app);
+                }
+            }
             _ => {}
         }
         self.text.clear();

@@ -85,6 +85,8 @@ const CLIENT: &str =
 #[case::doctype([b"<!DOCTYPE rtmp [<!ELEMENT rtmp ANY>]>".as_slice(), &xml("rtmp", "", "")].concat())]
 #[case::byte_order_mark([b"\xef\xbb\xbf".as_slice(), &xml("rtmp", "", "")].concat())]
 #[case::comment(xml("rtmp", "<!-- <server> > -->", "<meta><name>other</name></meta>"))]
+#[case::in_another_order(b"<rtmp><uptime>900</uptime><pid>77</pid><server><application id='a'><live><stream><publishing/><bytes_in>5</bytes_in>\
+    <name><![CDATA[main]]></name></stream></live><name><![CDATA[live]]></name></application></server></rtmp>".to_vec())]
 #[case::json_of_applications(json(r#"{"applications":[{"name":"live","live":{"streams":[{"name":"main","time":1,"bytes_in":5,"clients":[],"nclients":1,"publishing":true,"active":true}],"nclients":1}}]}"#))]
 #[case::json_of_servers(json(
     r#"{"name":"live","live":{"streams":[{"name":"main","bytes_in":5,"publishing":true}]}}"#
