@@ -90,6 +90,7 @@ fn overdue(message: &Message, row: &TaskRow, addresses: &Addresses) -> Notice {
 const fn kind(message: &Message) -> NoticeKind {
     match message.key.kind {
         MessageKind::Trigger => NoticeKind::Trigger,
+        MessageKind::Update => NoticeKind::Update,
         MessageKind::Resolve => NoticeKind::Resolve,
     }
 }

@@ -37,7 +37,7 @@ const EXPLANATION_CHARS_MAX: usize = 300;
 pub struct Notice {
     /// The same for every sending of this page, and for its resolution.
     pub key: String,
-    /// Whether it begins or is over.
+    /// Whether it begins, goes on, or is over.
     pub kind: NoticeKind,
     /// How bad it is.
     pub severity: Severity,
@@ -65,12 +65,14 @@ pub struct Notice {
     pub tried: Vec<Tried>,
 }
 
-/// Whether a notice begins or ends something.
+/// Whether a notice begins something, tells more of it, or ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeKind {
     /// Somebody is called.
     Trigger,
+    /// There is more to know about what somebody was called for.
+    Update,
     /// The trouble is over.
     Resolve,
 }

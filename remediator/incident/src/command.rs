@@ -49,6 +49,15 @@ pub enum Command {
     },
     /// Call a level.
     Page(PageOrder),
+    /// Tell everyone who got this page something more about the trouble. It calls nobody anew.
+    UpdatePage {
+        /// The incident that paged.
+        incident: IncidentId,
+        /// The page's number within the incident.
+        page: u32,
+        /// What there is to tell.
+        reason: Reason,
+    },
     /// Tell everyone who got this page that the trouble is over.
     ResolvePage {
         /// The incident that paged.

@@ -157,7 +157,7 @@ impl EventLoop {
         self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
         self.pending.batch.deliveries.push((key.clone(), delivery));
         let Subject::Incident { incident, page } = key.subject else { return };
-        if key.kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
+        if key.kind != MessageKind::Trigger || self.fleet.incident(incident).is_none() {
             return;
         }
         let Some(channels) = self.undelivered.get_mut(&(incident, page)) else { return };
@@ -197,6 +197,7 @@ impl EventLoop {
                     self.pending.effects.push(Effect::Kill(RunKey { incident, step, attempt }));
                 }
                 Command::Page(order) => self.page(now, &order),
+                Command::UpdatePage { incident, page, reason } => self.update(now, incident, page, reason),
                 Command::ResolvePage { incident, page } => self.resolve(now, incident, page),
                 Command::Close(_) => {}
             }
@@ -251,14 +252,34 @@ impl EventLoop {
         }
     }
 
+    fn update(&mut self, now: Timestamp, incident: IncidentId, page: u32, reason: Reason) {
+        if let Some((level, _)) = self.called(incident, page) {
+            self.tell_more(now, (incident, page, level), MessageKind::Update, reason);
+        }
+    }
+
     fn resolve(&mut self, now: Timestamp, incident: IncidentId, page: u32) {
         self.undelivered.remove(&(incident, page));
-        let state = self.fleet.incident(incident).or_else(|| self.pending.batch.incidents.get(&incident));
-        let Some(called) = state.and_then(|it| it.escalation.pages.iter().find(|called| called.page == page)) else {
-            return;
-        };
-        let (level, reason) = (called.level, called.reason);
-        for (key, contact) in self.messages(incident, page, level, MessageKind::Resolve) {
+        if let Some((level, reason)) = self.called(incident, page) {
+            self.tell_more(now, (incident, page, level), MessageKind::Resolve, reason);
+        }
+    }
+
+    /// Who was called by a page, and why.
+    fn called(&self, incident: IncidentId, page: u32) -> Option<(Level, Reason)> {
+        let state = self.fleet.incident(incident).or_else(|| self.pending.batch.incidents.get(&incident))?;
+        let called = state.escalation.pages.iter().find(|called| called.page == page)?;
+        Some((called.level, called.reason))
+    }
+
+    fn tell_more(
+        &mut self,
+        now: Timestamp,
+        (incident, page, level): (IncidentId, u32, Level),
+        kind: MessageKind,
+        reason: Reason,
+    ) {
+        for (key, contact) in self.messages(incident, page, level, kind) {
             let message = Message { key, contact, level, reason, due_at: now };
             self.pending.batch.messages.push(message.clone());
             self.pending.effects.push(Effect::Send(message));

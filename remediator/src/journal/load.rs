@@ -211,10 +211,10 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
             "SELECT incident_id, page, kind, channel, contact, level, reason, due_at FROM message
              WHERE sent_at IS NULL
                  -- A call that never went out and is taken back already rings nobody.
-                 AND NOT (kind = 'trigger' AND EXISTS (
+                 AND NOT (kind IN ('trigger', 'update') AND EXISTS (
                      SELECT 1 FROM message AS later WHERE later.incident_id = message.incident_id
                          AND later.page = message.page AND later.channel = message.channel AND later.kind = 'resolve'))
-             ORDER BY due_at, incident_id, page, kind DESC",
+             ORDER BY due_at, incident_id, page, CASE kind WHEN 'trigger' THEN 0 WHEN 'update' THEN 1 ELSE 2 END",
         )?
         .query_map([], |row| {
             let kind: String = row.get(2)?;

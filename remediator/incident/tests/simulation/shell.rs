@@ -302,6 +302,7 @@ impl Shell {
                 | Command::AskTargets
                 | Command::AskCondition { .. }
                 | Command::KillStep { .. }
+                | Command::UpdatePage { .. }
                 | Command::ResolvePage { .. } => {}
             }
         }
@@ -361,7 +362,7 @@ impl Shell {
                 let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered };
                 self.mail.push((self.now + Duration::from_millis(self.dice.below(5000)), event));
             }
-            Command::Record(_) | Command::ResolvePage { .. } | Command::Close(_) => {}
+            Command::Record(_) | Command::UpdatePage { .. } | Command::ResolvePage { .. } | Command::Close(_) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vvtv_incident::{
     Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
     HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy,
-    Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -114,6 +114,7 @@ pub(crate) struct World {
     pub(crate) lines: Vec<String>,
     pub(crate) runs: Vec<(IncidentId, StepId, u32)>,
     pub(crate) pages: Vec<(u64, IncidentId, u8)>,
+    pub(crate) updates: Vec<(u64, IncidentId, u32, Reason)>,
     pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
     pub(crate) closed: BTreeSet<IncidentId>,
     /// What the core is told to exist: everything that fires by [`World::fire`].
@@ -143,6 +144,7 @@ impl World {
             lines: Vec::new(),
             runs: Vec::new(),
             pages: Vec::new(),
+            updates: Vec::new(),
             resolved_pages: BTreeSet::new(),
             closed: BTreeSet::new(),
             known: Targets::default(),
@@ -273,6 +275,10 @@ impl World {
                     self.pages.push((self.now.millis() / 1000, order.incident, order.level.get()));
                     let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
                     self.later(Duration::from_millis(50), event, None);
+                }
+                Command::UpdatePage { incident, page, reason } => {
+                    assert!(!self.resolved_pages.contains(&(incident, page)), "page {page} of {incident} is over");
+                    self.updates.push((self.now.millis() / 1000, incident, page, reason));
                 }
                 Command::ResolvePage { incident, page } => {
                     assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
