@@ -251,9 +251,11 @@ impl Incident {
         self.record(out, Happening::Blocked, reason, detail);
         match by {
             Block::TargetUnverified => out.push(Command::AskTargets),
-            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble_lasts(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
-            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
+            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => {
+                self.budget_is_spent(reason, cx, out)
+            }
             Block::Systemic
             | Block::BudgetSpent
             | Block::RunbookBudgetSpent
@@ -268,7 +270,7 @@ impl Incident {
             | Block::LockBusy => {}
         }
         if is_undo(index, cx) {
-            self.trouble(Reason::RestoreHurt, cx, out);
+            self.trouble_lasts(Reason::RestoreHurt, cx, out);
         }
         Flow::Wait
     }
