@@ -269,3 +269,6 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
         })?
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
