@@ -56,7 +56,7 @@ impl Incident {
             }
             Health::Healthy { since } => cx.now.since(since) >= cx.runbook.healthy_for,
         };
-        if self.holds_pages(cx, out) || cx.now < until || !steady {
+        if self.holds_pages(Reason::Stabilised, cx, out) || cx.now < until || !steady {
             return Flow::Wait;
         }
         if self.firing() {

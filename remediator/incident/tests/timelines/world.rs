@@ -297,7 +297,7 @@ impl World {
                 }
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
-                    if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored) =
+                    if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored | Reason::AlertResolved) =
                         (&incident.phase, incident.reason)
                     {
                         self.over.push(PastIncident {
