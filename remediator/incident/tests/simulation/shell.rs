@@ -341,6 +341,11 @@ impl Shell {
                     let page = state.escalation.pages.iter().find(|page| page.page == order.page).unwrap();
                     assert!(page.due_at <= self.now, "a page before its time");
                     let state = state.clone();
+                    // Whoever had it in hand is told that it is over.
+                    let over = |it: &Command| matches!(it, Command::ResolvePage { incident, .. } if *incident == order.incident);
+                    if commands.iter().any(over) {
+                        self.in_hand.remove(&order.incident);
+                    }
                     self.check_call(order, &state);
                     self.paged.insert(order.incident);
                     let contact = self.policy.contact(order.level).unwrap();
