@@ -1,5 +1,6 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
+mod channels;
 mod keeping;
 mod tasks;
 
@@ -11,6 +12,7 @@ use prometheus::{
 };
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
+pub use self::channels::ChannelMetrics;
 pub use self::keeping::KeepingMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
@@ -62,6 +64,8 @@ pub struct Metrics {
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
     pub webhook_at: IntGauge,
+    /// How it stands with the ways to people.
+    pub channels: ChannelMetrics,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
     /// How it stands with the journal and the clock.
@@ -124,6 +128,7 @@ impl Metrics {
                 "last_webhook_timestamp_seconds",
                 "Unix time of the last webhook delivery that was taken.",
             )?,
+            channels: ChannelMetrics::register(&registry)?,
             tasks: TaskMetrics::register(&registry)?,
             keeping: KeepingMetrics::register(&registry)?,
             reload_ok: gauge(

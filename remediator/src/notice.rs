@@ -90,6 +90,7 @@ fn overdue(message: &Message, row: &TaskRow, addresses: &Addresses) -> Notice {
 const fn kind(message: &Message) -> NoticeKind {
     match message.key.kind {
         MessageKind::Trigger => NoticeKind::Trigger,
+        MessageKind::Update => NoticeKind::Update,
         MessageKind::Resolve => NoticeKind::Resolve,
     }
 }
@@ -120,7 +121,7 @@ fn write(
         key: format!("vvtv-{}", message.key.subject),
         kind: kind(message),
         severity,
-        summary: format!("{title} on {}: {}", incident.target, message.reason.explanation()),
+        summary: format!("{title} on {}: {}{}", incident.target, message.reason.explanation(), came_back(incident)),
         level: message.level,
         contact: message.contact.clone(),
         reason: message.reason,
@@ -135,6 +136,15 @@ fn write(
             runbook: Some(format!("{base}/runbooks/{}", incident.runbook)),
         },
         tried: tried.collect(),
+    }
+}
+
+/// How often the trouble has come back, if it has.
+fn came_back(incident: &Incident) -> String {
+    match incident.times_back() {
+        0 => String::new(),
+        1 => " It has come back once.".to_owned(),
+        times => format!(" It has come back {times} times."),
     }
 }
 

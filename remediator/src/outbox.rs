@@ -25,7 +25,7 @@ pub struct Message {
 pub struct MessageKey {
     /// What it is about.
     pub subject: Subject,
-    /// Whether it calls or takes the call back.
+    /// Whether it calls, tells more, or takes the call back.
     pub kind: MessageKind,
     /// The channel's name.
     pub channel: String,
@@ -92,11 +92,13 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Whether a message calls or takes the call back.
+/// Whether a message calls, tells more, or takes the call back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessageKind {
     /// It calls.
     Trigger,
+    /// It tells whoever was called that there is more to know. Each tells everything, so a later one takes the place of an earlier.
+    Update,
     /// It takes the call back.
     Resolve,
 }
@@ -107,6 +109,7 @@ impl MessageKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Trigger => "trigger",
+            Self::Update => "update",
             Self::Resolve => "resolve",
         }
     }
@@ -123,6 +126,7 @@ impl FromStr for MessageKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "trigger" => Ok(Self::Trigger),
+            "update" => Ok(Self::Update),
             "resolve" => Ok(Self::Resolve),
             _ => Err(UnknownKind),
         }

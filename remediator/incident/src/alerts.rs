@@ -46,6 +46,9 @@ impl Incident {
             }
         };
         let event = if reason == Reason::AlertFiring { Happening::Alert } else { Happening::Ignored };
+        if reason == Reason::AlertFiring {
+            self.escalation.fired_again(now);
+        }
         self.record(out, event, reason, alert.name.as_str());
     }
 

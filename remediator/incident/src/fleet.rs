@@ -1,6 +1,7 @@
 //! All incidents, and which event concerns which.
 
 mod accounts;
+mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::align::align;
 use crate::budget::Budget;
+use crate::channels::Channels;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
 use crate::efficacy::EfficacyTable;
-use crate::escalation::Standing;
 use crate::event::{Alert, Event};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
 use crate::policy::Policy;
 use crate::reason::Reason;
+use crate::returns::{BudgetCall, PastIncident, Returns};
 use crate::runbook::Runbook;
 use crate::state::StepState;
 use crate::targets::Targets;
@@ -39,6 +41,8 @@ pub struct Fleet {
     running: RunningChanges,
     budget: Budget,
     efficacy: EfficacyTable,
+    channels: Channels,
+    returns: Returns,
     targets: Targets,
     systemic_caller: Option<IncidentId>,
     /// Incidents in trouble whose target does not exist, and the one that calls people about them.
@@ -83,6 +87,10 @@ pub struct Saved {
     pub incidents: Vec<Incident>,
     /// The changes of the last hour.
     pub changes: Vec<PastChange>,
+    /// Incidents that were closed within the last hour because their trouble had gone away.
+    pub over: Vec<PastIncident>,
+    /// Calls of the last hour because the budget was spent.
+    pub budget_calls: Vec<BudgetCall>,
     /// A pause that was in force.
     pub pause: Option<Pause>,
     /// The highest incident number ever used.
@@ -110,6 +118,8 @@ impl Fleet {
             running: RunningChanges::default(),
             budget: Budget::from_starts(saved.changes.into_iter().map(|change| (change.started_at, change.runbook))),
             efficacy: EfficacyTable::new(),
+            channels: Channels::default(),
+            returns: Returns::new(saved.over, saved.budget_calls),
             targets: Targets::default(),
             systemic_caller: None,
             strangers: BTreeSet::new(),
@@ -142,6 +152,7 @@ impl Fleet {
     /// health stays known unless another test asks for it.
     pub fn reconfigure(&mut self, policy: Policy, runbooks: Vec<Runbook>, now: Timestamp) {
         self.policy = policy;
+        self.channels.keep_those_of(&self.policy);
         let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
@@ -249,9 +260,11 @@ impl Fleet {
             Event::StepFinished { incident, step, attempt, outcome } => {
                 self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
             }
-            Event::PageDelivered { incident, page, delivered } => {
-                self.page_delivered(incident, page, delivered, now, &mut out);
+            Event::PageDelivered { incident, page } => {
+                self.with(incident, now, &mut out, |it, cx, out| it.page_arrived(page, cx, out));
             }
+            Event::ChannelFails(channel) => self.channel_fails(channel, now, &mut out),
+            Event::ChannelWorks(channel) => self.channel_works(&channel, now, &mut out),
             Event::Operator { incident, by, operation } => {
                 self.with(incident, now, &mut out, |it, cx, out| {
                     it.operate(&by, operation, cx, out);
@@ -338,8 +351,10 @@ impl Fleet {
         self.next_id += 1;
         let id = IncidentId::new(self.next_id);
         if let Some(runbook) = self.runbooks.get(&key.0) {
-            let incident = Incident::open(id, runbook, key.1.clone(), now);
-            out.record(Some(id), Happening::Opened, Reason::AlertFiring, format!("{}: {}", key.0, key.1));
+            let returned = self.returns.times_back(&key, now, self.policy.returns_within);
+            let incident = Incident::open(id, runbook, key.1.clone(), returned, now);
+            let reason = if returned == 0 { Reason::AlertFiring } else { Reason::Returned };
+            out.record(Some(id), Happening::Opened, reason, format!("{}: {}", key.0, key.1));
             self.count(&incident);
             self.insert(incident);
             self.by_key.insert(key, id);
@@ -379,20 +394,5 @@ impl Fleet {
         for fingerprint in missing {
             self.alert_resolved(&fingerprint, now, Reason::ResolvedUnheard, now, out);
         }
-    }
-
-    fn page_delivered(&mut self, id: IncidentId, page: u32, delivered: bool, now: Timestamp, out: &mut Out) {
-        self.with(id, now, out, |it, cx, out| {
-            let reason = if delivered { Reason::Delivered } else { Reason::Undeliverable };
-            it.record(out, Happening::PageDelivered, reason, page.to_string());
-            if !delivered
-                && !it.resting(cx)
-                && it.escalation.standing == Standing::Open
-                && let Some(due) = it.escalation.unreachable(now, page, cx.policy)
-            {
-                it.page(due, cx, out);
-            }
-            true
-        });
     }
 }

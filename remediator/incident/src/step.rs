@@ -27,9 +27,11 @@ const RETRY: Duration = Duration::from_secs(1);
 impl Incident {
     /// Goes on with the step that the incident is at.
     pub(crate) fn attend(&mut self, index: usize, step: &Step, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
-        if self.waits_for_its_target() && !self.firing() && self.steps.iter().all(|record| record.attempts == 0) {
-            // Nothing was done, and there is no health to wait for: what nobody claims any more is over.
-            return self.close(Reason::AlertResolved, cx, out);
+        if self.waits_for_its_target()
+            && self.steps.iter().all(|record| record.attempts == 0)
+            && let Some(flow) = self.unclaimed(cx, out)
+        {
+            return flow;
         }
         match stage {
             Stage::AskedCondition { give_up_at: until, .. }
@@ -251,9 +253,11 @@ impl Incident {
         self.record(out, Happening::Blocked, reason, detail);
         match by {
             Block::TargetUnverified => out.push(Command::AskTargets),
-            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble_lasts(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
-            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
+            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => {
+                self.budget_is_spent(reason, cx, out);
+            }
             Block::Systemic
             | Block::BudgetSpent
             | Block::RunbookBudgetSpent
@@ -268,7 +272,7 @@ impl Incident {
             | Block::LockBusy => {}
         }
         if is_undo(index, cx) {
-            self.trouble(Reason::RestoreHurt, cx, out);
+            self.trouble_lasts(Reason::RestoreHurt, cx, out);
         }
         Flow::Wait
     }

@@ -26,6 +26,8 @@ const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What the name of a variable that holds a secret has in it.
 const SECRETS: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "CREDENTIAL", "PRIVATE", "KEY"];
+/// How long the core remembers incidents that are over.
+const RETURNS_WITHIN_MAX: Duration = Duration::from_secs(3600);
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
@@ -48,10 +50,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let contacts = builder.contacts(&file.contacts, &channels)?;
     let mut policy = builder.policy(file.limits.unwrap_or_default())?;
     policy.mode = file.mode;
-    policy.contacts = contacts
-        .iter()
-        .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
-        .collect();
+    policy.contacts = contacts.iter().map(rung).collect();
     let webhook = builder.webhook_access(file.webhook.as_ref())?;
     let site = builder.site(&file.variables)?;
     let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
@@ -104,6 +103,15 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         apart_from: file.journal.apart_from.iter().map(|path| source.resolve(&path.value)).collect(),
         marks,
     })
+}
+
+/// A contact as the core knows it.
+fn rung(contact: &Contact) -> vvtv_incident::Contact {
+    vvtv_incident::Contact {
+        level: contact.level,
+        respond_within: contact.respond_within,
+        channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
+    }
 }
 
 fn listen(source: &Source, text: Option<&Spanned<String>>) -> Result<String, YamlError> {
@@ -329,6 +337,11 @@ impl Builder {
         self.time(&mut policy.health_unknown_for, limits.health_unknown_for)?;
         self.time(&mut policy.approval_expires, limits.approval_expires)?;
         self.time(&mut policy.ack_expires, limits.ack_expires)?;
+        self.time(&mut policy.page_hold, limits.page_hold)?;
+        if let Some(long) = limits.returns_within.as_ref().filter(|time| time.value.get() > RETURNS_WITHIN_MAX) {
+            return Err(self.source.error(long, "must be at most 1h: what is longer ago is not remembered"));
+        }
+        self.time(&mut policy.returns_within, limits.returns_within)?;
         Ok(policy)
     }
 

@@ -147,24 +147,22 @@ impl EventLoop {
         }
     }
 
-    /// A page counts as delivered with the first channel that takes it, as undeliverable when the last has not.
+    /// What became of a message. The core hears of a page that was taken; of channels that take nothing it hears as such.
     fn delivered(&mut self, now: Timestamp, key: MessageKey, delivery: Delivery) {
-        let (state, taken) = match &delivery {
-            Delivery::Sent { .. } => ("sent", true),
-            Delivery::Moot { .. } => ("moot", false),
-            Delivery::Failed { .. } => ("failed", false),
+        let state = match &delivery {
+            Delivery::Sent { .. } => "sent",
+            Delivery::Moot { .. } => "moot",
+            Delivery::Failed { .. } => "failed",
         };
         self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
-        self.pending.batch.deliveries.push((key.clone(), delivery));
-        let Subject::Incident { incident, page } = key.subject else { return };
-        if key.kind == MessageKind::Resolve || self.fleet.incident(incident).is_none() {
-            return;
-        }
-        let Some(channels) = self.undelivered.get_mut(&(incident, page)) else { return };
-        channels.remove(&key.channel);
-        if taken || channels.is_empty() {
-            self.undelivered.remove(&(incident, page));
-            self.apply(now, Event::PageDelivered { incident, page, delivered: taken });
+        let taken = matches!(delivery, Delivery::Sent { .. }) && key.kind == MessageKind::Trigger;
+        let subject = key.subject;
+        self.pending.batch.deliveries.push((key, delivery));
+        if let Subject::Incident { incident, page } = subject
+            && taken
+            && self.fleet.incident(incident).is_some()
+        {
+            self.apply(now, Event::PageDelivered { incident, page });
         }
     }
 
@@ -197,6 +195,7 @@ impl EventLoop {
                     self.pending.effects.push(Effect::Kill(RunKey { incident, step, attempt }));
                 }
                 Command::Page(order) => self.page(now, &order),
+                Command::UpdatePage { incident, page, reason } => self.update(now, incident, page, reason),
                 Command::ResolvePage { incident, page } => self.resolve(now, incident, page),
                 Command::Close(_) => {}
             }
@@ -242,8 +241,6 @@ impl EventLoop {
             .and_then(|incident| incident.escalation.pages.iter().find(|page| page.page == order.page))
             .map_or(now, |page| page.due_at);
         let messages = self.messages(order.incident, order.page, order.level, MessageKind::Trigger);
-        let channels = messages.iter().map(|(key, _)| key.channel.clone()).collect();
-        self.undelivered.insert((order.incident, order.page), channels);
         for (key, contact) in messages {
             let message = Message { key, contact, level: order.level, reason: order.reason, due_at };
             self.pending.batch.messages.push(message.clone());
@@ -251,14 +248,33 @@ impl EventLoop {
         }
     }
 
+    fn update(&mut self, now: Timestamp, incident: IncidentId, page: u32, reason: Reason) {
+        if let Some((level, _)) = self.called(incident, page) {
+            self.tell_more(now, (incident, page, level), MessageKind::Update, reason);
+        }
+    }
+
     fn resolve(&mut self, now: Timestamp, incident: IncidentId, page: u32) {
-        self.undelivered.remove(&(incident, page));
-        let state = self.fleet.incident(incident).or_else(|| self.pending.batch.incidents.get(&incident));
-        let Some(called) = state.and_then(|it| it.escalation.pages.iter().find(|called| called.page == page)) else {
-            return;
-        };
-        let (level, reason) = (called.level, called.reason);
-        for (key, contact) in self.messages(incident, page, level, MessageKind::Resolve) {
+        if let Some((level, reason)) = self.called(incident, page) {
+            self.tell_more(now, (incident, page, level), MessageKind::Resolve, reason);
+        }
+    }
+
+    /// Who was called by a page, and why.
+    fn called(&self, incident: IncidentId, page: u32) -> Option<(Level, Reason)> {
+        let state = self.fleet.incident(incident).or_else(|| self.pending.batch.incidents.get(&incident))?;
+        let called = state.escalation.pages.iter().find(|called| called.page == page)?;
+        Some((called.level, called.reason))
+    }
+
+    fn tell_more(
+        &mut self,
+        now: Timestamp,
+        (incident, page, level): (IncidentId, u32, Level),
+        kind: MessageKind,
+        reason: Reason,
+    ) {
+        for (key, contact) in self.messages(incident, page, level, kind) {
             let message = Message { key, contact, level, reason, due_at: now };
             self.pending.batch.messages.push(message.clone());
             self.pending.effects.push(Effect::Send(message));

@@ -48,7 +48,7 @@ impl Frame {
             paused: shared.metrics.paused.get() == 1,
             pause: pause.map(|pause| (pause.by.to_string(), rfc3339(pause.at))),
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
-            warnings: shared.warnings.now(),
+            warnings: shared.warnings.now(&shared.live().contacts),
         })
     }
 }
@@ -126,7 +126,8 @@ pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u
     let row = shared.reader.incident(id).await?.ok_or_else(missing)?;
     let live = shared.live();
     let book = live.books.iter().find(|book| book.plan.id == row.incident.runbook);
-    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &live.policy));
+    let channels = shared.warnings.failing_channels();
+    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &live.policy, &channels));
     Ok(page(&IncidentPage { frame: Frame::of(&shared).await?, it, runs, next_call, operations: OPERATIONS }))
 }
 

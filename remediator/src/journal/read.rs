@@ -264,7 +264,7 @@ impl Reader {
                 connection,
                 DOING,
                 "SELECT page, kind, channel, contact, level, due_at, sent_at, state, error
-                 FROM message WHERE incident_id = ?1 ORDER BY due_at, page, kind DESC, channel LIMIT 1000",
+                 FROM message WHERE incident_id = ?1 ORDER BY due_at, page, CASE kind WHEN 'trigger' THEN 0 WHEN 'update' THEN 1 ELSE 2 END, channel LIMIT 1000",
                 number(id),
                 |row| {
                     Ok(Delivery {

@@ -197,8 +197,12 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
         let (incident, page) = key.subject.columns();
         transaction
             .prepare_cached(
-                "INSERT OR IGNORE INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
+                // An update tells everything that an earlier one did, so it takes its place.
+                "INSERT INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')
+                 ON CONFLICT (incident_id, page, kind, channel) DO UPDATE
+                 SET contact = ?5, level = ?6, reason = ?7, due_at = ?8, state = 'queued', sent_at = NULL, error = NULL
+                 WHERE kind = 'update'",
             )?
             .execute(params![
                 incident,
@@ -220,8 +224,10 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
         };
         transaction
             .prepare_cached(
+                // An update that became due after this one was taken is still to be sent.
                 "UPDATE message SET state = ?5, failures = failures + ?6, sent_at = ?7, error = ?8
-                 WHERE incident_id = ?1 AND page = ?2 AND kind = ?3 AND channel = ?4",
+                 WHERE incident_id = ?1 AND page = ?2 AND kind = ?3 AND channel = ?4
+                     AND (kind <> 'update' OR ?7 IS NULL OR due_at <= ?7)",
             )?
             .execute(params![incident, page, key.kind.as_str(), key.channel, state, failed, sent_at, error])?;
     }

@@ -15,7 +15,7 @@ const ENDS_AFTER: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// The list of the one alert.
 pub(super) fn alerts(notice: &Notice, now: Timestamp) -> Value {
     let ends_at = match notice.kind {
-        NoticeKind::Trigger => now.saturating_add(ENDS_AFTER).unwrap_or(Timestamp::MAX),
+        NoticeKind::Trigger | NoticeKind::Update => now.saturating_add(ENDS_AFTER).unwrap_or(Timestamp::MAX),
         NoticeKind::Resolve => now,
     };
     json!([{

@@ -63,6 +63,8 @@ fn message(email: &Email, notice: &Notice, now: SystemTime) -> Result<Message, l
         .header(ContentType::TEXT_PLAIN);
     let message = match notice.kind {
         NoticeKind::Trigger => message.message_id(Some(id("trigger"))),
+        // There may be several, and none of them is another's copy: each gets an id of its own.
+        NoticeKind::Update => message.message_id(None).in_reply_to(id("trigger")),
         NoticeKind::Resolve => message.message_id(Some(id("resolve"))).in_reply_to(id("trigger")),
     };
     message.body(text::plain(notice, TRIED_BYTES_MAX))
@@ -102,6 +104,6 @@ fn refusal(error: &SmtpError) -> Option<PagerError> {
     Some(if error.is_permanent() {
         PagerError::Refused { channel: CHANNEL, status, explanation }
     } else {
-        PagerError::Busy { channel: CHANNEL, status, explanation }
+        PagerError::Busy { channel: CHANNEL, status, explanation, retry_after: None }
     })
 }

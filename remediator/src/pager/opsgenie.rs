@@ -30,7 +30,8 @@ pub(super) fn body(notice: &Notice) -> Value {
     let source = "vvtv-remediator";
     match notice.kind {
         NoticeKind::Resolve => json!({"source": source, "note": text::headline(notice)}),
-        NoticeKind::Trigger => json!({
+        // An alert under the alias of one that is open is counted there.
+        NoticeKind::Trigger | NoticeKind::Update => json!({
             "message": cut(&text::headline(notice), MESSAGE_MAX),
             "alias": short_key(&notice.key, ALIAS_MAX),
             "description": text::plain(notice, TRIED_BYTES_MAX),

@@ -17,7 +17,8 @@ pub(super) fn event(notice: &Notice, routing_key: &Secret) -> Value {
             "event_action": "resolve",
             "dedup_key": short_key(&notice.key, KEY_CHARS_MAX),
         }),
-        NoticeKind::Trigger => json!({
+        // A trigger under the key of an alert that is open becomes one of its events, and notifies nobody again.
+        NoticeKind::Trigger | NoticeKind::Update => json!({
             "routing_key": routing_key.reveal(),
             "event_action": "trigger",
             "dedup_key": short_key(&notice.key, KEY_CHARS_MAX),

@@ -10,10 +10,11 @@ pub(super) fn one_line(text: &str) -> String {
     visible(&text.replace(['\r', '\n', '\t'], " ")).into_owned()
 }
 
-/// The summary, and whether it is over.
+/// The summary, and whether it goes on or is over.
 pub(super) fn headline(notice: &Notice) -> String {
     let over = match notice.kind {
         NoticeKind::Trigger => "",
+        NoticeKind::Update => "Update: ",
         NoticeKind::Resolve => "Resolved: ",
     };
     format!("{over}{}", one_line(&notice.summary))

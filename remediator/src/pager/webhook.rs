@@ -1,8 +1,8 @@
 //! A page as JSON for any receiver.
 //!
 //! `POST` with `Content-Type: application/json`; any 2xx status takes it, 408, 429 and 5xx ask for another try, the rest refuse it.
-//! The same `key` may come more than once: a page is sent at least once. `kind` is `trigger` or `resolve`; a resolve has the key of
-//! the trigger that it ends. New fields may be added; `version` changes when one changes its meaning.
+//! The same `key` may come more than once: a page is sent at least once. `kind` is `trigger`, `update` or `resolve`; an update and
+//! a resolve have the key of the trigger that they tell more of or end. New fields may be added; `version` changes when one changes its meaning.
 //!
 //! ```json
 //! {"version": 1, "key": "…", "kind": "trigger", "severity": "critical", "summary": "…", "level": 2, "contact": "Streaming Lead",

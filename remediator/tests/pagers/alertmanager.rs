@@ -10,7 +10,7 @@ use vvtv_remediator::pager::{Channel, NoticeKind};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::page::{TRIES, notice};
+use crate::page::{WITHIN, notice};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -81,7 +81,7 @@ async fn a_page_is_an_alert_that_lasts_until_its_end_is_told() {
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
     let alertmanager = Alertmanager::start(&receiver.uri());
     let kind = config::Channel::Alertmanager { url: alertmanager.base.clone(), token: None };
-    let channel = Channel::new(kind, TRIES).unwrap();
+    let channel = Channel::new(kind, WITHIN).unwrap();
     let hostile = "main\"}\n{{ .Labels }} é";
 
     channel.send(&notice(NoticeKind::Trigger, hostile)).await.unwrap();

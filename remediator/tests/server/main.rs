@@ -28,11 +28,15 @@ mod memory;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod returns;
 #[cfg(test)]
 mod rot;
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::pager::Pager;
 use vvtv_incident::{
-    Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
-    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy,
-    Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
+    Fleet, Happening, HealthTest, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation,
+    Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId,
+    Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -71,7 +73,11 @@ pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
 }
 
 pub(crate) fn policy() -> Policy {
-    let contact = |level, minutes: u64| Contact { level: Level::new(level), respond_within: seconds(60 * minutes) };
+    let contact = |level, minutes: u64| Contact {
+        level: Level::new(level),
+        respond_within: seconds(60 * minutes),
+        channels: [ChannelName::new("pager")].into(),
+    };
     Policy { contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)], ..Policy::default() }
 }
 
@@ -114,8 +120,12 @@ pub(crate) struct World {
     pub(crate) lines: Vec<String>,
     pub(crate) runs: Vec<(IncidentId, StepId, u32)>,
     pub(crate) pages: Vec<(u64, IncidentId, u8)>,
+    pub(crate) updates: Vec<(u64, IncidentId, u32, Reason)>,
     pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
     pub(crate) closed: BTreeSet<IncidentId>,
+    pub(crate) pager: Pager,
+    over: Vec<PastIncident>,
+    pub(crate) budget_calls: Vec<BudgetCall>,
     /// What the core is told to exist: everything that fires by [`World::fire`].
     pub(crate) known: Targets,
     /// How often it asked for that.
@@ -123,7 +133,7 @@ pub(crate) struct World {
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
-    policy: Policy,
+    pub(crate) policy: Policy,
     books: Vec<Runbook>,
 }
 
@@ -143,8 +153,12 @@ impl World {
             lines: Vec::new(),
             runs: Vec::new(),
             pages: Vec::new(),
+            updates: Vec::new(),
             resolved_pages: BTreeSet::new(),
             closed: BTreeSet::new(),
+            pager: Pager::default(),
+            over: Vec::new(),
+            budget_calls: Vec::new(),
             known: Targets::default(),
             asked_for_targets: 0,
             targets: BTreeMap::new(),
@@ -218,7 +232,7 @@ impl World {
         self.perform(commands);
     }
 
-    fn later(&mut self, delay: Duration, event: Event, then: Option<(Target, Verdict)>) {
+    pub(crate) fn later(&mut self, delay: Duration, event: Event, then: Option<(Target, Verdict)>) {
         self.arrivals += 1;
         self.queue.insert((self.now + delay, self.arrivals), (event, then));
     }
@@ -271,16 +285,30 @@ impl World {
                 }
                 Command::Page(order) => {
                     self.pages.push((self.now.millis() / 1000, order.incident, order.level.get()));
-                    let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
-                    self.later(Duration::from_millis(50), event, None);
+                    self.note_budget_call(&order);
+                    self.send(&order);
+                }
+                Command::UpdatePage { incident, page, reason } => {
+                    assert!(!self.resolved_pages.contains(&(incident, page)), "page {page} of {incident} is over");
+                    self.updates.push((self.now.millis() / 1000, incident, page, reason));
                 }
                 Command::ResolvePage { incident, page } => {
                     assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
                 }
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
+                    self.note_closed(&incident);
                 }
             }
+        }
+    }
+
+    /// What a start finds of it.
+    fn note_closed(&mut self, incident: &Incident) {
+        let Phase::Closed { at: closed_at } = incident.phase else { return };
+        if matches!(incident.reason, Reason::Stabilised | Reason::Monitored | Reason::AlertResolved) {
+            let (runbook, target) = (incident.runbook.clone(), incident.target.clone());
+            self.over.push(PastIncident { runbook, target, closed_at, times_back: incident.times_back() });
         }
     }
 
@@ -298,6 +326,9 @@ impl World {
             self.now = self.now.max(at);
             if event == Some(at) {
                 if let Some((_, (event, then))) = self.queue.pop_first() {
+                    if self.is_outdated(&event) {
+                        continue;
+                    }
                     if let Some((target, verdict)) = then {
                         self.verdict.insert(target, verdict);
                     }
@@ -355,6 +386,8 @@ impl World {
                 })
                 .collect(),
             changes: Vec::new(),
+            over: self.over.clone(),
+            budget_calls: self.budget_calls.clone(),
             pause: self.fleet.pause().cloned(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
         };
@@ -366,6 +399,7 @@ impl World {
         self.fleet = Fleet::new(self.policy.clone(), self.books.clone(), saved, self.now);
         self.tell_targets();
         self.event(Event::Tick);
+        self.send_again();
     }
 
     /// Everything but the noise of pages being delivered.
