@@ -100,6 +100,17 @@ impl Incident {
         }
     }
 
+    /// One that is people's from its beginning, and why.
+    pub(crate) fn open_for_people(
+        id: IncidentId,
+        runbook: &Runbook,
+        target: Target,
+        why: Reason,
+        now: Timestamp,
+    ) -> Self {
+        Self { phase: Phase::Exhausted, reason: why, ..Self::open(id, runbook, target, now) }
+    }
+
     /// Whether one of its alerts fires.
     #[must_use]
     pub fn firing(&self) -> bool {
@@ -167,7 +178,9 @@ impl Incident {
             return;
         }
         self.escalate(cx, out);
-        self.ask_health(cx, out);
+        if !cx.for_people {
+            self.ask_health(cx, out);
+        }
     }
 
     fn advance(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
@@ -264,7 +277,7 @@ impl Incident {
 
     /// Whether health has been unknown for too long to do without a person.
     fn blind(&self, cx: &Context<'_>) -> bool {
-        self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
+        !cx.for_people && self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
     }
 
     fn ask_health(&mut self, cx: &Context<'_>, out: &mut Out) {
@@ -336,9 +349,9 @@ impl Incident {
         } else {
             self.escalation.next(cx.runbook, cx.policy).map(|due| due.at)
         };
-        let health = self.next_question_at(cx);
+        let health = (!cx.for_people).then(|| self.next_question_at(cx));
         // What is overdue after a drive waits for an answer, not for the clock.
-        [phase, people, Some(health)].into_iter().flatten().filter(|at| *at > cx.now).min()
+        [phase, people, health].into_iter().flatten().filter(|at| *at > cx.now).min()
     }
 
     /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.

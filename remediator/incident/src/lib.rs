@@ -29,10 +29,12 @@ mod ids;
 mod incident;
 mod ladder;
 mod operator;
+mod people;
 mod policy;
 mod reason;
 mod recovery;
 mod runbook;
+mod silence;
 mod state;
 mod step;
 mod targets;
@@ -52,9 +54,11 @@ pub use ids::{
     TaskId, TaskName,
 };
 pub use incident::Incident;
+pub use people::{BuiltIn, Unanswered};
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
+pub use silence::{Source, Watch};
 pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
 pub use targets::Targets;
 pub use time::Timestamp;
