@@ -1,5 +1,7 @@
 //! Messages on their way: one worker a channel, so that a dead channel delays no other, and its messages keep their order.
 
+mod standing;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::standing::Pages;
 use crate::clock::Clock;
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
@@ -26,6 +29,8 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 #[derive(Clone)]
 pub struct Outgoing {
     lanes: Arc<BTreeMap<String, Arc<Lane>>>,
+    /// Pages that stand since before the start, until the worker of their channel takes them up.
+    standing: Vec<Message>,
     desk: Desk,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -51,17 +56,19 @@ pub struct Desk {
 }
 
 impl Outgoing {
-    /// Starts a worker for every channel.
+    /// Starts a worker for every channel. Each goes on to tell of the pages that stand there.
     #[must_use]
     pub fn start(
         channels: BTreeMap<String, Channel>,
+        standing: Vec<Message>,
         desk: &Desk,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
         let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
-        let mut outgoing = Self { lanes: Arc::default(), desk, tasks, stop };
+        let mut outgoing = Self { lanes: Arc::default(), standing, desk, tasks, stop };
         outgoing.change(channels);
+        outgoing.standing = Vec::new();
         outgoing
     }
 
@@ -74,19 +81,26 @@ impl Outgoing {
                     lane.channel.send_replace(channel);
                     Arc::clone(lane)
                 }
-                None => Arc::new(self.open(channel)),
+                None => Arc::new(self.open(&name, channel)),
             };
             (name, lane)
         };
         self.lanes = Arc::new(channels.into_iter().map(lane).collect());
     }
 
-    fn open(&self, channel: Channel) -> Lane {
+    fn open(&self, name: &str, channel: Channel) -> Lane {
         let (messages, receiver) = mpsc::channel(QUEUE_MAX);
         let (channel, watched) = watch::channel(channel);
-        let worker = Worker { channel: watched, desk: self.desk.clone(), waiting: VecDeque::new() };
+        let worker = Worker {
+            name: name.to_owned(),
+            channel: watched,
+            desk: self.desk.clone(),
+            waiting: VecDeque::new(),
+            pages: Pages::default(),
+        };
+        let standing = self.standing.iter().filter(|message| message.key.channel == name).cloned().collect();
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver)).await });
+        self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver, standing)).await });
         Lane { messages, channel }
     }
 
@@ -106,9 +120,11 @@ impl Outgoing {
 }
 
 struct Worker {
+    name: String,
     channel: watch::Receiver<Channel>,
     desk: Desk,
     waiting: VecDeque<Attempt>,
+    pages: Pages,
 }
 
 struct Attempt {
@@ -118,7 +134,8 @@ struct Attempt {
 }
 
 impl Worker {
-    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>, standing: Vec<Message>) {
+        self.take_up(standing).await;
         loop {
             let next = self.waiting.iter().map(|attempt| attempt.not_before).min();
             let due = async {
@@ -133,6 +150,27 @@ impl Worker {
                     Some(message) => self.take(message).await,
                 },
                 () = due => self.send_due().await,
+                () = self.pages.due() => {
+                    let channel = self.channel.borrow().clone();
+                    self.pages.tell(&self.name, &channel).await;
+                }
+            }
+        }
+    }
+
+    /// What the channel took before the start it may have forgotten since.
+    async fn take_up(&mut self, standing: Vec<Message>) {
+        if !self.channel.borrow().forgets() {
+            return;
+        }
+        for message in standing {
+            match notice_for(&message, &self.desk.reader, &self.desk.addresses).await {
+                Ok(notice) => self.pages.keep(message.key.subject, notice),
+                Err(NoticeError::Forgotten(_)) => {}
+                Err(error) => {
+                    let error = vvtv_toolkit::logging::chain(&error);
+                    tracing::error!(about = %message.key.subject, error, "a page that stands is not told again");
+                }
             }
         }
     }
@@ -140,6 +178,7 @@ impl Worker {
     /// A resolve makes a trigger that still waits moot. It is sent all the same: a try that failed here may have arrived there.
     async fn take(&mut self, message: Message) {
         if message.key.kind == MessageKind::Resolve {
+            self.pages.forget(message.key.subject);
             let trigger = MessageKey { kind: MessageKind::Trigger, ..message.key.clone() };
             if let Some(position) = self.waiting.iter().position(|attempt| attempt.message.key == trigger) {
                 self.waiting.remove(position);
@@ -163,7 +202,11 @@ impl Worker {
             Ok(notice) => {
                 reached(Point::PageBegun);
                 let channel = self.channel.borrow().clone();
-                channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error))
+                let sent = channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error));
+                if sent.is_ok() && channel.forgets() {
+                    self.pages.keep(attempt.message.key.subject, notice);
+                }
+                sent
             }
             // Retention has forgotten it: nobody waits for this message any more.
             Err(NoticeError::Forgotten(_)) => {
