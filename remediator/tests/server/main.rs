@@ -22,13 +22,20 @@ mod holding;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod maintenance;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod pagerduty;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+#[path = "../support/alertmanager.rs"]
+mod real;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
@@ -38,8 +45,16 @@ mod rot;
 #[cfg(test)]
 mod shifted;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod stand_in;
+#[cfg(test)]
+mod standing;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
+mod unanswered;
+#[cfg(test)]
 mod upkeep;
+#[cfg(test)]
+mod words;
