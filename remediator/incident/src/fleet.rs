@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::align::align;
 use crate::budget::Budget;
+use crate::built_in::BuiltIn;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
 use crate::efficacy::EfficacyTable;
@@ -17,7 +18,6 @@ use crate::event::{Alert, Event};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
-use crate::people::BuiltIn;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::runbook::Runbook;

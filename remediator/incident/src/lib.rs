@@ -17,6 +17,7 @@ mod agenda;
 mod alerts;
 mod align;
 mod budget;
+mod built_in;
 mod clock_step;
 mod command;
 mod context;
@@ -29,7 +30,6 @@ mod ids;
 mod incident;
 mod ladder;
 mod operator;
-mod people;
 mod policy;
 mod reason;
 mod recovery;
@@ -42,6 +42,7 @@ mod time;
 
 pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
+pub use built_in::{BuiltIn, Unanswered};
 pub use clock_step::ClockStep;
 pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
@@ -54,7 +55,6 @@ pub use ids::{
     TaskId, TaskName,
 };
 pub use incident::Incident;
-pub use people::{BuiltIn, Unanswered};
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};

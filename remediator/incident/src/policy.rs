@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::built_in::Unanswered;
 use crate::ids::Level;
-use crate::people::Unanswered;
 use crate::silence::Watch;
 
 /// What may be done at all, and who is called.

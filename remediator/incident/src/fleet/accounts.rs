@@ -1,11 +1,11 @@
 //! What incidents mean for each other: locks, the hour's budget, causes, and how many targets are sick.
 
 use super::Fleet;
+use crate::built_in::BuiltIn;
 use crate::command::{Command, Happening};
 use crate::context::{Context, Out, Systemic};
 use crate::ids::{IncidentId, LockName, RunbookId};
 use crate::incident::Incident;
-use crate::people::BuiltIn;
 use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;

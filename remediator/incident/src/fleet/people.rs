@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Fleet;
+use crate::built_in::BuiltIn;
 use crate::command::Happening;
 use crate::context::Out;
 use crate::event::Alert;
 use crate::ids::{AlertName, IncidentId, RunbookId, Target};
-use crate::people::BuiltIn;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
