@@ -37,6 +37,13 @@ impl Clock {
         self.base + self.started.elapsed()
     }
 
+    /// So much before now.
+    #[must_use]
+    pub fn ago(&self, time: std::time::Duration) -> Timestamp {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Timestamp::from_millis(self.now().millis().saturating_sub(millis))
+    }
+
     /// How long until `at`, zero if that is past.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> std::time::Duration {

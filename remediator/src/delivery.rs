@@ -1,29 +1,39 @@
 //! Messages on their way: one worker a channel, so that a dead channel delays no other, and its messages keep their order.
+//!
+//! When a channel is tried again is decided in `backlog`, who is called instead by the core, which is told when a channel begins to fail
+//! and when it takes messages again; `troubles` shows it to everybody else.
 
+mod backlog;
 mod standing;
+mod troubles;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vvtv_incident::Event;
+use vvtv_toolkit::logging::chain;
+use vvtv_toolkit::redaction;
 
+use self::backlog::{Attempt, Backlog, Tried, Turn};
 use self::standing::Pages;
+use self::troubles::Board;
+pub(crate) use self::troubles::sentences;
+pub use self::troubles::{Trouble, Troubles};
 use crate::clock::Clock;
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::journal::{Delivery, Reader};
+use crate::metrics::ChannelMetrics;
 use crate::notice::{Addresses, NoticeError, notice_for};
 use crate::outbox::{Message, MessageKey, MessageKind};
 use crate::pager::Channel;
 
-/// Messages that may wait for one channel in memory; the journal keeps them all.
+/// Messages that may be on their way to one channel's worker; the journal keeps them all.
 const QUEUE_MAX: usize = 4096;
-/// A message that its channel did not take is tried again after this time, doubled each time.
-const RETRY_FIRST: Duration = Duration::from_secs(15);
-const RETRY_MAX: Duration = Duration::from_secs(300);
 
 /// The sending ends of all channels.
 #[derive(Clone)]
@@ -32,6 +42,7 @@ pub struct Outgoing {
     /// Pages that stand since before the start, until the worker of their channel takes them up.
     standing: Vec<Message>,
     desk: Desk,
+    board: Board,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -55,67 +66,78 @@ pub struct Desk {
     pub inputs: mpsc::Sender<Input>,
 }
 
+/// There is no room for a message, or no such channel: it stays in the journal as unsent, and the next start takes it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for a message")]
+pub struct NoRoom;
+
 impl Outgoing {
     /// Starts a worker for every channel. Each goes on to tell of the pages that stand there.
     #[must_use]
     pub fn start(
         channels: BTreeMap<String, Channel>,
         standing: Vec<Message>,
-        desk: &Desk,
+        (desk, metrics): (&Desk, &ChannelMetrics),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
         let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
-        let mut outgoing = Self { lanes: Arc::default(), standing, desk, tasks, stop };
+        let board = Board::new(metrics.clone());
+        let mut outgoing = Self { lanes: Arc::default(), standing, desk, board, tasks, stop };
         outgoing.change(channels);
         outgoing.standing = Vec::new();
         outgoing
     }
 
+    /// Which channels take no messages.
+    #[must_use]
+    pub fn troubles(&self) -> watch::Receiver<Troubles> {
+        self.board.watch()
+    }
+
     /// Puts other channels in force. A worker whose channel keeps its name keeps the messages that wait; those of a channel that is
     /// gone stay in the journal as unsent.
     pub fn change(&mut self, channels: BTreeMap<String, Channel>) {
+        for gone in self.lanes.keys().filter(|name| !channels.contains_key(*name)) {
+            self.board.remove(gone);
+        }
         let lane = |(name, channel): (String, Channel)| {
+            self.board.add(&name);
             let lane = match self.lanes.get(&name) {
                 Some(lane) => {
-                    lane.channel.send_replace(channel);
+                    lane.channel.send_if_modified(|present| {
+                        let other = !present.is_like(&channel);
+                        *present = channel;
+                        other
+                    });
                     Arc::clone(lane)
                 }
-                None => Arc::new(self.open(&name, channel)),
+                None => Arc::new(self.open(name.clone(), channel)),
             };
             (name, lane)
         };
         self.lanes = Arc::new(channels.into_iter().map(lane).collect());
     }
 
-    fn open(&self, name: &str, channel: Channel) -> Lane {
+    fn open(&self, name: String, channel: Channel) -> Lane {
         let (messages, receiver) = mpsc::channel(QUEUE_MAX);
         let (channel, watched) = watch::channel(channel);
-        let worker = Worker {
-            name: name.to_owned(),
-            channel: watched,
-            desk: self.desk.clone(),
-            waiting: VecDeque::new(),
-            pages: Pages::default(),
-        };
         let standing = self.standing.iter().filter(|message| message.key.channel == name).cloned().collect();
+        let (desk, board) = (self.desk.clone(), self.board.clone());
+        let (backlog, pages) = (Backlog::new(), Pages::default());
+        let worker = Worker { name, channel: watched, desk, board, backlog, pages };
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver, standing)).await });
         Lane { messages, channel }
     }
 
     /// Hands a message to its channel's worker.
-    pub fn send(&self, message: Message) {
-        let lane = self.lanes.get(&message.key.channel);
-        let taken = lane.is_some_and(|lane| lane.messages.try_send(message.clone()).is_ok());
-        if !taken {
-            // It stays in the journal as unsent, and the next start takes it up.
-            tracing::error!(
-                channel = message.key.channel,
-                about = %message.key.subject,
-                "no room for a message"
-            );
-        }
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn send(&self, message: Message) -> Result<(), NoRoom> {
+        let lane = self.lanes.get(&message.key.channel).ok_or(NoRoom)?;
+        lane.messages.try_send(message).map_err(|_| NoRoom)
     }
 }
 
@@ -123,21 +145,16 @@ struct Worker {
     name: String,
     channel: watch::Receiver<Channel>,
     desk: Desk,
-    waiting: VecDeque<Attempt>,
+    board: Board,
+    backlog: Backlog,
     pages: Pages,
-}
-
-struct Attempt {
-    message: Message,
-    not_before: tokio::time::Instant,
-    wait: Duration,
 }
 
 impl Worker {
     async fn run(mut self, mut messages: mpsc::Receiver<Message>, standing: Vec<Message>) {
         self.take_up(standing).await;
         loop {
-            let next = self.waiting.iter().map(|attempt| attempt.not_before).min();
+            let next = self.backlog.next_at();
             let due = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -145,11 +162,19 @@ impl Worker {
                 }
             };
             tokio::select! {
-                message = messages.recv() => match message {
+                message = messages.recv(), if self.backlog.has_room() => match message {
                     None => return,
                     Some(message) => self.take(message).await,
                 },
-                () = due => self.send_due().await,
+                changed = self.channel.changed() => match changed {
+                    Err(_) => return,
+                    Ok(()) => self.backlog.try_anew(Instant::now()),
+                },
+                () = due => {
+                    if let Some(attempt) = self.backlog.due(Instant::now()) {
+                        self.send(attempt).await;
+                    }
+                }
                 () = self.pages.due() => {
                     let channel = self.channel.borrow().clone();
                     self.pages.tell(&self.name, &channel).await;
@@ -168,74 +193,90 @@ impl Worker {
                 Ok(notice) => self.pages.keep(message.key.subject, notice),
                 Err(NoticeError::Forgotten(_)) => {}
                 Err(error) => {
-                    let error = vvtv_toolkit::logging::chain(&error);
+                    let error = chain(&error);
                     tracing::error!(about = %message.key.subject, error, "a page that stands is not told again");
                 }
             }
         }
     }
 
-    /// A resolve makes a trigger that still waits moot. It is sent all the same: a try that failed here may have arrived there.
     async fn take(&mut self, message: Message) {
         if message.key.kind == MessageKind::Resolve {
             self.pages.forget(message.key.subject);
-            let trigger = MessageKey { kind: MessageKind::Trigger, ..message.key.clone() };
-            if let Some(position) = self.waiting.iter().position(|attempt| attempt.message.key == trigger) {
-                self.waiting.remove(position);
-                self.report(trigger, Delivery::Moot { at: self.desk.clock.now() }).await;
-            }
         }
-        self.send(Attempt { message, not_before: tokio::time::Instant::now(), wait: RETRY_FIRST }).await;
-    }
-
-    async fn send_due(&mut self) {
-        let now = tokio::time::Instant::now();
-        if let Some(position) = self.waiting.iter().position(|attempt| attempt.not_before <= now)
-            && let Some(attempt) = self.waiting.remove(position)
-        {
-            self.send(attempt).await;
+        for key in self.backlog.take(message, Instant::now()) {
+            self.report(key, Delivery::Moot { at: self.desk.clock.now() }).await;
         }
     }
 
     async fn send(&mut self, attempt: Attempt) {
-        let sent = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
+        let (key, begun) = (attempt.message.key.clone(), Instant::now());
+        let (tried, error) = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
             Ok(notice) => {
                 reached(Point::PageBegun);
                 let channel = self.channel.borrow().clone();
-                let sent = channel.send(&notice).await.map_err(|error| vvtv_toolkit::logging::chain(&error));
-                if sent.is_ok() && channel.forgets() {
-                    self.pages.keep(attempt.message.key.subject, notice);
+                match channel.send(&notice).await {
+                    Ok(()) => {
+                        if channel.forgets() {
+                            self.pages.keep(attempt.message.key.subject, notice);
+                        }
+                        (Tried::Taken, String::new())
+                    }
+                    Err(error) if error.retryable() => {
+                        (Tried::Busy { retry_after: error.retry_after() }, chain(&error))
+                    }
+                    Err(error) => (Tried::Refused, chain(&error)),
                 }
-                sent
             }
             // Retention has forgotten it: nobody waits for this message any more.
             Err(NoticeError::Forgotten(_)) => {
                 let at = self.desk.clock.now();
-                return self.report(attempt.message.key, Delivery::Moot { at }).await;
+                return self.report(key, Delivery::Moot { at }).await;
             }
-            Err(error) => Err(vvtv_toolkit::logging::chain(&error)),
+            Err(error) => (Tried::Unwritten, chain(&error)),
         };
-        let key = attempt.message.key.clone();
-        match sent {
-            Ok(()) => {
-                reached(Point::PageTaken);
-                self.report(key, Delivery::Sent { at: self.desk.clock.now() }).await;
-            }
-            Err(error) => {
-                let error = vvtv_toolkit::redaction::text(&error).into_owned();
-                tracing::warn!(channel = key.channel, about = %key.subject, error, "message not delivered");
-                self.report(key, Delivery::Failed { error }).await;
-                self.waiting.push_back(Attempt {
-                    not_before: tokio::time::Instant::now() + attempt.wait,
-                    wait: (attempt.wait * 2).min(RETRY_MAX),
-                    ..attempt
-                });
-            }
+        let error = redaction::text(&error).into_owned();
+        if tried == Tried::Taken {
+            reached(Point::PageTaken);
+        } else {
+            tracing::warn!(channel = key.channel, about = %key.subject, error, "message not delivered");
         }
+        // The channel first: whoever is called next is called by what is known of it.
+        if let Some(turn) = self.backlog.tried(attempt, tried, begun, Instant::now()) {
+            self.turned(turn, &error).await;
+        }
+        let delivery = match tried {
+            Tried::Taken => Delivery::Sent { at: self.desk.clock.now() },
+            Tried::Busy { .. } | Tried::Refused | Tried::Unwritten => Delivery::Failed { error },
+        };
+        self.report(key, delivery).await;
+    }
+
+    /// Says everywhere that the channel stands otherwise.
+    async fn turned(&self, turn: Turn, error: &str) {
+        let channel = vvtv_incident::ChannelName::new(self.name.as_str());
+        let event = match turn {
+            Turn::Fails(since) => {
+                let since = self.desk.clock.ago(since.elapsed());
+                tracing::error!(channel = self.name, error, "the channel takes no messages: nobody is called over it");
+                self.board.fails(&self.name, Trouble { since, error: error.to_owned() });
+                Event::ChannelFails(channel)
+            }
+            Turn::Works => {
+                tracing::info!(channel = self.name, "the channel takes messages again");
+                self.board.works(&self.name);
+                Event::ChannelWorks(channel)
+            }
+        };
+        self.tell(Input::Event(event)).await;
     }
 
     async fn report(&self, key: MessageKey, delivery: Delivery) {
+        self.tell(Input::Delivered { key, delivery }).await;
+    }
+
+    async fn tell(&self, input: Input) {
         // The loop has ended: the message stays unsent in the journal and is sent again, under the same key.
-        drop(self.desk.inputs.send(Input::Delivered { key, delivery }).await);
+        drop(self.desk.inputs.send(input).await);
     }
 }

@@ -31,7 +31,7 @@ use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunRe
 use crate::live::Live;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
-use crate::outbox::{MessageKey, Subject};
+use crate::outbox::MessageKey;
 use crate::runbook::Book;
 use crate::targets::Known;
 use crate::webhook::AlertUpdate;
@@ -151,7 +151,6 @@ pub struct EventLoop {
     contacts: Vec<Contact>,
     facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
-    undelivered: BTreeMap<(IncidentId, u32), BTreeSet<String>>,
     surroundings: Arc<Surroundings>,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
@@ -188,8 +187,6 @@ pub struct Parts {
     pub live: watch::Sender<Arc<Live>>,
     /// What steps of open incidents said before a restart.
     pub facts: Vec<(RunKey, StepFact)>,
-    /// Messages that are still to be sent, of pages that no channel has taken.
-    pub undelivered: Vec<MessageKey>,
     /// Ends of steps that a journal has and the core was stopped before it heard of.
     pub unheard: Vec<Event>,
     /// Steps that an earlier run left behind, and how to end each.
@@ -214,14 +211,8 @@ impl EventLoop {
         for (key, fact) in parts.facts {
             facts.entry(key.incident).or_default().note(key.step, fact);
         }
-        let mut undelivered: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for key in parts.undelivered {
-            if let Subject::Incident { incident, page } = key.subject {
-                undelivered.entry((incident, page)).or_default().insert(key.channel);
-            }
-        }
         let live = parts.live.borrow().clone();
-        parts.metrics.channels(live.channels.keys());
+        parts.metrics.foresee_channels(live.channels.keys());
         Self {
             fleet: parts.fleet,
             journal: parts.journal,
@@ -230,7 +221,6 @@ impl EventLoop {
             contacts: live.contacts.clone(),
             facts,
             running: parts.orphans,
-            undelivered,
             surroundings: parts.surroundings,
             metrics: parts.metrics,
             inputs: parts.inputs,
@@ -360,7 +350,7 @@ impl EventLoop {
         around.site = live.site.clone();
         around.redaction = live.redaction.clone();
         logging::redact_with(&live.redaction);
-        self.metrics.channels(live.channels.keys());
+        self.metrics.foresee_channels(live.channels.keys());
         around.outgoing.change(live.channels.clone());
         self.duties = live.duties.clone();
         self.live.send_replace(live);

@@ -26,12 +26,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use url::Url;
+use vvtv_incident::{ChannelName, Channels};
 use vvtv_toolkit::access::{Access, App, Gate, Routes};
 use vvtv_toolkit::render::{Exposition, Format};
 use vvtv_toolkit::serve::body::RETRY_AFTER;
 
 pub use self::room::Room;
 use crate::clock::{Clock, rfc3339};
+use crate::config::Contact;
+use crate::delivery::{Troubles, sentences};
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
@@ -79,18 +82,30 @@ pub struct Warnings {
     pub journal: Option<String>,
     /// What is known of the clock.
     pub clock: watch::Receiver<ClockState>,
+    /// Channels that take no messages.
+    pub channels: watch::Receiver<Troubles>,
 }
 
 impl Warnings {
+    /// The channels that take no messages, as the core knows them.
+    fn failing_channels(&self) -> Channels {
+        let mut channels = Channels::default();
+        for name in self.channels.borrow().keys() {
+            channels.fails(ChannelName::new(name.as_str()));
+        }
+        channels
+    }
+
     /// A sentence or two for each.
-    fn now(&self) -> Vec<String> {
+    fn now(&self, contacts: &[Contact]) -> Vec<String> {
         let journal = self.journal.as_ref().map(|trouble| {
             format!(
                 "People only: the journal cannot be used ({trouble}). Nothing is repaired, and people are called for every alert. What \
                  is shown here is in memory and ends with it. If the journal is damaged: vvtv-remediator journal salvage."
             )
         });
-        journal.into_iter().chain(self.clock.borrow().doubts.iter().cloned()).collect()
+        let channels = sentences(&self.channels.borrow(), contacts);
+        journal.into_iter().chain(channels).chain(self.clock.borrow().doubts.iter().cloned()).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -16,9 +17,12 @@ use crate::duty::Duties;
 use crate::event_loop::Input;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
-use crate::pager::{Channel, Tries};
+use crate::pager::Channel;
 use crate::redaction;
 use crate::runbook::{Book, Site, load_dir};
+
+/// How long one try to hand a message over may take.
+const TRY_WITHIN: Duration = Duration::from_secs(5);
 
 /// What may change. What [`fixed`] names needs a restart.
 #[derive(Clone, Debug)]
@@ -53,7 +57,7 @@ impl Live {
     /// A channel's HTTP client cannot be set up.
     pub fn new(config: &Config, books: Vec<Book>) -> anyhow::Result<Self> {
         let channel = |(name, channel): (&ChannelName, &config::Channel)| {
-            let channel = Channel::new(channel.clone(), Tries::default()).context("cannot set up the HTTP client")?;
+            let channel = Channel::new(channel.clone(), TRY_WITHIN).context("cannot set up the HTTP client")?;
             Ok((name.to_string(), channel))
         };
         Ok(Self {

@@ -1,5 +1,6 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
+mod channels;
 mod keeping;
 mod people;
 mod tasks;
@@ -12,6 +13,7 @@ use prometheus::{
 };
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
+pub use self::channels::ChannelMetrics;
 pub use self::keeping::KeepingMetrics;
 pub use self::people::PeopleMetrics;
 pub use self::tasks::TaskMetrics;
@@ -65,6 +67,8 @@ pub struct Metrics {
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
     pub webhook_at: IntGauge,
+    /// How it stands with the ways to people.
+    pub channels: ChannelMetrics,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
     /// What reaches nobody by itself.
@@ -129,6 +133,7 @@ impl Metrics {
                 "last_webhook_timestamp_seconds",
                 "Unix time of the last webhook delivery that was taken.",
             )?,
+            channels: ChannelMetrics::register(&registry)?,
             tasks: TaskMetrics::register(&registry)?,
             people: PeopleMetrics::register(&registry)?,
             keeping: KeepingMetrics::register(&registry)?,
@@ -219,9 +224,9 @@ impl Metrics {
     }
 
     /// Failures of each channel are counted from nothing on: what is first seen as 1 has not increased.
-    pub fn channels<'a>(&self, names: impl Iterator<Item = &'a String>) {
+    pub fn foresee_channels<'a>(&self, names: impl Iterator<Item = &'a String>) {
         for name in names {
-            for kind in [MessageKind::Trigger, MessageKind::Resolve] {
+            for kind in [MessageKind::Trigger, MessageKind::Update, MessageKind::Resolve] {
                 self.messages.with_label_values(&[name, kind.as_str(), "failed"]);
             }
         }

@@ -134,7 +134,7 @@ fn write(
                 format!("{title}: {}: {}", incident.target, incident.reason.explanation())
             }
             Some(BuiltIn::SilentMonitoring) => format!("{title}: {}", incident.reason.explanation()),
-            None => format!("{title} on {}: {}", incident.target, message.reason.explanation()),
+            None => format!("{title} on {}: {}{}", incident.target, message.reason.explanation(), came_back(incident)),
         },
         level: message.level,
         contact: message.contact.clone(),
@@ -150,6 +150,15 @@ fn write(
             runbook: built_in.is_none().then(|| format!("{base}/runbooks/{}", incident.runbook)),
         },
         tried: tried.collect(),
+    }
+}
+
+/// How often the trouble has come back, if it has.
+fn came_back(incident: &Incident) -> String {
+    match incident.times_back() {
+        0 => String::new(),
+        1 => " It has come back once.".to_owned(),
+        times => format!(" It has come back {times} times."),
     }
 }
 

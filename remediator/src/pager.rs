@@ -1,24 +1,26 @@
-//! Reaching people: one notice, sent through one channel, with a bounded number of tries.
+//! Reaching people: one try to hand one notice to one channel, and what came of it.
 //!
-//! Boundary: who is called and when is the core's decision; that every notice is sent at least once, across restarts too, is the
-//! journal's. The key of a notice does not change when it is sent again, so that the receiver can tell.
+//! Boundary: who is called and when is the core's decision; when to try again is `delivery`'s; that every notice is sent at least once,
+//! across restarts too, is the journal's. The key of a notice does not change when it is sent again, so that the receiver can tell.
 
 mod alertmanager;
 mod email;
 mod opsgenie;
 mod pagerduty;
+mod retry_after;
 mod slack;
 mod text;
 mod webhook;
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use reqwest::StatusCode;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use vvtv_incident::{Level, Reason, RunbookId, Severity, StepState};
 
 pub use self::alertmanager::Standing;
+use crate::clock::wall;
 use crate::config;
 use crate::outbox::Subject;
 
@@ -125,6 +127,8 @@ pub enum PagerError {
         status: u16,
         /// The beginning of what it answered.
         explanation: String,
+        /// How long it wants to be left alone, if it says so.
+        retry_after: Option<Duration>,
     },
     /// The receiver will never take this notice.
     #[error("{channel} refuses the notice: {status}: {explanation}")]
@@ -136,7 +140,7 @@ pub enum PagerError {
         /// The beginning of what it answered.
         explanation: String,
     },
-    /// The tries took longer than they may together.
+    /// It took longer than one try may.
     #[error("{channel} took longer than {limit:?}")]
     TooSlow {
         /// The kind of channel.
@@ -147,7 +151,7 @@ pub enum PagerError {
 }
 
 impl PagerError {
-    /// Whether sending the same notice again, later, can help.
+    /// Whether the channel as a whole is not to be had now. Otherwise the receiver is there, and does not want this notice.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -155,28 +159,13 @@ impl PagerError {
             Self::Refused { .. } => false,
         }
     }
-}
 
-/// How often one delivery tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tries {
-    /// Tries in all.
-    pub count: usize,
-    /// Before the second try; doubled before each further one.
-    pub first_wait: Duration,
-    /// One try may take this long.
-    pub each: Duration,
-    /// All of them together.
-    pub together: Duration,
-}
-
-impl Default for Tries {
-    fn default() -> Self {
-        Self {
-            count: 4,
-            first_wait: Duration::from_millis(500),
-            each: Duration::from_secs(5),
-            together: Duration::from_secs(20),
+    /// How long the receiver wants to be left alone, if it says so; bounded.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::TooSlow { .. } => None,
         }
     }
 }
@@ -186,35 +175,31 @@ impl Default for Tries {
 pub struct Channel {
     http: reqwest::Client,
     kind: config::Channel,
-    tries: Tries,
+    within: Duration,
 }
 
 impl Channel {
-    /// A sender for a configured channel.
+    /// A sender for a configured channel, and how long one try may take.
     ///
     /// # Errors
     /// The TLS roots cannot be loaded.
-    pub fn new(kind: config::Channel, tries: Tries) -> Result<Self, reqwest::Error> {
-        let http =
-            reqwest::Client::builder().timeout(tries.each).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, kind, tries })
+    pub fn new(kind: config::Channel, within: Duration) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().timeout(within).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, kind, within })
     }
 
-    /// Sends a notice, trying again as long as that can help.
+    /// Whether it leads to the same place in the same way.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.kind, self.within) == (&other.kind, other.within)
+    }
+
+    /// Tries once to hand a notice over.
     ///
     /// # Errors
-    /// The last try's.
+    /// The receiver cannot be reached, is busy, or refuses it.
     pub async fn send(&self, notice: &Notice) -> Result<(), PagerError> {
-        let notice = notice.cut();
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(self.tries.first_wait)
-            .with_max_times(self.tries.count.saturating_sub(1))
-            .with_jitter();
-        let sending = (|| self.send_once(&notice)).retry(backoff).when(PagerError::retryable);
-        match tokio::time::timeout(self.tries.together, sending).await {
-            Ok(result) => result,
-            Err(_) => Err(PagerError::TooSlow { channel: self.name(), limit: self.tries.together }),
-        }
+        self.hand_over(&notice.cut()).await
     }
 
     const fn name(&self) -> &'static str {
@@ -228,7 +213,7 @@ impl Channel {
         }
     }
 
-    async fn send_once(&self, notice: &Notice) -> Result<(), PagerError> {
+    async fn hand_over(&self, notice: &Notice) -> Result<(), PagerError> {
         let request = match &self.kind {
             config::Channel::Pagerduty { routing_key, url } => {
                 self.http.post(url.clone()).json(&pagerduty::event(notice, routing_key))
@@ -253,7 +238,7 @@ impl Channel {
                 let page = Standing::new(notice.clone(), now);
                 return alertmanager::tell(&self.http, (urls, token.as_ref()), &[page], now).await;
             }
-            config::Channel::Email(email) => return email::send(email, notice, self.tries.each).await,
+            config::Channel::Email(email) => return email::send(email, notice, self.within).await,
         };
         taken(self.name(), request).await
     }
@@ -294,10 +279,12 @@ async fn taken(channel: &'static str, request: reqwest::RequestBuilder) -> Resul
     if status.is_success() {
         return Ok(());
     }
+    let retry_after = retry_after::retry_after(response.headers(), wall());
     let explanation = explanation(response).await;
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let status_code = status.as_u16();
-    if status_code == 429 || status_code == 408 || status.is_server_error() {
-        Err(PagerError::Busy { channel, status: status_code, explanation })
+    if is_busy || status.is_server_error() {
+        Err(PagerError::Busy { channel, status: status_code, explanation, retry_after })
     } else {
         Err(PagerError::Refused { channel, status: status_code, explanation })
     }

@@ -35,7 +35,7 @@ use crate::journal::{PastRun, Restored, RestoredAgenda, RunKey};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 use crate::notice::Addresses;
-use crate::outbox::{MessageKey, MessageKind, Subject};
+use crate::outbox::Message;
 use crate::people_only::{self, Opened};
 use crate::reconcile::{self, Reconciler};
 use crate::runbook::{Book, load_dir};
@@ -189,8 +189,8 @@ impl House {
         let (showing, shown) = watch::channel(Arc::clone(&live));
         let addresses = Addresses::new(&config.external_url, shown.clone(), restored.installation.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
-        let outgoing =
-            Outgoing::start(live.channels.clone(), std::mem::take(&mut restored.standing), &desk, &tasks, stop);
+        let standing = std::mem::take(&mut restored.standing);
+        let outgoing = Outgoing::start(live.channels.clone(), standing, (&desk, &metrics.channels), &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
         let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
@@ -201,7 +201,7 @@ impl House {
         if let Some(heartbeat) = &config.heartbeat {
             heartbeat::start(heartbeat, (&inputs, &metrics), (&tasks, stop))?;
         }
-        let (unheard, undelivered) = (unheard(&restored), undelivered(&restored));
+        let unheard = unheard(&restored);
         let orphans = reconcile::find_orphans(
             restored.open_runs,
             &live.books,
@@ -211,7 +211,7 @@ impl House {
             &tasks,
         );
         let agenda = take_up(restored.agenda, &live.duties, &executor, (&desk, &tasks, &metrics));
-        restored.messages.into_iter().for_each(|message| outgoing.send(message));
+        restored.messages.into_iter().for_each(|message| send(&outgoing, message));
         let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
         let shared = Shared {
             inputs,
@@ -227,7 +227,7 @@ impl House {
             clock,
             changes: changed,
             stop: stop.clone(),
-            warnings: Warnings { journal: trouble, clock: clock_state },
+            warnings: Warnings { journal: trouble, clock: clock_state, channels: outgoing.troubles() },
         };
         let fleet = Fleet::new(config.policy, live.plans(), restored.saved, clock.now());
         let event_loop = EventLoop::new(Parts {
@@ -238,7 +238,6 @@ impl House {
             clock_step,
             live: showing,
             facts: facts(restored.results),
-            undelivered,
             unheard,
             orphans,
             targets: Known::new(config.inventory, restored.targets),
@@ -289,14 +288,12 @@ fn executor(config: &Config, clock: Clock, restored: &Restored, durable: bool) -
     Ok(executor)
 }
 
-/// Calls that are still to be sent, of pages that no channel has taken.
-fn undelivered(restored: &Restored) -> Vec<MessageKey> {
-    let keys = restored.messages.iter().map(|message| &message.key);
-    let untaken = keys.filter(|key| match key.subject {
-        Subject::Incident { incident, page } => !restored.delivered.contains(&(incident, page)),
-        Subject::Task(_) => false,
-    });
-    untaken.filter(|key| key.kind == MessageKind::Trigger).cloned().collect()
+/// A message that finds no room waits in the journal for another start.
+fn send(outgoing: &Outgoing, message: Message) {
+    let (channel, about) = (message.key.channel.clone(), message.key.subject);
+    if let Err(error) = outgoing.send(message) {
+        tracing::error!(channel, %about, "{error}");
+    }
 }
 
 /// The tasks that an earlier run left, and when each duty was last done.

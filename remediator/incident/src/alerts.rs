@@ -46,6 +46,9 @@ impl Incident {
                 (Happening::Alert, why)
             }
         };
+        if event == Happening::Alert {
+            self.escalation.fired_again(now);
+        }
         self.record(out, event, reason, alert.name.as_str());
     }
 

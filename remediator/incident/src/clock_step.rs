@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::agenda::{SavedAgenda, Task, TaskState};
-use crate::escalation::{Escalation, Standing};
+use crate::escalation::{Arrival, Escalation, Standing};
 use crate::fleet::Saved;
 use crate::incident::Incident;
 use crate::reason::Reason;
@@ -63,6 +63,8 @@ impl ClockStep {
         for change in &mut saved.changes {
             self.past(&mut change.started_at);
         }
+        saved.over.iter_mut().for_each(|it| self.past(&mut it.closed_at));
+        saved.budget_calls.iter_mut().for_each(|it| self.past(&mut it.called_at));
         if let Some(pause) = &mut saved.pause {
             self.past(&mut pause.at);
         }
@@ -142,7 +144,13 @@ impl ClockStep {
         if let Standing::InHand { until, .. } = &mut it.standing {
             self.timer(until);
         }
-        it.pages.iter_mut().for_each(|page| self.past(&mut page.due_at));
+        it.ends.iter_mut().for_each(|ends| self.timer(&mut ends.at));
+        for page in &mut it.pages {
+            self.past(&mut page.due_at);
+            if let Arrival::Taken { at } = &mut page.arrival {
+                self.past(at);
+            }
+        }
     }
 
     fn task(self, task: &mut Task) {

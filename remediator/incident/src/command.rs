@@ -121,8 +121,14 @@ pub enum Happening {
     Paged,
     /// A page was delivered, or not.
     PageDelivered,
+    /// Whoever was called, or has the incident in hand, is told more.
+    Told,
+    /// A level was due, and was not called.
+    NotCalled,
     /// A page was taken back.
     PageResolved,
+    /// A channel began to fail, or takes messages again.
+    Channel,
     /// A task of the agenda went on.
     Task,
     /// Time goes on elsewhere than where it stopped.
@@ -151,7 +157,10 @@ impl Happening {
             Self::Phase => "phase",
             Self::Paged => "paged",
             Self::PageDelivered => "page_delivered",
+            Self::Told => "told",
+            Self::NotCalled => "not_called",
             Self::PageResolved => "page_resolved",
+            Self::Channel => "channel",
             Self::Task => "task",
             Self::Clock => "clock",
             Self::Journal => "journal",

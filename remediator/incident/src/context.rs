@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::budget::Budget;
+use crate::channels::{Channels, People};
 use crate::command::{Command, Entry, Happening};
 use crate::efficacy::EfficacyTable;
 use crate::ids::{IncidentId, LockName, RunbookId, Target};
@@ -27,6 +28,9 @@ pub(crate) struct Context<'a> {
     pub(crate) running: &'a RunningChanges,
     pub(crate) budget: &'a Budget,
     pub(crate) efficacy: &'a EfficacyTable,
+    pub(crate) channels: &'a Channels,
+    /// People were called within the hour because the budget for the incident's runbook and target was spent.
+    pub(crate) budget_was_called: bool,
     /// Open incidents, this one included.
     pub(crate) open: usize,
 }
@@ -46,6 +50,10 @@ impl Context<'_> {
     /// The stricter of the policy's mode and the runbook's.
     pub(crate) fn mode(&self) -> Mode {
         self.policy.mode.max(self.runbook.mode)
+    }
+
+    pub(crate) const fn people(&self) -> People<'_> {
+        People { policy: self.policy, channels: self.channels }
     }
 }
 

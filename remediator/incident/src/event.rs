@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::efficacy::EfficacyTable;
-use crate::ids::{AlertName, Fingerprint, IncidentId, LabelName, Person, StepId};
+use crate::ids::{AlertName, ChannelName, Fingerprint, IncidentId, LabelName, Person, StepId};
 use crate::silence::Source;
 use crate::targets::Targets;
 use crate::time::Timestamp;
@@ -60,15 +60,17 @@ pub enum Event {
         /// How it ended.
         outcome: Outcome,
     },
-    /// A page reached somebody, or nobody on any channel.
+    /// A channel took a page.
     PageDelivered {
         /// The incident that paged.
         incident: IncidentId,
         /// The page's number within the incident.
         page: u32,
-        /// Whether at least one channel took it.
-        delivered: bool,
     },
+    /// A channel takes no messages: whatever is sent over it waits until it does.
+    ChannelFails(ChannelName),
+    /// A channel that failed takes messages again.
+    ChannelWorks(ChannelName),
     /// A person did something with one incident.
     Operator {
         /// Which incident.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod people;
+mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +11,17 @@ use serde::{Deserialize, Serialize};
 use crate::align::align;
 use crate::budget::Budget;
 use crate::built_in::BuiltIn;
+use crate::channels::Channels;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
 use crate::efficacy::EfficacyTable;
-use crate::escalation::Standing;
 use crate::event::{Alert, Event};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
 use crate::policy::Policy;
 use crate::reason::Reason;
+use crate::returns::{BudgetCall, PastIncident, Returns};
 use crate::runbook::Runbook;
 use crate::silence::Source;
 use crate::state::StepState;
@@ -42,6 +44,8 @@ pub struct Fleet {
     running: RunningChanges,
     budget: Budget,
     efficacy: EfficacyTable,
+    channels: Channels,
+    returns: Returns,
     targets: Targets,
     systemic_caller: Option<IncidentId>,
     /// Incidents in trouble whose target does not exist, and the one that calls people about them.
@@ -90,6 +94,10 @@ pub struct Saved {
     pub incidents: Vec<Incident>,
     /// The changes of the last hour.
     pub changes: Vec<PastChange>,
+    /// Incidents that were closed within the last hour because their trouble had gone away.
+    pub over: Vec<PastIncident>,
+    /// Calls of the last hour because the budget was spent.
+    pub budget_calls: Vec<BudgetCall>,
     /// A pause that was in force.
     pub pause: Option<Pause>,
     /// The highest incident number ever used.
@@ -119,6 +127,8 @@ impl Fleet {
             running: RunningChanges::default(),
             budget: Budget::from_starts(saved.changes.into_iter().map(|change| (change.started_at, change.runbook))),
             efficacy: EfficacyTable::new(),
+            channels: Channels::default(),
+            returns: Returns::new(saved.over, saved.budget_calls),
             targets: Targets::default(),
             systemic_caller: None,
             strangers: BTreeSet::new(),
@@ -154,6 +164,7 @@ impl Fleet {
         self.built_in = people::built_in(&policy);
         self.policy = policy;
         self.begin_to_listen(now);
+        self.channels.keep_those_of(&self.policy);
         let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
@@ -263,9 +274,11 @@ impl Fleet {
             Event::StepFinished { incident, step, attempt, outcome } => {
                 self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
             }
-            Event::PageDelivered { incident, page, delivered } => {
-                self.page_delivered(incident, page, delivered, now, &mut out);
+            Event::PageDelivered { incident, page } => {
+                self.with(incident, now, &mut out, |it, cx, out| it.page_arrived(page, cx, out));
             }
+            Event::ChannelFails(channel) => self.channel_fails(channel, now, &mut out),
+            Event::ChannelWorks(channel) => self.channel_works(&channel, now, &mut out),
             Event::Operator { incident, by, operation } => {
                 self.with(incident, now, &mut out, |it, cx, out| {
                     it.operate(&by, operation, cx, out);
@@ -361,13 +374,15 @@ impl Fleet {
     fn open(&mut self, key: (RunbookId, Target), why: Reason, now: Timestamp, out: &mut Out) -> IncidentId {
         self.next_id += 1;
         let id = IncidentId::new(self.next_id);
+        let returned = self.returns.times_back(&key, now, self.policy.returns_within);
         let incident = match (self.runbooks.get(&key.0), self.built_in.get(&key.0)) {
-            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), now)),
-            (None, Some(runbook)) => Some(Incident::open_for_people(id, runbook, key.1.clone(), why, now)),
+            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, now)),
+            (None, Some(runbook)) => Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), now)),
             (None, None) => None,
         };
         if let Some(incident) = incident {
-            out.record(Some(id), Happening::Opened, why, format!("{}: {}", key.0, key.1));
+            let reason = if returned == 0 { why } else { Reason::Returned };
+            out.record(Some(id), Happening::Opened, reason, format!("{}: {}", key.0, key.1));
             self.count(&incident);
             self.insert(incident);
             self.by_key.insert(key, id);
@@ -409,20 +424,5 @@ impl Fleet {
         for fingerprint in missing {
             self.alert_resolved(&fingerprint, now, Reason::ResolvedUnheard, now, out);
         }
-    }
-
-    fn page_delivered(&mut self, id: IncidentId, page: u32, delivered: bool, now: Timestamp, out: &mut Out) {
-        self.with(id, now, out, |it, cx, out| {
-            let reason = if delivered { Reason::Delivered } else { Reason::Undeliverable };
-            it.record(out, Happening::PageDelivered, reason, page.to_string());
-            if !delivered
-                && !it.resting(cx)
-                && it.escalation.standing == Standing::Open
-                && let Some(due) = it.escalation.unreachable(now, page, cx.policy)
-            {
-                it.page(due, cx, out);
-            }
-            true
-        });
     }
 }

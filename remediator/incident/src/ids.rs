@@ -66,6 +66,10 @@ name_type!(
     HealthTest
 );
 name_type!(
+    /// A way to reach people, by its name in the configuration.
+    ChannelName
+);
+name_type!(
     /// Who did something at the console, by the name that the shell authenticated or was told.
     Person
 );

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, Happening, PageOrder};
-use crate::context::{Context, Out, Systemic};
-use crate::escalation::{Due, Escalation, Standing};
+use crate::command::{Command, Happening};
+use crate::context::{Context, Out};
+use crate::escalation::{Escalation, Next};
 use crate::health::{Health, HealthWatch, Heard};
 use crate::ids::{Fingerprint, IncidentId, Level, RunbookId, StepId, Target};
-use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
 use crate::state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
@@ -44,8 +43,11 @@ pub struct Incident {
     pub settle_until: Option<Timestamp>,
     /// A change failed that says to stop then.
     pub changes_stopped_by: Option<StepId>,
-    /// How often the trouble came back.
+    /// How often the trouble came back while it was open.
     pub relapses: u32,
+    /// How often it had come back, each time soon, when it was opened.
+    #[serde(default)]
+    pub returned: u32,
     /// The first restore that has not been tried.
     pub restore_next: usize,
     /// A person's hold.
@@ -76,7 +78,7 @@ pub(crate) enum Flow {
 }
 
 impl Incident {
-    pub(crate) fn open(id: IncidentId, runbook: &Runbook, target: Target, now: Timestamp) -> Self {
+    pub(crate) fn open(id: IncidentId, runbook: &Runbook, target: Target, returned: u32, now: Timestamp) -> Self {
         Self {
             id,
             runbook: runbook.id.clone(),
@@ -91,6 +93,7 @@ impl Incident {
             settle_until: None,
             changes_stopped_by: None,
             relapses: 0,
+            returned,
             restore_next: 0,
             hold: None,
             aborted: false,
@@ -105,10 +108,10 @@ impl Incident {
         id: IncidentId,
         runbook: &Runbook,
         target: Target,
-        why: Reason,
+        (why, returned): (Reason, u32),
         now: Timestamp,
     ) -> Self {
-        Self { phase: Phase::Exhausted, reason: why, ..Self::open(id, runbook, target, now) }
+        Self { phase: Phase::Exhausted, reason: why, ..Self::open(id, runbook, target, returned, now) }
     }
 
     /// Whether one of its alerts fires.
@@ -160,7 +163,7 @@ impl Incident {
         }
     }
 
-    /// The highest level called in the present trouble.
+    /// The level called last in the present trouble.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
         self.escalation.reached.map(|(level, _)| level)
@@ -205,79 +208,6 @@ impl Incident {
         let name = self.phase_name();
         self.record(out, Happening::Phase, reason, name);
         Flow::Again
-    }
-
-    /// Calls the first level at once, unless somebody has been called already.
-    pub(crate) fn trouble(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) {
-        if self.escalation.has_called() {
-            return;
-        }
-        if !self.in_trouble() {
-            // New trouble after the repair: its timers do not count from the old one.
-            self.escalation.restart(cx.now);
-        }
-        self.page(Due { level: Level::FIRST, at: cx.now, reason }, cx, out);
-    }
-
-    pub(crate) fn page(&mut self, due: Due, cx: &Context<'_>, out: &mut Out) {
-        if cx.mode() == Mode::Shadow || cx.policy.contact(due.level).is_none() {
-            return;
-        }
-        if self.escalation.pages.len() >= cx.policy.pages_per_incident as usize {
-            if self.reason != Reason::LimitReached {
-                self.reason = Reason::LimitReached;
-                self.record(out, Happening::Ignored, Reason::LimitReached, "pages of one incident");
-            }
-            self.escalation.reached = Some((due.level, cx.now));
-            return;
-        }
-        let page = self.escalation.called(cx.now, due);
-        self.record(out, Happening::Paged, due.reason, due.level.to_string());
-        out.push(Command::Page(PageOrder { incident: self.id, page, level: due.level, reason: due.reason }));
-    }
-
-    fn escalate(&mut self, cx: &Context<'_>, out: &mut Out) {
-        if self.waits_for_others(cx) {
-            // The cause's own timers call people; this incident's go on when it is free to act.
-            self.escalation.stand_still(cx.now);
-            return;
-        }
-        self.escalation.go_on(cx.now);
-        if self.waits_for_its_target() {
-            self.trouble(Reason::UnknownTarget, cx, out);
-        }
-        if self.resting(cx) {
-            return;
-        }
-        if self.blind(cx) {
-            self.trouble(Reason::HealthUnknown, cx, out);
-        }
-        if let Some(due) = self.escalation.due(cx.now, cx.runbook, cx.policy) {
-            self.page(due, cx, out);
-        }
-    }
-
-    /// Whether its steps wait because nothing that exists is called as its target.
-    pub(crate) const fn waits_for_its_target(&self) -> bool {
-        matches!(self.phase.step(), Some((_, Stage::Blocked { by: Block::UnknownTarget, .. })))
-    }
-
-    /// Whether another incident, or a person's plan, accounts for this one's trouble.
-    pub(crate) fn waits_for_others(&self, cx: &Context<'_>) -> bool {
-        self.in_trouble()
-            && (self.suppressed() || cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
-    }
-
-    /// Whether the timers rest because the target is healthy, or was when it was last seen.
-    pub(crate) fn resting(&self, cx: &Context<'_>) -> bool {
-        let healthy = matches!(self.health.health(), Health::Healthy { .. });
-        let nobody_called = !self.in_trouble() && !self.escalation.has_called();
-        cx.mode() == Mode::Shadow || healthy || nobody_called && !self.blind(cx)
-    }
-
-    /// Whether health has been unknown for too long to do without a person.
-    fn blind(&self, cx: &Context<'_>) -> bool {
-        !cx.for_people && self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
     }
 
     fn ask_health(&mut self, cx: &Context<'_>, out: &mut Out) {
@@ -338,16 +268,17 @@ impl Incident {
             Phase::Closed { .. } => return None,
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
             Phase::Monitoring { until } => {
-                [Some(*until), self.settle_until].into_iter().flatten().filter(|at| *at > cx.now).min()
+                let ends = self.escalation.ends.map(|ends| ends.at);
+                [Some(*until), self.settle_until, ends].into_iter().flatten().filter(|at| *at > cx.now).min()
             }
             Phase::Closing { give_up_at, .. } => Some(*give_up_at),
             Phase::Stabilising => self.settle_until,
             Phase::Exhausted => None,
         };
-        let people = if self.resting(cx) || self.waits_for_others(cx) {
+        let people = if self.resting(cx) || self.escalation.still_since.is_some() {
             None
         } else {
-            self.escalation.next(cx.runbook, cx.policy).map(|due| due.at)
+            self.escalation.next(cx.runbook, cx.people()).map(Next::at)
         };
         let health = (!cx.for_people).then(|| self.next_question_at(cx));
         // What is overdue after a drive waits for an answer, not for the clock.
@@ -390,7 +321,7 @@ impl Incident {
         self.settle_until = None;
         self.kill_running(out);
         self.enter(Phase::Exhausted, Reason::Aborted, out);
-        if self.escalation.standing == Standing::Open && !self.resting(cx) && !self.waits_for_others(cx) {
+        if !self.resting(cx) && !self.waits_for_others(cx) {
             self.trouble(Reason::Aborted, cx, out);
         }
     }
@@ -436,12 +367,5 @@ impl Incident {
         self.reason = reason;
         self.record(out, Happening::Closed, reason, "");
         out.push(Command::Close(Box::new(self.clone())));
-    }
-
-    pub(crate) fn resolve_pages(&mut self, reason: Reason, out: &mut Out) {
-        for page in self.escalation.resolve_pages() {
-            self.record(out, Happening::PageResolved, reason, page.to_string());
-            out.push(Command::ResolvePage { incident: self.id, page });
-        }
     }
 }

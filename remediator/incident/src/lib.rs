@@ -12,12 +12,15 @@
 //! - **Only what exists is touched.** No step for a target that only its alert knows.
 //! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
 //! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
+//! - **A failing channel calls nobody.** What it does not take waits; another level is called only if another channel leads there.
+//! - **Whoever has it in hand keeps it.** Until an acknowledgement expires, more trouble is told, and nobody else is called.
 
 mod agenda;
 mod alerts;
 mod align;
 mod budget;
 mod built_in;
+mod channels;
 mod clock_step;
 mod command;
 mod context;
@@ -30,9 +33,11 @@ mod ids;
 mod incident;
 mod ladder;
 mod operator;
+mod people;
 mod policy;
 mod reason;
 mod recovery;
+mod returns;
 mod runbook;
 mod silence;
 mod state;
@@ -43,20 +48,22 @@ mod time;
 pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
 pub use built_in::{BuiltIn, Unanswered};
+pub use channels::Channels;
 pub use clock_step::ClockStep;
 pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
-pub use escalation::{Escalation, PageRecord, Standing};
+pub use escalation::{Arrival, Ending, Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{
-    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target,
-    TaskId, TaskName,
+    AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId,
+    Target, TaskId, TaskName,
 };
 pub use incident::Incident;
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
+pub use returns::{BudgetCall, PastIncident};
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
 pub use silence::{Source, Watch};
 pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};

@@ -1,11 +1,12 @@
 //! The limits and people that hold for all runbooks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::built_in::Unanswered;
-use crate::ids::Level;
+use crate::ids::{ChannelName, Level};
 use crate::silence::Watch;
 
 /// What may be done at all, and who is called.
@@ -41,6 +42,10 @@ pub struct Policy {
     pub approval_expires: Duration,
     /// How long an acknowledgement or a hold keeps the next level from being called.
     pub ack_expires: Duration,
+    /// How long after its trouble is over a page is taken back, so that what returns at once joins it.
+    pub page_hold: Duration,
+    /// Trouble that comes back within this time after its incident was closed is the same trouble, and its pages are held for as long.
+    pub returns_within: Duration,
     /// Incidents that may be open at the same time.
     pub open_incidents: usize,
     /// Alerts that one incident remembers.
@@ -73,6 +78,8 @@ impl Default for Policy {
             health_unknown_for: Duration::from_secs(30),
             approval_expires: Duration::from_secs(15 * 60),
             ack_expires: Duration::from_secs(30 * 60),
+            page_hold: Duration::from_secs(20),
+            returns_within: Duration::from_secs(10 * 60),
             open_incidents: 20_000,
             alerts_per_incident: 100,
             pages_per_incident: 50,
@@ -84,12 +91,14 @@ impl Default for Policy {
 }
 
 /// One rung of the escalation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Which rung.
     pub level: Level,
     /// Without an acknowledgement within this time the next rung is called; the last rung is called again.
     pub respond_within: Duration,
+    /// The channels that lead there.
+    pub channels: BTreeSet<ChannelName>,
 }
 
 /// What happens to changes, from the freest to the strictest.

@@ -136,6 +136,8 @@ reasons! {
     Flapping = "flapping",
     /// The trouble came back before the incident was closed.
     Relapse = "relapse",
+    /// The trouble came back soon after its incident was closed.
+    Returned = "returned",
     /// The runbook is not in the configuration any more; the incident is left to people.
     RunbookGone = "runbook_gone",
     /// Nobody had it in hand within the runbook's response time.
@@ -146,11 +148,17 @@ reasons! {
     NoAcknowledgement = "no_acknowledgement",
     /// The last level is called again.
     Repeated = "repeated",
-    /// The page could not be delivered on any channel; the next level is called.
+    /// No channel takes the page. It is tried until one does; meanwhile the next level that another channel leads to is called.
     Undeliverable = "undeliverable",
+    /// Every channel that leads to whoever is due fails, so nobody else is called until one takes messages.
+    NoOtherChannel = "no_other_channel",
+    /// The channel takes no messages.
+    ChannelFailing = "channel_failing",
+    /// The channel takes messages again.
+    ChannelWorking = "channel_working",
     /// The page was delivered.
     Delivered = "delivered",
-    /// This level has been called already.
+    /// People were called about the same within the hour.
     AlreadyPaged = "already_paged",
     /// A person has the incident in hand.
     Acknowledged = "acknowledged",

@@ -30,8 +30,7 @@ impl Incident {
             Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => Flow::Wait,
             Health::Sick { .. } => self.relapse(cx, out),
             Health::Healthy { since } if cx.now.since(since) >= cx.runbook.healthy_for => {
-                self.resolve_pages(Reason::Stabilised, out);
-                self.escalation.restart(cx.now);
+                self.hold_pages(cx);
                 let until = cx.now + cx.runbook.recovery.monitor;
                 self.enter(Phase::Monitoring { until }, Reason::Stabilised, out)
             }
@@ -45,24 +44,27 @@ impl Incident {
             // A measure that was put in place again shows only after its time, and the alert may fire for what is over by then.
             Health::Sick { .. } if self.settle_until.is_some_and(|until| cx.now < until) => return Flow::Wait,
             Health::Sick { .. } if self.firing() => {
-                self.escalation.restart(cx.now);
+                // What returns while its pages are open joins them.
+                if self.escalation.ends.take().is_none() {
+                    self.escalation.restart(cx.now);
+                }
                 return self.relapse(cx, out);
             }
             Health::Sick { since } => {
                 // No alert says so, and yet it is not healthy: whoever reads the page finds out which of the two is wrong.
                 if cx.now.since(since) >= cx.runbook.respond_within {
-                    self.trouble(Reason::Sick, cx, out);
+                    self.trouble_lasts(Reason::Sick, cx, out);
                 }
                 return Flow::Wait;
             }
             Health::Healthy { since } => cx.now.since(since) >= cx.runbook.healthy_for,
         };
-        if cx.now < until || !steady {
+        if self.holds_pages(cx, out) || cx.now < until || !steady {
             return Flow::Wait;
         }
         if self.firing() {
             if cx.now >= until + cx.runbook.respond_within {
-                self.trouble(Reason::AlertStillFiring, cx, out);
+                self.trouble_lasts(Reason::AlertStillFiring, cx, out);
             }
             return Flow::Wait;
         }
@@ -77,6 +79,7 @@ impl Incident {
     /// The trouble came back: the ladder once more, from the top, with what may run again.
     fn relapse(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
         self.relapses += 1;
+        self.tell_of_return(cx, out);
         if self.relapses > cx.policy.relapses {
             let flow = self.enter(Phase::Exhausted, Reason::Flapping, out);
             self.trouble(Reason::Flapping, cx, out);

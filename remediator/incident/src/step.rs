@@ -251,9 +251,11 @@ impl Incident {
         self.record(out, Happening::Blocked, reason, detail);
         match by {
             Block::TargetUnverified => out.push(Command::AskTargets),
-            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble(reason, cx, out),
+            Block::Systemic if cx.systemic == Systemic::Caller => self.trouble_lasts(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
-            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => self.trouble(reason, cx, out),
+            Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => {
+                self.budget_is_spent(reason, cx, out)
+            }
             Block::Systemic
             | Block::BudgetSpent
             | Block::RunbookBudgetSpent
@@ -268,7 +270,7 @@ impl Incident {
             | Block::LockBusy => {}
         }
         if is_undo(index, cx) {
-            self.trouble(Reason::RestoreHurt, cx, out);
+            self.trouble_lasts(Reason::RestoreHurt, cx, out);
         }
         Flow::Wait
     }
@@ -371,6 +373,7 @@ impl Incident {
         record.finished_at = Some(cx.now);
         let detail = if detail.is_empty() { step.to_string() } else { format!("{step}: {detail}") };
         self.record(out, Happening::StepFinished, reason, detail);
+        let first = out.commands.len();
         if matches!(self.phase.step(), Some((at, Stage::Running { .. })) if at == index) {
             self.reason = reason;
             if self.restores() {
@@ -378,6 +381,9 @@ impl Incident {
             } else {
                 self.after_step(index, state, reason, cx, out);
             }
+        }
+        if matches!(state, StepState::Failed | StepState::Timeout | StepState::Unknown) {
+            self.tell_of_failure(step, reason, first, out);
         }
         true
     }

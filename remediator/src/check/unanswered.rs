@@ -62,7 +62,7 @@ pub(super) fn check(rules: &Rules, routes: &Routes, books: &[Book], config: &Con
             Holds::Perhaps => "can be sent here",
             Holds::Yes => "is sent here",
         };
-        let severity = alert.label(SEVERITY);
+        let severity = alert.label(SEVERITY).filter(|value| !is_template(value));
         let heard = match severity {
             Some(severity) if config.policy.unanswered.severities.contains(severity) => "people are called about it",
             Some(_) => "nobody hears of it",

@@ -26,6 +26,8 @@ const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What the name of a variable that holds a secret has in it.
 const SECRETS: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "CREDENTIAL", "PRIVATE", "KEY"];
+/// How long the core remembers incidents that are over.
+const RETURNS_WITHIN_MAX: Duration = Duration::from_secs(3600);
 /// Levels that a ladder of people may have.
 const CONTACTS_MAX: usize = 20;
 
@@ -50,7 +52,11 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     policy.mode = file.mode;
     policy.contacts = contacts
         .iter()
-        .map(|contact| vvtv_incident::Contact { level: contact.level, respond_within: contact.respond_within })
+        .map(|contact| vvtv_incident::Contact {
+            level: contact.level,
+            respond_within: contact.respond_within,
+            channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
+        })
         .collect();
     let reconcile = file.reconcile.as_ref().map_or(Ok(RECONCILE), |every| positive(&builder.source, every))?;
     policy.unanswered = people::unanswered(&builder.source, &file.unanswered)?;
@@ -339,6 +345,11 @@ impl Builder {
         self.time(&mut policy.health_unknown_for, limits.health_unknown_for)?;
         self.time(&mut policy.approval_expires, limits.approval_expires)?;
         self.time(&mut policy.ack_expires, limits.ack_expires)?;
+        self.time(&mut policy.page_hold, limits.page_hold)?;
+        if let Some(long) = limits.returns_within.as_ref().filter(|time| time.value.get() > RETURNS_WITHIN_MAX) {
+            return Err(self.source.error(long, "must be at most 1h: what is longer ago is not remembered"));
+        }
+        self.time(&mut policy.returns_within, limits.returns_within)?;
         Ok(policy)
     }
 

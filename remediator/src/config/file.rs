@@ -117,6 +117,8 @@ pub(super) struct Limits {
     pub(super) health_unknown_for: Option<Spanned<PromDuration>>,
     pub(super) approval_expires: Option<Spanned<PromDuration>>,
     pub(super) ack_expires: Option<Spanned<PromDuration>>,
+    pub(super) page_hold: Option<Spanned<PromDuration>>,
+    pub(super) returns_within: Option<Spanned<PromDuration>>,
     pub(super) open_incidents: Option<Spanned<usize>>,
     pub(super) alerts_per_incident: Option<Spanned<usize>>,
     pub(super) pages_per_incident: Option<Spanned<u32>>,

@@ -29,7 +29,11 @@ fn what_is_not_written_has_its_documented_default() {
     assert_eq!(config.targets, "group by (stream) (vvtv_ingest_up)");
     assert_eq!(config.reconcile, Duration::from_secs(30));
     assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
-    let contacts = vec![vvtv_incident::Contact { level: Level::FIRST, respond_within: Duration::from_secs(300) }];
+    let contacts = vec![vvtv_incident::Contact {
+        level: Level::FIRST,
+        respond_within: Duration::from_secs(300),
+        channels: [vvtv_incident::ChannelName::new("hook")].into(),
+    }];
     let alert = vvtv_incident::AlertName::new("Watchdog");
     let watch = vvtv_incident::Watch { alert, expected: false, silent_after: Duration::from_secs(300) };
     assert_eq!(config.policy, Policy { contacts, watch: Some(watch), ..Policy::default() });
@@ -55,6 +59,8 @@ limits:
   health_unknown_for: 8s
   approval_expires: 9m
   ack_expires: 10m
+  page_hold: 16s
+  returns_within: 17m
   open_incidents: 11
   alerts_per_incident: 12
   pages_per_incident: 13
@@ -76,6 +82,8 @@ limits:
         health_unknown_for: Duration::from_secs(8),
         approval_expires: Duration::from_secs(540),
         ack_expires: Duration::from_secs(600),
+        page_hold: Duration::from_secs(16),
+        returns_within: Duration::from_secs(1020),
         open_incidents: 11,
         alerts_per_incident: 12,
         pages_per_incident: 13,

@@ -104,8 +104,17 @@ impl EventLoop {
                     kill.cancel();
                 }
             }
-            Effect::Send(message) => self.surroundings.outgoing.send(message),
+            Effect::Send(message) => self.send(message),
             Effect::RunTask(task) => self.run_task(task),
+        }
+    }
+
+    /// What finds no room stays in the journal as unsent, and the next start takes it up.
+    fn send(&self, message: Message) {
+        let key = message.key.clone();
+        if let Err(error) = self.surroundings.outgoing.send(message) {
+            self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), "no_room"]).inc();
+            tracing::error!(channel = key.channel, about = %key.subject, "{error}");
         }
     }
 

@@ -154,24 +154,22 @@ impl EventLoop {
         }
     }
 
-    /// A page counts as delivered with the first channel that takes it, as undeliverable when the last has not.
+    /// What became of a message. The core hears of a page that was taken; of channels that take nothing it hears as such.
     fn delivered(&mut self, now: Timestamp, key: MessageKey, delivery: Delivery) {
-        let (state, taken) = match &delivery {
-            Delivery::Sent { .. } => ("sent", true),
-            Delivery::Moot { .. } => ("moot", false),
-            Delivery::Failed { .. } => ("failed", false),
+        let state = match &delivery {
+            Delivery::Sent { .. } => "sent",
+            Delivery::Moot { .. } => "moot",
+            Delivery::Failed { .. } => "failed",
         };
         self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), state]).inc();
-        self.pending.batch.deliveries.push((key.clone(), delivery));
-        let Subject::Incident { incident, page } = key.subject else { return };
-        if key.kind != MessageKind::Trigger || self.fleet.incident(incident).is_none() {
-            return;
-        }
-        let Some(channels) = self.undelivered.get_mut(&(incident, page)) else { return };
-        channels.remove(&key.channel);
-        if taken || channels.is_empty() {
-            self.undelivered.remove(&(incident, page));
-            self.apply(now, Event::PageDelivered { incident, page, delivered: taken });
+        let taken = matches!(delivery, Delivery::Sent { .. }) && key.kind == MessageKind::Trigger;
+        let subject = key.subject;
+        self.pending.batch.deliveries.push((key, delivery));
+        if let Subject::Incident { incident, page } = subject
+            && taken
+            && self.fleet.incident(incident).is_some()
+        {
+            self.apply(now, Event::PageDelivered { incident, page });
         }
     }
 
@@ -251,8 +249,6 @@ impl EventLoop {
             .and_then(|incident| incident.escalation.pages.iter().find(|page| page.page == order.page))
             .map_or(now, |page| page.due_at);
         let messages = self.messages(order.incident, order.page, order.level, MessageKind::Trigger);
-        let channels = messages.iter().map(|(key, _)| key.channel.clone()).collect();
-        self.undelivered.insert((order.incident, order.page), channels);
         for (key, contact) in messages {
             let message = Message { key, contact, level: order.level, reason: order.reason, due_at };
             self.pending.batch.messages.push(message.clone());
@@ -267,7 +263,6 @@ impl EventLoop {
     }
 
     fn resolve(&mut self, now: Timestamp, incident: IncidentId, page: u32) {
-        self.undelivered.remove(&(incident, page));
         if let Some((level, reason)) = self.called(incident, page) {
             self.tell_more(now, (incident, page, level), MessageKind::Resolve, reason);
         }

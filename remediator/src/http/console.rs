@@ -48,7 +48,7 @@ impl Frame {
             paused: shared.metrics.paused.get() == 1,
             pause: pause.map(|pause| (pause.by.to_string(), rfc3339(pause.at))),
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
-            warnings: shared.warnings.now(),
+            warnings: shared.warnings.now(&shared.live().contacts),
         })
     }
 }
@@ -130,7 +130,8 @@ pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u
     let book = live.books.iter().find(|book| book.plan.id == row.incident.runbook);
     let built_in = BuiltIn::of(&row.incident.runbook).map(|it| it.runbook(&live.policy));
     let plan = book.map(|book| &book.plan).or(built_in.as_ref());
-    let next_call = plan.and_then(|plan| next_call(&row.incident, plan, &live.policy));
+    let channels = shared.warnings.failing_channels();
+    let next_call = plan.and_then(|plan| next_call(&row.incident, plan, &live.policy, &channels));
     let (frame, has_runbook) = (Frame::of(&shared).await?, built_in.is_none());
     Ok(page(&IncidentPage { frame, it, runs, next_call, has_runbook, operations: OPERATIONS }))
 }

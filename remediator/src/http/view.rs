@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vvtv_incident::{Incident, IncidentId, Policy, Runbook, Standing, StepState, Timestamp};
+use vvtv_incident::{Channels, Incident, IncidentId, Policy, Runbook, Standing, StepState, Timestamp};
 
 use crate::clock::rfc3339;
 use crate::journal::{DeliveryRow, ExitCodes, IncidentRow, JournalError, Reader, TimelineRow};
@@ -80,11 +80,11 @@ pub(crate) struct NextCall {
     pub(crate) reason: &'static str,
 }
 
-pub(crate) fn next_call(incident: &Incident, plan: &Runbook, policy: &Policy) -> Option<NextCall> {
+pub(crate) fn next_call(incident: &Incident, plan: &Runbook, policy: &Policy, channels: &Channels) -> Option<NextCall> {
     if !incident.in_trouble() || incident.healthy_at.is_some() {
         return None;
     }
-    let (level, at, reason) = incident.escalation.next_call(plan, policy)?;
+    let (level, at, reason) = incident.escalation.next_call(plan, policy, channels)?;
     Some(NextCall { level: level.get(), at: rfc3339(at), reason: reason.as_str() })
 }
 

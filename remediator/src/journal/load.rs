@@ -1,11 +1,13 @@
 //! What an earlier run left: everything that a new one needs to go on.
 
-use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
-use vvtv_incident::{Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp};
+use vvtv_incident::{
+    BudgetCall, Happening, Incident, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, RunbookId, Saved,
+    StepId, Target, Timestamp,
+};
 
 use super::agenda::{self, RestoredAgenda};
 use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
@@ -16,8 +18,8 @@ use crate::installation::Installation;
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::targets::Told;
 
-/// Changes older than this do not count against any budget.
-const CHANGES_WITHIN_MS: i64 = 3_600_000;
+/// Changes older than this do not count against any budget, and what went away longer ago does not come back.
+const LATELY_MS: i64 = 3_600_000;
 
 /// Everything that an earlier run left.
 #[derive(Debug)]
@@ -34,8 +36,6 @@ pub struct Restored {
     pub messages: Vec<Message>,
     /// Calls that their channel has taken and that nobody has taken back.
     pub standing: Vec<Message>,
-    /// Pages that at least one channel has taken.
-    pub delivered: BTreeSet<(IncidentId, u32)>,
     /// What it left of the agenda.
     pub agenda: RestoredAgenda,
     /// The targets that Prometheus told it of.
@@ -85,6 +85,8 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         saved: Saved {
             incidents: incidents(connection)?,
             changes: changes(connection, now).map_err(query)?,
+            over: over(connection, now).map_err(query)?,
+            budget_calls: budget_calls(connection, now).map_err(query)?,
             pause: setting(connection, PAUSE)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
         },
@@ -92,7 +94,6 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         results: results(connection).map_err(query)?,
         messages: messages(connection).map_err(query)?,
         standing: standing(connection).map_err(query)?,
-        delivered: delivered(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
         newest: newest.map(timestamp),
@@ -154,9 +155,54 @@ fn changes(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastChange
             "SELECT intent_at, runbook FROM step_run JOIN incident ON incident.id = incident_id
              WHERE change = 1 AND intent_at > ?1",
         )?
-        .query_map([now - CHANGES_WITHIN_MS], |row| {
+        .query_map([now - LATELY_MS], |row| {
             Ok(PastChange { started_at: timestamp(row.get(0)?), runbook: RunbookId::new(row.get::<_, String>(1)?) })
         })?
+        .collect()
+}
+
+/// Incidents that were closed because their trouble had gone away.
+fn over(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastIncident>> {
+    connection
+        .prepare(
+            "SELECT runbook, target, closed_at, CASE WHEN json_valid(state)
+                 THEN coalesce(json_extract(state, '$.returned'), 0) + coalesce(json_extract(state, '$.relapses'), 0)
+                 ELSE 0 END
+             FROM incident WHERE closed_at > ?1 AND reason IN (?2, ?3)",
+        )?
+        .query_map((now - LATELY_MS, Reason::Stabilised.as_str(), Reason::Monitored.as_str()), |row| {
+            Ok(PastIncident {
+                runbook: RunbookId::new(row.get::<_, String>(0)?),
+                target: Target::new(text(row, 1)?),
+                closed_at: timestamp(row.get(2)?),
+                times_back: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+/// Calls because the budget was spent.
+fn budget_calls(connection: &Connection, now: i64) -> rusqlite::Result<Vec<BudgetCall>> {
+    connection
+        .prepare(
+            "SELECT runbook, target, at FROM timeline JOIN incident ON incident.id = incident_id
+             WHERE at > ?1 AND event = ?2 AND timeline.reason IN (?3, ?4)",
+        )?
+        .query_map(
+            (
+                now - LATELY_MS,
+                Happening::Paged.as_str(),
+                Reason::BudgetSpent.as_str(),
+                Reason::RunbookBudgetSpent.as_str(),
+            ),
+            |row| {
+                Ok(BudgetCall {
+                    runbook: RunbookId::new(row.get::<_, String>(0)?),
+                    target: Target::new(text(row, 1)?),
+                    called_at: timestamp(row.get(2)?),
+                })
+            },
+        )?
         .collect()
 }
 
@@ -199,16 +245,6 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
             };
             Ok(PastRun { key: run_key(row)?, exit_code, stdout: text(row, 4)?, outcome })
         })?
-        .collect()
-}
-
-fn delivered(connection: &Connection) -> rusqlite::Result<BTreeSet<(IncidentId, u32)>> {
-    connection
-        .prepare(
-            "SELECT DISTINCT incident_id, page FROM message WHERE kind = 'trigger' AND state = 'sent'
-                 AND incident_id IN (SELECT id FROM incident WHERE closed_at IS NULL)",
-        )?
-        .query_map([], |row| Ok((incident_id(row.get(0)?), row.get(1)?)))?
         .collect()
 }
 
@@ -255,3 +291,6 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
         .query_map([], message)?
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,6 @@ fn refusal(error: &SmtpError) -> Option<PagerError> {
     Some(if error.is_permanent() {
         PagerError::Refused { channel: CHANNEL, status, explanation }
     } else {
-        PagerError::Busy { channel: CHANNEL, status, explanation }
+        PagerError::Busy { channel: CHANNEL, status, explanation, retry_after: None }
     })
 }

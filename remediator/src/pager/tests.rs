@@ -11,12 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::config::Secret;
 
-const TRIES: Tries = Tries {
-    count: 3,
-    first_wait: Duration::from_millis(1),
-    each: Duration::from_millis(500),
-    together: Duration::from_secs(5),
-};
+const WITHIN: Duration = Duration::from_millis(500);
 
 fn notice(kind: NoticeKind) -> Notice {
     Notice {
@@ -59,14 +54,14 @@ async fn server(answers: &[ResponseTemplate]) -> MockServer {
 
 fn pagerduty(server: &MockServer) -> Channel {
     let url = Url::parse(&format!("{}/v2/enqueue", server.uri())).unwrap();
-    Channel::new(config::Channel::Pagerduty { routing_key: Secret::new("R123"), url }, TRIES).unwrap()
+    Channel::new(config::Channel::Pagerduty { routing_key: Secret::new("R123"), url }, WITHIN).unwrap()
 }
 
 fn webhook(server: &MockServer) -> Channel {
     let url = Url::parse(&format!("{}/hook", server.uri())).unwrap();
     let headers = BTreeMap::from([("x-team".to_owned(), "streaming".to_owned())]);
     let token = Some(Secret::new("t0ken"));
-    Channel::new(config::Channel::Webhook { url, headers, token }, TRIES).unwrap()
+    Channel::new(config::Channel::Webhook { url, headers, token }, WITHIN).unwrap()
 }
 
 async fn bodies(server: &MockServer) -> Vec<Value> {
@@ -152,24 +147,19 @@ async fn a_webhook_gets_everything_with_its_headers() {
 }
 
 #[rstest]
-#[case(429)]
-#[case(500)]
-#[case(503)]
+#[case(408, None)]
+#[case(429, Some(30))]
+#[case(500, None)]
+#[case(503, Some(7))]
 #[tokio::test]
-async fn a_busy_receiver_is_tried_again(#[case] status: u16) {
-    let server = server(&[ResponseTemplate::new(status), ResponseTemplate::new(202)]).await;
-    pagerduty(&server).send(&notice(NoticeKind::Trigger)).await.unwrap();
-    let bodies = bodies(&server).await;
-    assert_eq!((bodies.len(), &bodies[0]), (2, &bodies[1]));
-}
-
-#[tokio::test]
-async fn tries_end() {
-    let server = server(&[ResponseTemplate::new(503).set_body_string("down\nfor repair")]).await;
+async fn a_busy_receiver_is_asked_once_and_heard(#[case] status: u16, #[case] seconds: Option<u64>) {
+    let answer = ResponseTemplate::new(status).set_body_string("down\nfor repair");
+    let answer = seconds.map_or(answer.clone(), |seconds| answer.insert_header("Retry-After", seconds.to_string()));
+    let server = server(&[answer]).await;
     let error = pagerduty(&server).send(&notice(NoticeKind::Trigger)).await.unwrap_err();
-    assert_eq!(error.to_string(), "PagerDuty cannot take the notice now: 503: downfor repair");
-    assert!(error.retryable());
-    assert_eq!(bodies(&server).await.len(), TRIES.count);
+    assert_eq!(error.to_string(), format!("PagerDuty cannot take the notice now: {status}: downfor repair"));
+    assert_eq!((error.retryable(), error.retry_after()), (true, seconds.map(Duration::from_secs)));
+    assert_eq!(bodies(&server).await.len(), 1);
 }
 
 #[rstest]
@@ -190,7 +180,7 @@ async fn nobody_there_is_retryable_and_shows_no_address() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = Url::parse(&format!("http://{gone}/hook")).unwrap();
     let kind = config::Channel::Webhook { url, headers: BTreeMap::new(), token: None };
-    let channel = Channel::new(kind, TRIES).unwrap();
+    let channel = Channel::new(kind, WITHIN).unwrap();
     let error = channel.send(&notice(NoticeKind::Trigger)).await.unwrap_err();
     assert!(error.retryable());
     assert!(!crate::condition::chain(&error).contains("/hook"), "{}", crate::condition::chain(&error));

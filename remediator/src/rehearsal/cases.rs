@@ -235,6 +235,7 @@ const fn is_shown(line: &Line) -> bool {
         | Happening::StepSkipped
         | Happening::Blocked
         | Happening::Paged
+        | Happening::Told
         | Happening::PageResolved
         | Happening::Operator
         | Happening::Closed => true,
@@ -243,6 +244,8 @@ const fn is_shown(line: &Line) -> bool {
         | Happening::Health
         | Happening::Phase
         | Happening::PageDelivered
+        | Happening::NotCalled
+        | Happening::Channel
         | Happening::Task
         | Happening::Clock
         | Happening::Journal => false,

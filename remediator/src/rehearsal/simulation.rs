@@ -102,6 +102,9 @@ fn say(line: &Line, book: &Book, config: &Config) -> Option<String> {
         | Happening::Health
         | Happening::PageDelivered
         | Happening::PageResolved
+        | Happening::Told
+        | Happening::NotCalled
+        | Happening::Channel
         | Happening::Task
         | Happening::Clock
         | Happening::Journal

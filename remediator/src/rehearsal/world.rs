@@ -202,7 +202,7 @@ impl<'a, S: Script> World<'a, S> {
                 self.at(soon, Happens::Event(Event::StepFinished { incident, step, attempt, outcome }));
             }
             Command::Page(order) => {
-                let delivered = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
+                let delivered = Event::PageDelivered { incident: order.incident, page: order.page };
                 self.at(soon, Happens::Event(delivered));
             }
             Command::AskTargets | Command::UpdatePage { .. } | Command::ResolvePage { .. } | Command::Close { .. } => {}

@@ -8,7 +8,7 @@ use vvtv_remediator::pager::{Channel, NoticeKind, Standing};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::page::{TRIES, notice};
+use crate::page::{WITHIN, notice};
 use crate::real::Alertmanager;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ async fn a_page_is_an_alert_that_lasts_until_its_end_is_told() {
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
     let alertmanager = start(&receiver.uri());
     let kind = config::Channel::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
-    let channel = Channel::new(kind, TRIES).unwrap();
+    let channel = Channel::new(kind, WITHIN).unwrap();
     let hostile = "main\"}\n{{ .Labels }} é";
 
     channel.send(&notice(NoticeKind::Trigger, hostile)).await.unwrap();
@@ -83,7 +83,7 @@ async fn one_of_a_cluster_that_takes_the_page_is_enough_and_none_is_a_failure() 
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gone = url::Url::parse(&format!("http://{gone}/api/v2/alerts")).unwrap();
     let sent_to = async |urls| {
-        let channel = Channel::new(config::Channel::Alertmanager { urls, token: None }, TRIES).unwrap();
+        let channel = Channel::new(config::Channel::Alertmanager { urls, token: None }, WITHIN).unwrap();
         channel.send(&notice(NoticeKind::Trigger, "main")).await.map_err(|error| error.to_string())
     };
     assert_eq!(sent_to(vec![gone.clone(), alertmanager.alerts()]).await, Ok(()));
@@ -97,7 +97,7 @@ async fn what_alertmanager_forgets_with_a_restart_it_is_told_again_and_an_end_st
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
     let mut alertmanager = start(&receiver.uri());
     let kind = config::Channel::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
-    let channel = Channel::new(kind, TRIES).unwrap();
+    let channel = Channel::new(kind, WITHIN).unwrap();
     let page = Standing::new(notice(NoticeKind::Trigger, "main"), jiff::Timestamp::now());
     channel.send(&page.notice).await.unwrap();
     told(&receiver, 1).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vvtv_remediator::config::{self, Email, EmailTls, Secret};
 use vvtv_remediator::pager::{Channel, NoticeKind, PagerError};
 
-use crate::page::{TRIES, notice};
+use crate::page::{WITHIN, notice};
 
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../toolkit/tests/fixtures/tls");
 
@@ -78,7 +78,7 @@ fn email(server: &Server, tls: EmailTls) -> Email {
 }
 
 fn send(email: Email, kind: NoticeKind, target: &str) -> Result<(), PagerError> {
-    let channel = Channel::new(config::Channel::Email(email), TRIES).unwrap();
+    let channel = Channel::new(config::Channel::Email(email), WITHIN).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(channel.send(&notice(kind, target)))
 }

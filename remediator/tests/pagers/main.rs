@@ -14,15 +14,10 @@ mod page {
 
     use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
     use vvtv_remediator::outbox::Subject;
-    use vvtv_remediator::pager::{Links, Notice, NoticeKind, Tried, Tries};
+    use vvtv_remediator::pager::{Links, Notice, NoticeKind, Tried};
 
-    /// Real programs on a busy machine: one try may take long, and there are not many.
-    pub(crate) const TRIES: Tries = Tries {
-        count: 2,
-        first_wait: Duration::from_millis(1),
-        each: Duration::from_secs(15),
-        together: Duration::from_secs(30),
-    };
+    /// Real programs on a busy machine: one try may take long.
+    pub(crate) const WITHIN: Duration = Duration::from_secs(15);
 
     /// A page about a target whose name wants to be more than a name.
     pub(crate) fn notice(kind: NoticeKind, target: &str) -> Notice {

@@ -30,6 +30,8 @@ mod memory;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod pagerduty;
 #[cfg(test)]
 mod program;
@@ -40,6 +42,8 @@ mod real;
 mod reload;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod returns;
 #[cfg(test)]
 mod rot;
 #[cfg(test)]

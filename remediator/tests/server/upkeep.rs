@@ -64,7 +64,10 @@ fn a_journal_of_an_older_version_is_migrated_and_its_incidents_go_on() {
         let dir = Program::lay_out(&[
             ("http://127.0.0.1:9/", &format!("{base}/page")),
             ("http://127.0.0.1:9", &base),
-            ("contacts:", "reconcile: 300ms\nlimits: {health_interval_idle: 100ms}\ncontacts:"),
+            (
+                "contacts:",
+                "reconcile: 300ms\nlimits: {health_interval_idle: 100ms, page_hold: 100ms, returns_within: 100ms}\ncontacts:",
+            ),
         ]);
         let journal = dir.path().join("remediator.db");
         Connection::open(&journal).unwrap().execute_batch(dump).unwrap();

@@ -44,6 +44,8 @@ impl Fleet {
             running: &self.running,
             budget: &self.budget,
             efficacy: &self.efficacy,
+            channels: &self.channels,
+            budget_was_called: self.returns.budget_was_called(|| incident.key(), now),
             open: self.incidents.len() + 1,
         };
         let first = out.commands.len();
@@ -71,6 +73,7 @@ impl Fleet {
             };
         }
         self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
+        self.remember(&incident, now, first, out);
         if matches!(incident.phase, Phase::Closed { .. }) {
             self.forget(&incident);
             for alert in self.after_closing.remove(&id).unwrap_or_default() {

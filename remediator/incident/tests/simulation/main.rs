@@ -7,6 +7,8 @@ mod books;
 #[cfg(test)]
 mod dice;
 #[cfg(test)]
+mod pager;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod shell;

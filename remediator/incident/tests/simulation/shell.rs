@@ -1,18 +1,21 @@
 //! A shell that crashes: it journals as the real one does, and loses everything else at any moment.
 
 mod invariants;
+mod lives;
+mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, ClockStep, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
-    StepState, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, IncidentId, Kind,
+    LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
+    Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
 use crate::dice::Dice;
+use crate::pager::{Pager, channels};
 use crate::process::Process;
 use invariants::silenced;
 
@@ -31,6 +34,9 @@ pub(crate) struct Shell {
     // On disk.
     incidents: BTreeMap<IncidentId, String>,
     intents: Vec<(Timestamp, IncidentId, StepId, u32)>,
+    over: Vec<PastIncident>,
+    budget_calls: Vec<BudgetCall>,
+    pub(crate) pager: Pager,
     pause: Option<Pause>,
     last_id: u64,
     // In the world.
@@ -44,7 +50,13 @@ pub(crate) struct Shell {
     // Under way in memory.
     /// What the core was last told to exist.
     vouched: BTreeSet<Target>,
+    /// The channels that it was last told to fail.
+    failing: Channels,
+    /// Who had which incident in hand before the event that is being taken in, and until when.
+    in_hand: BTreeMap<IncidentId, Timestamp>,
     mail: Vec<(Timestamp, Event)>,
+    /// Starts, the first one included.
+    lives: u64,
     pub(crate) events: u64,
     pub(crate) digest: u64,
 }
@@ -52,14 +64,17 @@ pub(crate) struct Shell {
 impl Shell {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let contact = |level, minutes: u64| Contact {
+        let alike = dice.once_in(2);
+        let mut contact = |level, minutes: u64| Contact {
             level: Level::new(level),
             respond_within: Duration::from_secs(60 * minutes),
+            channels: channels(&mut dice, alike),
         };
+        let contacts = vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)];
         let policy = Policy {
             concurrent_changes: usize::try_from(1 + dice.below(3)).unwrap(),
             changes_per_hour: usize::try_from(3 + dice.below(20)).unwrap(),
-            contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)],
+            contacts,
             mode: *dice.pick(&[Mode::Act, Mode::Act, Mode::Act, Mode::Approve]),
             ..Policy::default()
         };
@@ -73,6 +88,9 @@ impl Shell {
             books: books(),
             incidents: BTreeMap::new(),
             intents: Vec::new(),
+            over: Vec::new(),
+            budget_calls: Vec::new(),
+            pager: Pager::default(),
             pause: None,
             last_id: 0,
             sick: BTreeMap::new(),
@@ -83,7 +101,10 @@ impl Shell {
             closed: BTreeSet::new(),
             paged: BTreeSet::new(),
             vouched: BTreeSet::new(),
+            failing: Channels::default(),
+            in_hand: BTreeMap::new(),
             mail: Vec::new(),
+            lives: 1,
             events: 0,
             digest: seed,
         };
@@ -102,6 +123,7 @@ impl Shell {
             70..=89 => self.repeat_alerts(),
             90..=96 => self.reconcile(),
             97..=99 => self.look_at_targets(),
+            100..=109 => self.pager.turn(&mut self.dice),
             _ => self.pass_time(),
         }
     }
@@ -199,13 +221,16 @@ impl Shell {
         loop {
             let process = self.processes.iter().map(|process| process.ends_at).min();
             let mail = self.mail.iter().map(|(at, _)| *at).min();
+            let pager = self.pager.next_at(self.now);
             let Some(at) =
-                [self.fleet.next_deadline(), process, mail].into_iter().flatten().min().filter(|at| *at <= end)
+                [self.fleet.next_deadline(), process, mail, pager].into_iter().flatten().min().filter(|at| *at <= end)
             else {
                 break;
             };
             self.now = self.now.max(at);
-            if process == Some(at) {
+            if pager.is_some_and(|due| due <= self.now) {
+                self.deliver_pages();
+            } else if process == Some(at) {
                 self.end_process(at);
             } else if mail == Some(at) {
                 let index = self.mail.iter().position(|(due, _)| *due == at).unwrap();
@@ -216,6 +241,17 @@ impl Shell {
             }
         }
         self.now = self.now.max(end);
+    }
+
+    /// The workers of the channels do what they can; a crash between two of their reports loses the rest.
+    fn deliver_pages(&mut self) {
+        let lives = self.lives;
+        for event in self.pager.work(self.now) {
+            self.deliver(event);
+            if self.lives != lives {
+                return;
+            }
+        }
     }
 
     fn end_process(&mut self, at: Timestamp) {
@@ -244,6 +280,8 @@ impl Shell {
         if let Event::TargetsKnown(targets) = &event {
             self.vouched.clone_from(&targets.known);
         }
+        self.note_channel(&event);
+        self.note_in_hand();
         let commands = self.fleet.step(self.now, event);
         self.digest = self.digest.rotate_left(7) ^ commands.len() as u64 ^ self.now.millis();
         if crash && self.dice.once_in(2) {
@@ -270,6 +308,7 @@ impl Shell {
                     assert!(matches!(incident.phase, Phase::Closed { .. }));
                     assert!(incident.escalation.pages.iter().all(|page| page.resolved), "closed with an open page");
                     assert!(self.closed.insert(incident.id), "closed twice");
+                    self.note_over(incident);
                 }
                 Command::Record(entry) => {
                     if let Some(incident) = entry.incident.and_then(|id| self.fleet.incident(id)) {
@@ -296,14 +335,21 @@ impl Shell {
                     let state = self.fleet.incident(order.incident).or(closing).expect("a page of an unknown incident");
                     let page = state.escalation.pages.iter().find(|page| page.page == order.page).unwrap();
                     assert!(page.due_at <= self.now, "a page before its time");
+                    let state = state.clone();
+                    self.check_call(order, &state);
                     self.paged.insert(order.incident);
+                    let contact = self.policy.contact(order.level).unwrap();
+                    self.pager.commit(order, contact);
+                }
+                Command::UpdatePage { incident, page, .. } => self.check_update(*incident, *page),
+                Command::ResolvePage { incident, page } => {
+                    assert!(self.pager.has(*incident, *page), "page {page} of {incident} is lost");
+                    self.pager.forget(*incident, *page);
                 }
                 Command::AskHealth { .. }
                 | Command::AskTargets
                 | Command::AskCondition { .. }
-                | Command::KillStep { .. }
-                | Command::UpdatePage { .. }
-                | Command::ResolvePage { .. } => {}
+                | Command::KillStep { .. } => {}
             }
         }
         self.pause = self.fleet.pause().cloned();
@@ -357,12 +403,12 @@ impl Shell {
                     process.heals = false;
                 }
             }
-            Command::Page(order) => {
-                let delivered = !self.dice.once_in(10);
-                let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered };
-                self.mail.push((self.now + Duration::from_millis(self.dice.below(5000)), event));
-            }
-            Command::Record(_) | Command::UpdatePage { .. } | Command::ResolvePage { .. } | Command::Close(_) => {}
+            // The outbox has it.
+            Command::Page(_)
+            | Command::Record(_)
+            | Command::UpdatePage { .. }
+            | Command::ResolvePage { .. }
+            | Command::Close(_) => {}
         }
     }
 
@@ -411,82 +457,5 @@ impl Shell {
             heals,
             orphan: false,
         });
-    }
-
-    /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
-    fn restart(&mut self) {
-        self.mail.clear();
-        let stopped = self.now;
-        // Long enough, now and then, that nobody counts the time.
-        let longest = if self.dice.once_in(10) { 200 * 3_600_000 } else { 900_000 };
-        self.now = self.now + Duration::from_millis(self.dice.below(longest));
-        let incidents: Vec<Incident> =
-            self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
-        let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
-            self.changed_by(step).map(|book| PastChange { started_at: *at, runbook: book.id.clone() })
-        };
-        let changes = self.intents.iter().filter_map(change).collect();
-        // Orphans that ended while the shell was down did their work unseen.
-        for process in std::mem::take(&mut self.processes) {
-            if process.ends_at > self.now {
-                self.processes.push(Process { orphan: true, ..process });
-            } else if process.heals {
-                self.sick.insert(process.target, false);
-            }
-        }
-        for incident in &incidents {
-            for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
-                let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
-                if !self.processes.iter().any(alive) {
-                    let (step, attempt) = (record.id.clone(), record.attempts);
-                    let event = Event::StepFinished { incident: incident.id, step, attempt, outcome: Outcome::Unknown };
-                    self.mail.push((self.now, event));
-                }
-            }
-        }
-        let pause = self.pause.clone();
-        let mut saved = Saved { incidents, changes, pause, last_id: self.last_id };
-        if let Some(step) = ClockStep::found(Some(stopped), self.now) {
-            step.apply(&mut saved);
-            let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));
-            self.incidents.extend(written);
-        }
-        self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
-        self.vouched.clear();
-        let targets = self.targets(None);
-        // Sometimes nobody can be asked just then.
-        if self.dice.once_in(4) {
-            self.mail.push((self.now + Duration::from_millis(self.dice.below(300_000)), targets));
-        } else {
-            self.apply(targets, false);
-        }
-        self.deliver(Event::Tick);
-        self.reconcile();
-        self.repeat_alerts();
-    }
-
-    /// Peace: everything heals, and every incident must close.
-    pub(crate) fn settle(&mut self) {
-        self.deliver(Event::Resume { by: Person::new("ana") });
-        for _ in 0..200 {
-            let open: Vec<_> = self.fleet.incidents().map(|incident| incident.id).collect();
-            if open.is_empty() {
-                return;
-            }
-            let targets = self.targets(None);
-            self.deliver(targets);
-            for stream in CLAIMED {
-                self.sick.insert(Target::new(stream), false);
-            }
-            for incident in open {
-                let by = Person::new("ana");
-                self.deliver(Event::Operator { incident, by, operation: Operation::Release });
-            }
-            self.firing.clear();
-            self.reconcile();
-            self.run_until(self.now + Duration::from_secs(300));
-        }
-        let open: Vec<_> = self.fleet.incidents().collect();
-        assert!(open.is_empty(), "healthy for hours and still open: {open:#?}");
     }
 }

@@ -1,8 +1,13 @@
 //! The core's behaviour as whole timelines on virtual time.
 
 mod clock;
+mod in_hand;
+#[cfg(test)]
+mod pager;
 mod people;
+mod reach;
 mod recovery;
+mod returns;
 mod safety;
 mod scenarios;
 mod targets;

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::pager::Pager;
 use vvtv_incident::{
-    Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
-    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy,
-    Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
+    Fleet, Happening, HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome,
+    PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target,
+    Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -71,7 +73,11 @@ pub(crate) fn runbook(id: &str, alert: &str, steps: Vec<Step>) -> Runbook {
 }
 
 pub(crate) fn policy() -> Policy {
-    let contact = |level, minutes: u64| Contact { level: Level::new(level), respond_within: seconds(60 * minutes) };
+    let contact = |level, minutes: u64| Contact {
+        level: Level::new(level),
+        respond_within: seconds(60 * minutes),
+        channels: [ChannelName::new("pager")].into(),
+    };
     Policy { contacts: vec![contact(1, 5), contact(2, 15), contact(3, 30), contact(4, 60)], ..Policy::default() }
 }
 
@@ -117,6 +123,9 @@ pub(crate) struct World {
     pub(crate) updates: Vec<(u64, IncidentId, u32, Reason)>,
     pub(crate) resolved_pages: BTreeSet<(IncidentId, u32)>,
     pub(crate) closed: BTreeSet<IncidentId>,
+    pub(crate) pager: Pager,
+    over: Vec<PastIncident>,
+    pub(crate) budget_calls: Vec<BudgetCall>,
     /// What the core is told to exist: everything that fires by [`World::fire`].
     pub(crate) known: Targets,
     /// How often it asked for that.
@@ -124,7 +133,7 @@ pub(crate) struct World {
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
-    policy: Policy,
+    pub(crate) policy: Policy,
     books: Vec<Runbook>,
 }
 
@@ -147,6 +156,9 @@ impl World {
             updates: Vec::new(),
             resolved_pages: BTreeSet::new(),
             closed: BTreeSet::new(),
+            pager: Pager::default(),
+            over: Vec::new(),
+            budget_calls: Vec::new(),
             known: Targets::default(),
             asked_for_targets: 0,
             targets: BTreeMap::new(),
@@ -220,7 +232,7 @@ impl World {
         self.perform(commands);
     }
 
-    fn later(&mut self, delay: Duration, event: Event, then: Option<(Target, Verdict)>) {
+    pub(crate) fn later(&mut self, delay: Duration, event: Event, then: Option<(Target, Verdict)>) {
         self.arrivals += 1;
         self.queue.insert((self.now + delay, self.arrivals), (event, then));
     }
@@ -273,8 +285,8 @@ impl World {
                 }
                 Command::Page(order) => {
                     self.pages.push((self.now.millis() / 1000, order.incident, order.level.get()));
-                    let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
-                    self.later(Duration::from_millis(50), event, None);
+                    self.note_budget_call(&order);
+                    self.send(&order);
                 }
                 Command::UpdatePage { incident, page, reason } => {
                     assert!(!self.resolved_pages.contains(&(incident, page)), "page {page} of {incident} is over");
@@ -285,6 +297,16 @@ impl World {
                 }
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
+                    if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored) =
+                        (&incident.phase, incident.reason)
+                    {
+                        self.over.push(PastIncident {
+                            runbook: incident.runbook.clone(),
+                            target: incident.target.clone(),
+                            closed_at: *at,
+                            times_back: incident.times_back(),
+                        });
+                    }
                 }
             }
         }
@@ -304,6 +326,9 @@ impl World {
             self.now = self.now.max(at);
             if event == Some(at) {
                 if let Some((_, (event, then))) = self.queue.pop_first() {
+                    if self.is_outdated(&event) {
+                        continue;
+                    }
                     if let Some((target, verdict)) = then {
                         self.verdict.insert(target, verdict);
                     }
@@ -361,6 +386,8 @@ impl World {
                 })
                 .collect(),
             changes: Vec::new(),
+            over: self.over.clone(),
+            budget_calls: self.budget_calls.clone(),
             pause: self.fleet.pause().cloned(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
         };
@@ -372,6 +399,7 @@ impl World {
         self.fleet = Fleet::new(self.policy.clone(), self.books.clone(), saved, self.now);
         self.tell_targets();
         self.event(Event::Tick);
+        self.send_again();
     }
 
     /// Everything but the noise of pages being delivered.

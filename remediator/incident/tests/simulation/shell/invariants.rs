@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vvtv_incident::{Health, Incident, Phase, Runbook, StepId};
+use vvtv_incident::{Channels, Health, Incident, Phase, Runbook, Standing, StepId};
 
 use super::{HOUR, Shell};
 
@@ -36,21 +36,23 @@ impl Shell {
             "a deadline in the past is never looked at"
         );
         for incident in self.fleet.incidents() {
+            self.check_outbox(incident);
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
             if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 // The time that its timers stand still, because others account for it, does not count.
                 let still = incident.escalation.still_since.map_or(Duration::ZERO, |since| self.now.since(since));
-                let next = incident.escalation.next_call(book, &self.policy);
+                let next = incident.escalation.next_call(book, &self.policy, &self.failing);
                 let overdue = next.is_some_and(|(_, at, _)| self.now.since(at + still) > Duration::from_secs(1));
                 assert!(!overdue, "a page more than a second late: {incident:?} at {}", self.now);
             }
             if incident.aborted {
-                let people = incident.escalation.next_call(book, &self.policy);
+                let people = incident.escalation.next_call(book, &self.policy, &Channels::default());
                 assert!(incident.firing() && people.is_some(), "aborted, and nobody's: {incident:?}");
             } else if matches!(incident.phase, Phase::Exhausted) {
                 let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
-                assert!(called || book.causes.iter().any(|_| true), "exhausted and nobody called");
+                let in_hand = matches!(incident.escalation.standing, Standing::InHand { .. });
+                assert!(called || in_hand || book.causes.iter().any(|_| true), "exhausted and nobody called");
             }
         }
     }

@@ -1,0 +1,97 @@
+//! Deaths and new starts, and the peace in the end.
+
+use std::time::Duration;
+
+use vvtv_incident::{
+    Channels, ClockStep, Event, Fleet, Incident, IncidentId, Operation, Outcome, PastChange, Person, Saved, StepId,
+    StepState, Target, Timestamp,
+};
+
+use super::{CLAIMED, Shell};
+use crate::books::books;
+use crate::process::Process;
+
+impl Shell {
+    /// Kill -9 and a new start: processes go on as orphans, everything else in memory is gone.
+    pub(super) fn restart(&mut self) {
+        self.mail.clear();
+        self.lives += 1;
+        self.pager.crash();
+        self.failing = Channels::default();
+        let stopped = self.now;
+        // Long enough, now and then, that nobody counts the time.
+        let longest = if self.dice.once_in(10) { 200 * 3_600_000 } else { 900_000 };
+        self.now = self.now + Duration::from_millis(self.dice.below(longest));
+        let incidents: Vec<Incident> =
+            self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
+            self.changed_by(step).map(|book| PastChange { started_at: *at, runbook: book.id.clone() })
+        };
+        let changes = self.intents.iter().filter_map(change).collect();
+        // Orphans that ended while the shell was down did their work unseen.
+        for process in std::mem::take(&mut self.processes) {
+            if process.ends_at > self.now {
+                self.processes.push(Process { orphan: true, ..process });
+            } else if process.heals {
+                self.sick.insert(process.target, false);
+            }
+        }
+        for incident in &incidents {
+            for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
+                let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
+                if !self.processes.iter().any(alive) {
+                    let (step, attempt) = (record.id.clone(), record.attempts);
+                    let event = Event::StepFinished { incident: incident.id, step, attempt, outcome: Outcome::Unknown };
+                    self.mail.push((self.now, event));
+                }
+            }
+        }
+        let pause = self.pause.clone();
+        let (over, budget_calls) = (self.over.clone(), self.budget_calls.clone());
+        let mut saved = Saved { incidents, changes, over, budget_calls, pause, last_id: self.last_id };
+        if let Some(step) = ClockStep::found(Some(stopped), self.now) {
+            step.apply(&mut saved);
+            let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));
+            self.incidents.extend(written);
+        }
+        self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
+        self.vouched.clear();
+        let targets = self.targets(None);
+        // Sometimes nobody can be asked just then.
+        if self.dice.once_in(4) {
+            self.mail.push((self.now + Duration::from_millis(self.dice.below(300_000)), targets));
+        } else {
+            self.apply(targets, false);
+        }
+        self.deliver(Event::Tick);
+        self.reconcile();
+        self.repeat_alerts();
+    }
+
+    /// Peace: everything heals, and every incident must close.
+    pub(crate) fn settle(&mut self) {
+        self.deliver(Event::Resume { by: Person::new("ana") });
+        self.pager.mend();
+        for _ in 0..200 {
+            let open: Vec<_> = self.fleet.incidents().map(|incident| incident.id).collect();
+            if open.is_empty() {
+                self.check_pages();
+                return;
+            }
+            let targets = self.targets(None);
+            self.deliver(targets);
+            for stream in CLAIMED {
+                self.sick.insert(Target::new(stream), false);
+            }
+            for incident in open {
+                let by = Person::new("ana");
+                self.deliver(Event::Operator { incident, by, operation: Operation::Release });
+            }
+            self.firing.clear();
+            self.reconcile();
+            self.run_until(self.now + Duration::from_secs(300));
+        }
+        let open: Vec<_> = self.fleet.incidents().collect();
+        assert!(open.is_empty(), "healthy for hours and still open: {open:#?}");
+    }
+}
