@@ -167,10 +167,21 @@ impl Incident {
             && (self.suppressed() || cx.cause.is_some() || cx.maintenance || cx.systemic == Systemic::Follower)
     }
 
-    /// Whether its trouble seems to be over and its pages are open only in case it returns.
-    pub(crate) fn is_quiet(&self, cx: &Context<'_>) -> bool {
-        let is_sick = matches!(self.health.health(), Health::Sick { .. });
-        self.escalation.ends.is_some() && matches!(self.phase, Phase::Monitoring { .. }) && !is_sick && !self.blind(cx)
+    /// Whether its trouble seems to be over, so that nobody's time runs: a return joins the pages that are open, and goes on from there.
+    fn is_quiet(&self, cx: &Context<'_>) -> bool {
+        let health = self.health.health();
+        match self.phase {
+            Phase::Stabilising => matches!(health, Health::Healthy { .. }),
+            Phase::Monitoring { .. } => {
+                let is_sick = matches!(health, Health::Sick { .. });
+                self.escalation.ends.is_some() && !is_sick && !self.blind(cx)
+            }
+            Phase::Working { .. }
+            | Phase::Exhausted
+            | Phase::Restoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => false,
+        }
     }
 
     /// Whether the timers rest because the target is healthy, or was when it was last seen.
@@ -194,7 +205,7 @@ impl Incident {
     /// The target has been healthy for long enough. Pages stay open for a while longer, and for long where the trouble is known to come
     /// back: a return joins them.
     pub(crate) fn hold_pages(&mut self, cx: &Context<'_>) {
-        if !self.escalation.has_called() {
+        if self.escalation.open_pages().is_empty() {
             self.escalation.end(cx.now);
             return;
         }

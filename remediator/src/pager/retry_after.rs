@@ -41,7 +41,7 @@ mod tests {
     #[case("Fri, 27 Nov 2026 06:00:45 GMT", None, Some(45))]
     #[case("Fri, 27 Nov 2026 06:00:45 GMT", Some("Fri, 27 Nov 2026 06:00:15 GMT"), Some(30))]
     #[case("Fri, 27 Nov 2026 05:00:00 GMT", None, Some(0))]
-    #[case("Fri, 27 Nov 2027 06:00:00 GMT", None, Some(300))]
+    #[case("Sat, 27 Nov 2027 06:00:00 GMT", None, Some(300))]
     #[case("-5", None, None)]
     #[case("1.5", None, None)]
     #[case("soon", None, None)]
