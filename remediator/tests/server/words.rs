@@ -39,4 +39,12 @@ fn a_page_has_the_last_words_of_every_step_that_failed() {
     let (cellar, attic) = (json!("first | no room in the cellar"), json!("no room in the attic"));
     let (ok, failed) = (json!("ok"), json!("failed"));
     assert_eq!(said, [(&look, &ok, &Value::Null), (&mend, &failed, &cellar), (&more, &failed, &attic)], "{page}");
+    // The first level was called when the first of them failed, and reads of the second on the same page.
+    let first: Vec<_> = neighbours.pages().into_iter().filter(|page| page["level"] == 1).collect();
+    let told: Vec<_> =
+        first.iter().map(|it| (&it["kind"], &it["key"], it["tried"].as_array().unwrap().len())).collect();
+    let (trigger, update) = (json!("trigger"), json!("update"));
+    let key = json!(program.page_key("incident-1-page-1"));
+    assert_eq!(told, [(&trigger, &key, 2), (&update, &key, 3)], "{first:?}");
+    assert_eq!(first[1]["tried"][2]["said"], attic);
 }

@@ -2,10 +2,11 @@
 
 use insta::assert_snapshot;
 use vvtv_incident::{
-    Alert, AlertName, Event, LabelName, Mode, Operation, Policy, Runbook, Source, Timestamp, Unanswered, Watch,
+    Alert, AlertName, Event, Kind, LabelName, Mode, OnFailure, Operation, Outcome, Policy, Runbook, Source, Timestamp,
+    Unanswered, Watch,
 };
 
-use crate::world::{World, alert, diagnose, policy, runbook, seconds};
+use crate::world::{Script, World, alert, change, diagnose, policy, runbook, seconds};
 
 fn probe() -> Runbook {
     runbook("probe", "ProbeSick", vec![diagnose("status")])
@@ -232,4 +233,21 @@ fn a_maintenance_window_calls_nobody_about_silence_before_it_is_over() {
     world.event(Event::Maintenance(false));
     world.run(seconds(1));
     assert_eq!(world.pages_in_short(), "1000s #1 L1");
+}
+
+#[test]
+fn what_fails_after_the_call_is_told_on_the_page_that_is_open() {
+    let mut book = runbook("probe", "ProbeSick", vec![change("restart"), change("inject"), diagnose("bundle")]);
+    for step in &mut book.steps {
+        if let Kind::Change { on_failure, .. } = &mut step.kind {
+            *on_failure = OnFailure::Continue;
+        }
+    }
+    let fails = |takes| Script { takes: seconds(takes), outcome: Outcome::Failed(String::new()), heals: false };
+    let mut world = World::new(vec![book]).script("restart", fails(1)).script("inject", fails(5));
+    world = world.script("bundle", fails(1));
+    world.fire("ProbeSick", "main");
+    world.run(seconds(60));
+    assert_eq!(world.pages_in_short(), "1s #1 L1", "{}", world.timeline());
+    assert_eq!(world.updates_in_short(), "6s #1 page 1 step_failed, 7s #1 page 1 step_failed", "{}", world.timeline());
 }
