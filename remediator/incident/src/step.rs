@@ -254,7 +254,7 @@ impl Incident {
             Block::Systemic if cx.systemic == Systemic::Caller => self.trouble_lasts(reason, cx, out),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
             Block::BudgetSpent | Block::RunbookBudgetSpent if self.in_trouble() => {
-                self.budget_is_spent(reason, cx, out)
+                self.budget_is_spent(reason, cx, out);
             }
             Block::Systemic
             | Block::BudgetSpent

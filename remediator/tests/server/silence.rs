@@ -86,7 +86,7 @@ fn a_service_outside_hears_of_us_for_as_long_as_the_journal_can_be_written() {
     };
     let heard = || runtime.block_on(service.received_requests()).unwrap().len();
     let until = |what: &str, enough: &dyn Fn() -> bool| {
-        wait_for(what, || if enough() { Ok(()) } else { Err(heard().to_string()) })
+        wait_for(what, || if enough() { Ok(()) } else { Err(heard().to_string()) });
     };
 
     answer(200);
