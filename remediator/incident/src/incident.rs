@@ -268,8 +268,7 @@ impl Incident {
             Phase::Closed { .. } => return None,
             Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
             Phase::Monitoring { until } => {
-                let ends = self.escalation.ends.map(|ends| ends.at);
-                [Some(*until), self.settle_until, ends].into_iter().flatten().filter(|at| *at > cx.now).min()
+                [Some(*until), self.settle_until].into_iter().flatten().filter(|at| *at > cx.now).min()
             }
             Phase::Closing { give_up_at, .. } => Some(*give_up_at),
             Phase::Stabilising => self.settle_until,
@@ -280,9 +279,10 @@ impl Incident {
         } else {
             self.escalation.next(cx.runbook, cx.people()).map(Next::at)
         };
+        let ends = self.escalation.ends.map(|ends| ends.at);
         let health = (!cx.for_people).then(|| self.next_question_at(cx));
         // What is overdue after a drive waits for an answer, not for the clock.
-        [phase, people, health].into_iter().flatten().filter(|at| *at > cx.now).min()
+        [phase, people, ends, health].into_iter().flatten().filter(|at| *at > cx.now).min()
     }
 
     /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.

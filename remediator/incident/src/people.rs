@@ -7,7 +7,7 @@ use crate::context::{Context, Out, Systemic};
 use crate::escalation::{Due, Ending, Next};
 use crate::health::Health;
 use crate::ids::{Level, Person, StepId};
-use crate::incident::Incident;
+use crate::incident::{Flow, Incident};
 use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::state::{Block, Phase, Stage};
@@ -176,11 +176,9 @@ impl Incident {
                 let is_sick = matches!(health, Health::Sick { .. });
                 self.escalation.ends.is_some() && !is_sick && !self.blind(cx)
             }
-            Phase::Working { .. }
-            | Phase::Exhausted
-            | Phase::Restoring { .. }
-            | Phase::Closing { .. }
-            | Phase::Closed { .. } => false,
+            Phase::Working { .. } => self.escalation.ends.is_some() && self.waits_for_its_target() && !self.firing(),
+            Phase::Exhausted => self.escalation.ends.is_some() && cx.for_people && !self.firing(),
+            Phase::Restoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         }
     }
 
@@ -214,13 +212,31 @@ impl Incident {
         self.escalation.ends = Some(Ending { at: cx.now + quiet_for, quiet_for });
     }
 
+    /// Nothing was done, and there is no health to wait for: what nobody claims any more is over, as soon as its pages need not be held.
+    pub(crate) fn unclaimed(&mut self, cx: &Context<'_>, out: &mut Out) -> Option<Flow> {
+        if self.firing() {
+            if self.escalation.ends.take().is_some() {
+                self.relapses += 1;
+                self.tell_of_return(cx, out);
+            }
+            return None;
+        }
+        if self.escalation.ends.is_none() {
+            self.hold_pages(cx);
+        }
+        if self.holds_pages(Reason::AlertResolved, cx, out) {
+            return Some(Flow::Wait);
+        }
+        Some(self.close(Reason::AlertResolved, cx, out))
+    }
+
     /// Takes the pages back if it has been quiet for long enough; whether they are open on.
-    pub(crate) fn holds_pages(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
+    pub(crate) fn holds_pages(&mut self, reason: Reason, cx: &Context<'_>, out: &mut Out) -> bool {
         match self.escalation.ends {
             None => false,
             Some(ends) if cx.now < ends.at => true,
             Some(_) => {
-                self.resolve_pages(Reason::Stabilised, out);
+                self.resolve_pages(reason, out);
                 self.escalation.go_on(cx.now);
                 self.escalation.end(cx.now);
                 false

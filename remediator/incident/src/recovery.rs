@@ -15,7 +15,7 @@ impl Incident {
             return if self.firing() { Flow::Wait } else { self.close(Reason::Aborted, cx, out) };
         }
         if cx.for_people {
-            return if self.firing() { Flow::Wait } else { self.close(Reason::AlertResolved, cx, out) };
+            return self.unclaimed(cx, out).unwrap_or(Flow::Wait);
         }
         match self.health.health() {
             Health::Healthy { .. } => self.enter(Phase::Stabilising, Reason::Healthy, out),
@@ -59,7 +59,7 @@ impl Incident {
             }
             Health::Healthy { since } => cx.now.since(since) >= cx.runbook.healthy_for,
         };
-        if self.holds_pages(cx, out) || cx.now < until || !steady {
+        if self.holds_pages(Reason::Stabilised, cx, out) || cx.now < until || !steady {
             return Flow::Wait;
         }
         if self.firing() {

@@ -27,9 +27,11 @@ const RETRY: Duration = Duration::from_secs(1);
 impl Incident {
     /// Goes on with the step that the incident is at.
     pub(crate) fn attend(&mut self, index: usize, step: &Step, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
-        if self.waits_for_its_target() && !self.firing() && self.steps.iter().all(|record| record.attempts == 0) {
-            // Nothing was done, and there is no health to wait for: what nobody claims any more is over.
-            return self.close(Reason::AlertResolved, cx, out);
+        if self.waits_for_its_target()
+            && self.steps.iter().all(|record| record.attempts == 0)
+            && let Some(flow) = self.unclaimed(cx, out)
+        {
+            return flow;
         }
         match stage {
             Stage::AskedCondition { give_up_at: until, .. }

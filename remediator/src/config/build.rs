@@ -50,14 +50,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let contacts = builder.contacts(&file.contacts, &channels)?;
     let mut policy = builder.policy(file.limits.take().unwrap_or_default())?;
     policy.mode = file.mode;
-    policy.contacts = contacts
-        .iter()
-        .map(|contact| vvtv_incident::Contact {
-            level: contact.level,
-            respond_within: contact.respond_within,
-            channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
-        })
-        .collect();
+    policy.contacts = contacts.iter().map(rung).collect();
     let reconcile = file.reconcile.as_ref().map_or(Ok(RECONCILE), |every| positive(&builder.source, every))?;
     policy.unanswered = people::unanswered(&builder.source, &file.unanswered)?;
     policy.watch = Some(people::watch(&builder.source, file.watchdog.as_ref(), reconcile)?);
@@ -102,6 +95,15 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         apart_from: file.journal.apart_from.iter().map(|path| source.resolve(&path.value)).collect(),
         marks,
     })
+}
+
+/// A contact as the core knows it.
+fn rung(contact: &Contact) -> vvtv_incident::Contact {
+    vvtv_incident::Contact {
+        level: contact.level,
+        respond_within: contact.respond_within,
+        channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
+    }
 }
 
 fn listen(source: &Source, text: Option<&Spanned<String>>) -> Result<String, YamlError> {

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::outbox::{Message, MessageKey, MessageKind};
 
-/// Messages that may wait here. The journal keeps them all, and more wait in the channel's way here.
-pub(super) const WAITING_MAX: usize = 4096;
+/// Messages that may wait here: more than three for every incident that may be open. The journal keeps them all.
+pub(super) const WAITING_MAX: usize = 65_536;
 /// A channel rests this long after its first failure, and twice as long after each further one. Up to as much is added at random, so
 /// that many that fail together do not come back together.
 const REST_FIRST: Duration = Duration::from_millis(500);

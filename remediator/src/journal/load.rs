@@ -163,14 +163,15 @@ fn changes(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastChange
 
 /// Incidents that were closed because their trouble had gone away.
 fn over(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastIncident>> {
+    let [stabilised, monitored, resolved] = [Reason::Stabilised, Reason::Monitored, Reason::AlertResolved];
     connection
         .prepare(
             "SELECT runbook, target, closed_at, CASE WHEN json_valid(state)
                  THEN coalesce(json_extract(state, '$.returned'), 0) + coalesce(json_extract(state, '$.relapses'), 0)
                  ELSE 0 END
-             FROM incident WHERE closed_at > ?1 AND reason IN (?2, ?3)",
+             FROM incident WHERE closed_at > ?1 AND reason IN (?2, ?3, ?4)",
         )?
-        .query_map((now - LATELY_MS, Reason::Stabilised.as_str(), Reason::Monitored.as_str()), |row| {
+        .query_map((now - LATELY_MS, stabilised.as_str(), monitored.as_str(), resolved.as_str()), |row| {
             Ok(PastIncident {
                 runbook: RunbookId::new(row.get::<_, String>(0)?),
                 target: Target::new(text(row, 1)?),

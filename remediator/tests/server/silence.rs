@@ -23,7 +23,7 @@ fn a_watchdog_that_stops_coming_calls_people_and_one_that_comes_back_ends_it() {
     let neighbours = Neighbours::start(&json!([]));
     let program = neighbours.program().edited(|config| {
         let config = config.replace("http://127.0.0.1:9/", &neighbours.pager());
-        format!("{config}\nreconcile: 200ms\nwatchdog: {{silent_after: 1s}}\n")
+        format!("{config}\nreconcile: 200ms\nwatchdog: {{silent_after: 1s}}\nlimits: {{page_hold: 100ms, returns_within: 100ms}}\n")
     });
     let silent = "Silent monitoring: The alert that always fires does not come any more, so faults may go unheard.";
     let called = ("trigger".into(), silent.into());
@@ -54,7 +54,7 @@ fn prometheus_that_does_not_answer_outside_an_incident_calls_people_until_it_doe
     let program = program.edited(|config| {
         let config = config.replace("http://127.0.0.1:9/", &neighbours.pager());
         let config = config.replace(&prometheus, "prometheus: http://127.0.0.1:9");
-        format!("{config}\nreconcile: 200ms\nwatchdog: {{silent_after: 1s}}\n")
+        format!("{config}\nreconcile: 200ms\nwatchdog: {{silent_after: 1s}}\nlimits: {{page_hold: 100ms, returns_within: 100ms}}\n")
     });
     let watchdog = firing("main").replace("\"Demo\"", "\"Watchdog\"");
     wait_for("the call", || {

@@ -25,7 +25,7 @@ fn a_critical_alert_that_nobody_answers_calls_people_and_others_are_named() {
     let program = neighbours.program().edited(|config| {
         let config = config.replace("http://127.0.0.1:9/", &neighbours.pager());
         // The list of alerts is empty: a look at it would end what is delivered here.
-        format!("{config}\nunanswered: {{respond_within: 100ms}}\nreconcile: 1h\n")
+        format!("{config}\nunanswered: {{respond_within: 100ms}}\nreconcile: 1h\nlimits: {{page_hold: 100ms, returns_within: 100ms}}\n")
     });
     let critical = json!({"severity": "critical", "stream": "main"});
     assert_eq!(program.deliver(alert("firing", "ViewerBuffersEmpty", &critical)).0, 200);

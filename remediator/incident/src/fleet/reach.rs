@@ -46,7 +46,7 @@ impl Fleet {
         if out.commands.get(first..).unwrap_or_default().iter().any(is_about_budget) {
             forgotten.extend(self.returns.note_budget_call(incident.key(), now, limit));
         }
-        let went_away = matches!(incident.reason, Reason::Stabilised | Reason::Monitored);
+        let went_away = matches!(incident.reason, Reason::Stabilised | Reason::Monitored | Reason::AlertResolved);
         if went_away && matches!(incident.phase, Phase::Closed { .. }) {
             forgotten.extend(self.returns.note_over(incident.key(), now, incident.times_back(), limit));
         }

@@ -61,6 +61,7 @@ fn a_critical_alert_that_no_runbook_answers_is_people_s_until_it_is_resolved() {
     world.operate(1, Operation::Ack);
     world.run(seconds(600));
     world.resolve("ViewerBuffersEmpty", "main");
+    world.run(seconds(30));
     assert_snapshot!(world.timeline(), @"
        0.0s #1 opened no_runbook unanswered_alert: ViewerBuffersEmpty: main
        0.0s #1 alert no_runbook ViewerBuffersEmpty
@@ -71,9 +72,9 @@ fn a_critical_alert_that_no_runbook_answers_is_people_s_until_it_is_resolved() {
      600.0s #1 page_delivered delivered 2
      700.0s #1 operator acknowledged ana
     1300.0s #1 alert alert_resolved ViewerBuffersEmpty
-    1300.0s #1 page_resolved alert_resolved 1
-    1300.0s #1 page_resolved alert_resolved 2
-    1300.0s #1 closed alert_resolved
+    1320.0s #1 page_resolved alert_resolved 1
+    1320.0s #1 page_resolved alert_resolved 2
+    1320.0s #1 closed alert_resolved
     ");
     assert!(world.runs.is_empty(), "nothing is run, and nobody is asked for its health");
 }
@@ -129,10 +130,12 @@ fn what_one_name_says_of_one_target_is_one_incident_and_ends_with_the_last_of_it
     world.event(ends("1"));
     assert!(!world.has_closed(1));
     world.event(ends("2"));
+    world.run(seconds(20));
     assert!(world.has_closed(1) && !world.has_closed(2));
     // Nobody said so, but Alertmanager has it no more.
     let asked_at = world.now;
     world.event(Event::Reconciled { active: Vec::new(), asked_at });
+    world.run(seconds(20));
     assert!(world.has_closed(2));
 }
 
@@ -148,6 +151,7 @@ fn it_survives_a_restart_and_is_handed_over_to_a_runbook_that_answers_it_by_then
     world.fleet.reconfigure(policy(), vec![probe(), buffers], world.now);
     world.know("main");
     world.event(critical("ViewerBuffersEmpty", "main"));
+    world.run(seconds(20));
     assert!(world.has_closed(1), "its pages are taken back: {}", world.timeline());
     assert_eq!(world.fleet.incidents().map(|it| it.runbook.to_string()).collect::<Vec<_>>(), ["buffers"]);
     world.resolve("ViewerBuffersEmpty", "main");
@@ -171,15 +175,15 @@ fn monitoring_that_falls_silent_calls_once_and_closes_when_all_of_it_is_back() {
     world.event(Event::Alive(Source::Prometheus));
     hear(&mut world, &Source::ALL, 60);
     assert_snapshot!(timeline(&world), @"
-    870.0s #1 opened watchdog_silent silent_monitoring: monitoring
-    870.0s #1 alert watchdog_silent WatchdogSilent
-    870.0s #1 paged watchdog_silent L1
-    870.0s #1 alert prometheus_silent PrometheusSilent
-    870.0s #1 page_delivered delivered 1
-    990.0s #1 alert alive PrometheusSilent
-    990.0s #1 alert alive WatchdogSilent
-    990.0s #1 page_resolved alert_resolved 1
-    990.0s #1 closed alert_resolved
+     870.0s #1 opened watchdog_silent silent_monitoring: monitoring
+     870.0s #1 alert watchdog_silent WatchdogSilent
+     870.0s #1 paged watchdog_silent L1
+     870.0s #1 alert prometheus_silent PrometheusSilent
+     870.0s #1 page_delivered delivered 1
+     990.0s #1 alert alive PrometheusSilent
+     990.0s #1 alert alive WatchdogSilent
+    1010.0s #1 page_resolved alert_resolved 1
+    1010.0s #1 closed alert_resolved
     ");
 }
 
@@ -221,6 +225,7 @@ fn a_silence_goes_on_across_a_restart_and_alertmanager_s_list_does_not_end_it() 
     });
     assert_eq!(world.phase(1), "exhausted");
     world.event(Event::Alive(Source::Alertmanager));
+    world.run(seconds(20));
     assert!(world.has_closed(1));
 }
 
@@ -250,4 +255,21 @@ fn what_fails_after_the_call_is_told_on_the_page_that_is_open() {
     world.run(seconds(60));
     assert_eq!(world.pages_in_short(), "1s #1 L1", "{}", world.timeline());
     assert_eq!(world.updates_in_short(), "6s #1 page 1 step_failed, 7s #1 page 1 step_failed", "{}", world.timeline());
+}
+
+#[test]
+fn an_unanswered_alert_that_flaps_is_one_page_and_calls_nobody_while_it_is_away() {
+    let mut world = World::new(vec![probe()]);
+    world.event(critical("ViewerBuffersEmpty", "main"));
+    world.run(seconds(310));
+    for _ in 0..4 {
+        world.resolve("ViewerBuffersEmpty", "main");
+        world.run(seconds(5));
+        world.event(critical("ViewerBuffersEmpty", "main"));
+        world.run(seconds(5));
+    }
+    world.resolve("ViewerBuffersEmpty", "main");
+    world.run(seconds(900));
+    assert_eq!(world.pages_in_short(), "300s #1 L1", "{}", world.timeline());
+    assert!(world.has_closed(1) && world.resolved_pages.len() == 1, "{}", world.timeline());
 }

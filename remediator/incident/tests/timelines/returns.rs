@@ -55,6 +55,26 @@ fn what_flaps_more_slowly_rings_twice_and_then_joins() {
 }
 
 #[test]
+fn an_alert_that_flaps_about_what_nobody_knows_is_one_page() {
+    let mut world = World::new(vec![quick()]);
+    world.know("main");
+    world.claim("SegmentAgeHigh", "../control");
+    world.run(seconds(1));
+    world.list_targets();
+    for _ in 0..10 {
+        world.run(seconds(3));
+        world.resolve("SegmentAgeHigh", "../control");
+        world.run(seconds(5));
+        world.claim("SegmentAgeHigh", "../control");
+    }
+    assert_eq!(world.pages_in_short(), "1s #1 L1", "{}", world.timeline());
+    assert!(world.resolved_pages.is_empty(), "{}", world.timeline());
+    world.resolve("SegmentAgeHigh", "../control");
+    world.run(seconds(700));
+    assert_eq!((world.resolved_pages.len(), world.closed.len(), world.runs.len()), (1, 1, 0), "{}", world.timeline());
+}
+
+#[test]
 fn a_restart_in_the_middle_forgets_nothing() {
     let mut world = World::new(vec![quick()]).script("restart", ok(0));
     for round in 0..10 {

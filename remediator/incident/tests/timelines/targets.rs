@@ -19,7 +19,7 @@ fn a_made_up_target_calls_the_first_level_at_once_and_nothing_runs() {
     world.list_targets();
     world.run(seconds(1000));
     world.resolve("SegmentAgeHigh", "../control");
-    world.run(seconds(2));
+    world.run(seconds(22));
     assert_snapshot!(world.timeline(), @"
        0.0s #1 opened alert_firing segment-age: ../control
        0.0s #1 alert alert_firing SegmentAgeHigh
@@ -31,9 +31,9 @@ fn a_made_up_target_calls_the_first_level_at_once_and_nothing_runs() {
      600.0s #1 paged escalation_timer L2
      600.0s #1 page_delivered delivered 2
     1002.0s #1 alert alert_resolved SegmentAgeHigh
-    1002.0s #1 page_resolved alert_resolved 1
-    1002.0s #1 page_resolved alert_resolved 2
-    1002.0s #1 closed alert_resolved
+    1022.0s #1 page_resolved alert_resolved 1
+    1022.0s #1 page_resolved alert_resolved 2
+    1022.0s #1 closed alert_resolved
     ");
     assert_eq!(world.runs.len(), 0);
 }

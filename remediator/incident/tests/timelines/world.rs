@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::pager::Pager;
 use vvtv_incident::{
     Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
-    Fleet, Happening, HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome,
-    PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target,
-    Targets, Timestamp, Verdict,
+    Fleet, Happening, HealthTest, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation,
+    Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId,
+    Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -297,18 +297,18 @@ impl World {
                 }
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
-                    if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored) =
-                        (&incident.phase, incident.reason)
-                    {
-                        self.over.push(PastIncident {
-                            runbook: incident.runbook.clone(),
-                            target: incident.target.clone(),
-                            closed_at: *at,
-                            times_back: incident.times_back(),
-                        });
-                    }
+                    self.note_closed(&incident);
                 }
             }
+        }
+    }
+
+    /// What a start finds of it.
+    fn note_closed(&mut self, incident: &Incident) {
+        let Phase::Closed { at: closed_at } = incident.phase else { return };
+        if matches!(incident.reason, Reason::Stabilised | Reason::Monitored | Reason::AlertResolved) {
+            let (runbook, target) = (incident.runbook.clone(), incident.target.clone());
+            self.over.push(PastIncident { runbook, target, closed_at, times_back: incident.times_back() });
         }
     }
 

@@ -71,7 +71,9 @@ impl Shell {
     }
 
     pub(super) fn note_over(&mut self, incident: &Incident) {
-        if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored) = (&incident.phase, incident.reason) {
+        if let (Phase::Closed { at }, Reason::Stabilised | Reason::Monitored | Reason::AlertResolved) =
+            (&incident.phase, incident.reason)
+        {
             self.over.push(PastIncident {
                 runbook: incident.runbook.clone(),
                 target: incident.target.clone(),
