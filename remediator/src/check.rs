@@ -6,13 +6,16 @@
 mod address;
 mod efficacy;
 mod endless;
+mod external;
 mod metrics;
 mod programs;
 mod reach;
+mod route;
 mod rules;
 mod secrets;
 mod shell;
 mod targets;
+mod unanswered;
 
 use std::fmt;
 use std::path::Path;
@@ -115,12 +118,14 @@ pub fn check(config_file: &Path) -> Report {
         }
     };
     secrets::check(&config, &mut report);
+    external::check(&config, &mut report);
     for warning in disk::shared(&config) {
         report.warning_at(&config.marks.source, &warning.mark, warning.message);
     }
     programs::check_duties(&config, &mut report);
     check_duties(&config, &mut report);
     let rules = Rules::read(&config, &mut report);
+    let routes = unanswered::routes(&config, &mut report);
     let metrics = Metrics::read(&config, &rules.records, &mut report);
     for platform in [Platform::Linux, Platform::Macos] {
         let site = Site { platform, ..config.site.clone() };
@@ -129,6 +134,9 @@ pub fn check(config_file: &Path) -> Report {
                 report.runbooks = books.len();
                 if platform == Platform::current() {
                     efficacy::check(&books, &config, &mut report);
+                    if let Some(routes) = &routes {
+                        unanswered::check(&rules, routes, &books, &config, &mut report);
+                    }
                 }
                 for book in &books {
                     check_book(book, &config, &rules, &mut report);
@@ -178,6 +186,7 @@ fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) 
     if !config.rules.is_empty() {
         for (alert, mark) in &book.marks.alerts {
             rules.check(alert, mark, book, report);
+            unanswered::check_target(alert, book, rules, report);
         }
     }
     for (id, mark) in &book.marks.commands {

@@ -4,6 +4,7 @@ mod build;
 mod channel;
 mod duties;
 mod file;
+mod people;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use url::Url;
 use vvtv_incident::{Level, Policy, Target};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+pub use people::Heartbeat;
 pub use secret::Secret;
 
 use crate::duty::Duty;
@@ -34,6 +36,8 @@ pub struct Config {
     pub runbooks: PathBuf,
     /// Files of alert rules that `check` compares the runbooks with.
     pub rules: Vec<PathBuf>,
+    /// Alertmanager's configuration, by whose routes `check` knows which rules' alerts are sent here.
+    pub alertmanager_config: Option<PathBuf>,
     /// Scrapes or lists of names: the metrics that `check` lets the runbooks ask for. None: it does not look.
     pub metrics: Vec<PathBuf>,
     /// Variables of the environment that steps are given besides the usual ones.
@@ -58,6 +62,8 @@ pub struct Config {
     pub inventory: BTreeSet<Target>,
     /// Time between two looks at Alertmanager's own list of alerts.
     pub reconcile: Duration,
+    /// Who is told regularly that we live.
+    pub heartbeat: Option<Heartbeat>,
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
     /// What comes round by the calendar.
@@ -159,10 +165,10 @@ pub enum Channel {
         /// The address of alerts, without a slash at the end.
         url: Url,
     },
-    /// An Alertmanager, which has receivers of its own.
+    /// Alertmanagers of one cluster, which have receivers of their own.
     Alertmanager {
-        /// The address that takes alerts.
-        url: Url,
+        /// The address of each that takes alerts; one at least.
+        urls: Vec<Url>,
         /// A bearer token to send along.
         token: Option<Secret>,
     },
@@ -205,6 +211,8 @@ pub struct Marks {
     pub source: Source,
     /// The list of contacts.
     pub contacts: Spanned<()>,
+    /// The console's address; where there is none, the list of those who would be sent there.
+    pub external_url: Spanned<()>,
     /// The runbooks directory.
     pub runbooks: Spanned<()>,
     /// Each site variable.
@@ -217,6 +225,8 @@ pub struct Marks {
     pub secret_files: Vec<(PathBuf, Spanned<()>)>,
     /// Each rules file.
     pub rules: Vec<Spanned<()>>,
+    /// The file of Alertmanager's configuration.
+    pub alertmanager_config: Option<Spanned<()>>,
     /// Each file with names of metrics.
     pub metrics: Vec<Spanned<()>>,
     /// Each directory that the journal should be apart from.

@@ -4,6 +4,7 @@
 //! and when it takes messages again; `troubles` shows it to everybody else.
 
 mod backlog;
+mod standing;
 mod troubles;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use vvtv_toolkit::logging::chain;
 use vvtv_toolkit::redaction;
 
 use self::backlog::{Attempt, Backlog, Tried, Turn};
+use self::standing::Pages;
 use self::troubles::Board;
 pub(crate) use self::troubles::sentences;
 pub use self::troubles::{Trouble, Troubles};
@@ -27,7 +29,7 @@ use crate::failpoint::{Point, reached};
 use crate::journal::{Delivery, Reader};
 use crate::metrics::ChannelMetrics;
 use crate::notice::{Addresses, NoticeError, notice_for};
-use crate::outbox::{Message, MessageKey};
+use crate::outbox::{Message, MessageKey, MessageKind};
 use crate::pager::Channel;
 
 /// Messages that may be on their way to one channel's worker; the journal keeps them all.
@@ -37,6 +39,8 @@ const QUEUE_MAX: usize = 4096;
 #[derive(Clone)]
 pub struct Outgoing {
     lanes: Arc<BTreeMap<String, Arc<Lane>>>,
+    /// Pages that stand since before the start, until the worker of their channel takes them up.
+    standing: Vec<Message>,
     desk: Desk,
     board: Board,
     tasks: TaskTracker,
@@ -68,18 +72,20 @@ pub struct Desk {
 pub struct NoRoom;
 
 impl Outgoing {
-    /// Starts a worker for every channel.
+    /// Starts a worker for every channel. Each goes on to tell of the pages that stand there.
     #[must_use]
     pub fn start(
         channels: BTreeMap<String, Channel>,
-        desk: &Desk,
-        metrics: &ChannelMetrics,
+        standing: Vec<Message>,
+        (desk, metrics): (&Desk, &ChannelMetrics),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
         let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
-        let mut outgoing = Self { lanes: Arc::default(), desk, board: Board::new(metrics.clone()), tasks, stop };
+        let board = Board::new(metrics.clone());
+        let mut outgoing = Self { lanes: Arc::default(), standing, desk, board, tasks, stop };
         outgoing.change(channels);
+        outgoing.standing = Vec::new();
         outgoing
     }
 
@@ -116,10 +122,12 @@ impl Outgoing {
     fn open(&self, name: String, channel: Channel) -> Lane {
         let (messages, receiver) = mpsc::channel(QUEUE_MAX);
         let (channel, watched) = watch::channel(channel);
+        let standing = self.standing.iter().filter(|message| message.key.channel == name).cloned().collect();
         let (desk, board) = (self.desk.clone(), self.board.clone());
-        let worker = Worker { name, channel: watched, desk, board, backlog: Backlog::new() };
+        let (backlog, pages) = (Backlog::new(), Pages::default());
+        let worker = Worker { name, channel: watched, desk, board, backlog, pages };
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver)).await });
+        self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver, standing)).await });
         Lane { messages, channel }
     }
 
@@ -139,10 +147,12 @@ struct Worker {
     desk: Desk,
     board: Board,
     backlog: Backlog,
+    pages: Pages,
 }
 
 impl Worker {
-    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>, standing: Vec<Message>) {
+        self.take_up(standing).await;
         loop {
             let next = self.backlog.next_at();
             let due = async {
@@ -165,11 +175,35 @@ impl Worker {
                         self.send(attempt).await;
                     }
                 }
+                () = self.pages.due() => {
+                    let channel = self.channel.borrow().clone();
+                    self.pages.tell(&self.name, &channel).await;
+                }
+            }
+        }
+    }
+
+    /// What the channel took before the start it may have forgotten since.
+    async fn take_up(&mut self, standing: Vec<Message>) {
+        if !self.channel.borrow().forgets() {
+            return;
+        }
+        for message in standing {
+            match notice_for(&message, &self.desk.reader, &self.desk.addresses).await {
+                Ok(notice) => self.pages.keep(message.key.subject, notice),
+                Err(NoticeError::Forgotten(_)) => {}
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::error!(about = %message.key.subject, error, "a page that stands is not told again");
+                }
             }
         }
     }
 
     async fn take(&mut self, message: Message) {
+        if message.key.kind == MessageKind::Resolve {
+            self.pages.forget(message.key.subject);
+        }
         for key in self.backlog.take(message, Instant::now()) {
             self.report(key, Delivery::Moot { at: self.desk.clock.now() }).await;
         }
@@ -182,7 +216,12 @@ impl Worker {
                 reached(Point::PageBegun);
                 let channel = self.channel.borrow().clone();
                 match channel.send(&notice).await {
-                    Ok(()) => (Tried::Taken, String::new()),
+                    Ok(()) => {
+                        if channel.forgets() {
+                            self.pages.keep(attempt.message.key.subject, notice);
+                        }
+                        (Tried::Taken, String::new())
+                    }
                     Err(error) if error.retryable() => {
                         (Tried::Busy { retry_after: error.retry_after() }, chain(&error))
                     }

@@ -1,11 +1,18 @@
-//! Whether the journal is on a disk that others fill: a full one stops everything that is not written down.
+//! The disk that the journal is on: a full one stops everything that is not written down. Whether others fill it, and how much is left.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use vvtv_toolkit::yaml::Spanned;
 
 use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// Between two looks at how much is left.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// A directory on the journal's file system.
 #[derive(Clone, Debug)]
@@ -31,6 +38,40 @@ pub fn shared(config: &Config) -> Vec<Shared> {
         ),
     });
     shared.collect()
+}
+
+/// Shows how much the journal's disk has left, until `stop`.
+pub(crate) fn watch(journal: &Path, metrics: &Metrics, tasks: &TaskTracker, stop: &CancellationToken) {
+    let (directory, metrics, stop) = (directory(journal), metrics.clone(), stop.clone());
+    let watching = async move {
+        let mut looks = tokio::time::interval(EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let asked = directory.clone();
+            // A network's file system may not answer; the one that waits for it is not the server.
+            match tokio::task::spawn_blocking(move || rustix::fs::statvfs(&asked)).await {
+                Ok(Ok(found)) => {
+                    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(found.f_frsize)).unwrap_or(i64::MAX);
+                    metrics.keeping.disk_size.set(bytes(found.f_blocks));
+                    metrics.keeping.disk_available.set(bytes(found.f_bavail));
+                }
+                Ok(Err(error)) => {
+                    let directory = directory.display();
+                    tracing::warn!(%directory, %error, "cannot tell how much the journal's disk has left");
+                }
+                Err(error) => tracing::warn!(%error, "the look at the journal's disk died"),
+            }
+        }
+    };
+    tasks.spawn(async move { stop.run_until_cancelled(watching).await });
+}
+
+fn directory(journal: &Path) -> PathBuf {
+    match journal.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
 }
 
 fn device(path: &Path) -> Option<u64> {

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod effects;
+mod people;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
+use self::people::Unanswered;
 use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
@@ -117,6 +119,11 @@ pub enum Input {
         /// What became of it.
         delivery: Delivery,
     },
+    /// Do you live? Answered once that is on disk.
+    Pulse {
+        /// Where the answer goes.
+        done: oneshot::Sender<Result<(), Unavailable>>,
+    },
     /// Something about a task of the agenda.
     Task(TaskInput),
 }
@@ -160,6 +167,7 @@ pub struct EventLoop {
     targets: Known,
     agenda: Agenda,
     duties: Duties,
+    unanswered: Unanswered,
     live: watch::Sender<Arc<Live>>,
 }
 
@@ -204,6 +212,7 @@ impl EventLoop {
             facts.entry(key.incident).or_default().note(key.step, fact);
         }
         let live = parts.live.borrow().clone();
+        parts.metrics.foresee_channels(live.channels.keys());
         Self {
             fleet: parts.fleet,
             journal: parts.journal,
@@ -228,6 +237,7 @@ impl EventLoop {
             targets: parts.targets,
             agenda: parts.agenda,
             duties: live.duties.clone(),
+            unanswered: Unanswered::default(),
             live: parts.live,
         }
     }
@@ -289,6 +299,7 @@ impl EventLoop {
             | Input::Targets { .. }
             | Input::Event(_)
             | Input::Operator { .. }
+            | Input::Pulse { .. }
             | Input::Reload { .. } => {}
         }
     }
@@ -339,6 +350,7 @@ impl EventLoop {
         around.site = live.site.clone();
         around.redaction = live.redaction.clone();
         logging::redact_with(&live.redaction);
+        self.metrics.foresee_channels(live.channels.keys());
         around.outgoing.change(live.channels.clone());
         self.duties = live.duties.clone();
         self.live.send_replace(live);

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use vvtv_incident::ClockStep;
 
 use crate::config::Config;
+use crate::disk;
 use crate::executor::Executor;
 use crate::journal::{Journal, close_to_others};
 use crate::peer_clock::{ClockState, ClockWatch};
@@ -38,6 +39,7 @@ pub(crate) fn start(
     tasks.spawn(async move { stopped.run_until_cancelled(burial).await });
     let peers = (reconciler.prometheus.clock.clone(), reconciler.alertmanager.clock.clone());
     let watch = ClockWatch::new(reconciler.clock, step, peers, reconciler.metrics.clone());
+    disk::watch(&config.database, &reconciler.metrics, tasks, stop);
     let clock_state = watch.state();
     watch.start(tasks, stop);
     if journal.is_durable() {

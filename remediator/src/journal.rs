@@ -127,6 +127,11 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// It does not say who wrote it.
+    #[error(
+        "the journal has no setting `installation`: without an id of its own, its pages could be taken for another one's"
+    )]
+    Nameless,
     /// The writing thread has ended.
     #[error("the journal is closed")]
     Closed,
@@ -148,7 +153,7 @@ impl JournalError {
             Self::Open { source, .. } | Self::Query { source, .. } => {
                 !matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
             }
-            Self::State { .. } | Self::Setting { .. } | Self::Task { .. } => true,
+            Self::State { .. } | Self::Setting { .. } | Self::Task { .. } | Self::Nameless => true,
             Self::Newer { .. } | Self::InUse { .. } | Self::Replaced { .. } | Self::Closed => false,
         }
     }
@@ -177,6 +182,8 @@ pub struct Batch {
     pub targets: Option<Told>,
     /// A change of the global pause.
     pub pause: Option<PauseChange>,
+    /// Nothing but that we live.
+    pub pulse: Option<Timestamp>,
     /// What changed of the agenda.
     pub agenda: AgendaBatch,
 }
@@ -251,6 +258,7 @@ impl Batch {
             deliveries,
             targets,
             pause,
+            pulse,
             agenda,
         } = self;
         incidents.is_empty()
@@ -263,6 +271,7 @@ impl Batch {
             && deliveries.is_empty()
             && targets.is_none()
             && pause.is_none()
+            && pulse.is_none()
             && agenda.is_empty()
     }
 }

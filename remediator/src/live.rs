@@ -94,9 +94,11 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         targets,
         environment,
         reconcile,
+        heartbeat,
         retention,
         runbooks: _,
         rules: _,
+        alertmanager_config: _,
         metrics: _,
         inventory: _,
         site: _,
@@ -118,6 +120,7 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
         ("targets", *targets != read.targets),
         ("environment", *environment != read.environment),
         ("reconcile", *reconcile != read.reconcile),
+        ("heartbeat", *heartbeat != read.heartbeat),
         ("journal.retention", *retention != read.retention),
     ];
     keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

@@ -2,6 +2,7 @@
 
 mod channels;
 mod keeping;
+mod people;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,10 @@ use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
 pub use self::channels::ChannelMetrics;
 pub use self::keeping::KeepingMetrics;
+pub use self::people::PeopleMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
+use crate::outbox::MessageKind;
 
 /// The metrics, registered once and handed on.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Metrics {
     pub channels: ChannelMetrics,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
+    /// What reaches nobody by itself.
+    pub people: PeopleMetrics,
     /// How it stands with the journal and the clock.
     pub keeping: KeepingMetrics,
     /// Whether the last reading of the configuration was good.
@@ -130,6 +135,7 @@ impl Metrics {
             )?,
             channels: ChannelMetrics::register(&registry)?,
             tasks: TaskMetrics::register(&registry)?,
+            people: PeopleMetrics::register(&registry)?,
             keeping: KeepingMetrics::register(&registry)?,
             reload_ok: gauge(
                 "config_last_reload_successful",
@@ -143,16 +149,23 @@ impl Metrics {
         };
         metrics.register()?;
         metrics.journal_up.set(1);
+        metrics.foresee();
+        Ok(metrics)
+    }
+
+    /// Series that are to be there before there is anything to count: what is first seen as 1 has not increased.
+    fn foresee(&self) {
         for table in ["incident", "task", "timeline"] {
-            metrics.forgotten.with_label_values(&[table]);
+            self.forgotten.with_label_values(&[table]);
         }
         for result in ["ok", "error"] {
-            metrics.reconciliations.with_label_values(&[result]);
+            self.reconciliations.with_label_values(&[result]);
         }
+        let nobody = [Happening::PageDelivered.as_str(), Reason::Undeliverable.as_str()];
+        self.decisions.with_label_values(&nobody);
         for code in ["200", "400", "401", "408", "413", "503"] {
-            metrics.webhooks.with_label_values(&[code]);
+            self.webhooks.with_label_values(&[code]);
         }
-        Ok(metrics)
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
@@ -207,6 +220,15 @@ impl Metrics {
         self.reload_ok.set(i64::from(good));
         if good {
             self.reloaded_at.set(jiff::Timestamp::now().as_second());
+        }
+    }
+
+    /// Failures of each channel are counted from nothing on: what is first seen as 1 has not increased.
+    pub fn foresee_channels<'a>(&self, names: impl Iterator<Item = &'a String>) {
+        for name in names {
+            for kind in [MessageKind::Trigger, MessageKind::Update, MessageKind::Resolve] {
+                self.messages.with_label_values(&[name, kind.as_str(), "failed"]);
+            }
         }
     }
 

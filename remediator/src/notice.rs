@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use url::Url;
-use vvtv_incident::{Incident, StepState};
+use vvtv_incident::{BuiltIn, Incident, StepState};
 
 use crate::clock::rfc3339;
+use crate::installation::Installation;
 use crate::journal::{JournalError, Reader, TaskRow};
 use crate::live::Watched;
 use crate::outbox::{Message, MessageKind, Subject};
@@ -19,6 +20,7 @@ const SAID_LINES_MAX: usize = 3;
 pub struct Addresses {
     base: String,
     live: Watched,
+    installation: Installation,
 }
 
 /// Why a notice cannot be written.
@@ -33,10 +35,10 @@ pub enum NoticeError {
 }
 
 impl Addresses {
-    /// Addresses under which people reach the console, and the runbooks' names for people.
+    /// Addresses under which people reach the console, the runbooks' names for people, and who we are.
     #[must_use]
-    pub fn new(external_url: &Url, live: Watched) -> Self {
-        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), live }
+    pub fn new(external_url: &Url, live: Watched, installation: Installation) -> Self {
+        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), live, installation }
     }
 }
 
@@ -70,7 +72,7 @@ fn overdue(message: &Message, row: &TaskRow, addresses: &Addresses) -> Notice {
         said: Some(last_lines(&row.output).map_or_else(|| why.to_owned(), |said| format!("{why} | {said}"))),
     });
     Notice {
-        key: format!("vvtv-{}", message.key.subject),
+        key: addresses.installation.key(message.key.subject),
         kind: kind(message),
         severity: vvtv_incident::Severity::Warning,
         summary: format!("{title}: {}", message.reason.explanation()),
@@ -103,7 +105,12 @@ fn write(
 ) -> Notice {
     let live = addresses.live.borrow().clone();
     let book = live.books.iter().find(|book| book.plan.id == incident.runbook);
-    let title = book.map_or_else(|| incident.runbook.to_string(), |book| book.title.clone());
+    let built_in = BuiltIn::of(&incident.runbook);
+    let title = match (book, built_in) {
+        (Some(book), _) => book.title.clone(),
+        (None, Some(built_in)) => built_in.title().to_owned(),
+        (None, None) => incident.runbook.to_string(),
+    };
     let severity = book.map_or(vvtv_incident::Severity::Critical, |book| book.plan.severity);
     let base = &addresses.base;
     let id = incident.id;
@@ -118,10 +125,17 @@ fn write(
     });
     Notice {
         // One alert a page: a level that is called again must ring again, and an old resolve must not end a new call.
-        key: format!("vvtv-{}", message.key.subject),
+        key: addresses.installation.key(message.key.subject),
         kind: kind(message),
         severity,
-        summary: format!("{title} on {}: {}{}", incident.target, message.reason.explanation(), came_back(incident)),
+        summary: match built_in {
+            // Why it is people's says more than why they are called.
+            Some(BuiltIn::UnansweredAlert) => {
+                format!("{title}: {}: {}", incident.target, incident.reason.explanation())
+            }
+            Some(BuiltIn::SilentMonitoring) => format!("{title}: {}", incident.reason.explanation()),
+            None => format!("{title} on {}: {}{}", incident.target, message.reason.explanation(), came_back(incident)),
+        },
         level: message.level,
         contact: message.contact.clone(),
         reason: message.reason,
@@ -133,7 +147,7 @@ fn write(
         links: Links {
             incident: format!("{base}/incidents/{id}"),
             bundle: Some(format!("{base}/incidents/{id}/bundle")),
-            runbook: Some(format!("{base}/runbooks/{}", incident.runbook)),
+            runbook: built_in.is_none().then(|| format!("{base}/runbooks/{}", incident.runbook)),
         },
         tried: tried.collect(),
     }

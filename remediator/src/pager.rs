@@ -19,6 +19,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use vvtv_incident::{Level, Reason, RunbookId, Severity, StepState};
 
+pub use self::alertmanager::Standing;
 use crate::clock::wall;
 use crate::config;
 use crate::outbox::Subject;
@@ -207,7 +208,7 @@ impl Channel {
             config::Channel::Webhook { .. } => "the webhook",
             config::Channel::Slack { .. } => "Slack",
             config::Channel::Opsgenie { .. } => "Opsgenie",
-            config::Channel::Alertmanager { .. } => "Alertmanager",
+            config::Channel::Alertmanager { .. } => alertmanager::CHANNEL,
             config::Channel::Email(_) => "the mail server",
         }
     }
@@ -232,33 +233,60 @@ impl Channel {
                 .post(opsgenie::address(notice, url))
                 .header(reqwest::header::AUTHORIZATION, format!("GenieKey {}", api_key.reveal()))
                 .json(&opsgenie::body(notice)),
-            config::Channel::Alertmanager { url, token } => {
-                let request = self.http.post(url.clone()).json(&alertmanager::alerts(notice, jiff::Timestamp::now()));
-                match token {
-                    Some(token) => request.bearer_auth(token.reveal()),
-                    None => request,
-                }
+            config::Channel::Alertmanager { urls, token } => {
+                let now = jiff::Timestamp::now();
+                let page = Standing::new(notice.clone(), now);
+                return alertmanager::tell(&self.http, (urls, token.as_ref()), &[page], now).await;
             }
             config::Channel::Email(email) => return email::send(email, notice, self.within).await,
         };
-        let channel = self.name();
-        let response = request.send().await.map_err(|source| {
-            // The address may hold a secret (many webhooks' addresses are one).
-            PagerError::Unreachable { channel, source: source.without_url().into() }
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(());
+        taken(self.name(), request).await
+    }
+
+    /// Whether what it has taken is forgotten there, so that it is to be told again until it is over.
+    #[must_use]
+    pub const fn forgets(&self) -> bool {
+        matches!(self.kind, config::Channel::Alertmanager { .. })
+    }
+
+    /// Tells of all these pages again, once.
+    ///
+    /// # Errors
+    /// Nobody takes them.
+    pub async fn tell_again(&self, pages: &[Standing]) -> Result<(), PagerError> {
+        match &self.kind {
+            config::Channel::Alertmanager { urls, token } => {
+                let cut: Vec<_> =
+                    pages.iter().map(|page| Standing { notice: page.notice.cut(), ..page.clone() }).collect();
+                alertmanager::tell(&self.http, (urls, token.as_ref()), &cut, jiff::Timestamp::now()).await
+            }
+            config::Channel::Pagerduty { .. }
+            | config::Channel::Webhook { .. }
+            | config::Channel::Slack { .. }
+            | config::Channel::Opsgenie { .. }
+            | config::Channel::Email(_) => Ok(()),
         }
-        let retry_after = retry_after::retry_after(response.headers(), wall());
-        let explanation = explanation(response).await;
-        let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
-        let status_code = status.as_u16();
-        if is_busy || status.is_server_error() {
-            Err(PagerError::Busy { channel, status: status_code, explanation, retry_after })
-        } else {
-            Err(PagerError::Refused { channel, status: status_code, explanation })
-        }
+    }
+}
+
+/// Whether a receiver takes what it is sent.
+async fn taken(channel: &'static str, request: reqwest::RequestBuilder) -> Result<(), PagerError> {
+    let response = request.send().await.map_err(|source| {
+        // The address may hold a secret (many webhooks' addresses are one).
+        PagerError::Unreachable { channel, source: source.without_url().into() }
+    })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let retry_after = retry_after::retry_after(response.headers(), wall());
+    let explanation = explanation(response).await;
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    let status_code = status.as_u16();
+    if is_busy || status.is_server_error() {
+        Err(PagerError::Busy { channel, status: status_code, explanation, retry_after })
+    } else {
+        Err(PagerError::Refused { channel, status: status_code, explanation })
     }
 }
 

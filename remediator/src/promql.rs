@@ -1,9 +1,13 @@
 //! PromQL texts in which `$target` stands for the incident's target.
 
+mod labels;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use vvtv_incident::Target;
+
+pub use self::labels::may_have;
 
 /// A query in which every `$target` is known to stand inside a double-quoted string, where it can be escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +135,30 @@ fn without_texts(text: &str) -> String {
             }
             (None, c) if depth == 0 => code.push(c),
             (None, _) => {}
+        }
+    }
+    code
+}
+
+/// The query without its comments.
+fn without_comments(text: &str) -> String {
+    let (mut code, mut quote, mut comment) = (String::new(), None, false);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            _ if comment => comment = c != '\n',
+            (None, '#') => comment = true,
+            (Some('"' | '\''), '\\') => {
+                code.push(c);
+                code.extend(chars.next());
+                continue;
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (Some(_) | None, _) => {}
+        }
+        if !comment {
+            code.push(c);
         }
     }
     code

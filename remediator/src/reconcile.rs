@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Incident, Outcome, TaskState, Timestamp};
+use vvtv_incident::{Event, Incident, Outcome, Source, TaskState, Timestamp};
 
 use crate::alertmanager::{Alertmanager, Standing};
 use crate::clock::Clock;
-use crate::condition::PromClient;
+use crate::condition::{PromClient, PromError};
 use crate::duty::Duties;
 use crate::efficacy;
 use crate::event_loop::{Input, TaskInput};
@@ -77,11 +77,16 @@ impl Reconciler {
     async fn ask_for_targets(&self) {
         let labels = self.live.borrow().books.iter().map(|book| book.plan.target.clone()).collect();
         let asked_at = self.clock.now();
-        match self.prometheus.names(&self.targets, &labels).await {
+        let answer = self.prometheus.names(&self.targets, &labels).await;
+        let lives = answer.as_ref().map_or_else(PromError::is_answer, |_| true);
+        match answer {
             Ok(listed) => drop(self.inputs.send(Input::Targets { listed, asked_at }).await),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot list the targets");
             }
+        }
+        if lives {
+            drop(self.inputs.send(Input::Event(Event::Alive(Source::Prometheus))).await);
         }
     }
 
@@ -106,6 +111,7 @@ impl Reconciler {
                 self.metrics.reconciliations.with_label_values(&["ok"]).inc();
                 self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
                 drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
+                drop(self.inputs.send(Input::Event(Event::Alive(Source::Alertmanager))).await);
             }
             Err(error) => {
                 self.metrics.reconciliations.with_label_values(&["error"]).inc();

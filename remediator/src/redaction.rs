@@ -21,5 +21,6 @@ pub fn redactor(config: &Config) -> Redactor {
         WebhookAccess::Token(token) => Some(token.reveal()),
         WebhookAccess::Anybody | WebhookAccess::Undecided => None,
     };
-    Redactor::new(channels.chain(webhook))
+    let heartbeat = config.heartbeat.as_ref().map(|heartbeat| heartbeat.url.reveal());
+    Redactor::new(channels.chain(webhook).chain(heartbeat))
 }

@@ -28,6 +28,7 @@ use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
 use crate::executor::{Executor, adopt};
 use crate::facts::StepFact;
 use crate::failpoint::{Point, reached};
+use crate::heartbeat;
 use crate::housekeeping::{self, attachments};
 use crate::http::{Room, Shared, Warnings, router};
 use crate::journal::{PastRun, Restored, RestoredAgenda, RunKey};
@@ -186,9 +187,10 @@ impl House {
         let (changes, changed) = watch::channel(0);
         let live = Arc::new(live);
         let (showing, shown) = watch::channel(Arc::clone(&live));
-        let addresses = Addresses::new(&config.external_url, shown.clone());
+        let addresses = Addresses::new(&config.external_url, shown.clone(), restored.installation.clone());
         let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
-        let outgoing = Outgoing::start(live.channels.clone(), &desk, &metrics.channels, &tasks, stop);
+        let standing = std::mem::take(&mut restored.standing);
+        let outgoing = Outgoing::start(live.channels.clone(), standing, (&desk, &metrics.channels), &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
         let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
@@ -196,6 +198,9 @@ impl House {
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
+        if let Some(heartbeat) = &config.heartbeat {
+            heartbeat::start(heartbeat, (&inputs, &metrics), (&tasks, stop))?;
+        }
         let unheard = unheard(&restored);
         let orphans = reconcile::find_orphans(
             restored.open_runs,

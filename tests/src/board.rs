@@ -53,7 +53,7 @@ impl Board {
             signals.push(Row { name, value, threshold, unit });
         }
         let stages = ask.query(r#"vvtv_fault_stage{stream="main"} == 1"#).await.unwrap_or_default();
-        let firing = ask.query(r#"ALERTS{alertstate="firing"}"#).await;
+        let firing = ask.query(r#"ALERTS{alertstate="firing",alertname!="Watchdog"}"#).await;
         Self {
             signals,
             stage: labels(&stages, "stage").pop(),

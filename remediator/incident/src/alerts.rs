@@ -17,21 +17,22 @@ impl Incident {
         matches!(self.phase, Phase::Closing { .. }) && !same
     }
 
-    pub(crate) fn alert_firing(&mut self, alert: &Alert, limit: usize, now: Timestamp, out: &mut Out) {
+    /// Takes in an alert that fires, and why it belongs here.
+    pub(crate) fn alert_firing(&mut self, alert: &Alert, why: Reason, limit: usize, now: Timestamp, out: &mut Out) {
         let full = self.alerts.len() >= limit;
-        let reason = match self.alerts.get_mut(&alert.fingerprint) {
+        let (event, reason) = match self.alerts.get_mut(&alert.fingerprint) {
             Some(record) if record.ends_at.is_none() && !record.suppressed => {
                 record.heard_at = now;
-                Reason::Duplicate
+                (Happening::Ignored, Reason::Duplicate)
             }
             Some(record) => {
                 record.ends_at = None;
                 record.suppressed = false;
                 record.starts_at = alert.starts_at;
                 record.heard_at = now;
-                Reason::AlertFiring
+                (Happening::Alert, why)
             }
-            None if full => Reason::LimitReached,
+            None if full => (Happening::Ignored, Reason::LimitReached),
             None => {
                 let record = AlertRecord {
                     name: alert.name.clone(),
@@ -42,11 +43,10 @@ impl Incident {
                     suppressed: false,
                 };
                 self.alerts.insert(alert.fingerprint.clone(), record);
-                Reason::AlertFiring
+                (Happening::Alert, why)
             }
         };
-        let event = if reason == Reason::AlertFiring { Happening::Alert } else { Happening::Ignored };
-        if reason == Reason::AlertFiring {
+        if event == Happening::Alert {
             self.escalation.fired_again(now);
         }
         self.record(out, event, reason, alert.name.as_str());

@@ -18,6 +18,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     pub(crate) policy: &'a Policy,
     pub(crate) runbook: &'a Runbook,
+    /// Whether the runbook is built in: there is nothing to do and nothing to ask, and it is over when its alerts are.
+    pub(crate) for_people: bool,
     pub(crate) paused: bool,
     pub(crate) maintenance: bool,
     pub(crate) cause: Option<&'a RunbookId>,

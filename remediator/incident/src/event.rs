@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::efficacy::EfficacyTable;
 use crate::ids::{AlertName, ChannelName, Fingerprint, IncidentId, LabelName, Person, StepId};
+use crate::silence::Source;
 use crate::targets::Targets;
 use crate::time::Timestamp;
 
@@ -95,6 +96,8 @@ pub enum Event {
     TargetsKnown(Targets),
     /// What the steps' runs came to lately; it takes the place of what was told before.
     Efficacy(EfficacyTable),
+    /// A sign of life of somebody by whom faults are heard of.
+    Alive(Source),
     /// Time has passed.
     Tick,
 }

@@ -1,6 +1,7 @@
 //! All incidents, and which event concerns which.
 
 mod accounts;
+mod people;
 mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::align::align;
 use crate::budget::Budget;
+use crate::built_in::BuiltIn;
 use crate::channels::Channels;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
@@ -21,6 +23,7 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::returns::{BudgetCall, PastIncident, Returns};
 use crate::runbook::Runbook;
+use crate::silence::Source;
 use crate::state::StepState;
 use crate::targets::Targets;
 use crate::time::Timestamp;
@@ -52,6 +55,10 @@ pub struct Fleet {
     maintenance: bool,
     /// New alerts of incidents that are being closed: each opens an incident of its own after that.
     after_closing: BTreeMap<IncidentId, Vec<Alert>>,
+    /// What incidents go on by that are people's from their beginning.
+    built_in: BTreeMap<RunbookId, Runbook>,
+    /// When those were last heard of by whom faults are heard of.
+    heard: BTreeMap<Source, Timestamp>,
     /// What an incident goes on by whose runbook is gone: nothing to do, somebody to call.
     gone: Runbook,
     /// Nothing is done, and somebody is called for every incident.
@@ -105,6 +112,8 @@ impl Fleet {
     #[must_use]
     pub fn new(policy: Policy, runbooks: Vec<Runbook>, saved: Saved, now: Timestamp) -> Self {
         let mut fleet = Self {
+            built_in: people::built_in(&policy),
+            heard: BTreeMap::new(),
             policy,
             runbooks: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -132,6 +141,7 @@ impl Fleet {
             next_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
+        fleet.begin_to_listen(now);
         for mut incident in saved.incidents {
             incident.health = HealthWatch::new(now);
             fleet.take_up(incident, now);
@@ -151,7 +161,9 @@ impl Fleet {
     /// Puts new limits and runbooks in force. Open incidents keep what was done and go on by the new text; what is known of their
     /// health stays known unless another test asks for it.
     pub fn reconfigure(&mut self, policy: Policy, runbooks: Vec<Runbook>, now: Timestamp) {
+        self.built_in = people::built_in(&policy);
         self.policy = policy;
+        self.begin_to_listen(now);
         self.channels.keep_those_of(&self.policy);
         let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
@@ -194,7 +206,9 @@ impl Fleet {
         }
         let id = incident.id;
         self.by_key.insert((incident.runbook.clone(), incident.target.clone()), id);
-        self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
+        if incident.runbook != BuiltIn::SilentMonitoring.id() {
+            self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
+        }
         self.count(&incident);
         self.next_id = self.next_id.max(id.get());
         self.insert(incident);
@@ -204,7 +218,7 @@ impl Fleet {
     /// When [`Event::Tick`] is due if nothing happens before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        [self.deadlines.first().map(|(at, _)| *at), self.next_silence()].into_iter().flatten().min()
     }
 
     /// An open incident.
@@ -285,6 +299,7 @@ impl Fleet {
                 self.drive_all(now, &mut out);
             }
             Event::TargetsKnown(targets) => self.targets_known(targets, now, &mut out),
+            Event::Alive(source) => self.alive(source, now, &mut out),
             Event::Efficacy(table) => self.efficacy = table,
             Event::Tick => self.tick(now, &mut out),
         }
@@ -300,6 +315,7 @@ impl Fleet {
             }
             self.with(id, now, out, |_, _, _| true);
         }
+        self.listen(now, out);
     }
 
     fn drive_all(&mut self, now: Timestamp, out: &mut Out) {
@@ -310,23 +326,24 @@ impl Fleet {
     }
 
     fn alert_firing(&mut self, alert: Alert, now: Timestamp, out: &mut Out) {
-        let Some(runbook) = self.answers.get(&alert.name).and_then(|id| self.runbooks.get(id)) else {
-            out.record(None, Happening::Ignored, Reason::NoRunbook, alert.name.to_string());
+        if self.is_watchdog(&alert.name) {
+            out.record(None, Happening::Ignored, Reason::Alive, alert.name.to_string());
             return;
+        }
+        let (key, why) = match self.place_of(&alert) {
+            Ok(key) => (key, Reason::AlertFiring),
+            Err(why) => match self.place_with_people(&alert) {
+                Some(key) => (key, why),
+                None => return out.record(None, Happening::Ignored, why, alert.name.to_string()),
+            },
         };
-        let target = alert.labels.get(&runbook.target).filter(|target| !target.is_empty());
-        let Some(target) = target.map(|target| Target::new(target.clone())) else {
-            out.record(None, Happening::Ignored, Reason::TargetMissing, alert.name.to_string());
-            return;
-        };
-        let key = (runbook.id.clone(), target);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
             None if self.incidents.len() >= self.policy.open_incidents => {
                 out.record(None, Happening::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
                 return;
             }
-            None => self.open(key, now, out),
+            None => self.open(key, why, now, out),
         };
         let limit = self.policy.alerts_per_incident;
         if self.incidents.get(&id).is_some_and(|incident| incident.is_too_late_for(&alert)) {
@@ -339,21 +356,32 @@ impl Fleet {
             return;
         }
         self.with(id, now, out, |it, _, out| {
-            it.alert_firing(&alert, limit, now, out);
+            it.alert_firing(&alert, why, limit, now, out);
             true
         });
         if self.incidents.get(&id).is_some_and(|incident| incident.alerts.contains_key(&alert.fingerprint)) {
-            self.by_alert.insert(alert.fingerprint, id);
+            let before = self.by_alert.insert(alert.fingerprint.clone(), id);
+            if let Some(before) = before.filter(|before| *before != id) {
+                // A runbook that was not there answers it by now.
+                self.with(before, now, out, |it, _, out| {
+                    it.alert_resolved(&alert.fingerprint, now, Reason::AnsweredElsewhere, out);
+                    true
+                });
+            }
         }
     }
 
-    fn open(&mut self, key: (RunbookId, Target), now: Timestamp, out: &mut Out) -> IncidentId {
+    fn open(&mut self, key: (RunbookId, Target), why: Reason, now: Timestamp, out: &mut Out) -> IncidentId {
         self.next_id += 1;
         let id = IncidentId::new(self.next_id);
-        if let Some(runbook) = self.runbooks.get(&key.0) {
-            let returned = self.returns.times_back(&key, now, self.policy.returns_within);
-            let incident = Incident::open(id, runbook, key.1.clone(), returned, now);
-            let reason = if returned == 0 { Reason::AlertFiring } else { Reason::Returned };
+        let returned = self.returns.times_back(&key, now, self.policy.returns_within);
+        let incident = match (self.runbooks.get(&key.0), self.built_in.get(&key.0)) {
+            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, now)),
+            (None, Some(runbook)) => Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), now)),
+            (None, None) => None,
+        };
+        if let Some(incident) = incident {
+            let reason = if returned == 0 { why } else { Reason::Returned };
             out.record(Some(id), Happening::Opened, reason, format!("{}: {}", key.0, key.1));
             self.count(&incident);
             self.insert(incident);
@@ -385,6 +413,8 @@ impl Fleet {
         let missing: Vec<_> = self
             .incidents
             .values()
+            // Alertmanager does not know of its own silence.
+            .filter(|incident| incident.runbook != BuiltIn::SilentMonitoring.id())
             .flat_map(|incident| &incident.alerts)
             .filter(|(fingerprint, alert)| {
                 alert.ends_at.is_none() && alert.heard_at < asked_at && !active.contains(fingerprint)

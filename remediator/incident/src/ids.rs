@@ -79,8 +79,8 @@ name_type!(
     TaskName
 );
 
-/// Number of a task, counted up from 1 and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Number of a task, counted up from 1 and never used again; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskId(u32);
 
@@ -104,8 +104,8 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// Number of an incident, counted up from 1 and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Number of an incident, counted up from 1 and never used again; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IncidentId(u64);
 

@@ -103,6 +103,17 @@ impl Incident {
         }
     }
 
+    /// One that is people's from its beginning, and why.
+    pub(crate) fn open_for_people(
+        id: IncidentId,
+        runbook: &Runbook,
+        target: Target,
+        (why, returned): (Reason, u32),
+        now: Timestamp,
+    ) -> Self {
+        Self { phase: Phase::Exhausted, reason: why, ..Self::open(id, runbook, target, returned, now) }
+    }
+
     /// Whether one of its alerts fires.
     #[must_use]
     pub fn firing(&self) -> bool {
@@ -170,7 +181,9 @@ impl Incident {
             return;
         }
         self.escalate(cx, out);
-        self.ask_health(cx, out);
+        if !cx.for_people {
+            self.ask_health(cx, out);
+        }
     }
 
     fn advance(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
@@ -267,9 +280,9 @@ impl Incident {
             self.escalation.next(cx.runbook, cx.people()).map(Next::at)
         };
         let ends = self.escalation.ends.map(|ends| ends.at);
-        let health = self.next_question_at(cx);
+        let health = (!cx.for_people).then(|| self.next_question_at(cx));
         // What is overdue after a drive waits for an answer, not for the clock.
-        [phase, people, ends, Some(health)].into_iter().flatten().filter(|at| *at > cx.now).min()
+        [phase, people, ends, health].into_iter().flatten().filter(|at| *at > cx.now).min()
     }
 
     /// Ends the incident: kills what runs, takes pages back, and lets go of everything once nothing runs any more.

@@ -6,7 +6,7 @@ use crate::command::{Command, Happening, PageOrder};
 use crate::context::{Context, Out, Systemic};
 use crate::escalation::{Due, Ending, Next};
 use crate::health::Health;
-use crate::ids::{Level, Person};
+use crate::ids::{Level, Person, StepId};
 use crate::incident::{Flow, Incident};
 use crate::policy::Mode;
 use crate::reason::Reason;
@@ -63,6 +63,18 @@ impl Incident {
     fn update_pages(&self, reason: Reason, out: &mut Out) {
         let update = |page| Command::UpdatePage { incident: self.id, page, reason };
         out.commands.extend(self.escalation.open_pages().into_values().map(update));
+    }
+
+    /// A step failed: whoever has a page open finds its last words there, unless what followed from it has just told them.
+    pub(crate) fn tell_of_failure(&mut self, step: &StepId, reason: Reason, since: usize, out: &mut Out) {
+        let told = |command: &Command| matches!(command, Command::Page(_) | Command::UpdatePage { .. });
+        // Nobody need hear of what was ended on purpose.
+        let over = matches!(self.phase, Phase::Exhausted | Phase::Closing { .. } | Phase::Closed { .. });
+        let just_told = out.commands.get(since..).unwrap_or_default().iter().any(told);
+        if !over && !just_told && !self.escalation.open_pages().is_empty() {
+            self.record(out, Happening::Told, reason, step.as_str());
+            self.update_pages(reason, out);
+        }
     }
 
     /// The trouble came back while its pages were open, or somebody had it in hand: they are told, less often the more often it does.
@@ -165,7 +177,8 @@ impl Incident {
                 self.escalation.ends.is_some() && !is_sick && !self.blind(cx)
             }
             Phase::Working { .. } => self.escalation.ends.is_some() && self.waits_for_its_target() && !self.firing(),
-            Phase::Exhausted | Phase::Restoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
+            Phase::Exhausted => self.escalation.ends.is_some() && cx.for_people && !self.firing(),
+            Phase::Restoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         }
     }
 
@@ -178,7 +191,7 @@ impl Incident {
 
     /// Whether health has been unknown for too long to do without a person.
     fn blind(&self, cx: &Context<'_>) -> bool {
-        self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
+        !cx.for_people && self.health.unknown_for(cx.now).is_some_and(|time| time >= cx.policy.health_unknown_for)
     }
 
     /// How often the trouble has come back: in quick successors of one incident, and within each.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::built_in::Unanswered;
 use crate::ids::{ChannelName, Level};
+use crate::silence::Watch;
 
 /// What may be done at all, and who is called.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +52,10 @@ pub struct Policy {
     pub alerts_per_incident: usize,
     /// Pages that one incident may send.
     pub pages_per_incident: u32,
+    /// Which of the alerts that no runbook answers call people.
+    pub unanswered: Unanswered,
+    /// By whom faults are heard of; `None`: nobody is missed.
+    pub watch: Option<Watch>,
     /// Who is called, first level first, without gaps.
     pub contacts: Vec<Contact>,
 }
@@ -77,6 +83,8 @@ impl Default for Policy {
             open_incidents: 20_000,
             alerts_per_incident: 100,
             pages_per_incident: 50,
+            unanswered: Unanswered::default(),
+            watch: None,
             contacts: Vec::new(),
         }
     }

@@ -48,6 +48,16 @@ reasons! {
     NoRunbook = "no_runbook",
     /// The alert lacks the label that names the target; an empty target never means "all".
     TargetMissing = "target_missing",
+    /// Another incident has the alert from now on.
+    AnsweredElsewhere = "answered_elsewhere",
+    /// The alert that always fires does not come any more, so faults may go unheard.
+    WatchdogSilent = "watchdog_silent",
+    /// Prometheus does not answer any more, so faults may go unheard.
+    PrometheusSilent = "prometheus_silent",
+    /// Alertmanager does not answer any more, so faults may go unheard.
+    AlertmanagerSilent = "alertmanager_silent",
+    /// A sign of life of those by whom faults are heard of.
+    Alive = "alive",
     /// Nothing that exists has the name of the alert's target, so no step is run for it.
     UnknownTarget = "unknown_target",
     /// Whether the alert's target exists cannot be told yet; no step is run before.

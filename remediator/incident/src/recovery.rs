@@ -14,6 +14,9 @@ impl Incident {
         if self.aborted {
             return if self.firing() { Flow::Wait } else { self.close(Reason::Aborted, cx, out) };
         }
+        if cx.for_people {
+            return self.unclaimed(cx, out).unwrap_or(Flow::Wait);
+        }
         match self.health.health() {
             Health::Healthy { .. } => self.enter(Phase::Stabilising, Reason::Healthy, out),
             Health::Sick { .. } | Health::Unknown { .. } => Flow::Wait,

@@ -375,6 +375,7 @@ impl Incident {
         record.finished_at = Some(cx.now);
         let detail = if detail.is_empty() { step.to_string() } else { format!("{step}: {detail}") };
         self.record(out, Happening::StepFinished, reason, detail);
+        let first = out.commands.len();
         if matches!(self.phase.step(), Some((at, Stage::Running { .. })) if at == index) {
             self.reason = reason;
             if self.restores() {
@@ -382,6 +383,9 @@ impl Incident {
             } else {
                 self.after_step(index, state, reason, cx, out);
             }
+        }
+        if matches!(state, StepState::Failed | StepState::Timeout | StepState::Unknown) {
+            self.tell_of_failure(step, reason, first, out);
         }
         true
     }

@@ -9,7 +9,7 @@ use vvtv_toolkit::yaml::Spanned;
 use super::Report;
 use crate::config::Config;
 use crate::runbook::Book;
-use crate::source::Source;
+use crate::source::{Source, place};
 
 /// Unknown keys are Prometheus' business: `promtool check rules` knows all of them.
 #[derive(Deserialize)]
@@ -31,16 +31,29 @@ struct Rule {
     #[serde(default)]
     alert: Option<Spanned<String>>,
     #[serde(default)]
+    expr: String,
+    #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, Spanned<String>>,
 }
 
 /// One alert rule.
-struct Alert {
-    source: Source,
-    severity: Option<String>,
+pub(super) struct Alert {
+    pub(super) source: Source,
+    /// Where its name stands.
+    pub(super) name: Spanned<()>,
+    pub(super) expr: String,
+    /// Labels that it sets, templates as they are.
+    pub(super) labels: BTreeMap<String, String>,
     runbook_url: Option<Spanned<String>>,
+}
+
+impl Alert {
+    /// The value of a label that it sets.
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
 }
 
 /// All alert rules of the configured files.
@@ -83,10 +96,17 @@ impl Rules {
             let Some(name) = rule.alert else { continue };
             self.alerts.entry(AlertName::new(name.value.as_str())).or_default().push(Alert {
                 source: source.clone(),
-                severity: rule.labels.remove("severity"),
+                name: place(&name),
+                expr: rule.expr,
+                labels: rule.labels,
                 runbook_url: rule.annotations.remove("runbook_url"),
             });
         }
+    }
+
+    /// Every alert rule, by the name of its alerts.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = (&AlertName, &Alert)> {
+        self.alerts.iter().flat_map(|(name, rules)| rules.iter().map(move |rule| (name, rule)))
     }
 
     /// Whether the rules know an alert that a runbook answers, and say the same of it.
@@ -104,7 +124,7 @@ impl Rules {
         };
         for rule in rules {
             let severity = book.plan.severity.as_str();
-            if let Some(other) = rule.severity.as_deref().filter(|other| *other != severity) {
+            if let Some(other) = rule.label("severity").filter(|other| *other != severity) {
                 let message = format!("the rule says {alert} is {other}, this runbook says {severity}");
                 report.warning_at(&book.marks.source, mark, message);
             }

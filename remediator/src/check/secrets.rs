@@ -47,12 +47,15 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 fn urls(config: &Config) -> Vec<(String, &Url)> {
     let mut urls =
         vec![("Prometheus".to_owned(), &config.prometheus), ("Alertmanager".to_owned(), &config.alertmanager)];
-    urls.extend(config.channels.iter().filter_map(|(name, channel)| match channel {
-        Channel::Pagerduty { url, .. }
-        | Channel::Webhook { url, .. }
-        | Channel::Opsgenie { url, .. }
-        | Channel::Alertmanager { url, .. } => Some((format!("channel {name}"), url)),
-        Channel::Slack { .. } | Channel::Email(_) => None,
-    }));
+    for (name, channel) in &config.channels {
+        let its = match channel {
+            Channel::Pagerduty { url, .. } | Channel::Webhook { url, .. } | Channel::Opsgenie { url, .. } => {
+                std::slice::from_ref(url)
+            }
+            Channel::Alertmanager { urls, .. } => urls,
+            Channel::Slack { .. } | Channel::Email(_) => &[],
+        };
+        urls.extend(its.iter().map(|url| (format!("channel {name}"), url)));
+    }
     urls
 }

@@ -223,3 +223,59 @@ fn a_runbook_whose_targets_nobody_knows_is_a_warning() {
     site.write("config.yml", &format!("{CONFIG}targets: group by (stream) (x) or group by (instance) (up)\n"));
     assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
 }
+
+const ROUTES: &str = "\
+route:
+  receiver: people
+  routes: [{receiver: remediator, matchers: ['severity=~\"critical|major\"', stream!=\"\"]}]
+receivers:
+  - {name: remediator, webhook_configs: [{url: 'http://127.0.0.1:10048/webhook/alertmanager'}]}
+  - {name: people}
+";
+
+#[test]
+fn rules_that_the_routes_send_here_and_no_runbook_answers_are_named() {
+    let site = Site::new();
+    let others = "      - {alert: ViewerBuffersEmpty, expr: 'x > 1', labels: {severity: critical}}
+      - {alert: CdnErrorRate, expr: 'sum by (stream) (y) > 1', labels: {severity: major, stream: main}}
+      - {alert: DiskFillsUp, expr: 'sum by (instance) (y) > 1', labels: {severity: critical}}
+      - {alert: Templated, expr: x, labels: {severity: '{{ $labels.how_bad }}'}}
+      - {alert: ForPeople, expr: x, labels: {severity: page}}
+      - {alert: Watchdog, expr: vector(1), labels: {severity: critical, stream: none}}
+";
+    site.write("alertmanager.yml", ROUTES).write("rules.yml", &format!("{RULES}{others}"));
+    site.write("config.yml", &format!("{CONFIG}alertmanager_config: alertmanager.yml\n"));
+    insta::assert_snapshot!(site.report());
+}
+
+#[test]
+fn a_rule_without_its_runbook_s_target_is_named() {
+    let site = Site::new();
+    site.write("rules.yml", &RULES.replace("x > 1", "max by (variant) (x) > 1"));
+    insta::assert_snapshot!(site.report());
+    site.write("rules.yml", &RULES.replace("x > 1", "max(x) > 1").replace("{severity", "{stream: main, severity"));
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+}
+
+#[test]
+fn routes_that_cannot_be_read_or_lead_elsewhere_are_named() {
+    let site = Site::new();
+    site.write("config.yml", &format!("{CONFIG}alertmanager_config: alertmanager.yml\n"));
+    let missing = site.report();
+    site.write("alertmanager.yml", &ROUTES.replace("critical|major", "critical("));
+    let wrong = site.report();
+    site.write("alertmanager.yml", &ROUTES.replace("/webhook/alertmanager", "/elsewhere"));
+    insta::assert_snapshot!(format!("{missing}\n\n{wrong}\n\n{}", site.report()));
+}
+
+#[test]
+fn a_console_on_loopback_and_a_channel_that_leaves_the_machine_are_a_warning() {
+    let site = Site::new();
+    let config = CONFIG.replace("http://127.0.0.1:9/x", "https://hooks.example/x");
+    site.write("config.yml", &config);
+    let by_default = site.report();
+    site.write("config.yml", &format!("{config}external_url: http://[::1]:10048\n"));
+    insta::assert_snapshot!(format!("{by_default}\n\n{}", site.report()));
+    site.write("config.yml", &format!("{config}external_url: https://console.example\n"));
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
+}

@@ -67,6 +67,23 @@ pub enum PromError {
     NotBoolean(f64),
 }
 
+impl PromError {
+    /// Whether Prometheus itself has answered, though not what it was asked for.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Resting | Self::Garbled(_) => false,
+            Self::Refused { status, .. } => *status < 500,
+            Self::TooLarge(_)
+            | Self::NotNumbers(_)
+            | Self::Nameless(_)
+            | Self::TooMany(_)
+            | Self::Disagree(_)
+            | Self::NotBoolean(_) => true,
+        }
+    }
+}
+
 /// Asks one Prometheus.
 #[derive(Clone, Debug)]
 pub struct PromClient {

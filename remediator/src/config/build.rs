@@ -10,7 +10,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::duties;
 use super::file::{self, File};
-use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel};
+use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel, people};
 use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
 use crate::runbook::{Site, Variable};
@@ -39,7 +39,7 @@ pub(super) struct Builder {
 }
 
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
-    let file: File = source.parse()?;
+    let mut file: File = source.parse()?;
     let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
     if file.mode == Mode::Shadow {
         // Nobody is called: a new installation can watch before it has the means to call.
@@ -48,25 +48,18 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let channels = builder.channels(&file.channels)?;
     builder.secrets = secrets;
     let contacts = builder.contacts(&file.contacts, &channels)?;
-    let mut policy = builder.policy(file.limits.unwrap_or_default())?;
+    let mut policy = builder.policy(file.limits.take().unwrap_or_default())?;
     policy.mode = file.mode;
     policy.contacts = contacts.iter().map(rung).collect();
+    let reconcile = file.reconcile.as_ref().map_or(Ok(RECONCILE), |every| positive(&builder.source, every))?;
+    policy.unanswered = people::unanswered(&builder.source, &file.unanswered)?;
+    policy.watch = Some(people::watch(&builder.source, file.watchdog.as_ref(), reconcile)?);
+    let heartbeat = builder.heartbeat(file.heartbeat.as_ref())?;
     let webhook = builder.webhook_access(file.webhook.as_ref())?;
     let site = builder.site(&file.variables)?;
     let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
-    let marks = Marks {
-        source: source.clone(),
-        contacts: place(&file.contacts),
-        runbooks: place(&file.runbooks),
-        variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
-        headers: channel::headers(&file.channels),
-        unread_secrets: builder.unread_secrets.clone(),
-        secret_files: builder.secret_files.clone(),
-        rules: file.rules.iter().map(place).collect(),
-        metrics: file.metrics.iter().map(place).collect(),
-        apart_from: file.journal.apart_from.iter().map(place).collect(),
-    };
+    let marks = builder.marks(&file);
     Ok(Config {
         listen: listen(source, file.listen.as_ref())?,
         external_url: match &file.external_url {
@@ -76,6 +69,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         database: database(source, &file.database)?,
         runbooks: source.resolve(&file.runbooks.value),
         rules: file.rules.iter().map(|path| source.resolve(&path.value)).collect(),
+        alertmanager_config: file.alertmanager_config.as_ref().map(|path| source.resolve(&path.value)),
         metrics: file.metrics.iter().map(|path| source.resolve(&path.value)).collect(),
         site,
         prometheus: base_url(source, &file.prometheus)?,
@@ -87,10 +81,8 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         targets: targets(source, file.targets.as_ref())?,
         inventory: inventory(source, &file.inventory)?,
         environment: environment(source, &file.environment)?,
-        reconcile: match &file.reconcile {
-            Some(every) => positive(source, every)?,
-            None => RECONCILE,
-        },
+        reconcile,
+        heartbeat,
         maintenance_windows: file.maintenance_windows.iter().map(|it| window(source, it)).collect::<Result<_, _>>()?,
         maintenance,
         retention: match &file.journal.retention {
@@ -240,6 +232,24 @@ impl Builder {
                 Ok(Secret::new(""))
             }
             Err(message) => Err(self.source.error(path, message)),
+        }
+    }
+
+    /// Places in the file.
+    fn marks(&self, file: &File) -> Marks {
+        Marks {
+            source: self.source.clone(),
+            contacts: place(&file.contacts),
+            external_url: file.external_url.as_ref().map_or_else(|| place(&file.contacts), place),
+            runbooks: place(&file.runbooks),
+            variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
+            headers: channel::headers(&file.channels),
+            unread_secrets: self.unread_secrets.clone(),
+            secret_files: self.secret_files.clone(),
+            rules: file.rules.iter().map(place).collect(),
+            alertmanager_config: file.alertmanager_config.as_ref().map(place),
+            metrics: file.metrics.iter().map(place).collect(),
+            apart_from: file.journal.apart_from.iter().map(place).collect(),
         }
     }
 

@@ -10,6 +10,8 @@ use super::{Channel, ChannelName, Email, EmailTls, Secret, file};
 use crate::source::place;
 
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Members that a cluster may have.
+const ALERTMANAGERS_MAX: usize = 10;
 const OPSGENIE: &str = "https://api.opsgenie.com/v2/alerts";
 
 /// What to do about a routing key that is not there: a new installation has none.
@@ -61,14 +63,10 @@ impl Builder {
                 api_key: self.secret(&opsgenie.api_key_file)?,
                 url: self.url_or(opsgenie.url.as_ref(), OPSGENIE, written)?,
             }),
-            file::Channel::Alertmanager(alertmanager) => {
-                let base = base_url(&self.source, &alertmanager.url)?;
-                let url = base.join("api/v2/alerts");
-                Ok(Channel::Alertmanager {
-                    url: url.map_err(|error| self.source.error(&alertmanager.url, error.to_string()))?,
-                    token: self.optional_secret(alertmanager.token_file.as_ref())?,
-                })
-            }
+            file::Channel::Alertmanager(alertmanager) => Ok(Channel::Alertmanager {
+                urls: self.alertmanagers(alertmanager, written)?,
+                token: self.optional_secret(alertmanager.token_file.as_ref())?,
+            }),
             file::Channel::Email(email) => Ok(Channel::Email(self.email(email)?)),
         }
     }
@@ -83,6 +81,35 @@ impl Builder {
             Some(text) => url(&self.source, text),
             None => Url::parse(default).map_err(|error| self.source.error(channel, error.to_string())),
         }
+    }
+
+    /// Where each of a cluster takes alerts.
+    fn alertmanagers<T>(
+        &self,
+        written: &file::AlertmanagerChannel,
+        channel: &Spanned<T>,
+    ) -> Result<Vec<Url>, YamlError> {
+        let named = match (&written.url, &written.urls) {
+            (Some(one), None) => std::slice::from_ref(one),
+            (None, Some(all)) => match all.value.get(ALERTMANAGERS_MAX) {
+                Some(one_too_many) => {
+                    return Err(self
+                        .source
+                        .error(one_too_many, format!("more than {ALERTMANAGERS_MAX} Alertmanagers")));
+                }
+                None if all.value.is_empty() => return Err(self.source.error(all, "no Alertmanager is named")),
+                None => all.value.as_slice(),
+            },
+            (None, None) => {
+                return Err(self.source.error(channel, "an Alertmanager has a `url`, a cluster has `urls`"));
+            }
+            (Some(_), Some(all)) => return Err(self.source.error(all, "`url` and `urls` exclude each other")),
+        };
+        let takes_alerts = |text: &Spanned<String>| {
+            let url = base_url(&self.source, text)?.join("api/v2/alerts");
+            url.map_err(|error| self.source.error(text, error.to_string()))
+        };
+        named.iter().map(takes_alerts).collect()
     }
 
     fn optional_secret(&mut self, path: Option<&Spanned<String>>) -> Result<Option<Secret>, YamlError> {

@@ -7,6 +7,7 @@ use vvtv_incident::Mode;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
+use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use crate::platform::ByPlatform;
 use crate::runbook::{VariableText, WrittenChore};
 
@@ -27,6 +28,8 @@ pub(super) struct File {
     pub(super) variables: BTreeMap<String, Spanned<ByPlatform<VariableText>>>,
     pub(super) prometheus: Spanned<String>,
     pub(super) alertmanager: Spanned<String>,
+    #[serde(default)]
+    pub(super) alertmanager_config: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) mode: Mode,
     #[serde(default)]
@@ -50,6 +53,12 @@ pub(super) struct File {
     pub(super) maintenance: Vec<Duty>,
     #[serde(default)]
     pub(super) journal: Journal,
+    #[serde(default)]
+    pub(super) unanswered: WrittenUnanswered,
+    #[serde(default)]
+    pub(super) watchdog: Option<WrittenWatchdog>,
+    #[serde(default)]
+    pub(super) heartbeat: Option<WrittenHeartbeat>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -154,7 +163,10 @@ pub(super) struct Opsgenie {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlertmanagerChannel {
-    pub(super) url: Spanned<String>,
+    #[serde(default)]
+    pub(super) url: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) urls: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) token_file: Option<Spanned<String>>,
 }

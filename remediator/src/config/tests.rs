@@ -34,7 +34,10 @@ fn what_is_not_written_has_its_documented_default() {
         respond_within: Duration::from_secs(300),
         channels: [vvtv_incident::ChannelName::new("hook")].into(),
     }];
-    assert_eq!(config.policy, Policy { contacts, ..Policy::default() });
+    let alert = vvtv_incident::AlertName::new("Watchdog");
+    let watch = vvtv_incident::Watch { alert, expected: false, silent_after: Duration::from_secs(300) };
+    assert_eq!(config.policy, Policy { contacts, watch: Some(watch), ..Policy::default() });
+    assert_eq!(config.heartbeat, None);
 }
 
 #[test]
@@ -84,9 +87,74 @@ limits:
         open_incidents: 11,
         alerts_per_incident: 12,
         pages_per_incident: 13,
+        unanswered: Policy::default().unanswered,
+        watch: policy.watch.clone(),
         contacts: policy.contacts.clone(),
     };
     assert_eq!(policy, expected);
+}
+
+#[rstest]
+#[case("{urls: [http://a:9093, 'https://b/am']}", Ok(vec!["http://a:9093/api/v2/alerts", "https://b/am/api/v2/alerts"]))]
+#[case("{url: http://a:9093}", Ok(vec!["http://a:9093/api/v2/alerts"]))]
+#[case("{}", Err("an Alertmanager has a `url`, a cluster has `urls`"))]
+#[case("{urls: []}", Err("no Alertmanager is named"))]
+#[case("{url: http://a:9093, urls: [http://b:9093]}", Err("`url` and `urls` exclude each other"))]
+fn a_channel_names_one_alertmanager_or_a_cluster(#[case] written: &str, #[case] expected: Result<Vec<&str>, &str>) {
+    let text = MINIMAL.replace("webhook: {url: 'http://127.0.0.1:9/x'}", &format!("alertmanager: {written}"));
+    let found = read(&text).map(|config| match config.channels.into_values().next() {
+        Some(Channel::Alertmanager { urls, .. }) => urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    });
+    match expected {
+        Ok(urls) => assert_eq!(found.unwrap(), urls),
+        Err(why) => assert!(found.as_ref().unwrap_err().contains(why), "{found:?}"),
+    }
+}
+
+#[test]
+fn what_is_left_to_people_can_be_set() {
+    let written = "\
+reconcile: 2m
+unanswered: {severities: [critical, major], respond_within: 0s}
+watchdog: {alert: DeadMansSwitch, silent_after: 7m}
+";
+    let policy = read(&format!("{MINIMAL}{written}")).unwrap().policy;
+    let unanswered = vvtv_incident::Unanswered {
+        severities: ["critical", "major"].map(Into::into).into(),
+        respond_within: Some(Duration::ZERO),
+    };
+    assert_eq!(policy.unanswered, unanswered);
+    let alert = vvtv_incident::AlertName::new("DeadMansSwitch");
+    let watch = vvtv_incident::Watch { alert, expected: true, silent_after: Duration::from_secs(420) };
+    assert_eq!(policy.watch, Some(watch));
+    // Who is asked seldom is silent for long without being so.
+    let policy = read(&format!("{MINIMAL}reconcile: 10m\n")).unwrap().policy;
+    assert_eq!(policy.watch.unwrap().silent_after, Duration::from_secs(1800));
+    let error = read(&format!("{MINIMAL}watchdog: {{silent_after: 1m}}\n")).unwrap_err();
+    assert!(error.contains("9:26: must be at least 1m30s: Prometheus and Alertmanager are asked"), "{error}");
+}
+
+#[test]
+fn a_heartbeat_s_address_is_a_secret_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("heartbeat");
+    let read_with = |address: &str| {
+        std::fs::write(&file, address).unwrap();
+        read(&format!("{MINIMAL}heartbeat: {{url_file: '{}', every: 30s}}\n", file.display()))
+    };
+    let config = read_with("https://hc.example/ping/5ecre7\n").unwrap();
+    let heartbeat = config.heartbeat.as_ref().unwrap();
+    assert_eq!((heartbeat.url.reveal(), heartbeat.every), ("https://hc.example/ping/5ecre7", Duration::from_secs(30)));
+    assert!(!format!("{config:?}").contains("5ecre7"));
+    assert_eq!(
+        crate::redaction::redactor(&config).text("GET https://hc.example/ping/5ecre7 failed"),
+        "GET REDACTED failed"
+    );
+    for wrong in ["hc.example/ping", "file:///etc/passwd"] {
+        let error = read_with(wrong).unwrap_err();
+        assert!(error.contains("not an address of http or https") && !error.contains(wrong), "{error}");
+    }
 }
 
 #[rstest]
@@ -128,7 +196,7 @@ limits:
 #[case(
     "prometheus:",
     "promethus:",
-    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, mode, webhook, limits, contacts, channels, targets, inventory, environment, reconcile, maintenance_windows, maintenance, journal"
+    "3:1: unknown field `promethus`, expected one of listen, external_url, database, runbooks, rules, metrics, variables, prometheus, alertmanager, alertmanager_config, mode, webhook, limits, contacts, channels, targets, inventory, environment, reconcile, maintenance_windows, maintenance, journal, unanswered, watchdog, heartbeat"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\nlimits: {changes_per_hour: 0}", "3:28: must be at least 1")]
 #[case(
@@ -337,7 +405,7 @@ fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
         (
             "alertmanager",
             Channel::Alertmanager {
-                url: url("http://127.0.0.1:9093/am/api/v2/alerts"),
+                urls: vec![url("http://127.0.0.1:9093/am/api/v2/alerts")],
                 token: Some(Secret::new("alertmanager-token")),
             },
         ),

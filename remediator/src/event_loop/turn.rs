@@ -28,6 +28,11 @@ pub(super) struct Turn {
 pub(super) type Asked = oneshot::Sender<Result<Decided, Unavailable>>;
 
 impl Turn {
+    /// Whoever waits for this turn to be durable.
+    pub(super) fn answer_later(&mut self, done: oneshot::Sender<Result<(), Unavailable>>) {
+        self.deliveries.push(done);
+    }
+
     /// Answers everyone: it is durable.
     pub(super) fn answer(&mut self) {
         // Whoever gave up waiting needs no answer.
@@ -58,6 +63,7 @@ impl EventLoop {
             }
             Input::Operator { done, .. } if self.journal_failing => drop(done.send(Err(Unavailable))),
             Input::Alerts { updates, done } => {
+                self.note_watchdog(now, &updates);
                 self.alerts(now, updates);
                 self.pending.deliveries.push(done);
             }
@@ -102,6 +108,7 @@ impl EventLoop {
                 self.apply(now, event);
             }
             Input::Delivered { key, delivery } => self.delivered(now, key, delivery),
+            Input::Pulse { done } => self.pulse(now, done),
             Input::Task(input) => self.task(now, input),
         }
     }
@@ -219,6 +226,7 @@ impl EventLoop {
 
     pub(super) fn record(&mut self, now: Timestamp, entry: Entry) {
         self.metrics.decided(&entry);
+        self.note_unanswered(now, &entry);
         let incident = entry.incident.map(IncidentId::get);
         let (event, reason, detail) = (entry.event.as_str(), entry.reason.as_str(), entry.detail.as_str());
         if entry.event == Happening::Ignored {

@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::Stream;
-use vvtv_incident::{IncidentId, Kind, Runbook, Step};
+use vvtv_incident::{BuiltIn, IncidentId, Kind, Runbook, Step};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::serve::headers::PAGE_POLICY;
 
@@ -69,6 +69,8 @@ struct IncidentPage {
     it: IncidentView,
     runs: Vec<RunRow>,
     next_call: Option<NextCall>,
+    /// Whether there is a page of its runbook.
+    has_runbook: bool,
     operations: [(&'static str, &'static str); 4],
 }
 
@@ -126,9 +128,12 @@ pub(super) async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<u
     let row = shared.reader.incident(id).await?.ok_or_else(missing)?;
     let live = shared.live();
     let book = live.books.iter().find(|book| book.plan.id == row.incident.runbook);
+    let built_in = BuiltIn::of(&row.incident.runbook).map(|it| it.runbook(&live.policy));
+    let plan = book.map(|book| &book.plan).or(built_in.as_ref());
     let channels = shared.warnings.failing_channels();
-    let next_call = book.and_then(|book| next_call(&row.incident, &book.plan, &live.policy, &channels));
-    Ok(page(&IncidentPage { frame: Frame::of(&shared).await?, it, runs, next_call, operations: OPERATIONS }))
+    let next_call = plan.and_then(|plan| next_call(&row.incident, plan, &live.policy, &channels));
+    let (frame, has_runbook) = (Frame::of(&shared).await?, built_in.is_none());
+    Ok(page(&IncidentPage { frame, it, runs, next_call, has_runbook, operations: OPERATIONS }))
 }
 
 pub(super) async fn runbook(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Response, ApiError> {

@@ -10,10 +10,11 @@ use vvtv_incident::{
 };
 
 use super::agenda::{self, RestoredAgenda};
-use super::write::{PAUSE, TARGETS, millis};
+use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
 use crate::executor::{Identity, Output};
+use crate::installation::Installation;
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::targets::Told;
 
@@ -21,8 +22,10 @@ use crate::targets::Told;
 const LATELY_MS: i64 = 3_600_000;
 
 /// Everything that an earlier run left.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Restored {
+    /// Who wrote it: the keys of pages have its id.
+    pub installation: Installation,
     /// For the core.
     pub saved: Saved,
     /// Attempts whose end nobody wrote down.
@@ -31,6 +34,8 @@ pub struct Restored {
     pub results: Vec<PastRun>,
     /// Messages that their channel has not taken yet.
     pub messages: Vec<Message>,
+    /// Calls that their channel has taken and that nobody has taken back.
+    pub standing: Vec<Message>,
     /// What it left of the agenda.
     pub agenda: RestoredAgenda,
     /// The targets that Prometheus told it of.
@@ -76,6 +81,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
     let last_id: i64 =
         connection.query_row("SELECT coalesce(max(id), 0) FROM incident", [], |row| row.get(0)).map_err(query)?;
     Ok(Restored {
+        installation: setting(connection, INSTALLATION)?.ok_or(JournalError::Nameless)?,
         saved: Saved {
             incidents: incidents(connection)?,
             changes: changes(connection, now).map_err(query)?,
@@ -87,6 +93,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         open_runs: open_runs(connection).map_err(query)?,
         results: results(connection).map_err(query)?,
         messages: messages(connection).map_err(query)?,
+        standing: standing(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
         newest: newest.map(timestamp),
@@ -242,32 +249,47 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
         .collect()
 }
 
+/// What a message is made of, in the order of the columns that [`message`] reads.
+const MESSAGE: &str = "incident_id, page, kind, channel, contact, level, reason, due_at";
+
+fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+    let kind: String = row.get(2)?;
+    let reason: String = row.get(6)?;
+    Ok(Message {
+        key: MessageKey {
+            subject: Subject::from_columns(row.get(0)?, row.get(1)?),
+            kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
+            channel: row.get(3)?,
+        },
+        contact: text(row, 4)?,
+        level: Level::new(row.get(5)?),
+        reason: Reason::ALL.iter().copied().find(|known| known.as_str() == reason).unwrap_or(Reason::Restarted),
+        due_at: timestamp(row.get(7)?),
+    })
+}
+
+fn standing(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
+    let sql = format!(
+        "SELECT {MESSAGE} FROM message WHERE kind = 'trigger' AND state = 'sent' AND NOT EXISTS (
+             SELECT 1 FROM message AS later WHERE later.incident_id = message.incident_id
+                 AND later.page = message.page AND later.channel = message.channel AND later.kind = 'resolve')
+         ORDER BY due_at"
+    );
+    connection.prepare(&sql)?.query_map([], message)?.collect()
+}
+
 fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
     connection
-        .prepare(
-            "SELECT incident_id, page, kind, channel, contact, level, reason, due_at FROM message
+        .prepare(&format!(
+            "SELECT {MESSAGE} FROM message
              WHERE sent_at IS NULL
                  -- A call that never went out and is taken back already rings nobody.
                  AND NOT (kind IN ('trigger', 'update') AND EXISTS (
                      SELECT 1 FROM message AS later WHERE later.incident_id = message.incident_id
                          AND later.page = message.page AND later.channel = message.channel AND later.kind = 'resolve'))
-             ORDER BY due_at, incident_id, page, CASE kind WHEN 'trigger' THEN 0 WHEN 'update' THEN 1 ELSE 2 END",
-        )?
-        .query_map([], |row| {
-            let kind: String = row.get(2)?;
-            let reason: String = row.get(6)?;
-            Ok(Message {
-                key: MessageKey {
-                    subject: Subject::from_columns(row.get(0)?, row.get(1)?),
-                    kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
-                    channel: row.get(3)?,
-                },
-                contact: text(row, 4)?,
-                level: Level::new(row.get(5)?),
-                reason: Reason::ALL.iter().copied().find(|known| known.as_str() == reason).unwrap_or(Reason::Restarted),
-                due_at: timestamp(row.get(7)?),
-            })
-        })?
+             ORDER BY due_at, incident_id, page, CASE kind WHEN 'trigger' THEN 0 WHEN 'update' THEN 1 ELSE 2 END"
+        ))?
+        .query_map([], message)?
         .collect()
 }
 

@@ -208,7 +208,7 @@ impl Reader {
         .await
     }
 
-    /// The end of what each step that failed or took too long wrote to stderr in its last such attempt, at most
+    /// The end of what each step that failed, took too long, or whose end is not known, wrote to stderr in its last such attempt, at most
     /// `COMPLAINT_CHARS`.
     ///
     /// # Errors
@@ -221,7 +221,7 @@ impl Reader {
                 DOING,
                 &format!(
                     "SELECT step, substr(coalesce(stderr, ''), -{COMPLAINT_CHARS}) FROM step_run
-                     WHERE incident_id = ?1 AND state IN ('failed', 'timeout') ORDER BY attempt LIMIT 1000"
+                     WHERE incident_id = ?1 AND state IN ('failed', 'timeout', 'unknown') ORDER BY attempt LIMIT 1000"
                 ),
                 number(id),
                 |row| Ok((row.get(0)?, text(row, 1)?)),

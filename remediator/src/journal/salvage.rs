@@ -82,6 +82,9 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, JournalError> {
         let rows: Vec<Row> = if table == "timeline" { chained(&damaged, rows, &mut salvaged) } else { rows };
         put(&transaction, table, (keys, columns), rows, &mut salvaged).map_err(query)?;
     }
+    if version < schema::NAMED {
+        transaction.execute_batch(schema::NAME_IT).map_err(query)?;
+    }
     note_gaps(&transaction, &salvaged.gaps).map_err(query)?;
     transaction.commit().map_err(query)?;
     let mut head = audit::head(&new).map_err(query)?;
@@ -288,7 +291,9 @@ fn put(
     salvaged: &mut Salvaged,
 ) -> rusqlite::Result<()> {
     let places: Vec<_> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
-    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
+    // The new journal has an id of its own only for as long as that of the old one is not found.
+    let insert = if table == "setting" { "INSERT OR REPLACE" } else { "INSERT" };
+    let sql = format!("{insert} INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
     let mut insert = transaction.prepare(&sql)?;
     let mut copied = 0;
     for row in rows {

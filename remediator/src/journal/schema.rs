@@ -98,7 +98,20 @@ CREATE TABLE task (
 CREATE INDEX task_open ON task (id) WHERE done_at IS NULL;
 CREATE INDEX task_done ON task (done_at) WHERE done_at IS NOT NULL;
 ",
+    NAME_IT,
 ];
+
+/// The version from which on a journal has an id.
+pub(super) const NAMED: i64 = 5;
+
+/// Gives a journal its id, from the system's random numbers. Pages of what is in it already were sent under keys without one, and are
+/// resolved under the same. A migration like the others: it does not change.
+pub(super) const NAME_IT: &str = "
+INSERT OR REPLACE INTO setting (name, value) VALUES ('installation', json_object(
+    'id', lower(hex(randomblob(8))),
+    'nameless', json_object(
+        'incident', (SELECT coalesce(max(id), 0) FROM incident), 'task', (SELECT coalesce(max(id), 0) FROM task))));
+";
 
 /// The newest version that is known.
 pub(super) fn known() -> i64 {

@@ -5,7 +5,8 @@ use rusqlite::types::ValueRef;
 use vvtv_incident::{Incident, Pause, Task};
 
 use super::JournalError;
-use super::write::{PAUSE, TARGETS};
+use super::write::{INSTALLATION, PAUSE, TARGETS};
+use crate::installation::Installation;
 use crate::targets::Told;
 
 /// What is wrong with a journal.
@@ -97,6 +98,7 @@ pub(super) fn meaning(table: &str, key: &str, column: &str, text: &str) -> Resul
         ("task", "state", _) => serde_json::from_str::<Task>(text).map(drop),
         ("setting", "value", PAUSE) => serde_json::from_str::<Pause>(text).map(drop),
         ("setting", "value", TARGETS) => serde_json::from_str::<Told>(text).map(drop),
+        ("setting", "value", INSTALLATION) => serde_json::from_str::<Installation>(text).map(drop),
         _ => Ok(()),
     }
 }

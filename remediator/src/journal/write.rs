@@ -14,6 +14,12 @@ pub(super) const PAUSE: &str = "pause";
 /// The setting under which known targets are kept, with the times at which each was told last.
 pub(super) const TARGETS: &str = "targets";
 
+/// The setting under which the installation is kept.
+pub(super) const INSTALLATION: &str = "installation";
+
+/// The setting under which the last sign of life is kept: what is asked of the disk is a write.
+const PULSE: &str = "pulse";
+
 /// Writes a batch after the chain's head, which moves on with it.
 pub(super) fn commit(connection: &mut Connection, head: &mut Head, batch: &Batch) -> Result<Head, JournalError> {
     match write(connection, head, batch) {
@@ -56,6 +62,11 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
         transaction
             .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
             .execute(params![TARGETS, json(targets)?])?;
+    }
+    if let Some(pulse) = batch.pulse {
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
+            .execute(params![PULSE, millis(pulse).to_string()])?;
     }
     reached(Point::CommitWritten);
     transaction.commit()?;

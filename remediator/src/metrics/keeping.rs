@@ -14,6 +14,10 @@ pub struct KeepingMetrics {
     pub clock_ahead: GaugeVec,
     /// Seconds that the clock went back at the start.
     pub clock_stepped_back: Gauge,
+    /// Bytes of the journal's file system.
+    pub disk_size: IntGauge,
+    /// Bytes of it that are left for us.
+    pub disk_available: IntGauge,
     /// Looks at which retention deleted nothing, by why.
     pub retention_held: IntCounterVec,
 }
@@ -34,6 +38,11 @@ impl KeepingMetrics {
                 "clock_stepped_back_seconds",
                 "Seconds that the journal was ahead of the clock at the start, for an hour after it.",
             )?,
+            disk_size: gauge("journal_filesystem_size_bytes", "Size of the file system that the journal is on.")?,
+            disk_available: gauge(
+                "journal_filesystem_available_bytes",
+                "Bytes that the journal's file system has left for the remediator.",
+            )?,
             retention_held: counters(
                 "retention_held_total",
                 "Looks at which retention was not allowed to delete anything.",
@@ -43,6 +52,8 @@ impl KeepingMetrics {
         registry.register(Box::new(metrics.people_only.clone()))?;
         registry.register(Box::new(metrics.clock_ahead.clone()))?;
         registry.register(Box::new(metrics.clock_stepped_back.clone()))?;
+        registry.register(Box::new(metrics.disk_size.clone()))?;
+        registry.register(Box::new(metrics.disk_available.clone()))?;
         registry.register(Box::new(metrics.retention_held.clone()))?;
         for reason in Held::ALL {
             metrics.retention_held.with_label_values(&[reason.as_str()]);

@@ -13,15 +13,18 @@ const ALIAS_MAX: usize = 512;
 const ENTITY_MAX: usize = 512;
 const TRIED_BYTES_MAX: usize = 8_000;
 
-/// Where the request goes: to all alerts, or to the one that is closed.
+/// Where the request goes: to all alerts, or to the one that more is told of or that is closed.
 pub(super) fn address(notice: &Notice, alerts: &Url) -> Url {
     let mut address = alerts.clone();
-    if notice.kind == NoticeKind::Resolve {
-        if let Ok(mut path) = address.path_segments_mut() {
-            path.pop_if_empty().extend([short_key(&notice.key, ALIAS_MAX).as_str(), "close"]);
-        }
-        address.set_query(Some("identifierType=alias"));
+    let action = match notice.kind {
+        NoticeKind::Trigger => return address,
+        NoticeKind::Update => "notes",
+        NoticeKind::Resolve => "close",
+    };
+    if let Ok(mut path) = address.path_segments_mut() {
+        path.pop_if_empty().extend([short_key(&notice.key, ALIAS_MAX).as_str(), action]);
     }
+    address.set_query(Some("identifierType=alias"));
     address
 }
 
@@ -30,8 +33,9 @@ pub(super) fn body(notice: &Notice) -> Value {
     let source = "vvtv-remediator";
     match notice.kind {
         NoticeKind::Resolve => json!({"source": source, "note": text::headline(notice)}),
-        // An alert under the alias of one that is open is counted there.
-        NoticeKind::Trigger | NoticeKind::Update => json!({
+        // An alert under the alias of one that is open would only be counted there, and its text dropped.
+        NoticeKind::Update => json!({"source": source, "note": text::plain(notice, TRIED_BYTES_MAX)}),
+        NoticeKind::Trigger => json!({
             "message": cut(&text::headline(notice), MESSAGE_MAX),
             "alias": short_key(&notice.key, ALIAS_MAX),
             "description": text::plain(notice, TRIED_BYTES_MAX),

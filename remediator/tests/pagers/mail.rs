@@ -102,7 +102,7 @@ fn a_call_and_its_end_arrive_whole_and_belong_together() {
     Subject: High Segment Age on main
     Auto-Submitted: auto-generated
     Content-Type: text/plain; charset=utf-8
-    Message-ID: <vvtv-incident-7-page-1.trigger@stream.example>
+    Message-ID: <vvtv-0123456789abcdef-incident-7-page-1.trigger@stream.example>
     Content-Transfer-Encoding: 7bit
 
     High Segment Age on main
@@ -127,8 +127,8 @@ fn a_call_and_its_end_arrive_whole_and_belong_together() {
     Subject: Resolved: High Segment Age on main
     Auto-Submitted: auto-generated
     Content-Type: text/plain; charset=utf-8
-    Message-ID: <vvtv-incident-7-page-1.resolve@stream.example>
-    In-Reply-To: <vvtv-incident-7-page-1.trigger@stream.example>
+    Message-ID: <vvtv-0123456789abcdef-incident-7-page-1.resolve@stream.example>
+    In-Reply-To: <vvtv-0123456789abcdef-incident-7-page-1.trigger@stream.example>
     Content-Transfer-Encoding: 7bit
     ");
 }
@@ -149,7 +149,7 @@ fn an_alert_s_text_is_no_header_and_no_end_of_the_mail() {
      FROM:<x@evil.example>  =?utf-8?b?w6k=?=
     Auto-Submitted: auto-generated
     Content-Type: text/plain; charset=utf-8
-    Message-ID: <vvtv-incident-7-page-1.trigger@stream.example>
+    Message-ID: <vvtv-0123456789abcdef-incident-7-page-1.trigger@stream.example>
     Content-Transfer-Encoding: quoted-printable
     ");
     assert!(!body.contains("\nMAIL") && !body.contains("\nBcc"), "{body}");

@@ -4,6 +4,9 @@
 mod alertmanager;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+#[path = "../support/alertmanager.rs"]
+mod real;
 
 #[cfg(test)]
 mod page {
@@ -19,7 +22,7 @@ mod page {
     /// A page about a target whose name wants to be more than a name.
     pub(crate) fn notice(kind: NoticeKind, target: &str) -> Notice {
         Notice {
-            key: "vvtv-incident-7-page-1".to_owned(),
+            key: "vvtv-0123456789abcdef-incident-7-page-1".to_owned(),
             kind,
             severity: Severity::Major,
             summary: format!("High Segment Age on {target}"),

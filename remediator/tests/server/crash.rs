@@ -59,6 +59,9 @@ recovery:
       undo: {id: undo, title: Undo, run: ['true'], timeout: 1s, settle: 100ms, repeatable: true}
 "#;
 
+/// What the keys of its pages have in them.
+const ID: &str = "SELECT value ->> '$.id' FROM setting WHERE name = 'installation'";
+
 const CONFIG: &str = "
 listen: 127.0.0.1:0
 external_url: http://127.0.0.1:10048
@@ -331,7 +334,7 @@ impl Life<'_> {
         for message in self.column("SELECT page || ' ' || kind || ' ' || state FROM message") {
             let mut words = message.split(' ');
             let (page, kind, state) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
-            let key = format!("vvtv-incident-1-page-{page}");
+            let key = format!("vvtv-{}-incident-1-page-{page}", self.column(ID).concat());
             promise(state != "sent" || told(&key, kind), format!("{message}: the pager has it"));
             promise(told(&key, kind) || told(&key, "resolve"), format!("{message}: no page is lost"));
         }

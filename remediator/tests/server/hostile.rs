@@ -61,6 +61,11 @@ impl Neighbours {
         });
     }
 
+    /// Where Prometheus and Alertmanager are.
+    pub(crate) fn base(&self) -> String {
+        self.server.uri()
+    }
+
     /// Where a channel may send its messages.
     pub(crate) fn pager(&self) -> String {
         format!("{}/page", self.server.uri())

@@ -22,6 +22,8 @@ mod holding;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod maintenance;
 #[cfg(test)]
 mod memory;
@@ -30,7 +32,12 @@ mod names;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod pagerduty;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+#[path = "../support/alertmanager.rs"]
+mod real;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
@@ -42,8 +49,16 @@ mod rot;
 #[cfg(test)]
 mod shifted;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod stand_in;
+#[cfg(test)]
+mod standing;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
+mod unanswered;
+#[cfg(test)]
 mod upkeep;
+#[cfg(test)]
+mod words;

@@ -111,7 +111,7 @@ fn a_failure_becomes_a_persons_task_which_pages_once_when_overdue_across_kill_9_
     let task = open_task(&program, "person", "overdue");
     assert_eq!((&task["failure"], &task["owner"]), (&"A step: exit code 3".into(), &2.into()));
     let pages = || kinds_and_keys(&neighbours);
-    let key = format!("vvtv-task-{}", task["id"]);
+    let key = program.page_key(&format!("task-{}", task["id"]));
     let triggered = ("trigger".into(), key.as_str().into());
     let sent = |kind: &str| {
         let connection = Connection::open(program.path("remediator.db")).unwrap();
@@ -199,7 +199,7 @@ fn a_page_that_kill_9_interrupts_is_sent_by_the_next_start_under_the_same_key() 
             let state: String = connection.query_row("SELECT state FROM message", [], |row| row.get(0)).unwrap();
             if state == "sent" { Ok(()) } else { Err(state) }
         });
-        let page = ("trigger".into(), "vvtv-task-1".into());
+        let page = ("trigger".into(), program.page_key("task-1").into());
         assert_eq!(kinds_and_keys(&neighbours), vec![page; after], "{point}");
     }
 }

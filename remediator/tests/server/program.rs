@@ -185,6 +185,14 @@ impl Program {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// The key under which a page of this installation leaves.
+    pub(crate) fn page_key(&self, subject: &str) -> String {
+        let journal = rusqlite::Connection::open(self.path("remediator.db")).unwrap();
+        let sql = "SELECT value ->> '$.id' FROM setting WHERE name = 'installation'";
+        let id: String = journal.query_row(sql, [], |row| row.get(0)).unwrap();
+        format!("vvtv-{id}-{subject}")
+    }
+
     pub(crate) fn deliver(&self, body: impl Into<Vec<u8>>) -> (u16, String) {
         let url = format!("{}/webhook/alertmanager", self.base);
         self.send(reqwest::Client::new().post(url).header("content-type", "application/json").body(body.into()))

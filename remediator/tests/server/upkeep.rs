@@ -12,6 +12,7 @@ use crate::stand_in::StandIn;
 
 const V2: &str = include_str!("../journals/v2.sql");
 const V3: &str = include_str!("../journals/v3.sql");
+const V4: &str = include_str!("../journals/v4.sql");
 
 /// The same journal as version 1 wrote it: without the index that version 2 is about.
 fn v1() -> String {
@@ -55,7 +56,7 @@ fn kept(journal: &Path) -> Vec<String> {
 
 #[test]
 fn a_journal_of_an_older_version_is_migrated_and_its_incidents_go_on() {
-    for (version, dump) in [("v1", &*v1()), ("v2", V2), ("v3", V3)] {
+    for (version, dump) in [("v1", &*v1()), ("v2", V2), ("v3", V3), ("v4", V4)] {
         let root = tempfile::tempdir().unwrap();
         let stand_in = StandIn::start(root.path());
         std::fs::create_dir(root.path().join(version)).unwrap();
@@ -73,7 +74,11 @@ fn a_journal_of_an_older_version_is_migrated_and_its_incidents_go_on() {
         let before = kept(&journal);
         let (held, said) = verb(dir.path(), &["audit", "verify"]);
         let unhashed = said.contains(&format!("schema {}, which has no hashes yet", &version[1..]));
-        assert_eq!((held, unhashed), if version == "v3" { (true, false) } else { (false, true) }, "{said}");
+        assert_eq!(
+            (held, unhashed),
+            if matches!(version, "v1" | "v2") { (false, true) } else { (true, false) },
+            "{said}"
+        );
         // Sick, and the alert fires: nothing happens to the incident but that its page is sent at last.
         std::fs::write(root.path().join(version).join("firing"), "").unwrap();
         let program = Program::start_in(dir);
@@ -97,6 +102,16 @@ fn a_journal_of_an_older_version_is_migrated_and_its_incidents_go_on() {
         });
         assert_eq!(program.deliver(firing("next")).0, 200);
         assert_eq!(program.incidents()[0]["id"], 5, "numbers go on");
+        // Whoever has its page knows it by the key that an earlier version made.
+        let told = wait_for("the page's end", || {
+            let pages = std::fs::read_to_string(root.path().join(version).join("pages")).unwrap_or_default();
+            let of_it = |page: &serde_json::Value| page["incident"] == 4;
+            let told: Vec<_> = pages.lines().map(|it| serde_json::from_str(it).unwrap()).filter(of_it).collect();
+            let said = told.iter().map(|page| (page["kind"].clone(), page["key"].clone())).collect::<Vec<_>>();
+            if said.len() == 2 { Ok(said) } else { Err(pages) }
+        });
+        let key = serde_json::json!("vvtv-incident-4-page-1");
+        assert_eq!(told, [("trigger".into(), key.clone()), ("resolve".into(), key)], "{version}");
         let (held, said) = verb(program.dir.path(), &["audit", "verify"]);
         assert!(held, "{said}");
     }

@@ -18,9 +18,13 @@ fn check_finds_nothing_but_programs_that_are_not_here() {
         .findings
         .iter()
         .filter(|finding| finding.weight == Weight::Error || !finding.text.contains("is not on this machine's PATH"))
-        .map(|finding| finding.text.as_str())
+        .filter_map(|finding| finding.text.lines().next())
+        .map(|said| said.replace(&root.path().display().to_string(), "ROOT"))
         .collect();
-    assert_eq!(found, [] as [&str; 0]);
+    // Nobody but the operator knows under which name people reach the console.
+    let expected = "ROOT/remediator.yml:4:15: pages that channel `pagerduty` takes to other machines link to http://127.0.0.1:10048/, which leads there to \
+                    nothing: let `external_url` be the address under which people reach the console";
+    assert_eq!(found, [expected]);
     assert_eq!(report.runbooks, 4);
 }
 

@@ -23,6 +23,10 @@ pub(crate) fn shipped() -> (TempDir, Config) {
             }
         }
     }
+    // Where deploy/layout puts it.
+    std::fs::create_dir(root.path().join("configs")).unwrap();
+    std::fs::rename(root.path().join("alert-rules/alertmanager.yml"), root.path().join("configs/alertmanager.yml"))
+        .unwrap();
     std::fs::create_dir_all(root.path().join("secrets/remediator")).unwrap();
     for secret in ["webhook_token", "pagerduty_routing_key"] {
         let file = root.path().join("secrets/remediator").join(secret);

@@ -34,7 +34,7 @@ fn check_exits_with_1_once_something_is_wrong() {
     let check = || said(program().args(["check", "--config.file"]).arg(&config).env("PATH", ""));
     let (code, stdout, stderr) = check();
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-    assert!(stdout.lines().last().unwrap().starts_with("4 runbooks, 7 alert rules: 0 errors, "), "{stdout}");
+    assert!(stdout.lines().last().unwrap().starts_with("4 runbooks, 34 alert rules: 0 errors, "), "{stdout}");
     let book = root.path().join("runbooks/ingest-down.yml");
     let text = std::fs::read_to_string(&book).unwrap();
     std::fs::write(&book, text.replace("severity: critical", "severity: awful")).unwrap();

@@ -1,6 +1,7 @@
 //! What incidents mean for each other: locks, the hour's budget, causes, and how many targets are sick.
 
 use super::Fleet;
+use crate::built_in::BuiltIn;
 use crate::command::{Command, Happening};
 use crate::context::{Context, Out, Systemic};
 use crate::ids::{IncidentId, LockName, RunbookId};
@@ -26,13 +27,15 @@ impl Fleet {
             return;
         };
         let standing = self.standing(&incident);
-        let runbook = self.runbooks.get(&incident.runbook);
+        let built_in = self.built_in.get(&incident.runbook);
+        let runbook = self.runbooks.get(&incident.runbook).or(built_in);
         let is_gone = runbook.is_none();
         let runbook = runbook.unwrap_or(&self.gone);
         let cx = Context {
             now,
             policy: &self.policy,
             runbook,
+            for_people: built_in.is_some(),
             paused: self.pause.is_some(),
             maintenance: self.maintenance,
             cause: self.cause_of(&incident, runbook),
@@ -173,7 +176,10 @@ impl Fleet {
         self.running.end(incident.id);
         self.by_key.remove(&(incident.runbook.clone(), incident.target.clone()));
         for fingerprint in incident.alerts.keys() {
-            self.by_alert.remove(fingerprint);
+            // Another incident may have it by now.
+            if self.by_alert.get(fingerprint) == Some(&incident.id) {
+                self.by_alert.remove(fingerprint);
+            }
         }
         for caller in [&mut self.systemic_caller, &mut self.stranger_caller] {
             *caller = caller.filter(|caller| *caller != incident.id);
@@ -204,6 +210,9 @@ impl Fleet {
             Some(caller) if caller != incident.id => Systemic::Follower,
             Some(_) | None => Systemic::Caller,
         };
+        if BuiltIn::of(&incident.runbook).is_some() {
+            return Systemic::No;
+        }
         if self.standing(incident) == Standing::Unknown {
             let many = self.strangers.len() >= self.policy.systemic_from;
             return if many { called(self.stranger_caller) } else { Systemic::No };

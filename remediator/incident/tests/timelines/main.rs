@@ -4,6 +4,7 @@ mod clock;
 mod in_hand;
 #[cfg(test)]
 mod pager;
+mod people;
 mod reach;
 mod recovery;
 mod returns;

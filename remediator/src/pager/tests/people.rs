@@ -91,6 +91,28 @@ Tried:
     assert!(requests.iter().all(|request| request.headers["authorization"] == "GenieKey k3y"));
 }
 
+#[tokio::test]
+async fn more_about_an_open_page_is_a_note_at_opsgenie_and_an_event_of_the_same_alert_at_pagerduty() {
+    let server = server(&[ResponseTemplate::new(202)]).await;
+    let url = Url::parse(&format!("{}/v2/alerts", server.uri())).unwrap();
+    let kind = config::Channel::Opsgenie { api_key: Secret::new("k3y"), url };
+    let mut notice = notice(NoticeKind::Update);
+    notice.tried.push(Tried { step: "bundle".to_owned(), title: "Collect".to_owned(), ..notice.tried[0].clone() });
+    Channel::new(kind, WITHIN).unwrap().send(&notice).await.unwrap();
+    pagerduty(&server).send(&notice).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let asked: Vec<_> = requests.iter().map(|request| (request.url.path(), request.url.query())).collect();
+    assert_eq!(asked[0], ("/v2/alerts/vvtv-7-1/notes", Some("identifierType=alias")));
+    let [note, event] = bodies(&server).await.try_into().unwrap();
+    let text = note["note"].as_str().unwrap();
+    let tried = "Tried:\n- Restart the encoder: failed (step_failed): vvtvctl: no publisher\n\
+                 - Collect: failed (step_failed): vvtvctl: no publisher\n";
+    assert!(text.starts_with("Update: High Segment Age on main\n") && text.ends_with(tried), "{text}");
+    assert_eq!(note.as_object().map(serde_json::Map::len), Some(2), "{note}");
+    assert_eq!((&event["event_action"], &event["dedup_key"]), (&json!("trigger"), &json!("vvtv-7-1")));
+    assert_eq!(event["payload"]["custom_details"]["tried"].as_array().map(Vec::len), Some(2), "{event}");
+}
+
 #[test]
 fn an_alias_is_one_part_of_the_path_whatever_is_in_it() {
     let mut notice = notice(NoticeKind::Resolve);
