@@ -4,6 +4,7 @@
 
 mod argument;
 mod build;
+pub(crate) mod carried;
 mod chore;
 mod display;
 mod file;

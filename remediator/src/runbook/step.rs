@@ -24,6 +24,7 @@ const DEPTH_MAX: usize = 8;
 impl Builder<'_> {
     /// Checks one step and keeps its particulars; `None` if something is wrong with it, which is then noted.
     pub(super) fn step(&mut self, written: &file::Step, kind: StepKind) -> Option<vvtv_incident::Step> {
+        self.undecided(&written.undecided);
         let before = self.errors.len();
         let id = StepId::new(&*written.id.value);
         if !is_identifier(id.as_str()) {

@@ -111,6 +111,8 @@ id: specimen
 title: A specimen
 symptoms: it stands still
 impact: nobody sees it
+description: it began in May
+undecided: []
 alerts: [Specimen]
 severity: major
 target: stream

@@ -1,0 +1,286 @@
+//! The blocks of one runbook as steps: each script is one, with the words that lead to it.
+
+use std::collections::BTreeSet;
+
+use super::document::{Block, Code, Content, Document};
+use super::language::{self, Part, Remark};
+use super::names;
+use super::report::Weight;
+use super::script::{self, Command};
+use super::sections::Section;
+use super::session::{self, Fence};
+use super::taken::Taken;
+use super::words::{Field, Said, fields, said};
+
+/// A title is a line, not a paragraph.
+const TITLE_CHARS_MAX: usize = 120;
+
+/// One step.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) id: String,
+    pub(super) line: usize,
+    pub(super) action: Option<u8>,
+    pub(super) title: String,
+    pub(super) description: Vec<String>,
+    /// The condition in the page's words.
+    pub(super) condition: Option<(usize, String)>,
+    /// Sentences around it that a machine cannot keep to by itself.
+    pub(super) said: Vec<Said>,
+    pub(super) command: Command,
+}
+
+/// What is in a runbook's section.
+#[derive(Debug, Default)]
+pub(super) struct Procedure {
+    pub(super) steps: Vec<Step>,
+    pub(super) fields: Vec<Field>,
+    /// Sentences about all of it.
+    pub(super) said: Vec<Said>,
+    /// What became no step, and why.
+    pub(super) notes: Vec<(usize, String, Weight, String)>,
+}
+
+impl Step {
+    /// Keeps sentences that stand around it, without its own condition.
+    fn keep(&mut self, said: &[Said]) {
+        for said in said {
+            let own = self
+                .condition
+                .as_ref()
+                .is_some_and(|(_, text)| said.remark == Remark::Condition && said.text.contains(text.as_str()));
+            if !own && !self.said.contains(said) {
+                self.said.push(said.clone());
+            }
+        }
+    }
+
+    /// What a decision about it is about.
+    pub(super) fn about(&self) -> String {
+        self.action.map_or_else(|| format!("step {}", self.id), |number| format!("action {number}"))
+    }
+}
+
+/// Reads a section; lines that a step has are taken.
+pub(super) fn read(document: &Document<'_>, section: &Section, title: &str, taken: &mut Taken) -> Procedure {
+    let mut reader = Reader {
+        document,
+        taken,
+        title,
+        found: Procedure::default(),
+        ids: BTreeSet::new(),
+        headings: vec![Heading { level: 0, title: title.to_owned(), part: None, said: Vec::new() }],
+        item: Item::default(),
+        pending: Vec::new(),
+    };
+    for block in document.blocks.get(section.blocks.clone()).unwrap_or_default() {
+        reader.block(block);
+    }
+    reader.leave_item();
+    reader.found
+}
+
+struct Heading {
+    level: u8,
+    title: String,
+    part: Option<Part>,
+    /// Conditions that hold for every step below it.
+    said: Vec<Said>,
+}
+
+/// The outermost list item that is being read; none between lists.
+#[derive(Default)]
+struct Item {
+    index: Option<usize>,
+    number: Option<u64>,
+    line: usize,
+    text: String,
+    title: String,
+    condition: Option<(usize, String)>,
+    said: Vec<Said>,
+    steps: usize,
+}
+
+struct Reader<'a, 'b> {
+    document: &'a Document<'b>,
+    taken: &'a mut Taken,
+    title: &'a str,
+    found: Procedure,
+    ids: BTreeSet<String>,
+    /// The headings that what is read stands below.
+    headings: Vec<Heading>,
+    item: Item,
+    /// Paragraphs since the last script.
+    pending: Vec<&'a Block>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn block(&mut self, block: &'a Block) {
+        if self.taken.has(block.first) {
+            return;
+        }
+        let item = self.outermost(block);
+        if item != self.item.index {
+            self.leave_item();
+            self.enter_item(item);
+        }
+        match &block.content {
+            Content::Heading { level, text } if item.is_none() && !block.quoted => {
+                self.leave_item();
+                self.heading(*level, text, block.first);
+            }
+            Content::Heading { .. } | Content::Table(_) | Content::Raw => {}
+            Content::Prose(_) => self.prose(block),
+            Content::Code(code) => self.code(block, code),
+        }
+    }
+
+    fn outermost(&self, block: &Block) -> Option<usize> {
+        let mut at = block.item?;
+        while let Some(parent) = self.document.items.get(at).and_then(|item| item.parent) {
+            at = parent;
+        }
+        Some(at)
+    }
+
+    fn enter_item(&mut self, index: Option<usize>) {
+        let found = index.and_then(|index| self.document.items.get(index));
+        self.item = Item {
+            index,
+            number: found.and_then(|item| item.number),
+            line: found.map_or(0, |item| item.line),
+            ..Item::default()
+        };
+    }
+
+    fn heading(&mut self, level: u8, text: &str, line: usize) {
+        self.headings.retain(|heading| heading.level < level);
+        let asks = ["what", "how", "why", "when to"].iter().any(|word| text.to_lowercase().starts_with(word));
+        let part = language::part(text);
+        let said = if asks || part.is_some() { Vec::new() } else { said(text, line) };
+        let (conditions, others) = said.into_iter().partition(|said| said.remark == Remark::Condition);
+        self.found.said.extend(others);
+        self.headings.push(Heading { level, title: text.to_owned(), part, said: conditions });
+    }
+
+    fn prose(&mut self, block: &'a Block) {
+        self.pending.push(block);
+        let describes =
+            self.headings.last().is_some_and(|heading| heading.part.is_some_and(|part| part != Part::Other));
+        if self.item.index.is_none() {
+            self.found.fields.extend(fields(block));
+        }
+        let sentences = super::words::sentences(block);
+        if self.item.index.is_some() {
+            if self.item.text.is_empty() {
+                self.item.text = block.prose().unwrap_or_default();
+            }
+            return self.item.said.extend(sentences);
+        }
+        for mut said in sentences {
+            said.describes = describes;
+            if let (Remark::Condition, false, Some(heading)) = (said.remark, describes, self.headings.last_mut()) {
+                heading.said.push(said.clone());
+            }
+            self.found.said.push(said);
+        }
+    }
+
+    fn code(&mut self, block: &'a Block, code: &Code) {
+        let before = self.pending.last().and_then(|block| block.prose()).unwrap_or_default();
+        let script = match session::read(code, &before) {
+            Fence::Script(script) => script,
+            Fence::Other(why) => {
+                let text = format!("{why}: it stays in `description`");
+                self.found.notes.push((block.first, "description".to_owned(), Weight::Note, text));
+                return self.pending.clear();
+            }
+        };
+        let command = script::compile(&script);
+        let pending = std::mem::take(&mut self.pending);
+        let title = self.step_title(&pending, &command);
+        let mut description = self.lead(&pending, &title);
+        let unused = command.comments.iter().filter(|comment| comment.text != title);
+        description.extend(unused.map(|comment| comment.text.clone()));
+        description.extend(script.printed.iter().map(|line| self.document.line(*line).to_owned()));
+        self.taken.take(block.first, block.last);
+        self.item.steps += 1;
+        let id = names::unused(names::step_id(&title), '_', &mut self.ids);
+        let number = self.document.number(block).and_then(|number| u8::try_from(number).ok());
+        let condition = self.item.condition.clone();
+        let conditions = self.headings.iter().flat_map(|heading| heading.said.iter().cloned());
+        let said: Vec<Said> = self.item.said.iter().cloned().chain(conditions).collect();
+        let line = command.line;
+        let mut step = Step { id, line, action: number, title, description, condition, said: Vec::new(), command };
+        step.keep(&said);
+        self.found.steps.push(step);
+    }
+
+    /// The title, and the condition that stands in it, which holds for what follows in the same item.
+    fn step_title(&mut self, pending: &[&Block], command: &Command) -> String {
+        let lead = pending.last().and_then(|block| Some((block.first, lead_in(&block.prose()?)?)));
+        if let Some((line, text)) = &lead {
+            let action = language::action(text);
+            self.item.title = if action.what.is_empty() { language::bare(text).to_owned() } else { action.what };
+            self.item.condition = action.condition.map(|condition| (*line, condition));
+        } else if self.item.index.is_none() {
+            (self.item.title, self.item.condition) = (String::new(), None);
+        }
+        let comment = command.comments.first().map(|comment| comment.text.clone()).unwrap_or_default();
+        let heading = self.headings.last().map(|heading| heading.title.clone()).unwrap_or_default();
+        let candidates = [comment, self.item.title.clone(), heading, self.title.to_owned()];
+        candidates.into_iter().find(|title| !title.trim().is_empty()).unwrap_or_default()
+    }
+
+    /// The lines that lead to a step, as they are written; nothing if its title says the same.
+    fn lead(&mut self, pending: &[&Block], title: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for block in pending {
+            let whole = block.prose().unwrap_or_default();
+            if language::bare(&whole) != title {
+                lines.extend(self.document.said(block.first, block.last).map(|(_, line)| line.to_owned()));
+            }
+            self.taken.take(block.first, block.last);
+        }
+        lines
+    }
+
+    /// Ends the present item: what stands behind its last script belongs to that step.
+    fn leave_item(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        if self.item.index.is_none() {
+            return;
+        }
+        if self.item.steps > 0 {
+            let lines = self.lead(&pending, "");
+            for step in self.found.steps.iter_mut().rev().take(self.item.steps) {
+                step.keep(&self.item.said);
+            }
+            if let Some(step) = self.found.steps.last_mut() {
+                step.description.extend(lines);
+            }
+        } else {
+            if let Some(number) = self.item.number {
+                let text = format!("`{}` has no command: it stays a person's task", language::bare(&self.item.text));
+                self.found.notes.push((self.item.line, format!("action {number}"), Weight::Decide, text));
+            }
+            self.found.said.append(&mut self.item.said);
+        }
+        self.item = Item::default();
+    }
+}
+
+/// The line of a paragraph that leads to a script: all of it if it is short, or its last sentence if that ends with a colon.
+fn lead_in(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.starts_with('(') && text.ends_with(')') {
+        return None;
+    }
+    let last = language::last_sentence(text);
+    let fits = |text: &str| text.chars().count() <= TITLE_CHARS_MAX;
+    if last == text && fits(text) || (last.ends_with([':', '\u{ff1a}']) && fits(last)) {
+        Some(last.to_owned())
+    } else {
+        None
+    }
+}
