@@ -220,9 +220,13 @@ impl<'a> Builder<'a> {
                 Kind::Diagnose {
                     background,
                     settle: written.settle.as_ref().map_or(Duration::ZERO, |it| it.value.get()),
+                    known_to_read: false,
                 }
             }
             StepKind::Change => {
+                if let Some(flag) = &written.reads_only {
+                    self.wrong(flag, "`reads_only` is for diagnoses, and this step is a change");
+                }
                 if let Some(background) = &written.background {
                     self.wrong(background, "`background` is for diagnoses: what comes after a change waits for it");
                 }

@@ -73,6 +73,8 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) background: Option<Spanned<bool>>,
     #[serde(default)]
+    pub(super) reads_only: Option<Spanned<bool>>,
+    #[serde(default)]
     pub(super) when: Option<Spanned<When>>,
     #[serde(default)]
     pub(super) run: Option<Spanned<ByPlatform<Vec<Spanned<Piece>>>>>,

@@ -221,6 +221,7 @@ fn both<T, R>(choice: &ByPlatform<T>, mut say: impl FnMut(&T) -> R) -> (R, Optio
 fn notes(step: &Step) -> String {
     let is = |flag: &Option<Spanned<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
     let mut text = match step.kind.as_ref().map(|kind| kind.value) {
+        Some(StepKind::Diagnose) if is(&step.reads_only) => "reads, as its author says; no table knows it".to_owned(),
         Some(StepKind::Diagnose) => "reads".to_owned(),
         Some(StepKind::Change) | None => "changes the system".to_owned(),
     };

@@ -37,7 +37,7 @@ impl Builder<'_> {
         if let Some(attempts) = written.attempts.as_ref().filter(|attempts| attempts.value == 0) {
             self.wrong(attempts, "must be at least 1");
         }
-        let plan_kind = self.kind(written, kind);
+        let mut plan_kind = self.kind(written, kind);
         let efficacy_floor = self.floor(written.efficacy_floor.as_ref());
         let when = written.when.as_ref().and_then(|when| {
             self.conditions.insert(id.clone(), place(when));
@@ -48,6 +48,10 @@ impl Builder<'_> {
             self.background.push(id.clone());
         }
         let command = command.filter(|_| self.errors.len() == before)?;
+        let reads_only = written.reads_only.as_ref().is_some_and(|flag| flag.value);
+        if let vvtv_incident::Kind::Diagnose { known_to_read, .. } = &mut plan_kind {
+            *known_to_read = reads_only || command.effect().reads();
+        }
         let spec = StepSpec {
             id: id.clone(),
             title: written.title.clone().unwrap_or_else(|| id.as_str().replace('_', " ")),
@@ -56,6 +60,7 @@ impl Builder<'_> {
             command,
             timeout,
             output: written.output,
+            reads_only,
         };
         let conditional = spec.when.is_some();
         self.specs.insert(id.clone(), spec);

@@ -32,19 +32,19 @@ healthy: 'demo_healthy{stream="$target"}'
 healthy_for: 50ms
 respond_within: 5m
 steps:
-  - {id: look, title: Look, kind: diagnose, timeout: 1s, shell: 'echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"'}
+  - {id: look, title: Look, kind: diagnose, reads_only: true, timeout: 10m, shell: 'echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"'}
   - id: mend
     title: Mend
     kind: change
     shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"; exit 1
-    timeout: 1s
+    timeout: 10m
     settle: 200ms
     on_failure: continue
   - id: help
     title: Help
     kind: change
     shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"; touch "${VVTV_TEST_LOG%log}healthy"
-    timeout: 1s
+    timeout: 10m
     settle: 500ms
     repeatable: true
 recovery:
@@ -54,9 +54,9 @@ recovery:
         id: restore
         title: Restore
         shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"
-        timeout: 1s
+        timeout: 10m
         settle: 100ms
-      undo: {id: undo, title: Undo, run: ['true'], timeout: 1s, settle: 100ms, repeatable: true}
+      undo: {id: undo, title: Undo, run: ['true'], timeout: 10m, settle: 100ms, repeatable: true}
 "#;
 
 const CONFIG: &str = "
@@ -308,6 +308,11 @@ impl Life<'_> {
         promise(unexplained.is_empty(), format!("nothing runs without an intent: {unexplained:?}"));
         let endless = self.column("SELECT step || ' ' || attempt FROM step_run WHERE finished_at IS NULL");
         promise(endless.is_empty(), format!("every intent has an end: {endless:?}"));
+        let waited = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'unknown' AND pid IS NULL");
+        promise(waited.is_empty(), format!("what was never written down as a process is known not to have run: {waited:?}"));
+        let not_run = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'not_run'");
+        let did: Vec<_> = not_run.iter().filter(|run| ran.contains(&run.as_str())).collect();
+        promise(did.is_empty(), format!("what was not let go has not run: {did:?}"));
         let lost = self.column(
             "SELECT step || ' ' || attempt FROM step_run AS run WHERE state = 'ok' AND NOT EXISTS (SELECT 1 FROM timeline
                  WHERE incident_id = run.incident_id AND event = 'step_started' AND detail LIKE run.step || '%')",
