@@ -199,7 +199,7 @@ impl<'a, 'b> Importer<'a, 'b> {
     /// The heading that names a runbook; the page's name where there is none.
     fn title(&self, sections: &[Section], index: usize, section: &Section) -> (String, usize) {
         let named = if section.heading.is_some() { Some(section) } else { only_section(sections, index) };
-        match named.filter(|section| section.title.contains(char::is_alphanumeric)) {
+        match named.filter(|section| !section.title.trim().is_empty()) {
             Some(section) => (section.title.clone(), section.lines.start),
             None => {
                 let file = self.import.page.rsplit(['/', '\\']).next().unwrap_or_default();

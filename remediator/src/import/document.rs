@@ -95,6 +95,13 @@ impl<'a> Document<'a> {
         (first..=last).map(move |number| (number, self.line(number))).filter(|(_, line)| !line.is_empty())
     }
 
+    /// The lines as they are written, but for what is invisible at their ends and for blank ones.
+    pub(super) fn written(&self, first: usize, last: usize) -> impl Iterator<Item = (usize, &'a str)> + use<'_, 'a> {
+        let line = |number: usize| number.checked_sub(1).and_then(|index| self.lines.get(index));
+        let written = move |number| (number, line(number).map_or("", |line| line.trim_end()));
+        (first..=last).map(written).filter(|(_, line)| !line.is_empty())
+    }
+
     /// The number of the outermost numbered item around a block.
     pub(super) fn number(&self, block: &Block) -> Option<u64> {
         let mut found = None;
@@ -125,6 +132,12 @@ impl Table {
     pub(super) fn cell<'a>(&self, row: &'a [String], column: &str) -> Option<&'a str> {
         row.get(self.column(column)?).map(String::as_str)
     }
+}
+
+/// Whether a line only separates.
+pub(super) fn is_rule(line: &str) -> bool {
+    let line = line.trim();
+    ["---", "***", "___"].iter().any(|rule| line.starts_with(rule)) && line.chars().all(|c| "-*_ ".contains(c))
 }
 
 /// Whether a line has nothing but Markdown's signs on it.

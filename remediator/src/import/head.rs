@@ -2,7 +2,7 @@
 
 use vvtv_toolkit::duration::PromDuration;
 
-use super::document::{Content, Document, Table};
+use super::document::{Content, Document, Table, is_marks, is_rule};
 use super::language::{self, Part, Remark};
 use super::names;
 use super::sections::Section;
@@ -63,7 +63,7 @@ pub(super) fn write(
     page.description(taken, out);
     page.undecided(out);
     page.labels(out);
-    page.times(out);
+    page.times(taken, out);
 }
 
 impl Page<'_, '_> {
@@ -97,16 +97,15 @@ impl Page<'_, '_> {
     /// Every line that nothing else has.
     fn description(&self, taken: &mut Taken, out: &mut Writer<'_>) {
         let mut lines = Vec::new();
-        for (number, line) in self.document.said(self.section.lines.start, self.section.lines.end.saturating_sub(1)) {
-            if !taken.has(number) {
-                if line.contains(char::is_alphanumeric) {
-                    lines.push(line);
-                }
-                taken.take(number, number);
+        for (number, line) in self.document.written(self.section.lines.start, self.section.lines.end.saturating_sub(1))
+        {
+            if !taken.has(number) && !is_rule(line) {
+                lines.push(line);
             }
+            taken.take(number, number);
         }
-        if !lines.is_empty() {
-            out.text(0, "description", &lines.join("\n"));
+        if lines.iter().any(|line| !is_marks(line)) {
+            out.text(0, "description", lines.join("\n").trim_start());
         }
         for said in self.procedure.said.iter().filter(|said| said.describes || said.remark == Remark::Condition) {
             out.note(said.line, "description", "a condition in words, which no machine keeps to");
@@ -177,7 +176,7 @@ impl Page<'_, '_> {
         })
     }
 
-    fn times(&self, out: &mut Writer<'_>) {
+    fn times(&self, taken: &mut Taken, out: &mut Writer<'_>) {
         let row = self.row();
         let line = row.map_or(self.name.line, |(_, line, _)| line);
         let cell = |column: &str| row.and_then(|(table, _, row)| table.cell(row, column)).unwrap_or_default();
@@ -196,6 +195,7 @@ impl Page<'_, '_> {
         self.escalate(cell("escalation"), line, out);
         if let Some((_, line, _)) = row {
             out.note(line, "severity", &format!("as the page has it: {}", self.document.line(line)));
+            taken.take(line, line);
         }
     }
 

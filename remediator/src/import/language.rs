@@ -124,9 +124,9 @@ pub(super) fn last_sentence(text: &str) -> &str {
     sentences(text).last().copied().unwrap_or_default()
 }
 
-/// A text without the colon at its end.
+/// A text without the colon or comma at its end.
 pub(super) fn bare(text: &str) -> &str {
-    text.trim().trim_end_matches([':', '\u{ff1a}']).trim_end()
+    text.trim().trim_end_matches([':', '\u{ff1a}', ',', ' '])
 }
 
 /// Whether a text in lower case has a word or phrase; scripts without spaces have no ends of words.
@@ -144,7 +144,9 @@ pub(super) fn only_says_still_sick(condition: &str) -> bool {
     let words = ["needed", "persist", "continue", "still", "necessary"];
     let others = ["unless", "only", "otherwise", "until"];
     let lower = condition.to_lowercase();
-    words.iter().any(|word| lower.contains(word)) && !others.iter().any(|word| has_word(&lower, word))
+    // A second condition is not about the trouble.
+    let one = lower.split_whitespace().count() <= 5 && !lower.contains([',', ';']);
+    one && words.iter().any(|word| lower.contains(word)) && !others.iter().any(|word| has_word(&lower, word))
 }
 
 /// Whether a text announces what a command prints.

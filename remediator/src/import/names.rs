@@ -113,7 +113,7 @@ mod tests {
     #[case("推流中断", "tui-liu-zhong-duan")]
     #[case("Überlauf", "uberlauf")]
     #[case("Диск заполнен", "disk-zapolnen")]
-    #[case("🚨", "page-dc22fe93")]
+    #[case("🚨", "page-49ef48c6")]
     fn names_in_any_script_have_ids(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(id(text), expected);
     }

@@ -8,9 +8,9 @@ const BYTES_MAX: usize = 120;
 /// Each placeholder of a shell text once, in its order.
 pub(super) fn placeholders(text: &str) -> Vec<String> {
     let mut found: Vec<(usize, &str)> = templates(text);
-    found.extend(angles(text));
-    found.extend(variables(text));
-    found.extend(words(text));
+    let within = found.iter().map(|(at, name)| *at..at + name.len()).collect::<Vec<_>>();
+    let others = angles(text).into_iter().chain(variables(text)).chain(words(text));
+    found.extend(others.filter(|(at, _)| !within.iter().any(|template| template.contains(at))));
     found.sort_unstable();
     let mut names: Vec<String> = Vec::new();
     for (_, name) in found {
@@ -146,6 +146,7 @@ mod tests {
     #[case("curl https://YOUR_HOST/xxx/...", &["YOUR_HOST", "xxx", "..."])]
     #[case("sort <in >out; cat <<EOF\nx\nEOF\ndiff <(a) <(b)", &[])]
     #[case("find . -exec rm {} + && ./...", &["..."])]
+    #[case("curl {{ $labels.instance }}/$path", &["{{ $labels.instance }}", "$path"])]
     #[case("vvtvctl plan execute <plan_id>", &["<plan_id>"])]
     fn placeholders_are_found(#[case] text: &str, #[case] expected: &[&str]) {
         assert_eq!(placeholders(text), expected);

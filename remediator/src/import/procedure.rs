@@ -21,7 +21,7 @@ pub(super) fn write(
 ) {
     head::write(document, section, procedure, name, taken, out);
     if procedure.steps.iter().any(|step| matches!(step.command.effect, Effect::CannotSay(_))) {
-        let text = "what cannot be said to read only waits for somebody's approval";
+        let text = "of some step it cannot be said whether it reads or changes: every change waits for approval";
         out.decide(0, name.line, "mode", text);
         out.line(0, "mode: approve");
     }
@@ -76,7 +76,8 @@ fn write_step(step: &Step, out: &mut Writer<'_>) {
     if !step.description.is_empty() {
         out.text(4, "description", &step.description.join("\n"));
     }
-    if let Effect::CannotSay(cause) = &step.command.effect {
+    // What is not settled has no effect yet.
+    if let (Effect::CannotSay(cause), true) = (&step.command.effect, step.command.undecided.is_empty()) {
         let text = format!("{cause}, so it counts as a change: does it only read (kind: diagnose, reads_only: true)?");
         out.danger(4, step.line, &about, &text);
     }
@@ -108,7 +109,9 @@ fn undecided(step: &Step, about: &str, changes: bool, out: &mut Writer<'_>) {
             Remark::Undo => false,
         };
         let entry = format!("how “{}” is kept to", said.text);
-        if !holds {
+        if !holds && said.around {
+            // It is named once, about the runbook.
+        } else if !holds {
             let text = format!("“{}”: a machine does not look at it", said.text);
             out.note(said.line, about, &text);
         } else if !entries.contains(&entry) {

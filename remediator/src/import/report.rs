@@ -1,6 +1,5 @@
 //! What an import leaves to people, for a person: dangerous places first, one line for each decision, the same remark once.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -103,8 +102,24 @@ impl Import {
 #[derive(Default)]
 struct Places<'a> {
     lines: Vec<usize>,
-    /// Files by what of them it is about.
-    about: BTreeMap<&'a str, Vec<&'a str>>,
+    /// What of each file it is about.
+    files: Vec<(&'a str, Vec<&'a str>)>,
+}
+
+impl<'a> Places<'a> {
+    fn add(&mut self, decision: &'a Decision) {
+        if !self.lines.contains(&decision.line) {
+            self.lines.push(decision.line);
+        }
+        let at = self.files.iter().position(|(file, _)| *file == decision.file).unwrap_or_else(|| {
+            self.files.push((&decision.file, Vec::new()));
+            self.files.len() - 1
+        });
+        let Some((_, about)) = self.files.get_mut(at) else { return };
+        if !about.contains(&decision.about.as_str()) {
+            about.push(&decision.about);
+        }
+    }
 }
 
 impl fmt::Display for Report<'_> {
@@ -151,27 +166,28 @@ fn folded<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<(&'a str, &'
             folded.len() - 1
         });
         let Some((_, _, places)) = folded.get_mut(at) else { continue };
-        if !places.lines.contains(&decision.line) {
-            places.lines.push(decision.line);
-        }
-        let files = places.about.entry(&decision.about).or_default();
-        if !files.contains(&decision.file.as_str()) {
-            files.push(&decision.file);
-        }
+        places.add(decision);
     }
     folded
 }
 
-/// `17, 60: a.yml, b.yml, alerts: `.
+/// `17, 60: a.yml, b.yml, alerts: `; files of which it is about the same stand together.
 impl fmt::Display for Places<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<_> = self.lines.iter().map(ToString::to_string).collect();
         write!(f, "{}: ", lines.join(", "))?;
-        let about = self.about.iter().map(|(about, files)| {
-            let parts = files.iter().chain([about]).filter(|part| !part.is_empty());
+        let mut groups: Vec<(Vec<&str>, &[&str])> = Vec::new();
+        for (file, about) in &self.files {
+            match groups.iter_mut().find(|(_, other)| *other == about.as_slice()) {
+                Some((files, _)) => files.push(file),
+                None => groups.push((vec![file], about)),
+            }
+        }
+        let groups = groups.iter().map(|(files, about)| {
+            let parts = files.iter().chain(about.iter()).filter(|part| !part.is_empty());
             parts.copied().collect::<Vec<_>>().join(", ")
         });
-        let about = about.filter(|about| !about.is_empty()).collect::<Vec<_>>().join("; ");
-        if about.is_empty() { Ok(()) } else { write!(f, "{}: ", visible(&about)) }
+        let groups = groups.filter(|group| !group.is_empty()).collect::<Vec<_>>().join("; ");
+        if groups.is_empty() { Ok(()) } else { write!(f, "{}: ", visible(&groups)) }
     }
 }

@@ -57,7 +57,9 @@ pub(super) fn read(code: &Code, before: &str) -> Fence {
     let mut script = match found {
         Some((Prompt::Other, _)) => return Fence::Other("a session in another program than a shell".to_owned()),
         Some((Prompt::User, _)) => typed(&lines, Prompt::User),
-        Some((Prompt::Root, _)) if session || (!shell && roots(&lines)) => typed(&lines, Prompt::Root),
+        Some((Prompt::Root, _)) if session || !first.starts_with('#') || (!shell && roots(&lines)) => {
+            typed(&lines, Prompt::Root)
+        }
         Some((Prompt::Continued, rest)) if !shell => {
             let mut script = typed(&lines, Prompt::Continued);
             if rest.starts_with(['/', '.', '~']) {

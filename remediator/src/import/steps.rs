@@ -49,7 +49,9 @@ impl Step {
                 .condition
                 .as_ref()
                 .is_some_and(|(_, text)| said.remark == Remark::Condition && said.text.contains(text.as_str()));
-            if !own && !self.said.contains(said) {
+            // A question that the step asks is no condition of it.
+            let asked = said.remark == Remark::Condition && language::bare(&said.text) == self.title;
+            if !own && !asked && !self.said.contains(said) {
                 self.said.push(said.clone());
             }
         }
@@ -69,7 +71,7 @@ pub(super) fn read(document: &Document<'_>, section: &Section, title: &str, take
         title,
         found: Procedure::default(),
         ids: BTreeSet::new(),
-        headings: vec![Heading { level: 0, title: title.to_owned(), part: None, said: Vec::new() }],
+        headings: vec![Heading { level: 0, line: 0, title: title.to_owned(), part: None, said: Vec::new() }],
         item: Item::default(),
         pending: Vec::new(),
     };
@@ -82,6 +84,7 @@ pub(super) fn read(document: &Document<'_>, section: &Section, title: &str, take
 
 struct Heading {
     level: u8,
+    line: usize,
     title: String,
     part: Option<Part>,
     /// Conditions that hold for every step below it.
@@ -120,7 +123,7 @@ impl<'a> Reader<'a, '_> {
             return;
         }
         let item = self.outermost(block);
-        if item != self.item.index {
+        if item != self.item.index && !self.is_indented_too_little(block, item) {
             self.leave_item();
             self.enter_item(item);
         }
@@ -133,6 +136,14 @@ impl<'a> Reader<'a, '_> {
             Content::Prose(_) => self.prose(block),
             Content::Code(code) => self.code(block, code),
         }
+    }
+
+    /// A script below an item that leads to one: CommonMark counts it out of the item if it is indented by too little, which is
+    /// soon done behind `10.`.
+    fn is_indented_too_little(&self, block: &Block, item: Option<usize>) -> bool {
+        let leads =
+            self.item.index.is_some() && self.item.steps == 0 && self.pending.last().is_some_and(|last| leads(last));
+        item.is_none() && leads && matches!(block.content, Content::Code(_))
     }
 
     fn outermost(&self, block: &Block) -> Option<usize> {
@@ -158,12 +169,16 @@ impl<'a> Reader<'a, '_> {
         let asks = ["what", "how", "why", "when to"].iter().any(|word| text.to_lowercase().starts_with(word));
         let part = language::part(text);
         let said = if asks || part.is_some() { Vec::new() } else { said(text, line) };
-        let (conditions, others) = said.into_iter().partition(|said| said.remark == Remark::Condition);
-        self.found.said.extend(others);
-        self.headings.push(Heading { level, title: text.to_owned(), part, said: conditions });
+        let conditions = said.iter().filter(|said| said.remark == Remark::Condition);
+        let conditions = conditions.map(|said| Said { around: true, ..said.clone() }).collect();
+        self.found.said.extend(said);
+        self.headings.push(Heading { level, line, title: text.to_owned(), part, said: conditions });
     }
 
     fn prose(&mut self, block: &'a Block) {
+        if self.aside(block) {
+            return;
+        }
         self.pending.push(block);
         let describes =
             self.headings.last().is_some_and(|heading| heading.part.is_some_and(|part| part != Part::Other));
@@ -180,10 +195,22 @@ impl<'a> Reader<'a, '_> {
         for mut said in sentences {
             said.describes = describes;
             if let (Remark::Condition, false, Some(heading)) = (said.remark, describes, self.headings.last_mut()) {
-                heading.said.push(said.clone());
+                heading.said.push(Said { around: true, ..said.clone() });
             }
             self.found.said.push(said);
         }
+    }
+
+    /// What stands in brackets right behind a script is about that one.
+    fn aside(&mut self, block: &Block) -> bool {
+        let brackets = block.prose().is_some_and(|text| text.starts_with('(') && text.ends_with(')'));
+        let behind = self.pending.is_empty() && self.item.steps > 0;
+        let Some(step) = self.found.steps.last_mut().filter(|_| brackets && behind) else { return false };
+        let lines = self.document.written(block.first, block.last);
+        step.description.extend(lines.map(|(_, line)| line.trim().to_owned()));
+        step.keep(&super::words::sentences(block));
+        self.taken.take(block.first, block.last);
+        true
     }
 
     fn code(&mut self, block: &'a Block, code: &Code) {
@@ -206,7 +233,7 @@ impl<'a> Reader<'a, '_> {
         self.taken.take(block.first, block.last);
         self.item.steps += 1;
         let id = names::unused(names::step_id(&title), '_', &mut self.ids);
-        let number = self.document.number(block).and_then(|number| u8::try_from(number).ok());
+        let number = self.document.number(block).or(self.item.number).and_then(|number| u8::try_from(number).ok());
         let condition = self.item.condition.clone();
         let conditions = self.headings.iter().flat_map(|heading| heading.said.iter().cloned());
         let said: Vec<Said> = self.item.said.iter().cloned().chain(conditions).collect();
@@ -221,13 +248,21 @@ impl<'a> Reader<'a, '_> {
         let lead = pending.last().and_then(|block| Some((block.first, lead_in(&block.prose()?)?)));
         if let Some((line, text)) = &lead {
             let action = language::action(text);
-            self.item.title = if action.what.is_empty() { language::bare(text).to_owned() } else { action.what };
+            self.item.title = if action.what.is_empty() {
+                language::bare(text).to_owned()
+            } else {
+                language::bare(&action.what).to_owned()
+            };
             self.item.condition = action.condition.map(|condition| (*line, condition));
         } else if self.item.index.is_none() {
             (self.item.title, self.item.condition) = (String::new(), None);
         }
         let comment = command.comments.first().map(|comment| comment.text.clone()).unwrap_or_default();
-        let heading = self.headings.last().map(|heading| heading.title.clone()).unwrap_or_default();
+        let (heading, line) =
+            self.headings.last().map(|heading| (heading.title.clone(), heading.line)).unwrap_or_default();
+        if comment.is_empty() && self.item.title.is_empty() && self.headings.len() > 1 {
+            self.taken.take(line, line);
+        }
         let candidates = [comment, self.item.title.clone(), heading, self.title.to_owned()];
         candidates.into_iter().find(|title| !title.trim().is_empty()).unwrap_or_default()
     }
@@ -238,7 +273,8 @@ impl<'a> Reader<'a, '_> {
         for block in pending {
             let whole = block.prose().unwrap_or_default();
             if language::bare(&whole) != title {
-                lines.extend(self.document.said(block.first, block.last).map(|(_, line)| line.to_owned()));
+                let written = self.document.written(block.first, block.last);
+                lines.extend(written.map(|(_, line)| line.trim().to_owned()));
             }
             self.taken.take(block.first, block.last);
         }
@@ -268,6 +304,10 @@ impl<'a> Reader<'a, '_> {
         }
         self.item = Item::default();
     }
+}
+
+fn leads(block: &Block) -> bool {
+    block.prose().is_some_and(|text| text.trim_end().ends_with([':', '\u{ff1a}']))
 }
 
 /// The line of a paragraph that leads to a script: all of it if it is short, or its last sentence if that ends with a colon.

@@ -20,6 +20,8 @@ pub(super) struct Said {
     pub(super) text: String,
     /// It stands where a page says what an alert means, and asks nothing of anybody.
     pub(super) describes: bool,
+    /// It stands around a step, not in what leads to it.
+    pub(super) around: bool,
 }
 
 /// Fields whose values are not rules for anybody.
@@ -48,7 +50,7 @@ pub(super) fn sentences(block: &Block) -> Vec<Said> {
         let value = first.field.as_ref().is_some_and(|(name, _)| VALUES.contains(&name.to_lowercase().as_str()));
         let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ");
         if block.warns {
-            found.push(Said { line: first.line, remark: Remark::Prohibition, text, describes: false });
+            found.push(Said { line: first.line, remark: Remark::Prohibition, text, describes: false, around: false });
         } else if !value {
             found.extend(said(&text, first.line));
         }
@@ -59,7 +61,9 @@ pub(super) fn sentences(block: &Block) -> Vec<Said> {
 /// The sentences of a text that are named.
 pub(super) fn said(text: &str, line: usize) -> Vec<Said> {
     let remarks = language::remarks(text).into_iter();
-    remarks.map(|(remark, text)| Said { line, remark, text: text.to_owned(), describes: false }).collect()
+    remarks
+        .map(|(remark, text)| Said { line, remark, text: text.to_owned(), describes: false, around: false })
+        .collect()
 }
 
 /// The lines of a paragraph, a new group with each field.

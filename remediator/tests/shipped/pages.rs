@@ -74,7 +74,7 @@ fn what_must_not_run_as_it_stands_is_refused_by_its_place(#[case] name: &str) {
 
 #[test]
 fn programs_get_files_and_report_as_json() {
-    let (code, stdout, stderr) = self::said(program().args(["import", "pages/bullets.md", "--format", "json"]));
+    let (code, stdout, stderr) = said(program().args(["import", "pages/bullets.md", "--format", "json"]));
     assert_eq!((code, stderr.as_str()), (0, ""));
     let said: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     insta::assert_json_snapshot!(said);
@@ -85,7 +85,7 @@ fn a_page_that_is_no_text_is_refused_with_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("latin1.md");
     std::fs::write(&page, b"# A\n\n1. Pr\xfcfen\n").unwrap();
-    let (code, stdout, stderr) = self::said(program().arg("import").arg(&page));
+    let (code, stdout, stderr) = said(program().arg("import").arg(&page));
     let expected = "vvtv-remediator: import DIR/latin1.md: line 3: the byte 0xfc is not UTF-8: save the page as UTF-8, e.g. with \
                     `iconv -f ISO-8859-1 -t UTF-8`\n";
     assert_eq!((code, stdout.as_str()), (1, ""));

@@ -24,15 +24,20 @@ pub(super) fn waits<'a>(lines: impl Iterator<Item = &'a CodeLine>) -> Vec<String
 }
 
 fn opens_a_shell(text: &str) -> bool {
-    let words: Vec<&str> = text.split_whitespace().skip_while(|word| *word == "sudo" && text != "sudo").collect();
-    let words = if words.first().is_some_and(|word| word.starts_with('-')) { vec!["sudo"] } else { words };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut words = words.as_slice();
+    if let ["sudo", rest @ ..] = words {
+        words = without_options(rest);
+        if words.is_empty() {
+            return rest.iter().any(|word| ["-i", "-s", "--login", "--shell"].contains(word));
+        }
+    }
     let Some((program, rest)) = words.split_first() else { return false };
     let has = |wanted: &[&str]| rest.iter().any(|word| wanted.contains(word));
     let ends_in_shell = rest.last().is_some_and(|word| SHELLS.contains(word));
     let piped = text.contains(['|', '<', ';', '&']);
     match *program {
         "ssh" => positional(rest, &["-i", "-l", "-p", "-o", "-J", "-F", "-L", "-R"]) == 1 && !piped,
-        "sudo" => text.split_whitespace().any(|word| word == "-i" || word == "-s") && positional(rest, &["-u"]) == 0,
         "su" => !has(&["-c", "--command"]),
         "oc" | "kubectl" if has(&["rsh"]) => true,
         "oc" | "kubectl" if has(&["debug"]) => !has(&["--"]),
@@ -44,6 +49,15 @@ fn opens_a_shell(text: &str) -> bool {
         "redis-cli" => positional(rest, &["-h", "-p", "-a", "-n"]) == 0 && !piped,
         "screen" | "tmux" => true,
         shell => SHELLS.contains(&shell) && rest.is_empty(),
+    }
+}
+
+/// What `sudo` runs.
+fn without_options<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
+    match words {
+        ["-u" | "-g" | "-h" | "-D", _, rest @ ..] => without_options(rest),
+        [option, rest @ ..] if option.starts_with('-') => without_options(rest),
+        rest => rest,
     }
 }
 

@@ -33,20 +33,22 @@ pub(super) fn prompt(line: &str) -> Option<(Prompt, &str)> {
     if !(rest.is_empty() || rest.starts_with(' ')) {
         return text.starts_with(">>> ").then(|| (Prompt::Other, text.get(4..).unwrap_or_default()));
     }
+    // `cat > file` is no prompt.
+    let apart = before.ends_with(char::is_whitespace);
     let before = before.trim_end();
     let bracketed = before.starts_with('[') && before.ends_with(']') && before.contains('@');
     let spaced = before.contains(char::is_whitespace);
     let at_host = !spaced && before.contains('@') && !before.starts_with('-');
     let versioned = !spaced && (before.starts_with("sh-") || before.starts_with("bash-"));
-    if (bracketed || at_host || versioned) && sign != ">" {
+    if (bracketed || (at_host || versioned) && !apart) && sign != ">" {
         let prompt = if sign == "#" { Prompt::Root } else { Prompt::User };
         return Some((prompt, rest.trim_start()));
     }
     let program =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.:-".contains(c));
     let of_program = match sign {
-        ">" => program(before) || before.ends_with(']'),
-        "#" => before.strip_suffix('=').is_some_and(program),
+        ">" => (!apart && program(before)) || before.ends_with(']'),
+        "#" if !apart => before.strip_suffix('=').is_some_and(program),
         _ => false,
     };
     of_program.then(|| (Prompt::Other, rest.trim_start()))
