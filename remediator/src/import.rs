@@ -36,6 +36,12 @@ use write::Writer;
 /// The longest page that is read, in bytes.
 pub const BYTES_MAX: usize = 1 << 20;
 
+/// The most lines that a page may have.
+pub const LINES_MAX: usize = 10_000;
+
+/// The most runbooks that a page may have.
+pub const RUNBOOKS_MAX: usize = 100;
+
 /// What a page became.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
@@ -53,8 +59,11 @@ pub struct Import {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// It is no page.
-    #[error("the page is longer than {BYTES_MAX} bytes")]
+    #[error("the page has more than {BYTES_MAX} bytes or {LINES_MAX} lines")]
     TooLong,
+    /// Somebody's whole wiki.
+    #[error("the page has more than {RUNBOOKS_MAX} runbooks: import its parts")]
+    TooMany,
     /// A byte that is not UTF-8.
     #[error(
         "line {line}: the byte 0x{byte:02x} is not UTF-8: save the page as UTF-8, e.g. with `iconv -f ISO-8859-1 -t UTF-8`"
@@ -89,12 +98,19 @@ pub fn import(name: &str, page: impl AsRef<[u8]>) -> Result<Import, ImportError>
         return Err(ImportError::TooLong);
     }
     let text = encoding::text(page)?;
+    if text.lines().nth(LINES_MAX).is_some() {
+        return Err(ImportError::TooLong);
+    }
     let document = Document::read(&text);
     let mut importer = Importer::new(name, &document);
     importer.rendered();
     let contacts = importer.contacts();
     let sections = sections::sections(&document);
-    importer.runbooks(&sections);
+    let runbooks = sections::runbooks(&sections);
+    if runbooks.len() > RUNBOOKS_MAX {
+        return Err(ImportError::TooMany);
+    }
+    importer.runbooks(&sections, &runbooks);
     importer.import.files.extend(contacts);
     importer.maintenance(&sections);
     importer.outside(&sections);
@@ -158,9 +174,9 @@ impl<'a, 'b> Importer<'a, 'b> {
         Some(writer.finish())
     }
 
-    fn runbooks(&mut self, sections: &[Section]) {
+    fn runbooks(&mut self, sections: &[Section], runbooks: &[usize]) {
         let before = self.import.files.len();
-        for index in sections::runbooks(sections) {
+        for &index in runbooks {
             let Some(section) = sections.get(index) else { continue };
             if section.lines.clone().any(|line| before > 0 && self.taken.has(line)) {
                 continue;

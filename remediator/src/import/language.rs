@@ -124,6 +124,14 @@ pub(super) fn last_sentence(text: &str) -> &str {
     sentences(text).last().copied().unwrap_or_default()
 }
 
+/// The beginning of a text, where it is long.
+pub(super) fn short(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// A text without the colon or comma at its end.
 pub(super) fn bare(text: &str) -> &str {
     text.trim().trim_end_matches([':', '\u{ff1a}', ',', ' '])

@@ -1,5 +1,7 @@
 //! What stands for something else in a command of a page: `<pod>`, `$DEVICE`, `{{ … }}`, `[name]`, `YOUR_HOST`, `…`.
 
+use std::collections::BTreeSet;
+
 /// Variables that a step has without setting them.
 const GIVEN: [&str; 9] = ["HOME", "PATH", "USER", "PWD", "TMPDIR", "LANG", "IFS", "OPTARG", "OPTIND"];
 /// Longer ones are no placeholders but text between two signs.
@@ -12,13 +14,13 @@ pub(super) fn placeholders(text: &str) -> Vec<String> {
     let others = angles(text).into_iter().chain(variables(text)).chain(words(text));
     found.extend(others.filter(|(at, _)| !within.iter().any(|template| template.contains(at))));
     found.sort_unstable();
-    let mut names: Vec<String> = Vec::new();
-    for (_, name) in found {
-        if !names.iter().any(|other| other == name) {
-            names.push(name.to_owned());
-        }
-    }
-    names
+    let mut known = BTreeSet::new();
+    found.into_iter().map(|(_, name)| name).filter(|name| known.insert(*name)).map(str::to_owned).collect()
+}
+
+/// The beginning of a text, as far as a placeholder goes.
+fn near(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(BYTES_MAX)).unwrap_or(text)
 }
 
 /// `{{ … }}`, `{% … %}` and what a template's comment begins with.
@@ -28,8 +30,7 @@ fn templates(text: &str) -> Vec<(usize, &str)> {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(open)).map(|at| from + at) {
             let rest = text.get(at..).unwrap_or_default();
-            let end = rest.find(close).map_or(open.len(), |end| end + close.len());
-            let end = if end > BYTES_MAX { open.len() } else { end };
+            let end = near(rest).find(close).map_or(open.len(), |end| end + close.len());
             found.push((at, rest.get(..end).unwrap_or(open)));
             from = at + end;
         }
@@ -43,11 +44,11 @@ fn angles(text: &str) -> Vec<(usize, &str)> {
     let mut before = ' ';
     for (at, c) in text.char_indices() {
         if c == '<' && before != '<' {
-            let rest = text.get(at + 1..).unwrap_or_default();
+            let rest = near(text.get(at + 1..).unwrap_or_default());
             let inner = rest.split_once('>').map(|(inner, _)| inner).unwrap_or_default();
             let plain = |c: char| c.is_alphanumeric() || " _-./:|,'@".contains(c);
             let named = inner.starts_with(char::is_alphabetic) && inner.chars().all(plain);
-            if named && !inner.ends_with(' ') && inner.len() <= BYTES_MAX {
+            if named && !inner.ends_with(' ') {
                 found.extend(text.get(at..at + inner.len() + 2).map(|name| (at, name)));
             }
         }
@@ -60,6 +61,7 @@ fn angles(text: &str) -> Vec<(usize, &str)> {
 fn variables(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let (mut single, mut double, mut escaped) = (false, false, false);
+    let set = set(text);
     for (at, c) in text.char_indices() {
         if std::mem::take(&mut escaped) {
             continue;
@@ -68,37 +70,43 @@ fn variables(text: &str) -> Vec<(usize, &str)> {
             '\\' if !single => escaped = true,
             '\'' if !double => single = !single,
             '"' if !single => double = !double,
-            '$' if !single => found.extend(variable(text, at)),
+            '$' if !single => found.extend(variable(text, at, &set)),
             _ => {}
         }
     }
     found
 }
 
-fn variable(text: &str, at: usize) -> Option<(usize, &str)> {
+fn variable<'a>(text: &'a str, at: usize, set: &BTreeSet<&str>) -> Option<(usize, &'a str)> {
     let rest = text.get(at + 1..)?;
     let (rest, braces) = rest.strip_prefix('{').map_or((rest, 0), |rest| (rest, 1));
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
     let (name, after) = rest.split_at(end);
     let named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let defaulted = braces > 0 && after.trim_start_matches(':').starts_with(['-', '=']);
-    if !named || defaulted || GIVEN.contains(&name) || name.starts_with("VVTV_") || is_set(text, name) {
+    if !named || defaulted || GIVEN.contains(&name) || name.starts_with("VVTV_") || set.contains(name) {
         return None;
     }
     let closing = usize::from(braces > 0 && after.starts_with('}'));
     Some((at, text.get(at..at + 1 + braces + end + closing)?))
 }
 
-fn is_set(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let before = text.get(..at).unwrap_or_default();
-        let after = text.get(at + name.len()..).unwrap_or_default();
-        let starts = before.chars().next_back().is_none_or(|c| c.is_whitespace() || ";&|(\"'`".contains(c));
-        let ends = after.starts_with(|c: char| c.is_whitespace() || c == ';') || after.is_empty();
-        let line = before.rsplit(['\n', ';', '|', '&', '(']).next().unwrap_or_default();
-        let by_word = line.split_whitespace().any(|word| word == "read" || word == "for");
-        starts && (after.starts_with('=') || (ends && by_word))
-    })
+/// The variables that a text sets: `NAME=`, `read NAME`, `for NAME in`.
+fn set(text: &str) -> BTreeSet<&str> {
+    let mut set = BTreeSet::new();
+    let mut by_word = false;
+    for word in text.split(|c: char| c.is_whitespace() || ";&|(){}\"'`".contains(c)) {
+        let (name, rest) =
+            word.split_at(word.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(word.len()));
+        if rest.starts_with('=') || (by_word && rest.is_empty()) {
+            set.insert(name);
+        }
+        // `for` takes one name, `read` several and options.
+        by_word = matches!(word, "for" | "read")
+            || (by_word && (word.is_empty() || word.starts_with('-') || rest.is_empty()));
+        by_word &= !matches!(word, "in" | "do" | "then");
+    }
+    set
 }
 
 /// Words that are written to be replaced.

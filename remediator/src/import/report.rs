@@ -108,7 +108,8 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn add(&mut self, decision: &'a Decision) {
-        if !self.lines.contains(&decision.line) {
+        // They come in the order of the lines.
+        if self.lines.last() != Some(&decision.line) {
             self.lines.push(decision.line);
         }
         let at = self.files.iter().position(|(file, _)| *file == decision.file).unwrap_or_else(|| {

@@ -64,6 +64,9 @@ pub(super) fn compile(script: &Script) -> Command {
     if let (true, Effect::CannotSay(cause)) = (script.unlabelled, &effect) {
         undecided.push(format!("whether these are commands: the page does not say so, and {cause}"));
     }
+    if let (false, Some(word)) = (effect.reads(), terminal::irreversible(&text)) {
+        draft.notes.push((line, Weight::Danger, format!("what `{word}` does cannot be taken back")));
+    }
     if draft.several && !effect.reads() {
         strict(&mut draft, line);
     }

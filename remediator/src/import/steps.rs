@@ -15,6 +15,9 @@ use super::words::{Field, Said, fields, said};
 /// A title is a line, not a paragraph.
 const TITLE_CHARS_MAX: usize = 120;
 
+/// More sentences around one step are not kept apart: these hold it back already, and all are in a description.
+const SAID_MAX: usize = 20;
+
 /// One step.
 #[derive(Debug)]
 pub(super) struct Step {
@@ -51,7 +54,7 @@ impl Step {
                 .is_some_and(|(_, text)| said.remark == Remark::Condition && said.text.contains(text.as_str()));
             // A question that the step asks is no condition of it.
             let asked = said.remark == Remark::Condition && language::bare(&said.text) == self.title;
-            if !own && !asked && !self.said.contains(said) {
+            if !own && !asked && self.said.len() < SAID_MAX && !self.said.contains(said) {
                 self.said.push(said.clone());
             }
         }
@@ -260,11 +263,13 @@ impl<'a> Reader<'a, '_> {
         let comment = command.comments.first().map(|comment| comment.text.clone()).unwrap_or_default();
         let (heading, line) =
             self.headings.last().map(|heading| (heading.title.clone(), heading.line)).unwrap_or_default();
-        if comment.is_empty() && self.item.title.is_empty() && self.headings.len() > 1 {
+        let fits = heading.chars().count() <= TITLE_CHARS_MAX;
+        if comment.is_empty() && self.item.title.is_empty() && fits {
             self.taken.take(line, line);
         }
         let candidates = [comment, self.item.title.clone(), heading, self.title.to_owned()];
-        candidates.into_iter().find(|title| !title.trim().is_empty()).unwrap_or_default()
+        let title = candidates.into_iter().find(|title| !title.trim().is_empty()).unwrap_or_default();
+        language::short(&title, TITLE_CHARS_MAX)
     }
 
     /// The lines that lead to a step, as they are written; nothing if its title says the same.

@@ -78,6 +78,9 @@ fn what_has_nothing_to_compile_is_an_error() {
     assert_eq!(import("page.md", "# Nothing\n"), Err(ImportError::Nothing));
     assert_eq!(import("page.md", ""), Err(ImportError::Nothing));
     assert_eq!(import("page.md", "x".repeat(BYTES_MAX + 1)), Err(ImportError::TooLong));
+    assert_eq!(import("page.md", "x\n".repeat(LINES_MAX + 1)), Err(ImportError::TooLong));
+    let many: String = (0..=RUNBOOKS_MAX).map(|number| format!("## AlertOf{number}\n### Meaning\nx\n")).collect();
+    assert_eq!(import("page.md", many), Err(ImportError::TooMany));
     assert_eq!(import("page.md", b"a\n\xff"), Err(ImportError::NoText { line: 2, byte: 0xff }));
 }
 

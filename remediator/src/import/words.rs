@@ -24,6 +24,9 @@ pub(super) struct Said {
     pub(super) around: bool,
 }
 
+/// A sentence is named by its beginning; all of it is in a description.
+const CHARS_MAX: usize = 300;
+
 /// Fields whose values are not rules for anybody.
 const VALUES: [&str; 8] =
     ["symptoms", "impact", "severity", "alerts", "waits for", "healthy", "immediate actions", "meaning"];
@@ -50,7 +53,13 @@ pub(super) fn sentences(block: &Block) -> Vec<Said> {
         let value = first.field.as_ref().is_some_and(|(name, _)| VALUES.contains(&name.to_lowercase().as_str()));
         let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ");
         if block.warns {
-            found.push(Said { line: first.line, remark: Remark::Prohibition, text, describes: false, around: false });
+            found.push(Said {
+                line: first.line,
+                remark: Remark::Prohibition,
+                text: language::short(&text, CHARS_MAX),
+                describes: false,
+                around: false,
+            });
         } else if !value {
             found.extend(said(&text, first.line));
         }
@@ -62,7 +71,13 @@ pub(super) fn sentences(block: &Block) -> Vec<Said> {
 pub(super) fn said(text: &str, line: usize) -> Vec<Said> {
     let remarks = language::remarks(text).into_iter();
     remarks
-        .map(|(remark, text)| Said { line, remark, text: text.to_owned(), describes: false, around: false })
+        .map(|(remark, text)| Said {
+            line,
+            remark,
+            text: language::short(text, CHARS_MAX),
+            describes: false,
+            around: false,
+        })
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! What only works at a terminal, or only in one shell.
+//! What a person at a terminal does with care, or what only works there or in one shell.
 
 use super::CodeLine;
 use crate::import::session::is_command;
@@ -74,6 +74,19 @@ fn positional(words: &[&str], with_value: &[&str]) -> usize {
     count
 }
 
+/// The first word of a text that is known for what cannot be taken back.
+pub(super) fn irreversible(text: &str) -> Option<&str> {
+    const WORDS: &str = "rm rmdir unlink shred dd truncate wipefs mkfs fdisk parted lvremove vgremove -delete --delete delete drop \
+                         purge prune destroy format reboot shutdown poweroff halt kill pkill killall promote DROP DELETE TRUNCATE";
+    let mut words = text.split(|c: char| c.is_whitespace() || ";|&(){}\"'`".contains(c));
+    words.find(|word| {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        WORDS.split_ascii_whitespace().any(|known| known == name)
+            || name.starts_with("mkfs.")
+            || name.starts_with("purge_")
+    })
+}
+
 /// Whether a text has what `/bin/sh` (POSIX.1-2024, Shell Command Language) reads otherwise than `bash`.
 pub(super) fn needs_bash(text: &str) -> bool {
     let forms = ["[[ ", "<<<", "<(", ">(", "&>", "|&", "pipefail", "=(", "{1..", "{0..", "read -p"];
@@ -110,6 +123,15 @@ mod tests {
     #[case("bash x.sh", false)]
     fn what_waits_for_a_person_is_known(#[case] text: &str, #[case] expected: bool) {
         assert_eq!(opens_a_shell(text), expected);
+    }
+
+    #[rstest]
+    #[case("systemctl stop x && rm -rf /x", Some("rm"))]
+    #[case("/sbin/mkfs.ext4 /dev/sdb", Some("/sbin/mkfs.ext4"))]
+    #[case("kubectl delete pod x", Some("delete"))]
+    #[case("systemctl restart x", None)]
+    fn what_cannot_be_taken_back_is_known(#[case] text: &str, #[case] expected: Option<&str>) {
+        assert_eq!(irreversible(text), expected);
     }
 
     #[rstest]
