@@ -39,14 +39,6 @@ impl<'a> Value<'a> {
             Self::Rest(rest) => *rest,
         }
     }
-
-    /// Its text, expansions as written, or nothing.
-    pub(super) fn text(&self) -> &'a str {
-        match self {
-            Self::Word(word) => word.text(),
-            Self::Rest(rest) => rest.unwrap_or_default(),
-        }
-    }
 }
 
 /// How a program writes its options.
@@ -140,11 +132,6 @@ impl<'a> Arguments<'a> {
     /// Whether one of these options is given.
     pub(super) fn has(&self, names: &str) -> bool {
         self.given(names).next().is_some()
-    }
-
-    /// The known text of an operand.
-    pub(super) fn operand(&self, at: usize) -> Option<&'a str> {
-        self.operands.get(at)?.known()
     }
 }
 

@@ -23,7 +23,9 @@ pub(super) fn look(what: &str, words: &[Word], _: usize) -> Effect {
 fn program(what: &str, text: &str) -> Effect {
     let printed = text.find("print").and_then(|at| text.get(at..)).unwrap_or_default();
     let piped_in = || {
-        text.split("getline").rev().skip(1).any(|before| before.trim_end().trim_end_matches('&').trim_end().ends_with('|'))
+        text.match_indices("getline").any(|(at, _)| {
+            text.get(..at).unwrap_or_default().trim_end().trim_end_matches('&').trim_end().ends_with('|')
+        })
     };
     if printed.replace(">=", "").contains('>') {
         return Effect::cannot_say(format!("{what} '{}'", excerpt(text)), "may write a file");

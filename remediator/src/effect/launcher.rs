@@ -207,9 +207,11 @@ fn shell(name: &str, arguments: &[Word]) -> Inner {
         if word.may_be_option() || !text.starts_with(['-', '+']) {
             break;
         }
-        if text == "-o" || text == "+o" {
+        let letters = text.get(1..).filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+        if letters.contains('o') {
             words.next();
-        } else if !text.starts_with("--") && text.contains('c') {
+        }
+        if letters.contains('c') {
             return match words.next() {
                 Some(text) if text.known().is_some() => Inner::Shell(text.text().to_owned()),
                 Some(_) | None => Inner::Effect(Effect::cannot_say(format!("{name} -c"), "is told only when it runs what to run")),

@@ -266,10 +266,11 @@ impl Walker {
         for text in substitutions {
             match parse_at(&text, self.depth + 1) {
                 Ok(inner) => {
-                    self.script.commands.extend(inner.commands);
+                    let calls = |words: &Vec<Word>| words.first().and_then(Word::known).is_some_and(|it| inner.functions.contains(it));
+                    // A function that is defined in a subshell is not known outside.
+                    self.script.commands.extend(inner.commands.into_iter().filter(|words| !calls(words)));
                     self.script.loops.extend(inner.loops);
                     self.script.effects.extend(inner.effects);
-                    // A function that is defined in a subshell is not known outside.
                 }
                 Err(why) => self.unclear(&text, &why),
             }

@@ -85,6 +85,7 @@ impl Gate {
             waiting.go.ahead();
         }
         let may = tokio::select! {
+            biased;
             said = may_go => said.is_ok(),
             () = tokio::time::sleep(WAITS_AT_MOST) => false,
             () = kill.cancelled() => return Some(Outcome::Failed("ended before it was started".to_owned())),

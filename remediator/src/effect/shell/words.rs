@@ -26,6 +26,15 @@ pub(super) fn take_apart(written: &str, options: &ParserOptions) -> Result<(Word
     Ok((word, taker.commands))
 }
 
+/// Whether a text in `$((…))` is arithmetic and nothing else: shells may take what is not for a subshell in a substitution.
+fn is_a_sum(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fine = text.chars().all(|c| plain(c) || " $+-*/%()=!?:".contains(c)) && !text.contains("$(");
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let beside = words.iter().zip(words.iter().skip(1)).any(|(one, next)| one.ends_with(plain) && next.starts_with(plain));
+    fine && !beside
+}
+
 struct Taker<'a> {
     written: &'a str,
     options: &'a ParserOptions,
@@ -52,7 +61,7 @@ impl Taker<'_> {
                     self.expansion("$", quoted);
                 }
                 WordPiece::ArithmeticExpression(sum) => {
-                    if sum.value.contains("$(") || sum.value.contains('`') {
+                    if !is_a_sum(&sum.value) {
                         return None;
                     }
                     self.expansion(source, true);
@@ -76,7 +85,7 @@ impl Taker<'_> {
             return None;
         }
         let is_pattern = !quoted && text.contains(['*', '?', '[']);
-        if is_pattern && self.text.is_empty() && text.starts_with(['*', '?', '[']) && text != "[" {
+        if is_pattern && self.text.is_empty() && text.starts_with(['*', '?', '[']) && text != "[" && text != "[[" {
             self.splits = true;
         }
         self.text.push_str(text);
