@@ -26,7 +26,7 @@ mod write;
 
 use std::collections::BTreeSet;
 
-use document::{Content, Document};
+use document::{Block, Content, Document};
 use lists::Checklist;
 pub use report::{Counts, Decision, LeftOut, Report, Weight};
 use sections::Section;
@@ -164,10 +164,8 @@ impl<'a, 'b> Importer<'a, 'b> {
     }
 
     fn contacts(&mut self) -> Option<(String, String)> {
-        let table = self.document.blocks.iter().find_map(|block| match &block.content {
-            Content::Table(table) if lists::is_contacts(table) && !self.taken.has(block.first) => Some(table),
-            _ => None,
-        })?;
+        let open = self.document.blocks.iter().filter(|block| !self.taken.has(block.first));
+        let table = open.filter_map(Block::table).find(|table| lists::is_contacts(table))?;
         let page = self.import.page.clone();
         let mut writer = Writer::new(&page, "contacts.yml", &mut self.import.decisions);
         lists::contacts(self.document, table, &mut self.taken, &mut writer);
@@ -236,7 +234,7 @@ impl<'a, 'b> Importer<'a, 'b> {
 
     /// What stands in none of the files.
     fn outside(&mut self, sections: &[Section]) {
-        let code = |block: &&document::Block| matches!(block.content, Content::Code(_));
+        let code = |block: &&Block| matches!(block.content, Content::Code(_));
         let lost: Vec<_> = self
             .document
             .blocks

@@ -115,6 +115,12 @@ impl<'a> Document<'a> {
 }
 
 impl Block {
+    /// The table that it is.
+    pub(super) fn table(&self) -> Option<&Table> {
+        let Content::Table(table) = &self.content else { return None };
+        Some(table)
+    }
+
     /// Its text on one line, if it is prose.
     pub(super) fn prose(&self) -> Option<String> {
         let Content::Prose(lines) = &self.content else { return None };

@@ -2,7 +2,7 @@
 
 use vvtv_toolkit::duration::PromDuration;
 
-use super::document::{Content, Document, Table, is_marks, is_rule};
+use super::document::{Block, Content, Document, Table, is_marks, is_rule};
 use super::language::{self, Part, Remark};
 use super::names;
 use super::sections::Section;
@@ -164,10 +164,7 @@ impl Page<'_, '_> {
 
     /// The row of the table of alerts that is this procedure's: its name comes first in the alert's.
     fn row(&self) -> Option<(&Table, usize, &[String])> {
-        let tables = self.document.blocks.iter().filter_map(|block| match &block.content {
-            Content::Table(table) if is_alerts(table) => Some(table),
-            _ => None,
-        });
+        let tables = self.document.blocks.iter().filter_map(Block::table).filter(|table| is_alerts(table));
         let mut rows =
             tables.flat_map(|table| table.rows.iter().map(move |(line, row)| (table, *line, row.as_slice())));
         rows.find(|(table, _, row)| {

@@ -156,7 +156,8 @@ fn may_be_command(lines: &[CodeLine]) -> bool {
     let calls = word.split_once('(').is_some_and(|(name, rest)| !name.is_empty() && !rest.starts_with(')'));
     let starts =
         word.starts_with(|c: char| c.is_ascii_lowercase() || "/.~$_<\"'(!:".contains(c)) || word == "[" || word == "[[";
-    (starts || assigns) && !word.ends_with(':') && !(calls && !word.starts_with(['$', '('])) && !is_markup(text)
+    let function = calls && !word.starts_with(['$', '(']);
+    (starts || assigns) && !function && !word.ends_with(':') && !is_markup(text)
 }
 
 fn is_markup(text: &str) -> bool {

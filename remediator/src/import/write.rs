@@ -153,7 +153,8 @@ mod tests {
                 vvtv_toolkit::yaml::parse("a.yml", &yaml);
             let parsed = parsed.map_err(|error| proptest::test_runner::TestCaseError::fail(format!("{yaml}\n{error}")))?;
             let same = |value: &serde_json::Value| {
-                value.as_str().map_or_else(|| value.to_string() == text, |said| said == text)
+                let said = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                said == text
             };
             proptest::prop_assert!(same(&parsed["text"]) && same(&parsed["list"][0]), "{yaml}");
         }
