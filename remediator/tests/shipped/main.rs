@@ -12,6 +12,7 @@ mod labels;
 mod mistakes;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod rendered;

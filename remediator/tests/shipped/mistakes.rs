@@ -33,7 +33,7 @@ const DURATION: &str = "expected something like 10s, 1m30s or 2h (units y w d h 
 #[case(
     "title: RTMP",
     "titel: RTMP",
-    "4:1: unknown field `titel`, expected one of id, title, symptoms, impact, alerts, severity, target, causes, healthy, \
+    "4:1: unknown field `titel`, expected one of id, title, symptoms, impact, description, undecided, alerts, severity, target, causes, healthy, \
      healthy_for, respond_within, escalate, mode, limits, steps, recovery"
 )]
 #[case("alerts: [IngestDown]", "alerts: []", "7:9: answers no alert")]
