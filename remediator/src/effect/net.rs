@@ -39,7 +39,7 @@ pub(super) fn curl(what: &str, words: &[Word], _: usize) -> Effect {
         if option.is_one_of("-F -T --json --form --form-string --upload-file --mail-from --mail-rcpt") {
             return Effect::changes(said(), SENDS);
         }
-        if option.is_one_of("-K -Q --config --quote -t --telnet-option --next --proto-default") {
+        if option.is_one_of("-K -Q --config --quote -t --telnet-option --next") {
             return Effect::cannot_say(said(), "tells it more than is looked at");
         }
         Effect::Reads
