@@ -144,6 +144,7 @@ impl Given<'_> {
     }
 
     fn means(&self, name: &str) -> bool {
-        self.name == name || (!self.whole && self.name.len() > 3 && self.name.starts_with("--") && name.starts_with(&self.name))
+        self.name == name
+            || (!self.whole && self.name.len() > 3 && self.name.starts_with("--") && name.starts_with(&self.name))
     }
 }
