@@ -161,7 +161,11 @@ fn program_name(path: &str) -> Option<&str> {
 fn excerpt(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     let line = text.trim().lines().next().unwrap_or_default();
-    if line.chars().count() <= CHARS_MAX { line.to_owned() } else { line.chars().take(CHARS_MAX).chain(['…']).collect() }
+    if line.chars().count() <= CHARS_MAX {
+        line.to_owned()
+    } else {
+        line.chars().take(CHARS_MAX).chain(['…']).collect()
+    }
 }
 
 #[cfg(test)]

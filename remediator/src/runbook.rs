@@ -22,11 +22,11 @@ use std::time::Duration;
 use vvtv_incident::{AlertName, StepId};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+pub(crate) use argument::template_start;
 pub use argument::{Argument, Variable, VariableText};
 pub use chore::{Chore, Written as WrittenChore, chores};
 pub use library::{LibraryError, load_dir};
 pub use page::page;
-pub(crate) use argument::template_start;
 pub(crate) use place::has_raw_data;
 pub use schema::schema;
 

@@ -1,7 +1,7 @@
 //! Data in what programs take for an address: there it must be one segment or one value, whatever the program makes of it.
 
-use super::endless::has;
 use super::Report;
+use super::endless::has;
 use crate::effect;
 use crate::runbook::{Book, Command, has_raw_data};
 

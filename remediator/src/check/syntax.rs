@@ -13,7 +13,9 @@ pub(super) fn check(book: &Book, report: &mut Report) {
         match complaint(text) {
             Ok(None) => {}
             Ok(Some(said)) => report.error_at(&book.marks.source, mark, format!("`sh -n` does not take it: {said}")),
-            Err(error) => report.warning_at(&book.marks.source, mark, format!("`sh -n` cannot be asked about it: {error}")),
+            Err(error) => {
+                report.warning_at(&book.marks.source, mark, format!("`sh -n` cannot be asked about it: {error}"))
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Arguments<'a> {
 pub(super) struct Given<'a> {
     /// `-x` or `--long`.
     pub(super) name: String,
+    /// It is a name of the table, and no abbreviation of another one.
+    whole: bool,
     /// What it is given.
     pub(super) value: Option<Value<'a>>,
 }
@@ -80,7 +82,7 @@ pub(super) fn sort<'a>(words: &'a [Word], valued: &str, style: Style) -> Argumen
                 // Data goes on where the option's name stands.
                 sorted.unsure.get_or_insert(word);
             }
-            sorted.options.push(Given { name: name.to_owned(), value });
+            sorted.options.push(Given { name: name.to_owned(), whole: takes_value(name), value });
             continue;
         }
         cluster(word, &takes_value, &mut rest, &mut sorted);
@@ -104,10 +106,10 @@ fn cluster<'a>(
                 ("", Some(_)) => value_of(rest, &mut sorted.unsure),
                 (value, known) => Some(Value::Rest(known.map(|_| value))),
             };
-            sorted.options.push(Given { name, value });
+            sorted.options.push(Given { name, whole: true, value });
             return;
         }
-        sorted.options.push(Given { name, value: None });
+        sorted.options.push(Given { name, whole: true, value: None });
     }
     if word.known().is_none() {
         sorted.unsure.get_or_insert(word);
@@ -142,6 +144,7 @@ impl Given<'_> {
     }
 
     fn means(&self, name: &str) -> bool {
-        self.name == name || (self.name.len() > 3 && self.name.starts_with("--") && name.starts_with(&self.name))
+        self.name == name
+            || (!self.whole && self.name.len() > 3 && self.name.starts_with("--") && name.starts_with(&self.name))
     }
 }

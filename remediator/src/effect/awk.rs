@@ -8,7 +8,9 @@ pub(super) fn look(what: &str, words: &[Word], _: usize) -> Effect {
     if let Some(word) = given.unsure {
         return Effect::cannot_say(what, format!("may get options from `{}`", word.text()));
     }
-    if let Some(option) = given.options.iter().find(|option| !option.is_one_of("-F -v --field-separator --assign --re-interval")) {
+    if let Some(option) =
+        given.options.iter().find(|option| !option.is_one_of("-F -v --field-separator --assign --re-interval"))
+    {
         return Effect::cannot_say(format!("{what} {}", option.name), "is not in the table of what programs do");
     }
     match given.operands.first().map(|word| (word.known(), word.text())) {

@@ -43,14 +43,17 @@ fn is_query(text: &str) -> bool {
 fn is_listing(text: &str) -> bool {
     let Some(rest) = text.trim().strip_prefix('\\') else { return false };
     let name = rest.split([' ', '\t']).next().unwrap_or_default();
-    !rest.contains(['\\', '|', '`', '\n']) && (name == "conninfo" || name.starts_with('d') || name.trim_end_matches('+') == "l")
+    !rest.contains(['\\', '|', '`', '\n'])
+        && (name == "conninfo" || name.starts_with('d') || name.trim_end_matches('+') == "l")
 }
 
 /// What all texts that are given to a client do.
 fn asked<'a>(what: &str, mut texts: impl Iterator<Item = Option<&'a str>>, fine: impl Fn(&str) -> bool) -> Effect {
     match texts.find(|text| !text.is_some_and(&fine)) {
         None => Effect::Reads,
-        Some(Some(text)) => Effect::cannot_say(format!("{what} '{}'", excerpt(text)), "is not a statement that is known to read"),
+        Some(Some(text)) => {
+            Effect::cannot_say(format!("{what} '{}'", excerpt(text)), "is not a statement that is known to read")
+        }
         Some(None) => Effect::cannot_say(what, "is told only when it runs what to do"),
     }
 }
@@ -72,7 +75,8 @@ pub(super) fn psql(what: &str, words: &[Word], _: usize) -> Effect {
     if let Some(effect) = only(what, &given, HARMLESS, "-c --command -l --list -V --version") {
         return effect;
     }
-    let mut texts = given.given("-c --command").map(|option| option.value.as_ref().and_then(|value| value.known())).peekable();
+    let mut texts =
+        given.given("-c --command").map(|option| option.value.as_ref().and_then(|value| value.known())).peekable();
     if texts.peek().is_none() && !given.has("-l --list -V --version") {
         return Effect::cannot_say(what, "does what its input says");
     }
@@ -87,7 +91,8 @@ pub(super) fn mysql(what: &str, words: &[Word], _: usize) -> Effect {
     if let Some(effect) = only(what, &given, HARMLESS, "-e --execute -V --version") {
         return effect;
     }
-    let mut texts = given.given("-e --execute").map(|option| option.value.as_ref().and_then(|value| value.known())).peekable();
+    let mut texts =
+        given.given("-e --execute").map(|option| option.value.as_ref().and_then(|value| value.known())).peekable();
     if texts.peek().is_none() && !given.has("-V --version") {
         return Effect::cannot_say(what, "does what its input says");
     }
@@ -96,7 +101,8 @@ pub(super) fn mysql(what: &str, words: &[Word], _: usize) -> Effect {
 
 pub(super) fn sqlite(what: &str, words: &[Word], _: usize) -> Effect {
     let given = sort(words, "-separator -cmd -init -newline -nullvalue", Style::OneDash);
-    let harmless = "-readonly -json -csv -header -noheader -column -line -list -separator --readonly --json -batch -bail";
+    let harmless =
+        "-readonly -json -csv -header -noheader -column -line -list -separator --readonly --json -batch -bail";
     if let Some(effect) = only(what, &given, harmless, "-version --version") {
         return effect;
     }
@@ -138,7 +144,9 @@ pub(super) fn redis(what: &str, words: &[Word], _: usize) -> Effect {
             return Effect::Reads;
         }
         let valued = VALUED.split_ascii_whitespace().any(|option| option == name);
-        if !valued && !matches!(name, "--raw" | "--no-raw" | "--csv" | "--json" | "--tls" | "--no-auth-warning" | "-c" | "-3") {
+        if !valued
+            && !matches!(name, "--raw" | "--no-raw" | "--csv" | "--json" | "--tls" | "--no-auth-warning" | "-c" | "-3")
+        {
             return Effect::cannot_say(format!("{what} {name}"), "is not in the table of what programs do");
         }
         at += 1 + usize::from(valued && !text.contains('='));

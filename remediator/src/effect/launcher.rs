@@ -62,7 +62,9 @@ pub(crate) fn inner(name: &str, arguments: &[Word]) -> Option<Inner> {
         "export" | "readonly" | "local" if arguments.iter().any(steers) => {
             Inner::Effect(Effect::cannot_say(name, "decides which programs run"))
         }
-        "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" => return exec_in_container(name, arguments),
+        "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" => {
+            return exec_in_container(name, arguments);
+        }
         "kubectl" | "oc" if arguments.first().and_then(Word::known) == Some("exec") => exec_in_pod(arguments),
         "ip" if known(arguments, 0) == "netns" && known(arguments, 1) == "exec" => {
             Inner::Command(arguments.get(3..).unwrap_or_default().to_vec())
@@ -214,7 +216,9 @@ fn shell(name: &str, arguments: &[Word]) -> Inner {
         if letters.contains('c') {
             return match words.next() {
                 Some(text) if text.known().is_some() => Inner::Shell(text.text().to_owned()),
-                Some(_) | None => Inner::Effect(Effect::cannot_say(format!("{name} -c"), "is told only when it runs what to run")),
+                Some(_) | None => {
+                    Inner::Effect(Effect::cannot_say(format!("{name} -c"), "is told only when it runs what to run"))
+                }
             };
         } else if text == "-n" {
             return Inner::Effect(Effect::Reads);
@@ -240,7 +244,9 @@ fn su(name: &str, arguments: &[Word]) -> Inner {
     match text.and_then(|at| arguments.get(at + 1)).map(|word| (word.known().is_some(), word.text())) {
         Some((true, text)) => Inner::Shell(text.to_owned()),
         Some((false, _)) => Inner::Effect(Effect::cannot_say(name, "is told only when it runs what to run")),
-        None if name == "runuser" && has(arguments, "-u --user") => behind(name, arguments, "-u -g -G --user --group", 0),
+        None if name == "runuser" && has(arguments, "-u --user") => {
+            behind(name, arguments, "-u -g -G --user --group", 0)
+        }
         None => Inner::Effect(Effect::cannot_say(name, "starts a shell")),
     }
 }

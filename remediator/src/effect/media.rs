@@ -5,8 +5,29 @@ use super::{Effect, Word};
 
 /// Options without a value.
 const FLAGS: [&str; 24] = [
-    "-y", "-n", "-hide_banner", "-re", "-nostdin", "-an", "-vn", "-sn", "-dn", "-shortest", "-stats", "-nostats", "-copyts",
-    "-version", "-formats", "-codecs", "-encoders", "-decoders", "-protocols", "-filters", "-hwaccels", "-devices", "-buildconf",
+    "-y",
+    "-n",
+    "-hide_banner",
+    "-re",
+    "-nostdin",
+    "-an",
+    "-vn",
+    "-sn",
+    "-dn",
+    "-shortest",
+    "-stats",
+    "-nostats",
+    "-copyts",
+    "-version",
+    "-formats",
+    "-codecs",
+    "-encoders",
+    "-decoders",
+    "-protocols",
+    "-filters",
+    "-hwaccels",
+    "-devices",
+    "-buildconf",
     "-sources",
 ];
 /// ffprobe's: nearly all of its options that take no value.
@@ -16,11 +37,13 @@ const WRITES: [&str; 7] =
     ["-progress", "-vstats", "-vstats_file", "-report", "-passlogfile", "-dump_attachment", "-sdp_file"];
 
 pub(super) fn ffprobe(what: &str, words: &[Word], _: usize) -> Effect {
-    let writes = |word: &&Word| word.prefix().split(':').next().is_some_and(|name| name == "-o" || WRITES.contains(&name));
+    let writes =
+        |word: &&Word| word.prefix().split(':').next().is_some_and(|name| name == "-o" || WRITES.contains(&name));
     match words.iter().find(|word| word.may_be_option() || writes(word)) {
-        Some(word) if word.may_be_option() => {
-            Effect::cannot_say(what, format!("may get options from `{}`: begin it with `-i` or fixed text", word.text()))
-        }
+        Some(word) if word.may_be_option() => Effect::cannot_say(
+            what,
+            format!("may get options from `{}`: begin it with `-i` or fixed text", word.text()),
+        ),
         Some(word) => Effect::changes(format!("{what} {}", word.text()), "writes a file"),
         None => Effect::Reads,
     }

@@ -34,12 +34,16 @@ pub(super) fn curl(what: &str, words: &[Word], _: usize) -> Effect {
             };
         }
         if option.is_one_of("-d --data --data-raw --data-binary --data-urlencode --data-ascii --url-query") {
-            return if as_query || option.name == "--url-query" { Effect::Reads } else { Effect::changes(said(), SENDS) };
+            return if as_query || option.name == "--url-query" {
+                Effect::Reads
+            } else {
+                Effect::changes(said(), SENDS)
+            };
         }
         if option.is_one_of("-F -T --json --form --form-string --upload-file --mail-from --mail-rcpt") {
             return Effect::changes(said(), SENDS);
         }
-        if option.is_one_of("-K -Q --config --quote -t --telnet-option --next --proto-default") {
+        if option.is_one_of("-K -Q --config --quote -t --telnet-option --next") {
             return Effect::cannot_say(said(), "tells it more than is looked at");
         }
         Effect::Reads
@@ -59,7 +63,8 @@ pub(super) fn wget(what: &str, words: &[Word], _: usize) -> Effect {
         return Effect::cannot_say(format!("{what} {}", option.name), "tells it more than is looked at");
     }
     let nowhere = |option: &Given<'_>| option.value.as_ref().and_then(|value| value.known()).is_some_and(is_nowhere);
-    let mut written = given.given("-o -a -O --output-file --append-output --output-document --save-cookies --warc-file --hsts-file");
+    let mut written =
+        given.given("-o -a -O --output-file --append-output --output-document --save-cookies --warc-file --hsts-file");
     if let Some(option) = written.find(|option| !nowhere(option)) {
         return Effect::changes(format!("{what} {}", option.name), WRITES);
     }
@@ -76,7 +81,8 @@ pub(super) fn netcat(what: &str, words: &[Word], _: usize) -> Effect {
 
 pub(super) fn openssl(what: &str, words: &[Word], _: usize) -> Effect {
     const VERBS: [&str; 9] = ["version", "x509", "s_client", "verify", "ciphers", "crl", "dgst", "asn1parse", "req"];
-    const WRITES_WITH: [&str; 8] = ["-out", "-keyout", "-sess_out", "-CAcreateserial", "-writerand", "-newkey", "-new", "-keylogfile"];
+    const WRITES_WITH: [&str; 8] =
+        ["-out", "-keyout", "-sess_out", "-CAcreateserial", "-writerand", "-newkey", "-new", "-keylogfile"];
     let verb = words.first().and_then(Word::known).unwrap_or_default();
     let said = format!("{what} {verb}");
     if let Some(word) = words.iter().find(|word| word.may_be_option()) {
@@ -91,9 +97,36 @@ pub(super) fn openssl(what: &str, words: &[Word], _: usize) -> Effect {
 /// ethtool's first option says what it does; without one it shows.
 pub(super) fn ethtool(what: &str, words: &[Word], _: usize) -> Effect {
     const SHOWS: [&str; 30] = [
-        "-a", "-c", "-g", "-i", "-d", "-e", "-k", "-P", "-S", "-n", "-u", "-x", "-T", "-l", "-m", "--show-pause", "--show-coalesce",
-        "--show-ring", "--driver", "--show-features", "--show-offload", "--statistics", "--show-permaddr", "--show-channels",
-        "--module-info", "--show-eee", "--show-fec", "--show-priv-flags", "--show-time-stamping", "--version",
+        "-a",
+        "-c",
+        "-g",
+        "-i",
+        "-d",
+        "-e",
+        "-k",
+        "-P",
+        "-S",
+        "-n",
+        "-u",
+        "-x",
+        "-T",
+        "-l",
+        "-m",
+        "--show-pause",
+        "--show-coalesce",
+        "--show-ring",
+        "--driver",
+        "--show-features",
+        "--show-offload",
+        "--statistics",
+        "--show-permaddr",
+        "--show-channels",
+        "--module-info",
+        "--show-eee",
+        "--show-fec",
+        "--show-priv-flags",
+        "--show-time-stamping",
+        "--version",
     ];
     match words.first() {
         Some(word) if word.may_be_option() => unsure(what, Some(word)),
@@ -107,9 +140,20 @@ pub(super) fn ethtool(what: &str, words: &[Word], _: usize) -> Effect {
 pub(super) fn firewall_cmd(what: &str, words: &[Word], _: usize) -> Effect {
     let shows = |word: &Word| {
         let text = word.prefix();
-        ["--state", "--list-", "--get-", "--query-", "--info-", "--zone=", "--permanent", "--version", "--direct", "--check-config"]
-            .iter()
-            .any(|shown| text.starts_with(shown))
+        [
+            "--state",
+            "--list-",
+            "--get-",
+            "--query-",
+            "--info-",
+            "--zone=",
+            "--permanent",
+            "--version",
+            "--direct",
+            "--check-config",
+        ]
+        .iter()
+        .any(|shown| text.starts_with(shown))
             || !text.starts_with('-')
     };
     match words.iter().find(|word| word.may_be_option() || !shows(word)) {
@@ -129,9 +173,10 @@ pub(super) fn networksetup(what: &str, words: &[Word], _: usize) -> Effect {
 
 fn unsure(what: &str, word: Option<&Word>) -> Effect {
     match word {
-        Some(word) => {
-            Effect::cannot_say(what, format!("may get options from `{}`: put it in quotes, after other text", word.text()))
-        }
+        Some(word) => Effect::cannot_say(
+            what,
+            format!("may get options from `{}`: put it in quotes, after other text", word.text()),
+        ),
         None => Effect::Reads,
     }
 }

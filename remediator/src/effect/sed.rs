@@ -48,7 +48,8 @@ impl Script<'_> {
     fn reads(&mut self) -> Option<bool> {
         while self.address()? {
             match self.0.next()? {
-                '{' | '}' | 'p' | 'P' | 'd' | 'D' | 'q' | 'Q' | '=' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | 'l' | 'F' | 'z' => {
+                '{' | '}' | 'p' | 'P' | 'd' | 'D' | 'q' | 'Q' | '=' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | 'l'
+                | 'F' | 'z' => {
                     self.exit_code();
                 }
                 's' => {

@@ -74,7 +74,8 @@ fn program(text: &str) -> Result<Program, String> {
         return Err(format!("is longer than {BYTES_MAX} bytes"));
     }
     let is_word = |word: &&str| ["if", "while", "until", "for", "case", "{"].contains(word);
-    let openers = text.chars().filter(|c| matches!(c, '(' | '`')).count() + text.split_whitespace().filter(is_word).count();
+    let openers =
+        text.chars().filter(|c| matches!(c, '(' | '`')).count() + text.split_whitespace().filter(is_word).count();
     let cases = text.split(|c: char| !c.is_alphanumeric()).filter(|word| *word == "case").count();
     if openers > OPENERS_MAX || cases > CASES_MAX {
         return Err(format!("has more than {OPENERS_MAX} brackets and compound commands, or {CASES_MAX} `case`"));
@@ -217,7 +218,8 @@ impl Walker {
             }
             IoRedirect::File(_, kind, IoFileRedirectTarget::Duplicate(word)) => {
                 let word = self.word(word);
-                let is_descriptor = |text: &str| text == "-" || text.trim_end_matches('-').bytes().all(|c| c.is_ascii_digit());
+                let is_descriptor =
+                    |text: &str| text == "-" || text.trim_end_matches('-').bytes().all(|c| c.is_ascii_digit());
                 if matches!(kind, IoFileRedirectKind::DuplicateOutput) && !word.known().is_some_and(is_descriptor) {
                     self.writes(">&", &word);
                 }
@@ -228,7 +230,9 @@ impl Walker {
                 self.list(&subshell.list);
             }
             IoRedirect::HereDocument(_, document) => {
-                if document.requires_expansion && (document.doc.value.contains("$(") || document.doc.value.contains('`')) {
+                if document.requires_expansion
+                    && (document.doc.value.contains("$(") || document.doc.value.contains('`'))
+                {
                     self.unclear("<<", "has commands in its text that are not looked at");
                 }
             }
@@ -266,7 +270,9 @@ impl Walker {
         for text in substitutions {
             match parse_at(&text, self.depth + 1) {
                 Ok(inner) => {
-                    let calls = |words: &Vec<Word>| words.first().and_then(Word::known).is_some_and(|it| inner.functions.contains(it));
+                    let calls = |words: &Vec<Word>| {
+                        words.first().and_then(Word::known).is_some_and(|it| inner.functions.contains(it))
+                    };
                     // A function that is defined in a subshell is not known outside.
                     self.script.commands.extend(inner.commands.into_iter().filter(|words| !calls(words)));
                     self.script.loops.extend(inner.loops);

@@ -74,8 +74,14 @@ pub(crate) fn is_builtin(name: &str) -> bool {
 
 /// What a program does with these arguments.
 pub(super) fn look_up(name: &str, arguments: &[Word], depth: usize) -> Effect {
-    let tables =
-        [files::PROGRAMS, system::PROGRAMS, services::PROGRAMS, network::PROGRAMS, containers::PROGRAMS, tools::PROGRAMS];
+    let tables = [
+        files::PROGRAMS,
+        system::PROGRAMS,
+        services::PROGRAMS,
+        network::PROGRAMS,
+        containers::PROGRAMS,
+        tools::PROGRAMS,
+    ];
     let named = |program: &&Program| program.names.split_ascii_whitespace().any(|one| one == name);
     match tables.into_iter().flatten().find(named) {
         Some(_) if matches!(arguments, [only] if matches!(only.known(), Some("--version" | "--help"))) => Effect::Reads,
@@ -106,7 +112,8 @@ impl Asked<'_> {
                 operands.and(unsure(what, given)).and(self.options(what, options, given))
             }
             Does::OnlyWith(reading, harmless, why) => {
-                let other = given.options.iter().any(|option| !option.is_one_of(reading) && !option.is_one_of(harmless));
+                let other =
+                    given.options.iter().any(|option| !option.is_one_of(reading) && !option.is_one_of(harmless));
                 if given.has(reading) && !other { unsure(what, given) } else { Effect::changes(what, *why) }
             }
             Does::Verb(verbs) => self.verb(what, 0, verbs, given),

@@ -88,10 +88,32 @@ fn a_bomb_of_digits_is_an_answer() {
 /// A command wherever a shell text can have one: in lists, pipelines, compound commands, functions, substitutions, other programs.
 fn somewhere(command: String) -> impl Strategy<Value = String> {
     const PLACES: [&str; 26] = [
-        "ls; X", "X; ls", "ls && X", "X || ls", "ls | X", "X | cat", "! X", "X & ls", "if X; then ls; fi", "if ls; then X; fi",
-        "if ls; then ls; elif ls; then ls; else X; fi", "for i in 1 2; do X; done", "while X; do ls; done", "until ls; do X; done",
-        "case a in b) ls ;; *) X ;; esac", "{ X; }", "(X)", "f() { X; }; f", "echo \"a $(X) b\"", "a=$(X)", "echo ${x:-$(X)}",
-        "for i in $(X); do ls; done", "cat <<E\ntext\nE\nX", "ls # text\nX", "echo `X`", "timeout 5 sh -c 'X'",
+        "ls; X",
+        "X; ls",
+        "ls && X",
+        "X || ls",
+        "ls | X",
+        "X | cat",
+        "! X",
+        "X & ls",
+        "if X; then ls; fi",
+        "if ls; then X; fi",
+        "if ls; then ls; elif ls; then ls; else X; fi",
+        "for i in 1 2; do X; done",
+        "while X; do ls; done",
+        "until ls; do X; done",
+        "case a in b) ls ;; *) X ;; esac",
+        "{ X; }",
+        "(X)",
+        "f() { X; }; f",
+        "echo \"a $(X) b\"",
+        "a=$(X)",
+        "echo ${x:-$(X)}",
+        "for i in $(X); do ls; done",
+        "cat <<E\ntext\nE\nX",
+        "ls # text\nX",
+        "echo `X`",
+        "timeout 5 sh -c 'X'",
     ];
     prop::collection::vec(0..PLACES.len(), 0..5).prop_map(move |places| {
         places.iter().fold(command.clone(), |text, place| {

@@ -221,12 +221,7 @@ async fn what_another_step_left_is_not_this_one_s_to_end() {
     let dir = other.dir.path().display().to_string();
     let text = "setsid sh -c 'echo $$ >DIR/a; exec sleep 300' & until [ -s DIR/go ]; do sleep 0.02; done";
     let kill = CancellationToken::new();
-    let running = other.executor.run(
-        other.sh(&text.replace("DIR", &dir)),
-        let_go(),
-        mpsc::channel(1).0,
-        kill.clone(),
-    );
+    let running = other.executor.run(other.sh(&text.replace("DIR", &dir)), let_go(), mpsc::channel(1).0, kill.clone());
     let (finished, ()) = tokio::join!(running, async {
         while !other.dir.path().join("a").exists() {
             tokio::task::yield_now().await;

@@ -131,7 +131,11 @@ fn step(of_the_ladder: bool) -> Value {
         ("undecided", "What a person has to settle first: while it has an entry, the file is refused", none()),
         ("kind", "diagnose reads, change alters the system", one_of::<file::StepKind>()),
         ("background", "Diagnoses only: later steps do not wait for it", flag()),
-        ("reads_only", "Diagnoses only: its author vouches that it only reads, where the table of programs cannot say so", flag()),
+        (
+            "reads_only",
+            "Diagnoses only: its author vouches that it only reads, where the table of programs cannot say so",
+            flag(),
+        ),
         ("when", "Whether it is run at all", json!({"$ref": "#/$defs/when"})),
         ("run", "A program with its arguments, each template yielding exactly one", by_platform(&argv())),
         (

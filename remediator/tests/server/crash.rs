@@ -148,7 +148,7 @@ fn cases(passed: &BTreeMap<Point, u32>) -> Vec<Case> {
         passed.iter().flat_map(|(point, times)| (1..=(*times).min(TIMES_MAX)).map(|time| Case(vec![(*point, time)])));
     let steps = *passed.get(&Point::StepSpawned).unwrap();
     // Dying once more, while what the first death left behind is being cleared up.
-    let twice = [Point::StepIntended, Point::StepSpawned]
+    let twice = [Point::StepIntended, Point::StepSpawned, Point::StepNoted]
         .into_iter()
         .flat_map(|point| (1..=steps).map(move |time| Case(vec![(point, time), (Point::OrphanSettled, 1)])));
     // The longest first.
@@ -174,7 +174,7 @@ fn live(case: &Case, root: &Path, stand_in: &StandIn) -> (usize, Vec<String>) {
     }
     let log = ("VVTV_FAILPOINT_LOG", life.dir.join("points").display().to_string());
     match life.run(&[log]) {
-        Ok(End::Over) => (deaths, life.broken()),
+        Ok(End::Over) => (deaths, [life.broken(), life.forgotten(case, deaths)].concat()),
         Ok(End::Died) => (deaths, vec!["it died by itself".to_owned()]),
         Err(seen) => (deaths, vec![seen]),
     }
@@ -261,6 +261,17 @@ impl Life<'_> {
         )
     }
 
+    /// A death before a process was written down, and nothing is said to have not run.
+    fn forgotten(&self, case: &Case, deaths: usize) -> Vec<String> {
+        let before = case.0.first().is_some_and(|(point, _)| matches!(point, Point::StepIntended | Point::StepSpawned));
+        let not_run = self.column("SELECT step FROM step_run WHERE state = 'not_run'");
+        if before && deaths > 0 && not_run.is_empty() {
+            vec!["what was not let go is not known".to_owned()]
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Every promise that was not kept.
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
@@ -309,7 +320,10 @@ impl Life<'_> {
         let endless = self.column("SELECT step || ' ' || attempt FROM step_run WHERE finished_at IS NULL");
         promise(endless.is_empty(), format!("every intent has an end: {endless:?}"));
         let waited = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'unknown' AND pid IS NULL");
-        promise(waited.is_empty(), format!("what was never written down as a process is known not to have run: {waited:?}"));
+        promise(
+            waited.is_empty(),
+            format!("what was never written down as a process is known not to have run: {waited:?}"),
+        );
         let not_run = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'not_run'");
         let did: Vec<_> = not_run.iter().filter(|run| ran.contains(&run.as_str())).collect();
         promise(did.is_empty(), format!("what was not let go has not run: {did:?}"));

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::program::{Program, firing, wait_for};
 use crate::hostile::Neighbours;
+use crate::program::{Program, firing, wait_for};
 
 /// A program whose first step writes a file and is called a diagnosis, in a mode, with a target that is sick.
 fn program(neighbours: &Neighbours, mode: &str) -> Program {
@@ -20,7 +20,7 @@ fn a_diagnosis_that_writes_is_an_error_of_check() {
     let output = check.arg("check").arg("--config.file").arg(program.path("remediator.yml")).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap().replace(&program.path("").display().to_string(), "ROOT/");
     assert_eq!(output.status.code(), Some(1), "{said}");
-    let expected = "error: ROOT/runbooks/demo.yml:14:12: a diagnosis runs unasked, but `>> $VVTV_TEST_LOG` writes a file: write \
+    let expected = "error: ROOT/runbooks/demo.yml:15:12: a diagnosis runs unasked, but `>> $VVTV_TEST_LOG` writes a file: write \
                     `kind: change`, or `reads_only: true` if it alters nothing here\n";
     assert!(said.contains(expected), "{said}");
 }

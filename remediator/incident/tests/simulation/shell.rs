@@ -31,6 +31,8 @@ pub(crate) struct Shell {
     // On disk.
     incidents: BTreeMap<IncidentId, String>,
     intents: Vec<(Timestamp, IncidentId, StepId, u32)>,
+    /// Attempts that had a process.
+    let_go: BTreeSet<(IncidentId, StepId, u32)>,
     pause: Option<Pause>,
     last_id: u64,
     // In the world.
@@ -73,6 +75,7 @@ impl Shell {
             books: books(),
             incidents: BTreeMap::new(),
             intents: Vec::new(),
+            let_go: BTreeSet::new(),
             pause: None,
             last_id: 0,
             sick: BTreeMap::new(),
@@ -390,6 +393,7 @@ impl Shell {
             assert!(*count == 1 || spec.repeatable(), "{step} is not repeatable and ran {count} times");
             assert!(*count <= self.policy.attempts_per_step, "{step} ran {count} times");
         }
+        self.let_go.insert((incident, step.clone(), attempt));
         let outcome = match self.dice.below(8) {
             0 => Outcome::Failed("exit code 1".to_owned()),
             1 => Outcome::Timeout,
@@ -437,8 +441,13 @@ impl Shell {
             for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
                 let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
                 if !self.processes.iter().any(alive) {
-                    let (step, attempt) = (record.id.clone(), record.attempts);
-                    let event = Event::StepFinished { incident: incident.id, step, attempt, outcome: Outcome::Unknown };
+                    let key = (incident.id, record.id.clone(), record.attempts);
+                    let ran = self.let_go.contains(&key);
+                    self.intents.retain(|(_, incident, step, attempt)| {
+                        ran || (*incident, step, *attempt) != (key.0, &key.1, key.2)
+                    });
+                    let outcome = if ran { Outcome::Unknown } else { Outcome::NotRun };
+                    let event = Event::StepFinished { incident: key.0, step: key.1, attempt: key.2, outcome };
                     self.mail.push((self.now, event));
                 }
             }

@@ -336,43 +336,6 @@ fn shadow_mode_writes_down_what_would_run_and_calls_nobody() {
     ");
 }
 
-/// A runbook whose diagnosis may change something: nobody knows.
-fn unknown_diagnosis(mode: Mode) -> Runbook {
-    let mut step = diagnose("look");
-    step.kind = Kind::Diagnose { background: false, settle: seconds(0), known_to_read: false };
-    Runbook { mode, ..runbook("segment-age", "SegmentAgeHigh", vec![step]) }
-}
-
-#[test]
-fn a_diagnosis_that_is_not_known_to_read_stays_on_paper_in_shadow() {
-    let mut world = World::new(vec![unknown_diagnosis(Mode::Shadow)]);
-    world.fire("SegmentAgeHigh", "main");
-    world.run(seconds(100));
-    assert_eq!(world.runs.len(), 0);
-    assert_snapshot!(world.timeline(), @"");
-}
-
-#[test]
-fn a_diagnosis_that_is_not_known_to_read_waits_for_approval() {
-    let mut world = World::new(vec![unknown_diagnosis(Mode::Approve)]);
-    world.fire("SegmentAgeHigh", "main");
-    world.run(seconds(20));
-    assert_eq!(world.runs.len(), 0);
-    world.operate(1, Operation::Approve(StepId::new("look")));
-    world.run(seconds(20));
-    assert_eq!(world.runs.len(), 1);
-    assert_snapshot!(world.timeline(), @"");
-}
-
-#[test]
-fn a_diagnosis_that_is_not_known_to_read_is_not_run_on_a_healthy_target() {
-    let mut world = World::new(vec![unknown_diagnosis(Mode::Act)]);
-    world.health("main", Verdict::Healthy);
-    world.fire("SegmentAgeHigh", "main");
-    world.run(seconds(20));
-    assert_eq!(world.runs.len(), 0);
-}
-
 #[test]
 fn a_wobble_within_settle_does_not_try_the_next_change() {
     let mut world = World::new(vec![segment_age()]).script("restart", heals(1));

@@ -31,7 +31,8 @@ fn is_a_sum(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let fine = text.chars().all(|c| plain(c) || " $+-*/%()=!?:".contains(c)) && !text.contains("$(");
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let beside = words.iter().zip(words.iter().skip(1)).any(|(one, next)| one.ends_with(plain) && next.starts_with(plain));
+    let beside =
+        words.iter().zip(words.iter().skip(1)).any(|(one, next)| one.ends_with(plain) && next.starts_with(plain));
     fine && !beside
 }
 
@@ -80,7 +81,11 @@ impl Taker<'_> {
 
     /// Text that stands for itself. What would be something else to a shell was not understood, and is lost in it.
     fn literal(&mut self, text: &str, quoted: bool, after_dollar: bool) -> Option<()> {
-        let strange = if quoted { text.contains('`') } else { text.contains(['(', ')', ';', '|', '&', '<', '>', '`', '\n', ' ']) };
+        let strange = if quoted {
+            text.contains('`')
+        } else {
+            text.contains(['(', ')', ';', '|', '&', '<', '>', '`', '\n', ' '])
+        };
         if strange || (after_dollar && text.starts_with(['(', '{'])) {
             return None;
         }

@@ -9,12 +9,26 @@ const WRITES: &str = "writes a file";
 const PACKS: &str = "puts another file in the place of its file";
 
 pub(super) const PROGRAMS: &[Program] = &[
-    reads("cat head tail wc ls dir vdir stat file du df readlink realpath basename dirname cut tr paste join comm fold fmt nl od"),
-    reads("hexdump strings md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum diff cmp rev tac seq expand"),
-    reads("grep egrep fgrep zgrep zcat xzcat bzcat zstdcat gzcat tsort column jq numfmt getfacl lsattr namei pwdx look colrm"),
+    reads(
+        "cat head tail wc ls dir vdir stat file du df readlink realpath basename dirname cut tr paste join comm fold fmt nl od",
+    ),
+    reads(
+        "hexdump strings md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum diff cmp rev tac seq expand",
+    ),
+    reads(
+        "grep egrep fgrep zgrep zcat xzcat bzcat zstdcat gzcat tsort column jq numfmt getfacl lsattr namei pwdx look colrm",
+    ),
     reads("pathchk sdiff diff3 factor base64 base32"),
-    program("less more", "-o -O -b -h -j -k -P -p -t -T -x -y -z", Unless(&[("-o -O --log-file --LOG-FILE", Changes(WRITES))])),
-    program("rg", "-e -f -g -t -T -m -A -B -C", Unless(&[("--pre --hostname-bin", super::Does::CannotSay("runs another program"))])),
+    program(
+        "less more",
+        "-o -O -b -h -j -k -P -p -t -T -x -y -z",
+        Unless(&[("-o -O --log-file --LOG-FILE", Changes(WRITES))]),
+    ),
+    program(
+        "rg",
+        "-e -f -g -t -T -m -A -B -C",
+        Unless(&[("--pre --hostname-bin", super::Does::CannotSay("runs another program"))]),
+    ),
     program("sort", "-k -t -S -T -o --key --field-separator --buffer-size --temporary-directory --output", SORT),
     program("uniq", "-f -s -w", UpTo(1, "writes its second file", &[])),
     program("xxd", "-c -g -l -o -s -n -R", UpTo(1, "writes its second file", &[])),
@@ -28,7 +42,11 @@ pub(super) const PROGRAMS: &[Program] = &[
     program("find", "", Words(find::look)),
     program("locate plocate mlocate", "-d -l -n", super::Does::Reads),
     program("tar bsdtar gtar", "", Words(tar)),
-    program("gzip gunzip xz unxz bzip2 bunzip2 zstd unzstd lz4", "-S -o", OnlyWith("-c -l -t --stdout --to-stdout --list --test", "-d -k -v -q -f --decompress --keep", PACKS)),
+    program(
+        "gzip gunzip xz unxz bzip2 bunzip2 zstd unzstd lz4",
+        "-S -o",
+        OnlyWith("-c -l -t --stdout --to-stdout --list --test", "-d -k -v -q -f --decompress --keep", PACKS),
+    ),
     program("unzip", "-x -d -P", OnlyWith("-l -t -p -Z -v", "-q -1", "writes what it unpacks")),
     program("zipinfo", "-x", super::Does::Reads),
     program("cpio", "-I -O -F -H -D -E", OnlyWith("-t --list", "-v -i --quiet --verbose", "copies files")),
@@ -45,10 +63,8 @@ pub(super) const PROGRAMS: &[Program] = &[
 
 const RSYNC: &str = "-a -v -r -z -h -i -P -c -u -x --delete --stats --checksum --itemize-changes --exclude --include";
 
-const SORT: super::Does = Unless(&[
-    ("-o --output", Changes(WRITES)),
-    ("--compress-program", super::Does::CannotSay("runs another program")),
-]);
+const SORT: super::Does =
+    Unless(&[("-o --output", Changes(WRITES)), ("--compress-program", super::Does::CannotSay("runs another program"))]);
 
 /// What may be written to without changing anything.
 pub(crate) fn is_nowhere(path: &str) -> bool {
