@@ -14,7 +14,7 @@ pub(super) fn check(book: &Book, report: &mut Report) {
             Ok(None) => {}
             Ok(Some(said)) => report.error_at(&book.marks.source, mark, format!("`sh -n` does not take it: {said}")),
             Err(error) => {
-                report.warning_at(&book.marks.source, mark, format!("`sh -n` cannot be asked about it: {error}"))
+                report.warning_at(&book.marks.source, mark, format!("`sh -n` cannot be asked about it: {error}"));
             }
         }
     }

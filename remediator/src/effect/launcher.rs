@@ -172,7 +172,7 @@ fn sudo(name: &str, arguments: &[Word]) -> Inner {
         Inner::Command(_) if has(arguments, "-s -i --shell --login") => {
             Inner::Effect(Effect::cannot_say(name, "gives its words to a shell"))
         }
-        inner => inner,
+        inner @ (Inner::Command(_) | Inner::Shell(_) | Inner::Effect(_)) => inner,
     }
 }
 
@@ -193,11 +193,12 @@ fn xargs(name: &str, arguments: &[Word]) -> Inner {
         Some(place) => {
             for word in &mut words {
                 if let Some(at) = word.text().find(&place) {
-                    *word = Word::quoted(word.text().to_owned(), at);
+                    let text = word.text().to_owned();
+                    *word = Word::quoted(text, at);
                 }
             }
         }
-        None => words.push(Word::split("what it reads".to_owned())),
+        None => words.push(Word::several("what it reads".to_owned())),
     }
     Inner::Command(words)
 }
@@ -266,7 +267,7 @@ fn ssh(arguments: &[Word]) -> Inner {
     }
     match behind("ssh", arguments, SSH, 1) {
         Inner::Command(words) if words.is_empty() => Inner::Effect(Effect::cannot_say("ssh", "starts a shell")),
-        inner => joined("ssh", inner),
+        inner @ (Inner::Command(_) | Inner::Shell(_) | Inner::Effect(_)) => joined("ssh", inner),
     }
 }
 

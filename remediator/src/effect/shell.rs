@@ -264,7 +264,7 @@ impl Walker {
             Ok(taken) => taken,
             Err(why) => {
                 self.unclear(&written.value, &why);
-                return Word::split(written.value.clone());
+                return Word::several(written.value.clone());
             }
         };
         for text in substitutions {

@@ -36,7 +36,7 @@ impl Word {
         Self { text, kind: Kind::Quoted(known) }
     }
 
-    pub(super) fn split(text: String) -> Self {
+    pub(super) fn several(text: String) -> Self {
         Self { text, kind: Kind::Split }
     }
 

@@ -1,9 +1,9 @@
 //! Diagnoses that are not known to read, and steps whose processes were never let go.
 
 use insta::assert_snapshot;
-use vvtv_incident::{Kind, Mode, Operation, Outcome, Policy, Runbook, StepId, Verdict};
+use vvtv_incident::{Event, Kind, Mode, Operation, Outcome, Policy, Runbook, StepId, Verdict};
 
-use crate::world::{Script, World, change, diagnose, heals, policy, runbook, seconds};
+use crate::world::{Script, World, alert, change, diagnose, heals, policy, runbook, seconds};
 
 /// A runbook whose diagnosis may change something: nobody knows.
 fn unknown(mode: Mode) -> World {
@@ -53,8 +53,9 @@ fn a_diagnosis_that_is_not_known_to_read_waits_for_approval() {
 #[test]
 fn a_diagnosis_that_is_not_known_to_read_is_not_run_on_a_healthy_target() {
     let mut world = unknown(Mode::Act);
-    world.fire("SegmentAgeHigh", "main");
+    world.know("main");
     world.health("main", Verdict::Healthy);
+    world.event(Event::AlertFiring(alert("SegmentAgeHigh", "main")));
     world.run(seconds(20));
     assert_eq!(world.runs.len(), 0);
 }

@@ -19,7 +19,7 @@ pub(super) fn take_apart(written: &str, options: &ParserOptions) -> Result<(Word
     let mut taker = Taker { written, options, text: String::new(), known: None, splits: false, commands: Vec::new() };
     taker.pieces(&pieces, false).ok_or_else(unsure)?;
     let word = match (taker.splits, taker.known) {
-        (true, _) => Word::split(taker.text),
+        (true, _) => Word::several(taker.text),
         (false, Some(known)) => Word::quoted(taker.text, known),
         (false, None) => Word::fixed(taker.text),
     };
