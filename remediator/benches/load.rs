@@ -158,7 +158,7 @@ fn steps(pipe: &Path) -> [(&'static str, String); 2] {
     let book = |id: &str, alert: &str, step: String| {
         format!(
             "{{id: {id}, title: x, alerts: [{alert}], severity: critical, target: stream, respond_within: 1h,
-            healthy: 'demo_healthy{{stream=\"$target\"}}', steps: [{{id: run, kind: diagnose, {step}}}]}}"
+            healthy: 'demo_healthy{{stream=\"$target\"}}', steps: [{{id: run, kind: diagnose, reads_only: true, {step}}}]}}"
         )
     };
     let mark = format!("shell: printf x > {}, timeout: 5s", pipe.display());

@@ -4,6 +4,7 @@
 //! operator thinks it will; warnings may be right on another machine than this one.
 
 mod address;
+mod diagnoses;
 mod efficacy;
 mod endless;
 mod external;
@@ -13,7 +14,7 @@ mod reach;
 mod route;
 mod rules;
 mod secrets;
-mod shell;
+mod syntax;
 mod targets;
 mod unanswered;
 
@@ -25,6 +26,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use crate::config::{self, Config, SecretFiles};
 use crate::disk;
+use crate::effect;
 use crate::platform::Platform;
 use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
 use crate::source::Source;
@@ -106,7 +108,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Checks a configuration and all that it names. Nothing is started or asked over the network.
+/// Checks a configuration and all that it names. Nothing is asked over the network, and nothing is started but `sh -n`, which runs
+/// nothing of what it reads.
 #[must_use]
 pub fn check(config_file: &Path) -> Report {
     let mut report = Report::default();
@@ -142,12 +145,14 @@ pub fn check(config_file: &Path) -> Report {
                     check_book(book, &config, &rules, &mut report);
                     reach::check(book, &config, &mut report);
                     address::check(book, &mut report);
+                    diagnoses::check(book, &mut report);
                     targets::check(book, &config, &mut report);
                     if let Some(metrics) = &metrics {
                         metrics.check(book, &mut report);
                     }
                     if platform == Platform::current() {
                         programs::check(book, &mut report);
+                        syntax::check(book, &mut report);
                     }
                 }
             }
@@ -172,7 +177,7 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     if !starts_plainly || text.contains(['|', '&', ';', '<', '>', '$', '`', '(', ')', '*', '?', '~', '\n', '\\']) {
         return None;
     }
-    shell::commands(text).pop()
+    effect::commands(text).pop()
 }
 
 fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -137,6 +137,9 @@ pub struct ImportArgs {
     /// Write the files to this directory, which must have none of their names yet, instead of printing them.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// The report as text for people on stderr, or files and report as JSON on stdout.
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    pub format: String,
 }
 
 /// Verbs of `audit`.
@@ -361,11 +364,18 @@ fn render(args: &RenderArgs) -> anyhow::Result<ExitCode> {
 
 fn import_page(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let page = args.page.display().to_string();
-    let text = std::fs::read_to_string(&args.page).with_context(|| format!("read {page}"))?;
+    let file = std::fs::File::open(&args.page).with_context(|| format!("open {page}"))?;
+    let mut text = Vec::new();
+    // One byte more than is read tells that there is more.
+    let most = u64::try_from(import::BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut text).with_context(|| format!("read {page}"))?;
     let import = import::import(&page, &text).with_context(|| format!("import {page}"))?;
+    let json = args.format == "json";
     for (name, text) in &import.files {
         let Some(dir) = &args.output else {
-            println!("# {name}\n{text}");
+            if !json {
+                println!("# {name}\n{text}");
+            }
             continue;
         };
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
@@ -374,7 +384,11 @@ fn import_page(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         let mut file = std::fs::File::create_new(&path).with_context(|| format!("create {}", path.display()))?;
         file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     }
-    import.decisions.iter().for_each(|decision| eprintln!("{decision}"));
+    if json {
+        println!("{}", serde_json::to_string_pretty(&import.as_json())?);
+    } else {
+        eprintln!("{}", import.report());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

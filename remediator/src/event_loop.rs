@@ -25,7 +25,7 @@ use self::turn::Turn;
 use crate::clock::Clock;
 use crate::config::Contact;
 use crate::duty::Duties;
-use crate::executor::{Identity, Output};
+use crate::executor::{Output, Waiting};
 use crate::facts::{Said, StepFact};
 use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
 use crate::live::Live;
@@ -82,12 +82,12 @@ pub enum Input {
         /// Where the answer goes.
         done: oneshot::Sender<Result<Decided, Unavailable>>,
     },
-    /// A step's process exists.
+    /// A step's process exists, and waits.
     Spawned {
         /// Which.
         key: RunKey,
-        /// How it is known again.
-        mark: Identity,
+        /// How it is known again, and how it is let go.
+        waiting: Waiting,
     },
     /// A running step has written something.
     Output {
@@ -290,7 +290,8 @@ impl EventLoop {
                 self.running.remove(&key);
                 self.pending.batch.results.push((key, result));
             }
-            Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
+            // Nothing is begun any more: what waits ends without having run.
+            Input::Spawned { waiting, .. } | Input::Task(TaskInput::Spawned { waiting, .. }) => drop(waiting),
             Input::Delivered { key, delivery } => self.pending.batch.deliveries.push((key, delivery)),
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
             Input::Task(input) => self.note_task(self.clock.now(), input),

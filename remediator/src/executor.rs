@@ -6,17 +6,16 @@
 mod capture;
 mod descendants;
 mod environment;
+mod gate;
 mod group;
 mod orphan;
 mod proc;
 mod spool;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
@@ -26,10 +25,12 @@ use capture::lock;
 pub use capture::Captured;
 pub use descendants::{Mark, adopt};
 pub use environment::search_path;
+pub use gate::{Go, Waiting};
 pub use orphan::{Identity, Orphan, settle};
 
 use crate::facts::Facts;
 use descendants::Leaders;
+use gate::Gate;
 use group::{End, Group};
 
 /// How long output is still read after the last process of the step is gone: what was left behind on purpose may hold the pipe.
@@ -168,14 +169,14 @@ impl Executor {
         })
     }
 
-    /// Runs one step to its end. The process's identity is sent on `spawned` as soon as there is one, its output so far on `output`
-    /// while it runs; `kill` ends the step at once.
+    /// Runs one step to its end. A process that waits is sent on `spawned` as soon as there is one, and runs the step's program once it
+    /// is let go; its output so far is sent on `output` while it runs; `kill` ends the step at once.
     ///
     /// If the returned future is dropped, the step's processes are killed.
     pub async fn run(
         &self,
         launch: Launch,
-        spawned: oneshot::Sender<Identity>,
+        spawned: oneshot::Sender<Waiting>,
         output: mpsc::Sender<Output>,
         kill: CancellationToken,
     ) -> Finished {
@@ -203,7 +204,7 @@ impl Executor {
         &self,
         launch: &Launch,
         mark: &Mark,
-        (spawned, output): (oneshot::Sender<Identity>, mpsc::Sender<Output>),
+        (spawned, output): (oneshot::Sender<Waiting>, mpsc::Sender<Output>),
         kill: &CancellationToken,
     ) -> Ran {
         let Some((program, arguments)) = launch.argv.split_first() else {
@@ -213,16 +214,18 @@ impl Executor {
             Ok(environment) => environment,
             Err(message) => return Ran::failed(message),
         };
-        let mut child = match self.spawn(program, arguments, environment) {
-            Ok(child) => child,
+        let (mut child, gate) = match self.spawn(program, arguments, environment) {
+            Ok(spawned) => spawned,
             Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
         };
         let pipes = (child.stdout.take(), child.stderr.take());
         let Some(mut group) = Group::of(child, mark.clone(), self.leaders.clone()) else {
             return Ran::failed(format!("{program} has no process id"));
         };
-        // Nobody listening is no reason not to run.
-        let _ = spawned.send(group.identity());
+        if let Some(outcome) = gate.pass(group.identity(), spawned, kill).await {
+            group.end(gate::ENDS_WITHIN, kill).await;
+            return Ran::without_a_word(outcome);
+        }
         let (stdout, stderr) = (Mutex::default(), Mutex::default());
         let end = {
             let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
@@ -255,20 +258,12 @@ impl Executor {
         program: &str,
         arguments: &[String],
         environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-    ) -> std::io::Result<tokio::process::Child> {
+    ) -> std::io::Result<(tokio::process::Child, Gate)> {
+        gate::find(program, &environment)?;
         let mut leaders = self.leaders.lock();
-        let child = Command::new(program)
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+        let (child, gate) = Gate::before(program, arguments, environment)?;
         leaders.extend(child.id().and_then(|id| i32::try_from(id).ok()));
-        Ok(child)
+        Ok((child, gate))
     }
 }
 
@@ -297,12 +292,11 @@ struct Ran {
 
 impl Ran {
     fn failed(message: String) -> Self {
-        Self {
-            outcome: Outcome::Failed(message),
-            exit_code: None,
-            stdout: Captured::default(),
-            stderr: Captured::default(),
-        }
+        Self::without_a_word(Outcome::Failed(message))
+    }
+
+    fn without_a_word(outcome: Outcome) -> Self {
+        Self { outcome, exit_code: None, stdout: Captured::default(), stderr: Captured::default() }
     }
 }
 

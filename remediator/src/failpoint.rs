@@ -49,8 +49,12 @@ points! {
     CommitDone = "commit_done",
     /// A step's intent is committed, and it has no process.
     StepIntended = "step_intended",
-    /// A step's process exists, and the event loop has not heard of it.
+    /// A step's process exists and waits, and the event loop has not heard of it.
     StepSpawned = "step_spawned",
+    /// A step's process is written down, and waits to be let go.
+    StepNoted = "step_noted",
+    /// A step's process is let go.
+    StepLetGo = "step_let_go",
     /// A step is over, and the event loop has not heard of it.
     StepEnded = "step_ended",
     /// What became of a step of an earlier run is known, and the event loop has not heard of it.

@@ -204,7 +204,7 @@ pub struct RunKey {
 pub struct RunResult {
     /// When.
     pub finished_at: Timestamp,
-    /// `ok`, `failed`, `timeout` or `unknown`.
+    /// `ok`, `failed`, `timeout`, `unknown` or `not_run`.
     pub state: &'static str,
     /// The exit code, if the process had one.
     pub exit_code: Option<i32>,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod disk;
 pub mod duty;
+pub mod effect;
 pub mod efficacy;
 pub mod event_loop;
 pub mod executor;

@@ -127,6 +127,7 @@ const TARGETS_EVERY: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Attempts whose end nobody wrote down: waits for those that still run, kills what outlives its time, and reports each as unknown.
+/// One whose process was never written down was never let go: it has not run, and that is known at once.
 pub fn find_orphans(
     runs: Vec<OpenRun>,
     books: &[Arc<Book>],
@@ -147,17 +148,18 @@ pub fn find_orphans(
         let mark = executor.step_mark(run.key.incident, &run.key.step, run.key.attempt);
         let inputs = inputs.clone();
         tasks.spawn(async move {
-            let how = settled(run.process.as_ref(), &mark, wait, &kill).await;
-            tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, how, "outcome unknown after a restart");
+            let (outcome, how) = settled(run.process.as_ref(), &mark, wait, &kill).await;
+            let state = if outcome == Outcome::NotRun { "not_run" } else { "unknown" };
+            tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, state, how, "looked at after a restart");
             let result = RunResult {
                 finished_at: clock.now(),
-                state: "unknown",
+                state,
                 exit_code: None,
                 stdout: run.output.stdout,
                 stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
             };
             reached(Point::OrphanSettled);
-            drop(inputs.send(Input::Finished { key: run.key, outcome: Outcome::Unknown, result }).await);
+            drop(inputs.send(Input::Finished { key: run.key, outcome, result }).await);
         });
     }
     kills
@@ -178,7 +180,7 @@ pub fn settle_tasks(
         let (wait, mark) = (time_left(clock, since, longest), executor.task_mark(task.id));
         let (id, process, inputs) = (task.id, restored.processes.get(&task.id).cloned(), inputs.clone());
         tasks.spawn(async move {
-            let how = settled(process.as_ref(), &mark, wait, &CancellationToken::new()).await;
+            let (_, how) = settled(process.as_ref(), &mark, wait, &CancellationToken::new()).await;
             tracing::warn!(task = id.get(), how, "outcome unknown after a restart");
             let output = Some(format!("the remediator was restarted while this ran: {how}\n"));
             reached(Point::OrphanSettled);
@@ -192,20 +194,23 @@ fn time_left(clock: Clock, started_at: Timestamp, timeout: Duration) -> Duration
     clock.until(started_at + timeout + GRACE).min(timeout + GRACE)
 }
 
-/// Waits for what was left behind of a step, or ends it: what became of it.
-async fn settled(process: Option<&Identity>, mark: &Mark, wait: Duration, kill: &CancellationToken) -> &'static str {
+/// Waits for what was left behind of a step, or ends it: what became of it, and how that is said.
+async fn settled(
+    process: Option<&Identity>,
+    mark: &Mark,
+    wait: Duration,
+    kill: &CancellationToken,
+) -> (Outcome, &'static str) {
+    // What waited to be let go ends by itself once nobody is there to do it.
+    let wait = if process.is_none() { wait.min(GRACE) } else { wait };
     let became = settle_or_kill(process, mark, wait, kill).await;
-    if process.is_none() && became == Orphan::Gone {
-        // It may have been started and killed us before we could write its pid down: nobody acts beside it.
-        let _killed = tokio::time::timeout(wait, kill.cancelled()).await;
-    }
     mark.remove_file();
     match became {
-        Orphan::Gone if process.is_none() => "its process was never seen",
-        Orphan::Gone => "its process was gone",
-        Orphan::Ended => "its process ended unseen",
-        Orphan::Killed => "its process outlived its time and was killed",
-        Orphan::Stuck => "its process cannot be killed",
+        Orphan::Gone | Orphan::Ended if process.is_none() => (Outcome::NotRun, "its process was never let go"),
+        Orphan::Gone => (Outcome::Unknown, "its process was gone"),
+        Orphan::Ended => (Outcome::Unknown, "its process ended unseen"),
+        Orphan::Killed => (Outcome::Unknown, "its process outlived its time and was killed"),
+        Orphan::Stuck => (Outcome::Unknown, "its process cannot be killed"),
     }
 }
 

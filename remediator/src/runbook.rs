@@ -4,6 +4,7 @@
 
 mod argument;
 mod build;
+pub(crate) mod carried;
 mod chore;
 mod display;
 mod file;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use vvtv_incident::{AlertName, StepId};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+pub(crate) use argument::template_start;
 pub use argument::{Argument, Variable, VariableText};
 pub use chore::{Chore, Written as WrittenChore, chores};
 pub use library::{LibraryError, load_dir};
@@ -29,6 +31,7 @@ pub(crate) use place::has_raw_data;
 pub use schema::schema;
 
 use crate::condition::Condition;
+use crate::effect::{self, Effect};
 use crate::facts::Facts;
 use crate::platform::Platform;
 use crate::promql::Query;
@@ -81,6 +84,8 @@ pub struct StepSpec {
     pub timeout: Duration,
     /// How its standard output is read.
     pub output: Output,
+    /// Its author vouches for a diagnosis of which nothing else says that it only reads.
+    pub reads_only: bool,
 }
 
 /// What a step runs.
@@ -124,6 +129,17 @@ pub struct Marks {
     pub commands: BTreeMap<StepId, Spanned<()>>,
     /// Each step's `when`.
     pub conditions: BTreeMap<StepId, Spanned<()>>,
+}
+
+impl Command {
+    /// What it does, as far as it can be said before it runs.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Run(arguments) => effect::of_argv(&arguments.iter().map(Argument::as_str).collect::<Vec<_>>()),
+            Self::Shell(text) => effect::of_shell(text),
+        }
+    }
 }
 
 impl Book {

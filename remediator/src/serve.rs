@@ -344,7 +344,8 @@ fn surroundings(
 }
 
 /// What steps of open incidents said before the restart.
-fn facts(results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
+fn facts(mut results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
+    results.retain(|run| run.outcome != Outcome::NotRun);
     let fact = |run: PastRun| {
         let ok = run.outcome == Outcome::Ok;
         (run.key, StepFact { exit_code: run.exit_code, stdout: run.stdout.into(), ok })

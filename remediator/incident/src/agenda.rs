@@ -245,6 +245,7 @@ impl Agenda {
             Outcome::Failed(why) => (Reason::StepFailed, why.as_str()),
             Outcome::Timeout => (Reason::StepTimeout, "it took too long and was killed"),
             Outcome::Unknown => (Reason::OutcomeUnknown, "how it ended is not known"),
+            Outcome::NotRun => (Reason::NotRun, "it was not let go before the remediator ended"),
         };
         hand_over(&mut commands, task, now, reason, failure);
         commands

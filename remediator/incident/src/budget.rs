@@ -31,6 +31,13 @@ impl Budget {
         self.starts.push_back((now, runbook));
     }
 
+    /// Counts a start no more: nothing has run.
+    pub fn take_back(&mut self, at: Timestamp, runbook: &RunbookId) {
+        if let Some(index) = self.starts.iter().rposition(|(start, whose)| *start == at && whose == runbook) {
+            self.starts.remove(index);
+        }
+    }
+
     /// Whether another change may start.
     #[must_use]
     pub fn allows(&self, now: Timestamp, limit: usize) -> bool {
@@ -71,6 +78,9 @@ mod tests {
         assert!(!budget.allows(at(61), 2));
         assert!(budget.allows_runbook(at(61), &a, 1));
         assert!(!budget.allows_runbook(at(61), &b, 2));
-        assert_eq!(budget, Budget::from_starts([(at(60), b.clone()), (at(30), b)]));
+        assert_eq!(budget, Budget::from_starts([(at(60), b.clone()), (at(30), b.clone())]));
+        budget.take_back(at(30), &a);
+        budget.take_back(at(60), &b);
+        assert_eq!(budget, Budget::from_starts([(at(30), b)]));
     }
 }

@@ -148,6 +148,8 @@ pub enum Outcome {
     Timeout,
     /// Started, and nobody saw the end.
     Unknown,
+    /// Its process was not let go, so that nothing of it has run.
+    NotRun,
 }
 
 /// What a person can do with one incident.

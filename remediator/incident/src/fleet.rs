@@ -15,7 +15,7 @@ use crate::channels::Channels;
 use crate::command::{Command, Happening};
 use crate::context::{Out, RunningChanges};
 use crate::efficacy::EfficacyTable;
-use crate::event::{Alert, Event};
+use crate::event::{Alert, Event, Outcome};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
@@ -272,6 +272,9 @@ impl Fleet {
                 self.with(incident, now, &mut out, |it, cx, out| it.condition_answered(&step, ticket, answer, cx, out));
             }
             Event::StepFinished { incident, step, attempt, outcome } => {
+                if outcome == Outcome::NotRun {
+                    self.give_back(incident, &step, attempt);
+                }
                 self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
             }
             Event::PageDelivered { incident, page } => {

@@ -71,7 +71,7 @@ impl Incident {
             // Rerunning without knowing would be acting on a guess; people are called when health stays unknown.
             Some(Verdict::Sick | Verdict::Unknown) | None => return Flow::Wait,
         }
-        let used = self.steps.get(cursor).is_none_or(|record| record.attempts >= step.attempts_max(cx.policy));
+        let used = self.steps.get(cursor).is_none_or(|record| record.runs() >= step.attempts_max(cx.policy));
         if step.repeatable() && !used {
             if let Some(record) = self.steps.get_mut(cursor) {
                 record.state = StepState::Pending;

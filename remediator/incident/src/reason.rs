@@ -82,6 +82,8 @@ reasons! {
     StepTimeout = "step_timeout",
     /// The step was started, but how it ended is not known.
     OutcomeUnknown = "outcome_unknown",
+    /// The step's process was not let go before the remediator ended, so nothing of it has run; the step is due again.
+    NotRun = "not_run",
     /// The step's condition is false.
     ConditionFalse = "condition_false",
     /// The step's condition could not be decided; an error is never a yes.

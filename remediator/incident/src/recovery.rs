@@ -90,7 +90,7 @@ impl Incident {
             self.restore_next = 0;
         }
         for (record, step) in self.steps.iter_mut().zip(cx.runbook.all_steps()) {
-            let ran = record.attempts > 0 && record.state != StepState::Skipped;
+            let ran = record.runs() > 0 && record.state != StepState::Skipped;
             record.approved_by = None;
             if record.state != StepState::Running && (!ran || step.repeatable()) {
                 record.state = StepState::Pending;
@@ -103,7 +103,7 @@ impl Incident {
     fn restoring_was_stopped(&self, cx: &Context<'_>) -> bool {
         let stages = self.steps.get(cx.runbook.steps.len()..).unwrap_or_default().chunks_exact(2);
         stages.into_iter().any(|stage| match stage {
-            [apply, undo] => undo.attempts > 0 || matches!(apply.state, StepState::Failed | StepState::Timeout),
+            [apply, undo] => undo.runs() > 0 || matches!(apply.state, StepState::Failed | StepState::Timeout),
             _ => false,
         })
     }

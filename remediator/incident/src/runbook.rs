@@ -98,6 +98,8 @@ pub enum Kind {
         background: bool,
         /// How long the target may take to become healthy after it, before the next step: for one that waits for something.
         settle: Duration,
+        /// Whether it is known to read. Of one that only its name says so of, it is decided as of a change: by mode, health and approval.
+        known_to_read: bool,
     },
     /// Alters the system.
     Change {
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn a_step_s_own_attempts_count_only_if_they_are_fewer() {
         let policy = Policy { attempts_per_step: 3, ..Policy::default() };
-        let kind = Kind::Diagnose { background: false, settle: Duration::ZERO };
+        let kind = Kind::Diagnose { background: false, settle: Duration::ZERO, known_to_read: true };
         let step = |attempts| Step {
             id: StepId::new("a"),
             kind: kind.clone(),

@@ -215,6 +215,9 @@ pub struct StepRecord {
     pub reason: Option<Reason>,
     /// How often it was started.
     pub attempts: u32,
+    /// How many of those were never let go, so that nothing of them has run.
+    #[serde(default)]
+    pub not_run: u32,
     /// When it was last started.
     pub started_at: Option<Timestamp>,
     /// When it last ended.
@@ -289,6 +292,12 @@ impl Stage {
 }
 
 impl StepRecord {
+    /// How often it was let go.
+    #[must_use]
+    pub const fn runs(&self) -> u32 {
+        self.attempts.saturating_sub(self.not_run)
+    }
+
     pub(crate) const fn pending(id: StepId, change: bool) -> Self {
         Self {
             id,
@@ -296,6 +305,7 @@ impl StepRecord {
             state: StepState::Pending,
             reason: None,
             attempts: 0,
+            not_run: 0,
             started_at: None,
             finished_at: None,
             approved_by: None,

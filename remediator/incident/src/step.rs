@@ -28,7 +28,7 @@ impl Incident {
     /// Goes on with the step that the incident is at.
     pub(crate) fn attend(&mut self, index: usize, step: &Step, stage: Stage, cx: &Context<'_>, out: &mut Out) -> Flow {
         if self.waits_for_its_target()
-            && self.steps.iter().all(|record| record.attempts == 0)
+            && self.steps.iter().all(|record| record.runs() == 0)
             && let Some(flow) = self.unclaimed(cx, out)
         {
             return flow;
@@ -87,7 +87,7 @@ impl Incident {
         let Some(record) = self.steps.get(index) else { return self.at(index + 1, Stage::Ready) };
         let stopped = !self.restores() && step.is_change() && self.changes_stopped_by.is_some();
         let reason = match record.state {
-            StepState::Pending if record.attempts >= step.attempts_max(cx.policy) => Some(Reason::AttemptsUsed),
+            StepState::Pending if record.runs() >= step.attempts_max(cx.policy) => Some(Reason::AttemptsUsed),
             StepState::Pending if stopped => Some(Reason::EarlierFailed),
             StepState::Pending => None,
             StepState::Skipped
@@ -113,10 +113,12 @@ impl Incident {
 
     fn condition_holds(&mut self, index: usize, step: &Step, cx: &Context<'_>, out: &mut Out) -> Flow {
         match step.kind {
-            Kind::Diagnose { .. } => self.start(index, step, Reason::NextStep, cx, out),
+            Kind::Diagnose { known_to_read: true, .. } => self.start(index, step, Reason::NextStep, cx, out),
             // What hurts is put right without asking again.
             Kind::Change { .. } if is_undo(index, cx) => self.start(index, step, Reason::RestoreHurt, cx, out),
-            Kind::Change { .. } => self.at(index, Stage::Deciding { since: cx.now }),
+            Kind::Diagnose { known_to_read: false, .. } | Kind::Change { .. } => {
+                self.at(index, Stage::Deciding { since: cx.now })
+            }
         }
     }
 
@@ -369,6 +371,10 @@ impl Incident {
         if record.attempts != attempt || record.state != StepState::Running {
             return false;
         }
+        if *outcome == Outcome::NotRun {
+            self.not_run(index, cx.now, out);
+            return true;
+        }
         let (state, reason, detail) = describe(outcome);
         record.state = state;
         record.reason = Some(reason);
@@ -389,6 +395,22 @@ impl Incident {
         }
         true
     }
+
+    /// The attempt counts for nothing, and where the steps wait for it they are where they were before it.
+    fn not_run(&mut self, index: usize, now: Timestamp, out: &mut Out) {
+        let waited_for = matches!(self.phase.step(), Some((at, Stage::Running { .. })) if at == index);
+        if let Some(record) = self.steps.get_mut(index) {
+            record.not_run += 1;
+            record.state = if waited_for { StepState::Pending } else { StepState::Skipped };
+            record.reason = Some(Reason::NotRun);
+            record.finished_at = Some(now);
+        }
+        self.record(out, Happening::StepFinished, Reason::NotRun, self.step_name(index));
+        if waited_for {
+            self.reason = Reason::NotRun;
+            self.at(index, Stage::Ready);
+        }
+    }
 }
 
 fn describe(outcome: &Outcome) -> (StepState, Reason, &str) {
@@ -397,5 +419,6 @@ fn describe(outcome: &Outcome) -> (StepState, Reason, &str) {
         Outcome::Failed(how) => (StepState::Failed, Reason::StepFailed, how),
         Outcome::Timeout => (StepState::Timeout, Reason::StepTimeout, ""),
         Outcome::Unknown => (StepState::Unknown, Reason::OutcomeUnknown, ""),
+        Outcome::NotRun => (StepState::Pending, Reason::NotRun, ""),
     }
 }

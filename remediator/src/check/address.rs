@@ -1,7 +1,8 @@
 //! Data in what programs take for an address: there it must be one segment or one value, whatever the program makes of it.
 
+use super::Report;
 use super::endless::has;
-use super::{Report, shell};
+use crate::effect;
 use crate::runbook::{Book, Command, has_raw_data};
 
 /// Programs whose arguments are addresses, or lead to some: `-d @FILE`, `-i concat:…`.
@@ -57,7 +58,7 @@ fn in_shell(text: &str) -> Vec<Trouble> {
     let says = |word: &str| DATA.iter().any(|name| word.contains('$') && word.contains(name));
     let advice = "write the step as `run` with `{{ … | segment }}`";
     let mut found = Vec::new();
-    for words in shell::commands(text) {
+    for words in effect::commands(text) {
         let program = words.iter().find_map(|word| takes_addresses(word));
         if let Some(word) = words.iter().find(|word| says(word) && (program.is_some() || word.contains("://"))) {
             let message = format!("data would choose what is asked, in `{word}`: {advice}");

@@ -1,6 +1,7 @@
 //! Commands without end, or that need a terminal: a step has neither patience nor a terminal. Each is refused with its bounded form.
 
-use super::{Weight, shell};
+use super::Weight;
+use crate::effect::{self, Inner, Word};
 
 /// What is wrong with a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,44 +12,33 @@ pub(super) struct Trouble {
 
 /// Looks at every command of a shell text.
 pub(super) fn shell(text: &str) -> Vec<Trouble> {
-    let commands = shell::commands(text);
+    let commands = effect::commands(text);
     commands.iter().flat_map(|words| command(&words.iter().map(String::as_str).collect::<Vec<_>>())).collect()
 }
 
-/// Looks at one command.
+/// Looks at one command, and at what it runs.
 pub(super) fn command(words: &[&str]) -> Vec<Trouble> {
     let Some((program, arguments)) = words.split_first() else { return Vec::new() };
     let name = program.rsplit('/').next().unwrap_or(program);
-    if let Some(inner) = wrapped(name, arguments) {
-        let mut found = inner;
-        let own = arguments.iter().position(|word| !word.starts_with('-')).unwrap_or(arguments.len());
-        if name == "sudo" && !has(arguments.get(..own).unwrap_or_default(), 'n', "--non-interactive") {
-            found.push(refuse("`sudo` may ask for a password and wait for ever: write `sudo -n`"));
-        }
-        return found;
-    }
-    look(name, arguments).into_iter().collect()
-}
-
-/// What a command that runs another one runs; `None` if it is no such command.
-fn wrapped(name: &str, arguments: &[&str]) -> Option<Vec<Trouble>> {
+    let given: Vec<Word> = arguments.iter().map(|word| Word::fixed(*word)).collect();
+    let mut found = match effect::inner(name, &given) {
+        Some(Inner::Command(words)) => command(&words.iter().map(Word::text).collect::<Vec<_>>()),
+        Some(Inner::Shell(text)) => shell(&text),
+        Some(Inner::Effect(_)) | None => Vec::new(),
+    };
     match name {
-        "sh" | "bash" | "dash" | "zsh" => {
-            let text = arguments.iter().skip_while(|word| **word != "-c").nth(1)?;
-            Some(shell(text))
+        // What it bounds may still want a terminal, but ends.
+        "timeout" => found.retain(|trouble| trouble.message.contains("terminal")),
+        "sudo" => {
+            let own = arguments.iter().position(|word| !word.starts_with('-')).unwrap_or(arguments.len());
+            if !has(arguments.get(..own).unwrap_or_default(), 'n', "--non-interactive") {
+                found.push(refuse("`sudo` may ask for a password and wait for ever: write `sudo -n`"));
+            }
         }
-        "sudo" | "env" | "nice" | "nohup" | "setsid" | "stdbuf" => {
-            let at = arguments.iter().position(|word| !word.starts_with('-') && !word.contains('='))?;
-            Some(command(arguments.get(at..)?))
-        }
-        // The duration comes first; what it bounds may still want a terminal, but ends.
-        "timeout" => {
-            let at = arguments.iter().position(|word| !word.starts_with('-'))? + 1;
-            let inner = command(arguments.get(at..)?);
-            Some(inner.into_iter().filter(|trouble| trouble.message.contains("terminal")).collect())
-        }
-        _ => None,
+        _ => {}
     }
+    found.extend(look(name, arguments));
+    found
 }
 
 fn look(name: &str, arguments: &[&str]) -> Option<Trouble> {

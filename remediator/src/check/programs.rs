@@ -4,16 +4,10 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Report, shell};
+use super::Report;
 use crate::config::Config;
+use crate::effect;
 use crate::runbook::{Book, Command};
-
-/// What `/bin/sh` does itself.
-const BUILTINS: [&str; 34] = [
-    ".", ":", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "done", "echo", "esac", "eval", "exit",
-    "export", "false", "fg", "fi", "for", "hash", "printf", "pwd", "read", "return", "set", "shift", "test", "trap",
-    "true", "umask", "unset", "until", "while",
-];
 
 /// One warning for each program, where the runbook calls it first.
 pub(super) fn check(book: &Book, report: &mut Report) {
@@ -25,7 +19,7 @@ pub(super) fn check(book: &Book, report: &mut Report) {
                 arguments.first().map(|program| program.as_str().to_owned()).into_iter().collect()
             }
             Command::Shell(text) => {
-                shell::commands(text).into_iter().filter_map(|words| words.into_iter().next()).collect()
+                effect::commands(text).into_iter().filter_map(|words| words.into_iter().next()).collect()
             }
         };
         for program in programs.iter().filter(|program| looks_like_a_program(program) && !is_there(program)) {
@@ -49,9 +43,10 @@ pub(super) fn check_duties(config: &Config, report: &mut Report) {
     }
 }
 
-/// Text that the splitting of a shell text left over is no program's name.
+/// What the shell does itself, and names that are known only when it runs, are looked for nowhere.
 fn looks_like_a_program(word: &str) -> bool {
-    !BUILTINS.contains(&word)
+    !effect::is_builtin(word)
+        && !matches!(word, "while" | "until")
         && word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_')
         && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c))
 }

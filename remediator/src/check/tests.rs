@@ -192,7 +192,7 @@ fn data_in_what_programs_ask_is_refused_however_it_gets_there() {
     insta::assert_snapshot!(said_of(
         "  - {id: b, kind: diagnose, run: [curl, --max-time, 5, 'http://127.0.0.1/{{ target | segment }}']}
   - {id: c, kind: diagnose, run: [curl, --max-time, 5, --globoff, '{{ alert.labels.url }}']}
-  - {id: d, kind: diagnose, run: [timeout, 5, curl, -gm5, -d, '@{{ steps.c.stdout }}', 'http://127.0.0.1/']}
+  - {id: d, kind: diagnose, reads_only: true, run: [timeout, 5, curl, -gm5, -d, '@{{ steps.c.stdout }}', 'http://127.0.0.1/']}
   - {id: e, kind: diagnose, run: [ffprobe, -rw_timeout, 5000000, 'concat:{{ target }}']}
   - {id: f, kind: diagnose, shell: 'curl -m 5 \"http://127.0.0.1/hls/$VVTV_TARGET.m3u8\"'}
   - {id: g, kind: diagnose, shell: 'echo \"rtmp://127.0.0.1/live/${VVTV_LABEL_stream}\"'}
@@ -205,8 +205,8 @@ fn data_in_what_programs_ask_is_refused_however_it_gets_there() {
 fn data_in_its_place_is_nothing_to_speak_of() {
     let fine = said_of(
         "  - {id: b, kind: diagnose, run: [curl, -g, -m, 5, 'http://127.0.0.1/{{ target | segment }}?a={{ alert.name | query_value }}']}
-  - {id: c, kind: diagnose, run: [curl, -g, -m, 5, -d, 'name={{ target | query_value }}', 'http://127.0.0.1/']}
-  - {id: d, kind: diagnose, shell: 'curl -m 5 --data \"@$VVTV_FACTS\" http://127.0.0.1/; echo \"$VVTV_TARGET\"'}
+  - {id: c, kind: diagnose, reads_only: true, run: [curl, -g, -m, 5, -d, 'name={{ target | query_value }}', 'http://127.0.0.1/']}
+  - {id: d, kind: diagnose, reads_only: true, shell: 'curl -m 5 --data \"@$VVTV_FACTS\" http://127.0.0.1/; echo \"$VVTV_TARGET\"'}
   - {id: e, kind: diagnose, run: [echo, '{{ target }}', 'note={{ alert.labels.note }}']}
 ",
     );

@@ -12,7 +12,7 @@ use vvtv_incident::{TaskState, Timestamp};
 use super::effects::{Effect, Surroundings};
 use super::turn::Asked;
 use super::{EventLoop, Input};
-use crate::executor::{Identity, Job, Launch};
+use crate::executor::{Job, Launch, Waiting};
 use crate::facts::{Facts, HostFacts};
 use crate::failpoint::{Point, reached};
 use crate::outbox::{Message, MessageKey, MessageKind, Subject};
@@ -25,8 +25,8 @@ pub enum TaskInput {
     Spawned {
         /// For which task.
         task: TaskId,
-        /// How it is known again.
-        mark: Identity,
+        /// How it is known again, and how it is let go.
+        waiting: Waiting,
     },
     /// A task's programs are over.
     Ended {
@@ -66,7 +66,10 @@ impl EventLoop {
     /// Takes down how a task's programs go on.
     pub(super) fn note_task(&mut self, now: Timestamp, input: TaskInput) {
         match input {
-            TaskInput::Spawned { task, mark } => self.pending.batch.agenda.spawned.push((task, mark)),
+            TaskInput::Spawned { task, waiting } => {
+                self.pending.batch.agenda.spawned.push((task, waiting.identity));
+                self.pending.effects.push(Effect::LetGo(waiting.go));
+            }
             TaskInput::Ended { task, outcome, output } => {
                 self.pending.batch.agenda.outputs.extend(output.map(|output| (task, output)));
                 let commands = self.agenda.finished(now, task, &outcome);
@@ -188,9 +191,9 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
         let (output, _) = mpsc::channel(1);
         let running = around.executor.run(launch, spawned, output, CancellationToken::new());
         let telling = async {
-            if let Ok(mark) = identity.await {
+            if let Ok(waiting) = identity.await {
                 reached(Point::StepSpawned);
-                around.tell(Input::Task(TaskInput::Spawned { task: id, mark })).await;
+                around.tell(Input::Task(TaskInput::Spawned { task: id, waiting })).await;
             }
         };
         let (finished, ()) = tokio::join!(running, telling);
@@ -205,7 +208,7 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
                 let why = around.redaction.text(&format!("{}: {why}", chore.title)).into_owned();
                 return (Outcome::Failed(why), written);
             }
-            ended @ (Outcome::Timeout | Outcome::Unknown) => return (ended, written),
+            ended @ (Outcome::Timeout | Outcome::Unknown | Outcome::NotRun) => return (ended, written),
         }
     }
     (Outcome::Ok, written)

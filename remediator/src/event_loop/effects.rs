@@ -14,7 +14,7 @@ use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
 use crate::condition::{PromClient, holds};
 use crate::delivery::Outgoing;
-use crate::executor::{self, Captured, Executor, Finished, Job, Launch};
+use crate::executor::{self, Captured, Executor, Finished, Go, Job, Launch};
 use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
 use crate::failpoint::{Point, reached};
 use crate::journal::{RunKey, RunResult};
@@ -39,6 +39,7 @@ pub(super) enum Effect {
     AskTargets,
     AskCondition { incident: IncidentId, step: StepId, ticket: u64 },
     Run { key: RunKey, decided_at: Timestamp },
+    LetGo(Go),
     Kill(RunKey),
     Send(Message),
     RunTask(TaskId),
@@ -99,6 +100,10 @@ impl EventLoop {
             Effect::AskTargets => self.surroundings.targets_wanted.notify_one(),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
             Effect::Run { key, decided_at } => self.run_step(key, decided_at),
+            Effect::LetGo(go) => {
+                reached(Point::StepNoted);
+                go.ahead();
+            }
             Effect::Kill(key) => {
                 if let Some(kill) = self.running.get(&key) {
                     kill.cancel();
@@ -244,9 +249,9 @@ async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: Cancella
     let (output, mut written) = mpsc::channel(1);
     let running = around.executor.run(launch, spawned, output, kill);
     let telling = async {
-        if let Ok(mark) = identity.await {
+        if let Ok(waiting) = identity.await {
             reached(Point::StepSpawned);
-            around.tell(Input::Spawned { key: key.clone(), mark }).await;
+            around.tell(Input::Spawned { key: key.clone(), waiting }).await;
         }
     };
     let streaming = async {
@@ -292,6 +297,7 @@ fn into_result(finished: Finished, redaction: &Redactor) -> (Outcome, RunResult)
         Outcome::Failed(_) => "failed",
         Outcome::Timeout => "timeout",
         Outcome::Unknown => "unknown",
+        Outcome::NotRun => "not_run",
     };
     let result = RunResult {
         finished_at: finished.finished_at,
@@ -302,7 +308,7 @@ fn into_result(finished: Finished, redaction: &Redactor) -> (Outcome, RunResult)
     };
     let outcome = match finished.outcome {
         Outcome::Failed(why) => Outcome::Failed(redaction.text(&why).into_owned()),
-        ended @ (Outcome::Ok | Outcome::Timeout | Outcome::Unknown) => ended,
+        ended @ (Outcome::Ok | Outcome::Timeout | Outcome::Unknown | Outcome::NotRun) => ended,
     };
     (outcome, result)
 }

@@ -95,7 +95,10 @@ impl EventLoop {
                 let _gone = done.send(());
             }
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
-            Input::Spawned { key, mark } => self.pending.batch.spawned.push((key, mark)),
+            Input::Spawned { key, waiting } => {
+                self.pending.batch.spawned.push((key, waiting.identity));
+                self.pending.effects.push(Effect::LetGo(waiting.go));
+            }
             Input::Finished { key, outcome, result } => {
                 self.finished(&key, &result);
                 let event = Event::StepFinished {
@@ -150,7 +153,9 @@ impl EventLoop {
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }
-            self.facts.entry(key.incident).or_default().note(key.step.clone(), fact);
+            if result.state != "not_run" {
+                self.facts.entry(key.incident).or_default().note(key.step.clone(), fact);
+            }
         }
     }
 

@@ -38,13 +38,20 @@ impl Bench {
     }
 
     async fn run(&self, launch: Launch) -> Finished {
-        self.executor.run(launch, oneshot::channel().0, mpsc::channel(1).0, CancellationToken::new()).await
+        self.executor.run(launch, let_go(), mpsc::channel(1).0, CancellationToken::new()).await
     }
 
     /// A pid that a step wrote into a file.
     fn pid(&self, name: &str) -> i32 {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap().trim().parse().unwrap()
     }
+}
+
+/// Nobody listens, so that it is let go at once.
+fn let_go() -> oneshot::Sender<Waiting> {
+    let (sender, receiver) = oneshot::channel();
+    drop(receiver);
+    sender
 }
 
 fn process_lives(pid: i32) -> bool {
@@ -214,12 +221,7 @@ async fn what_another_step_left_is_not_this_one_s_to_end() {
     let dir = other.dir.path().display().to_string();
     let text = "setsid sh -c 'echo $$ >DIR/a; exec sleep 300' & until [ -s DIR/go ]; do sleep 0.02; done";
     let kill = CancellationToken::new();
-    let running = other.executor.run(
-        other.sh(&text.replace("DIR", &dir)),
-        oneshot::channel().0,
-        mpsc::channel(1).0,
-        kill.clone(),
-    );
+    let running = other.executor.run(other.sh(&text.replace("DIR", &dir)), let_go(), mpsc::channel(1).0, kill.clone());
     let (finished, ()) = tokio::join!(running, async {
         while !other.dir.path().join("a").exists() {
             tokio::task::yield_now().await;
@@ -239,22 +241,95 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
     let (sender, spawned) = oneshot::channel();
     let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, kill.clone());
     let (finished, identity) = tokio::join!(run, async {
-        let identity = spawned.await.unwrap();
+        let waiting = spawned.await.unwrap();
+        waiting.go.ahead();
         kill.cancel();
-        identity
+        waiting.identity
     });
     assert_eq!(finished.outcome, Outcome::Failed("ended on request".to_owned()));
     assert!(!process_lives(identity.pid));
 
     let (sender, spawned) = oneshot::channel();
     let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, CancellationToken::new());
-    let identity = tokio::select! {
-        identity = spawned => identity.unwrap(),
+    let waiting = tokio::select! {
+        waiting = spawned => waiting.unwrap(),
         _ = run => panic!("ended by itself"),
     };
+    let identity = waiting.identity;
     // A killed process may be seen once more before it is gone.
     let settled = settle(Some(&identity), &no_mark(), Duration::from_secs(10)).await;
     assert!(matches!(settled, Orphan::Gone | Orphan::Ended), "{settled:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_let_go_ends_without_having_run() {
+    let bench = Bench::new();
+    let (sender, spawned) = oneshot::channel();
+    let file = bench.dir.path().join("ran");
+    let launch = bench.argv(&["touch", file.to_str().unwrap()]);
+    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, CancellationToken::new());
+    let (finished, identity) = tokio::join!(run, async {
+        let waiting = spawned.await.unwrap();
+        assert!(process_lives(waiting.identity.pid));
+        drop(waiting.go);
+        waiting.identity
+    });
+    assert_eq!((finished.outcome, finished.stderr.text()), (Outcome::NotRun, String::new()));
+    assert!(!process_lives(identity.pid) && !file.exists());
+}
+
+#[tokio::test]
+async fn what_waits_ends_on_request_without_having_run() {
+    let bench = Bench::new();
+    let (sender, spawned) = oneshot::channel();
+    let kill = CancellationToken::new();
+    let file = bench.dir.path().join("ran");
+    let launch = bench.argv(&["touch", file.to_str().unwrap()]);
+    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, kill.clone());
+    let (finished, waiting) = tokio::join!(run, async {
+        let waiting = spawned.await.unwrap();
+        kill.cancel();
+        waiting
+    });
+    assert_eq!(finished.outcome, Outcome::Failed("ended before it was started".to_owned()));
+    assert!(!process_lives(waiting.identity.pid) && !file.exists());
+}
+
+#[tokio::test]
+async fn what_was_let_go_is_the_process_that_waited_and_has_nothing_of_its_waiting() {
+    let bench = Bench::new();
+    let (sender, spawned) = oneshot::channel();
+    let launch = bench.argv(&["/bin/cat", "/proc/self/stat", "/proc/self/cmdline", "/proc/self/environ"]);
+    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, CancellationToken::new());
+    let (finished, identity) = tokio::join!(run, async {
+        let waiting = spawned.await.unwrap();
+        waiting.go.ahead();
+        waiting.identity
+    });
+    let text = finished.stdout.text();
+    let (stat, rest) = text.split_once('\n').unwrap();
+    let fields: Vec<&str> = stat.split(' ').collect();
+    assert_eq!(
+        (fields[0], fields[1], fields[4], fields[21]),
+        (
+            identity.pid.to_string().as_str(),
+            "(cat)",
+            identity.pid.to_string().as_str(),
+            identity.start_ticks.unwrap().to_string().as_str()
+        )
+    );
+    let mut words: Vec<&str> = rest.split('\0').collect();
+    let variables = words.split_off(4);
+    assert_eq!(words, ["/bin/cat", "/proc/self/stat", "/proc/self/cmdline", "/proc/self/environ"]);
+    let mut names: Vec<&str> = variables.iter().filter_map(|variable| Some(variable.split_once('=')?.0)).collect();
+    names.sort_unstable();
+    names.retain(|name| !["HOME", "LANG", "TZ", "VVTV_ROOT"].contains(name));
+    let expected = "PATH VVTV_ALERT VVTV_ATTEMPT VVTV_FACTS VVTV_INCIDENT VVTV_RUNBOOK VVTV_STEP VVTV_TARGET";
+    assert_eq!(names.join(" "), expected);
+    // What this test itself was handed, every process has.
+    let look = "ls /proc/$$/fd; readlink /proc/$$/fd/0";
+    let plain = std::process::Command::new("/bin/sh").args(["-c", look]).stdin(std::process::Stdio::null()).output();
+    assert_eq!(bench.run(bench.sh(look)).await.stdout.text(), String::from_utf8(plain.unwrap().stdout).unwrap());
 }
 
 /// A mark that no process has.

@@ -58,9 +58,9 @@ impl Reader {
                  (SELECT min(at) FROM timeline WHERE incident_id = run.incident_id AND event = 'health'
                       AND reason = 'healthy' AND at >= run.intent_at AND at <= coalesce(
                           (SELECT min(intent_at) FROM step_run AS later WHERE later.incident_id = run.incident_id
-                               AND later.change = 1 AND later.intent_at > run.intent_at), 9e18))
+                               AND later.change = 1 AND later.state != 'not_run' AND later.intent_at > run.intent_at), 9e18))
              FROM step_run AS run JOIN incident ON incident.id = run.incident_id
-             WHERE change = 1 AND intent_at >= ?1 ORDER BY intent_at DESC LIMIT {CHANGES_MAX}"
+             WHERE change = 1 AND run.state != 'not_run' AND intent_at >= ?1 ORDER BY intent_at DESC LIMIT {CHANGES_MAX}"
         );
         self.ask(DOING, move |connection| {
             rows(connection, DOING, &sql, number_of(since), |row| {
@@ -87,7 +87,7 @@ impl Reader {
                  (SELECT min(at) FROM timeline WHERE incident_id = line.incident_id AND event = 'health'
                       AND reason = 'healthy' AND id > line.id),
                  (SELECT min(intent_at) FROM step_run WHERE incident_id = line.incident_id AND change = 1
-                      AND intent_at >= line.at)
+                      AND state != 'not_run' AND intent_at >= line.at)
              FROM timeline AS line JOIN incident ON incident.id = line.incident_id
              WHERE line.at >= ?1 AND ((event = 'step_skipped' AND line.reason = 'shadow')
                  OR (event = 'blocked' AND line.reason IN ('approval_needed', 'efficacy_low')))

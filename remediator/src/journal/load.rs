@@ -64,7 +64,7 @@ pub struct OpenRun {
     pub key: RunKey,
     /// When it was meant to start.
     pub intent_at: Timestamp,
-    /// Its process; without one it may never have been started.
+    /// Its process; without one nothing of it has run: a process is let go only after it was written down.
     pub process: Option<Identity>,
     /// What it had written.
     pub output: Output,
@@ -153,7 +153,7 @@ fn changes(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastChange
     connection
         .prepare(
             "SELECT intent_at, runbook FROM step_run JOIN incident ON incident.id = incident_id
-             WHERE change = 1 AND intent_at > ?1",
+             WHERE change = 1 AND step_run.state != 'not_run' AND intent_at > ?1",
         )?
         .query_map([now - LATELY_MS], |row| {
             Ok(PastChange { started_at: timestamp(row.get(0)?), runbook: RunbookId::new(row.get::<_, String>(1)?) })
@@ -241,6 +241,7 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
             let outcome = match state.as_str() {
                 "ok" => Outcome::Ok,
                 "timeout" => Outcome::Timeout,
+                "not_run" => Outcome::NotRun,
                 "failed" => Outcome::Failed(exit_code.map_or_else(String::new, |code| format!("exit code {code}"))),
                 _ => Outcome::Unknown,
             };

@@ -15,7 +15,7 @@ healthy_for: 10s
 respond_within: 5m
 escalate: {level: 2, after: 10m}
 steps:
-  - {id: look, kind: diagnose, run: [look]}
+  - {id: look, kind: diagnose, reads_only: true, run: [look]}
   - id: repair
     kind: change
     when: {all: [{expr: steps.look.json.broken}, {promql: 'vector(1)'}]}

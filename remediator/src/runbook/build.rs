@@ -103,8 +103,8 @@ impl<'a> Builder<'a> {
 
     fn head(&mut self, file: &File) {
         let id = &file.id;
-        let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if id.value.is_empty() || id.value.len() > 64 || !id.value.chars().all(valid) {
+        self.undecided(&file.undecided);
+        if !is_runbook_id(&id.value) {
             self.wrong(id, "not an id: expected a-z, 0-9 and -, at most 64 of them");
         }
         if file.title.value.trim().is_empty() {
@@ -124,6 +124,14 @@ impl<'a> Builder<'a> {
         }
         if let Some(own) = file.causes.iter().find(|cause| cause.value == id.value) {
             self.wrong(own, "a runbook cannot be its own cause");
+        }
+    }
+
+    /// What somebody left for a person to settle: nothing of it may run as it stands.
+    pub(super) fn undecided(&mut self, entries: &[Spanned<String>]) {
+        for entry in entries {
+            let message = format!("not decided: {}; settle it, and take it off the list", entry.value);
+            self.wrong(entry, message);
         }
     }
 
@@ -212,9 +220,13 @@ impl<'a> Builder<'a> {
                 Kind::Diagnose {
                     background,
                     settle: written.settle.as_ref().map_or(Duration::ZERO, |it| it.value.get()),
+                    known_to_read: false,
                 }
             }
             StepKind::Change => {
+                if let Some(flag) = &written.reads_only {
+                    self.wrong(flag, "`reads_only` is for diagnoses, and this step is a change");
+                }
                 if let Some(background) = &written.background {
                     self.wrong(background, "`background` is for diagnoses: what comes after a change waits for it");
                 }
@@ -234,6 +246,11 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+pub(super) fn is_runbook_id(text: &str) -> bool {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(valid)
 }
 
 fn is_label_name(text: &str) -> bool {

@@ -18,6 +18,10 @@ pub(super) struct File {
     pub(super) symptoms: Option<String>,
     #[serde(default)]
     pub(super) impact: Option<String>,
+    #[serde(default)]
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) undecided: Vec<Spanned<String>>,
     pub(super) alerts: Spanned<Vec<Spanned<String>>>,
     pub(super) severity: Severity,
     pub(super) target: Spanned<String>,
@@ -61,9 +65,15 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) action: Option<u8>,
     #[serde(default)]
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) undecided: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) kind: Option<Spanned<StepKind>>,
     #[serde(default)]
     pub(super) background: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) reads_only: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) when: Option<Spanned<When>>,
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! A runbook as a page for people: Markdown of the form that runbooks are written in by hand.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use vvtv_toolkit::redaction;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::argument::Piece;
+use super::carried;
 use super::file::{File, Step, StepKind};
 use super::words::{Titles, condition, duration, one_line};
 use super::{Argument, Command, Variable};
@@ -34,7 +36,12 @@ pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlErro
     }
     writer.recovery(&file);
     // Site variables may hold what only their programs need to know.
-    Ok(redaction::text(&writer.page).into_owned())
+    let mut page = redaction::text(&writer.page).into_owned();
+    // A runbook with a secret in it is not the same without it.
+    if let Cow::Borrowed(text) = redaction::text(source.text()) {
+        page.push_str(&carried::below(&page, text));
+    }
+    Ok(page)
 }
 
 struct Writer<'a> {
@@ -81,6 +88,7 @@ impl Writer<'_> {
             Severity::Critical => "Critical",
         };
         let names = |names: &[Spanned<String>]| names.iter().map(|it| it.value.as_str()).collect::<Vec<_>>().join(", ");
+        self.quote(file.description.as_deref(), &file.undecided, "");
         self.bold("Severity", severity);
         self.bold(
             "Alerts",
@@ -96,6 +104,17 @@ impl Writer<'_> {
         self.bold("Healthy", &format!("when this yields 1, for {held} without a break:"));
         self.fence("promql", file.healthy.value.trim(), "");
         self.line("");
+    }
+
+    /// What others wrote, in a quote: no line of it becomes part of the page's form.
+    fn quote(&mut self, description: Option<&str>, undecided: &[Spanned<String>], indent: &str) {
+        let entries = undecided.iter().map(|entry| format!("Not decided: {}", one_line(&entry.value)));
+        let lines: Vec<String> =
+            description.into_iter().flat_map(str::lines).map(str::to_owned).chain(entries).collect();
+        lines.iter().for_each(|line| self.line(format!("{indent}> {line}").trim_end()));
+        if !lines.is_empty() {
+            self.line("");
+        }
     }
 
     fn fence(&mut self, language: &str, text: &str, indent: &str) {
@@ -139,6 +158,7 @@ impl Writer<'_> {
             (linux, Some(macos)) => format!("{linux}\n# or on macOS:\n{macos}"),
             (text, None) => text,
         };
+        self.quote(step.description.as_deref(), &step.undecided, indent);
         self.fence("bash", &text, indent);
         self.line(&format!("{indent}({})\n", notes(step)));
     }
@@ -201,6 +221,7 @@ fn both<T, R>(choice: &ByPlatform<T>, mut say: impl FnMut(&T) -> R) -> (R, Optio
 fn notes(step: &Step) -> String {
     let is = |flag: &Option<Spanned<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
     let mut text = match step.kind.as_ref().map(|kind| kind.value) {
+        Some(StepKind::Diagnose) if is(&step.reads_only) => "reads, as its author says; no table knows it".to_owned(),
         Some(StepKind::Diagnose) => "reads".to_owned(),
         Some(StepKind::Change) | None => "changes the system".to_owned(),
     };

@@ -47,6 +47,8 @@ fn runbook() -> Vec<Known> {
         ("title", "Name for people", json!({"type": "string", "minLength": 1})),
         ("symptoms", "How the trouble shows", json!({"type": "string"})),
         ("impact", "What it means for viewers", json!({"type": "string"})),
+        ("description", "What else a person should know of it", json!({"type": "string"})),
+        ("undecided", "What a person has to settle first: while it has an entry, the file is refused", none()),
         ("alerts", "Names of the alerts that it answers", texts(1)),
         ("severity", "How bad its alerts are", one_of::<Severity>()),
         (
@@ -125,8 +127,15 @@ fn step(of_the_ladder: bool) -> Value {
             "The number of the page's action that it is part of",
             json!({"type": "integer", "minimum": 0, "maximum": 255}),
         ),
+        ("description", "What else a person should know of it", json!({"type": "string"})),
+        ("undecided", "What a person has to settle first: while it has an entry, the file is refused", none()),
         ("kind", "diagnose reads, change alters the system", one_of::<file::StepKind>()),
         ("background", "Diagnoses only: later steps do not wait for it", flag()),
+        (
+            "reads_only",
+            "Diagnoses only: its author vouches that it only reads, where the table of programs cannot say so",
+            flag(),
+        ),
         ("when", "Whether it is run at all", json!({"$ref": "#/$defs/when"})),
         ("run", "A program with its arguments, each template yielding exactly one", by_platform(&argv())),
         (
@@ -180,6 +189,11 @@ fn argument() -> Value {
 
 fn texts(at_least: usize) -> Value {
     json!({"type": "array", "minItems": at_least, "items": {"type": "string", "minLength": 1}})
+}
+
+/// A list that must have become empty.
+fn none() -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "maxItems": 0})
 }
 
 fn duration() -> Value {

@@ -24,6 +24,7 @@ const DEPTH_MAX: usize = 8;
 impl Builder<'_> {
     /// Checks one step and keeps its particulars; `None` if something is wrong with it, which is then noted.
     pub(super) fn step(&mut self, written: &file::Step, kind: StepKind) -> Option<vvtv_incident::Step> {
+        self.undecided(&written.undecided);
         let before = self.errors.len();
         let id = StepId::new(&*written.id.value);
         if !is_identifier(id.as_str()) {
@@ -36,7 +37,7 @@ impl Builder<'_> {
         if let Some(attempts) = written.attempts.as_ref().filter(|attempts| attempts.value == 0) {
             self.wrong(attempts, "must be at least 1");
         }
-        let plan_kind = self.kind(written, kind);
+        let mut plan_kind = self.kind(written, kind);
         let efficacy_floor = self.floor(written.efficacy_floor.as_ref());
         let when = written.when.as_ref().and_then(|when| {
             self.conditions.insert(id.clone(), place(when));
@@ -47,6 +48,10 @@ impl Builder<'_> {
             self.background.push(id.clone());
         }
         let command = command.filter(|_| self.errors.len() == before)?;
+        let reads_only = written.reads_only.as_ref().is_some_and(|flag| flag.value);
+        if let vvtv_incident::Kind::Diagnose { known_to_read, .. } = &mut plan_kind {
+            *known_to_read = reads_only || command.effect().reads();
+        }
         let spec = StepSpec {
             id: id.clone(),
             title: written.title.clone().unwrap_or_else(|| id.as_str().replace('_', " ")),
@@ -55,6 +60,7 @@ impl Builder<'_> {
             command,
             timeout,
             output: written.output,
+            reads_only,
         };
         let conditional = spec.when.is_some();
         self.specs.insert(id.clone(), spec);

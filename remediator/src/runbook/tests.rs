@@ -63,7 +63,7 @@ fn a_runbook_becomes_a_plan() {
     .unwrap();
     let plan = &book.plan;
     assert_eq!((plan.id.as_str(), plan.respond_within.as_secs(), plan.healthy_for.as_secs()), ("segment-age", 300, 30));
-    assert_eq!(plan.steps[1].kind, Kind::Diagnose { background: true, settle: Duration::ZERO });
+    assert_eq!(plan.steps[1].kind, Kind::Diagnose { background: true, settle: Duration::ZERO, known_to_read: true });
     assert_eq!(
         plan.steps[2].kind,
         Kind::Change {

@@ -32,19 +32,19 @@ healthy: 'demo_healthy{stream="$target"}'
 healthy_for: 50ms
 respond_within: 5m
 steps:
-  - {id: look, title: Look, kind: diagnose, timeout: 1s, shell: 'echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"'}
+  - {id: look, title: Look, kind: diagnose, reads_only: true, timeout: 10m, shell: 'echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"'}
   - id: mend
     title: Mend
     kind: change
     shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"; exit 1
-    timeout: 1s
+    timeout: 10m
     settle: 200ms
     on_failure: continue
   - id: help
     title: Help
     kind: change
     shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"; touch "${VVTV_TEST_LOG%log}healthy"
-    timeout: 1s
+    timeout: 10m
     settle: 500ms
     repeatable: true
 recovery:
@@ -54,9 +54,9 @@ recovery:
         id: restore
         title: Restore
         shell: echo "$VVTV_STEP $VVTV_ATTEMPT" >> "$VVTV_TEST_LOG"
-        timeout: 1s
+        timeout: 10m
         settle: 100ms
-      undo: {id: undo, title: Undo, run: ['true'], timeout: 1s, settle: 100ms, repeatable: true}
+      undo: {id: undo, title: Undo, run: ['true'], timeout: 10m, settle: 100ms, repeatable: true}
 "#;
 
 /// What the keys of its pages have in them.
@@ -151,7 +151,7 @@ fn cases(passed: &BTreeMap<Point, u32>) -> Vec<Case> {
         passed.iter().flat_map(|(point, times)| (1..=(*times).min(TIMES_MAX)).map(|time| Case(vec![(*point, time)])));
     let steps = *passed.get(&Point::StepSpawned).unwrap();
     // Dying once more, while what the first death left behind is being cleared up.
-    let twice = [Point::StepIntended, Point::StepSpawned]
+    let twice = [Point::StepIntended, Point::StepSpawned, Point::StepNoted]
         .into_iter()
         .flat_map(|point| (1..=steps).map(move |time| Case(vec![(point, time), (Point::OrphanSettled, 1)])));
     // The longest first.
@@ -177,7 +177,7 @@ fn live(case: &Case, root: &Path, stand_in: &StandIn) -> (usize, Vec<String>) {
     }
     let log = ("VVTV_FAILPOINT_LOG", life.dir.join("points").display().to_string());
     match life.run(&[log]) {
-        Ok(End::Over) => (deaths, life.broken()),
+        Ok(End::Over) => (deaths, [life.broken(), life.forgotten(case, deaths)].concat()),
         Ok(End::Died) => (deaths, vec!["it died by itself".to_owned()]),
         Err(seen) => (deaths, vec![seen]),
     }
@@ -264,6 +264,17 @@ impl Life<'_> {
         )
     }
 
+    /// A death before a process was written down, and nothing is said to have not run.
+    fn forgotten(&self, case: &Case, deaths: usize) -> Vec<String> {
+        let before = case.0.first().is_some_and(|(point, _)| matches!(point, Point::StepIntended | Point::StepSpawned));
+        let not_run = self.column("SELECT step FROM step_run WHERE state = 'not_run'");
+        if before && deaths > 0 && not_run.is_empty() {
+            vec!["what was not let go is not known".to_owned()]
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Every promise that was not kept.
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
@@ -311,6 +322,14 @@ impl Life<'_> {
         promise(unexplained.is_empty(), format!("nothing runs without an intent: {unexplained:?}"));
         let endless = self.column("SELECT step || ' ' || attempt FROM step_run WHERE finished_at IS NULL");
         promise(endless.is_empty(), format!("every intent has an end: {endless:?}"));
+        let waited = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'unknown' AND pid IS NULL");
+        promise(
+            waited.is_empty(),
+            format!("what was never written down as a process is known not to have run: {waited:?}"),
+        );
+        let not_run = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'not_run'");
+        let did: Vec<_> = not_run.iter().filter(|run| ran.contains(&run.as_str())).collect();
+        promise(did.is_empty(), format!("what was not let go has not run: {did:?}"));
         let lost = self.column(
             "SELECT step || ' ' || attempt FROM step_run AS run WHERE state = 'ok' AND NOT EXISTS (SELECT 1 FROM timeline
                  WHERE incident_id = run.incident_id AND event = 'step_started' AND detail LIKE run.step || '%')",

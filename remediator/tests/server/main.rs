@@ -11,6 +11,8 @@ mod clock;
 #[cfg(debug_assertions)]
 mod crash;
 #[cfg(test)]
+mod diagnoses;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod events;

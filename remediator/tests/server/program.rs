@@ -26,6 +26,7 @@ steps:
   - id: look
     title: Look
     kind: diagnose
+    reads_only: true
     shell: echo looked >> "$VVTV_TEST_LOG"
     timeout: 5s
   - id: mend

@@ -23,12 +23,12 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// Names of steps are a matter of taste, and `--format json` is vvtvctl's way of saying the same to programs: neither is compared.
+/// Names of steps and what else the page says of them are a matter of taste, and `--format json` is vvtvctl's way of saying the same to programs: neither is compared.
 fn said(book: &Value) -> Said {
     let mut said = Said::new();
     for (key, value) in book.as_object().unwrap() {
         match key.as_str() {
-            "steps" => {}
+            "steps" | "description" => {}
             "recovery" => {
                 said.entry(key.clone()).or_default().push(format!("monitor {}", words(&value["monitor"])));
                 let stages = value["restore"].as_array().map_or(0, Vec::len);

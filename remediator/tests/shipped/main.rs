@@ -13,6 +13,8 @@ mod mistakes;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod rendered;
 #[cfg(test)]
 mod verbs;

@@ -33,7 +33,7 @@ const DURATION: &str = "expected something like 10s, 1m30s or 2h (units y w d h 
 #[case(
     "title: RTMP",
     "titel: RTMP",
-    "4:1: unknown field `titel`, expected one of id, title, symptoms, impact, alerts, severity, target, causes, healthy, \
+    "4:1: unknown field `titel`, expected one of id, title, symptoms, impact, description, undecided, alerts, severity, target, causes, healthy, \
      healthy_for, respond_within, escalate, mode, limits, steps, recovery"
 )]
 #[case("alerts: [IngestDown]", "alerts: []", "7:9: answers no alert")]
@@ -65,26 +65,26 @@ const DURATION: &str = "expected something like 10s, 1m30s or 2h (units y w d h 
 #[case(
     "run: [vvtvctl, streaming,",
     "run: [vvtvctl, 1.5,",
-    "64:20: invalid type: floating point `1.5`, expected an argument (quote what YAML takes for something else) or {var: NAME}"
+    "66:20: invalid type: floating point `1.5`, expected an argument (quote what YAML takes for something else) or {var: NAME}"
 )]
-#[case("kind: change", "kind: alter", "53:11: unknown variant `alter`, expected one of diagnose, change")]
-#[case("{expr: steps", "{shell: steps", "54:12: unknown variant `shell`, expected one of promql, expr, all, any")]
+#[case("kind: change", "kind: alter", "55:11: unknown variant `alter`, expected one of diagnose, change")]
+#[case("{expr: steps", "{shell: steps", "56:12: unknown variant `shell`, expected one of promql, expr, all, any")]
 #[case(
     "{expr: steps.check_nginx_config.state == \"ok\"}",
     "{all: []}",
-    "54:17: an empty list of conditions says nothing"
+    "56:17: an empty list of conditions says nothing"
 )]
-#[case("[{var: restart_nginx}]", "[]", "55:10: nothing to run: expected [PROGRAM, ARGUMENT, …]")]
-#[case("[{var: restart_nginx}]", "[{vars: restart_nginx}]", "55:12: unknown field `vars`, expected one of var")]
+#[case("[{var: restart_nginx}]", "[]", "57:10: nothing to run: expected [PROGRAM, ARGUMENT, …]")]
+#[case("[{var: restart_nginx}]", "[{vars: restart_nginx}]", "57:12: unknown field `vars`, expected one of var")]
 #[case(
     "run: [{var: restart_nginx}]",
     "run: restart-nginx",
-    "55:5: invalid type: string \"restart-nginx\", expected a sequence"
+    "57:5: invalid type: string \"restart-nginx\", expected a sequence"
 )]
-#[case("settle: 20s", "settle: 20s\n    shell: ls", "55:10: a step has either `run` or `shell`")]
-#[case("locks: [nginx]", "locks: nginx", "57:12: expected sequence start")]
-#[case("settle: 20s", "settle: 20s\n    attempts: 0", "59:15: must be at least 1")]
-#[case("repeatable: true", "repeatable: maybe", "59:17: invalid boolean (true or false expected)")]
+#[case("settle: 20s", "settle: 20s\n    shell: ls", "57:10: a step has either `run` or `shell`")]
+#[case("locks: [nginx]", "locks: nginx", "59:12: expected sequence start")]
+#[case("settle: 20s", "settle: 20s\n    attempts: 0", "61:15: must be at least 1")]
+#[case("repeatable: true", "repeatable: maybe", "61:17: invalid boolean (true or false expected)")]
 fn a_mistake_is_refused_by_the_schema_and_shown_by_check(
     #[case] right: &str,
     #[case] wrong: &str,

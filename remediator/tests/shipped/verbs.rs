@@ -50,7 +50,7 @@ error: ROOT/runbooks/ingest-down.yml:8:11: unknown variant `awful`, expected one
 fn import_writes_its_files_once_and_names_the_decisions() {
     let page = include_str!("../fixtures/streaming_runbook.md");
     let import = import("streaming_runbook.md", page).unwrap();
-    let decisions: String = import.decisions.iter().map(|decision| format!("{decision}\n")).collect();
+    let decisions = format!("{}\n", import.report());
     let printed: String = import.files.iter().map(|(name, text)| format!("# {name}\n{text}\n")).collect();
     let mut to_stdout = program();
     to_stdout.args(["import", "streaming_runbook.md"]);
@@ -71,12 +71,12 @@ fn import_writes_its_files_once_and_names_the_decisions() {
 }
 
 #[test]
-fn import_of_a_page_without_procedures_says_what_it_lacks() {
+fn import_of_a_page_without_text_says_what_it_lacks() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("page.md");
     std::fs::write(&page, "# Nothing\n").unwrap();
     let (code, stdout, stderr) = said(program().arg("import").arg(&page));
-    let why = "no procedure: expected a section `## Procedures` with `### ID: TITLE` and numbered actions";
+    let why = "nothing to compile: the page has no text below a heading";
     let expected = format!("vvtv-remediator: import {}: {why}\n", page.display());
     assert_eq!((code, stdout, stderr), (1, String::new(), expected));
 }

@@ -4,7 +4,7 @@ use super::Fleet;
 use crate::built_in::BuiltIn;
 use crate::command::{Command, Happening};
 use crate::context::{Context, Out, Systemic};
-use crate::ids::{IncidentId, LockName, RunbookId};
+use crate::ids::{IncidentId, LockName, RunbookId, StepId};
 use crate::incident::Incident;
 use crate::policy::Mode;
 use crate::reason::Reason;
@@ -118,6 +118,17 @@ impl Fleet {
         }
         self.not_sick(incident);
         self.count(incident);
+    }
+
+    /// A change that was not let go spends nothing of the hour's budget.
+    pub(super) fn give_back(&mut self, incident: IncidentId, step: &StepId, attempt: u32) {
+        let Some(incident) = self.incidents.get(&incident) else { return };
+        let record = incident.steps.iter().find(|record| record.id == *step);
+        if let Some(record) = record.filter(|it| it.change && it.attempts == attempt && it.state == StepState::Running)
+            && let Some(started_at) = record.started_at
+        {
+            self.budget.take_back(started_at, &incident.runbook);
+        }
     }
 
     /// Counts an incident among the sick targets, or among those that only an alert knows: made-up names must not pass for a systemic

@@ -41,7 +41,8 @@ pub(crate) fn books() -> Vec<Runbook> {
         mode: Mode::Act,
         changes_per_hour: (id == "segment").then_some(3),
     };
-    let look = |id, background| step(id, Kind::Diagnose { background, settle: Duration::ZERO }, false);
+    let look =
+        |id, background| step(id, Kind::Diagnose { background, settle: Duration::ZERO, known_to_read: true }, false);
     let restore = Restore {
         apply: change("restore", "encoder:$target", false, OnFailure::Stop),
         undo: change("undo", "encoder:$target", false, OnFailure::Stop),

@@ -37,6 +37,8 @@ pub(crate) struct Shell {
     over: Vec<PastIncident>,
     budget_calls: Vec<BudgetCall>,
     pub(crate) pager: Pager,
+    /// Attempts that had a process.
+    let_go: BTreeSet<(IncidentId, StepId, u32)>,
     pause: Option<Pause>,
     last_id: u64,
     // In the world.
@@ -93,6 +95,7 @@ impl Shell {
             over: Vec::new(),
             budget_calls: Vec::new(),
             pager: Pager::default(),
+            let_go: BTreeSet::new(),
             pause: None,
             last_id: 0,
             sick: BTreeMap::new(),
@@ -447,6 +450,7 @@ impl Shell {
             assert!(*count == 1 || spec.repeatable(), "{step} is not repeatable and ran {count} times");
             assert!(*count <= self.policy.attempts_per_step, "{step} ran {count} times");
         }
+        self.let_go.insert((incident, step.clone(), attempt));
         let outcome = match self.dice.below(8) {
             0 => Outcome::Failed("exit code 1".to_owned()),
             1 => Outcome::Timeout,

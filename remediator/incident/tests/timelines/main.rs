@@ -1,6 +1,7 @@
 //! The core's behaviour as whole timelines on virtual time.
 
 mod clock;
+mod diagnoses;
 mod in_hand;
 #[cfg(test)]
 mod pager;

@@ -422,7 +422,7 @@ fn alerts_without_runbook_or_target_do_nothing_and_say_why() {
 #[test]
 fn a_background_diagnosis_delays_nothing() {
     let mut slow = diagnose("iostat");
-    slow.kind = Kind::Diagnose { background: true, settle: seconds(0) };
+    slow.kind = Kind::Diagnose { background: true, settle: seconds(0), known_to_read: true };
     let book = runbook("segment-age", "SegmentAgeHigh", vec![slow, change("restart")]);
     let mut world = World::new(vec![book]).script("iostat", ok(9)).script("restart", heals(1));
     world.fire("SegmentAgeHigh", "main");

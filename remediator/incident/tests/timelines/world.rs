@@ -18,7 +18,7 @@ pub(crate) const fn seconds(number: u64) -> Duration {
 pub(crate) fn diagnose(id: &str) -> Step {
     Step {
         id: StepId::new(id),
-        kind: Kind::Diagnose { background: false, settle: Duration::ZERO },
+        kind: Kind::Diagnose { background: false, settle: Duration::ZERO, known_to_read: true },
         conditional: false,
         attempts: None,
         efficacy_floor: None,

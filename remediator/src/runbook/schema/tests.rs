@@ -111,6 +111,8 @@ id: specimen
 title: A specimen
 symptoms: it stands still
 impact: nobody sees it
+description: it began in May
+undecided: []
 alerts: [Specimen]
 severity: major
 target: stream
@@ -122,7 +124,7 @@ escalate: {level: 2, after: 10m}
 limits: {changes_per_hour: 4}
 mode: approve
 steps:
-  - {id: look, kind: diagnose, background: true, run: {linux: [ls, 1], macos: [ls]}, timeout: 5s, output: text}
+  - {id: look, kind: diagnose, background: true, reads_only: true, run: {linux: [ls, 1], macos: [ls]}, timeout: 5s, output: text}
   - id: mend
     title: Mend it
     action: 1

@@ -40,8 +40,13 @@ impl Shell {
             for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
                 let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
                 if !self.processes.iter().any(alive) {
-                    let (step, attempt) = (record.id.clone(), record.attempts);
-                    let event = Event::StepFinished { incident: incident.id, step, attempt, outcome: Outcome::Unknown };
+                    let key = (incident.id, record.id.clone(), record.attempts);
+                    let ran = self.let_go.contains(&key);
+                    self.intents.retain(|(_, incident, step, attempt)| {
+                        ran || (*incident, step, *attempt) != (key.0, &key.1, key.2)
+                    });
+                    let outcome = if ran { Outcome::Unknown } else { Outcome::NotRun };
+                    let event = Event::StepFinished { incident: key.0, step: key.1, attempt: key.2, outcome };
                     self.mail.push((self.now, event));
                 }
             }
