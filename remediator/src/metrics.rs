@@ -26,6 +26,8 @@ pub struct Metrics {
     pub webhooks: IntCounterVec,
     /// Alerts that could not be read in deliveries that could.
     pub alerts_refused: IntCounter,
+    /// Alerts of deliveries that hold more than are taken at once.
+    pub alerts_left_out: IntCounter,
     /// Names, values and fingerprints of alerts that were cut.
     pub alert_texts_cut: IntCounter,
     /// Runs of each change in the last 90 days.
@@ -58,6 +60,8 @@ pub struct Metrics {
     pub paused: IntGauge,
     /// Looks at Alertmanager's own list, by result.
     pub reconciliations: IntCounterVec,
+    /// Whether each Alertmanager answered when it was asked last.
+    pub alertmanager_up: IntGaugeVec,
     /// Unix time of the last good look at Alertmanager's own list.
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
@@ -85,6 +89,7 @@ impl Metrics {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
             alerts_refused: counter("alerts_refused_total", "Alerts refused, in deliveries that were taken.")?,
+            alerts_left_out: counter("alerts_left_out_total", "Alerts of deliveries that held more than are taken at once.")?,
             alert_texts_cut: counter("alert_texts_cut_total", "Labels and fingerprints that were cut.")?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(
@@ -115,6 +120,11 @@ impl Metrics {
                 "reconciliations_total",
                 "Looks at Alertmanager's own list of alerts.",
                 &["result"],
+            )?,
+            alertmanager_up: gauges(
+                "alertmanager_up",
+                "Whether an Alertmanager answered with its list of alerts when it was asked last.",
+                &["alertmanager"],
             )?,
             reconciled_at: gauge(
                 "last_reconciliation_timestamp_seconds",
@@ -151,10 +161,11 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 23] = [
+        let all: [Box<dyn Collector>; 25] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
             Box::new(self.alerts_refused.clone()),
+            Box::new(self.alerts_left_out.clone()),
             Box::new(self.alert_texts_cut.clone()),
             Box::new(self.step_runs.clone()),
             Box::new(self.step_helped.clone()),
@@ -171,6 +182,7 @@ impl Metrics {
             Box::new(self.queue_length.clone()),
             Box::new(self.paused.clone()),
             Box::new(self.reconciliations.clone()),
+            Box::new(self.alertmanager_up.clone()),
             Box::new(self.reconciled_at.clone()),
             Box::new(self.webhook_at.clone()),
             Box::new(self.reload_ok.clone()),

@@ -3,6 +3,7 @@
 use vvtv_toolkit::redaction::Redactor;
 
 use crate::config::{Channel, Config, WebhookAccess};
+use crate::upstream::Upstream;
 
 /// Hides every token, key and header value of a configuration, besides what is known by its look.
 #[must_use]
@@ -21,5 +22,6 @@ pub fn redactor(config: &Config) -> Redactor {
         WebhookAccess::Token(token) => Some(token.reveal()),
         WebhookAccess::Anybody | WebhookAccess::Undecided => None,
     };
-    Redactor::new(channels.chain(webhook))
+    let asked = [&config.prometheus].into_iter().chain(&config.alertmanager).flat_map(Upstream::secrets);
+    Redactor::new(channels.chain(webhook).chain(asked))
 }

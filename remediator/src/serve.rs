@@ -11,12 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, StepState};
+use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, Scope, StepState};
 use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
-use crate::alertmanager::Alertmanager;
+use crate::alertmanager::Alertmanagers;
 use crate::cli::ServeArgs;
 use crate::clock::Clock;
 use crate::condition::PromClient;
@@ -36,9 +36,12 @@ use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::{MessageKey, MessageKind, Subject};
 use crate::people_only::{self, Opened};
+use crate::receivers::Receivers;
 use crate::reconcile::{self, Reconciler};
 use crate::runbook::{Book, load_dir};
+use crate::sns::{Amazon, Sns};
 use crate::targets::Known;
+use crate::webhook::Group;
 
 pub use self::doors::WEBHOOK_UNDECIDED;
 
@@ -192,7 +195,12 @@ impl House {
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
         let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
-        let reconciler = reconciler(&config, &desk, &surroundings, &shown, &metrics)?;
+        let receivers = Receivers::new(config.receiver.clone(), std::mem::take(&mut restored.receivers));
+        let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
+        let amazon = Amazon::new().context("cannot set up the HTTP client")?;
+        let sns = Sns::new(config.sns_topics.clone(), amazon);
+        let asked = (receivers.scope(), groups);
+        let reconciler = reconciler(&config, &desk, &surroundings, asked, (&shown, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
@@ -216,6 +224,8 @@ impl House {
             gate,
             attachments: attachments(&config),
             reconcile,
+            left_out,
+            sns,
             metrics: metrics.clone(),
             room,
             console: config.external_url,
@@ -237,6 +247,7 @@ impl House {
             unheard,
             orphans,
             targets: Known::new(config.inventory, restored.targets),
+            receivers,
             surroundings: Arc::new(surroundings),
             metrics,
             inputs: queue,
@@ -250,12 +261,13 @@ fn reconciler(
     config: &Config,
     desk: &Desk,
     surroundings: &Surroundings,
-    shown: &Watched,
-    metrics: &Metrics,
+    (scope, left_out): (watch::Receiver<Scope>, mpsc::Receiver<Group>),
+    (shown, metrics): (&Watched, &Metrics),
 ) -> anyhow::Result<Reconciler> {
-    let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
     Ok(Reconciler {
-        alertmanager: Alertmanager::new(client, &config.alertmanager),
+        alertmanagers: Alertmanagers::new(&config.alertmanager)?,
+        scope,
+        left_out,
         prometheus: surroundings.prometheus.clone(),
         targets_wanted: Arc::clone(&surroundings.targets_wanted),
         targets: config.targets.clone(),

@@ -10,6 +10,7 @@
 //! - **Explained.** Every decision, doing nothing included, is a [`Command::Record`] with a [`Reason`] from a closed list.
 //! - **Act once.** A change runs again only if its step is `repeatable`; an outcome that is not known is verified first.
 //! - **Only what exists is touched.** No step for a target that only its alert knows.
+//! - **Only what is ours is acted on.** Alertmanager's own list begins nothing that it cannot be known to deliver.
 //! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
 //! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
 
@@ -28,6 +29,7 @@ mod health;
 mod ids;
 mod incident;
 mod ladder;
+mod listed;
 mod operator;
 mod policy;
 mod reason;
@@ -48,10 +50,11 @@ pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{
-    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId, Target,
-    TaskId, TaskName,
+    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName, RunbookId, StepId,
+    Target, TaskId, TaskName,
 };
 pub use incident::Incident;
+pub use listed::{Muting, NAMED_MAX, Scope, Sender};
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};

@@ -45,8 +45,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 }
 
 fn urls(config: &Config) -> Vec<(String, &Url)> {
-    let mut urls =
-        vec![("Prometheus".to_owned(), &config.prometheus), ("Alertmanager".to_owned(), &config.alertmanager)];
+    let mut urls = vec![("Prometheus".to_owned(), &config.prometheus.url)];
+    urls.extend(config.alertmanager.iter().map(|it| ("Alertmanager".to_owned(), &it.url)));
     urls.extend(config.channels.iter().filter_map(|(name, channel)| match channel {
         Channel::Pagerduty { url, .. }
         | Channel::Webhook { url, .. }

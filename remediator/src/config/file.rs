@@ -7,6 +7,7 @@ use vvtv_incident::Mode;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
+use super::upstream::{One, Several};
 use crate::platform::ByPlatform;
 use crate::runbook::{VariableText, WrittenChore};
 
@@ -25,8 +26,8 @@ pub(super) struct File {
     pub(super) metrics: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) variables: BTreeMap<String, Spanned<ByPlatform<VariableText>>>,
-    pub(super) prometheus: Spanned<String>,
-    pub(super) alertmanager: Spanned<String>,
+    pub(super) prometheus: Spanned<One>,
+    pub(super) alertmanager: Spanned<Several>,
     #[serde(default)]
     pub(super) mode: Mode,
     #[serde(default)]
@@ -82,6 +83,10 @@ pub(super) struct Webhook {
     pub(super) token_file: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) unauthenticated: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) receiver: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) sns_topics: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,9 +5,12 @@ use std::str::FromStr as _;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
-use vvtv_incident::{Incident, IncidentId, Level, Outcome, PastChange, Reason, RunbookId, Saved, StepId, Timestamp};
+use vvtv_incident::{
+    Incident, IncidentId, Level, Outcome, PastChange, Reason, ReceiverName, RunbookId, Saved, StepId, Timestamp,
+};
 
 use super::agenda::{self, RestoredAgenda};
+use super::listed::{self, RECEIVERS};
 use super::write::{PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
@@ -35,6 +38,8 @@ pub struct Restored {
     pub agenda: RestoredAgenda,
     /// The targets that Prometheus told it of.
     pub targets: Told,
+    /// The receivers that deliveries came through.
+    pub receivers: Vec<ReceiverName>,
     /// The time of the last entry, if there is one: the clock must not go on from before it.
     pub newest: Option<Timestamp>,
 }
@@ -81,6 +86,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
             changes: changes(connection, now).map_err(query)?,
             pause: setting(connection, PAUSE)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
+            named: listed::named(connection).map_err(query)?,
         },
         open_runs: open_runs(connection).map_err(query)?,
         results: results(connection).map_err(query)?,
@@ -88,6 +94,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         delivered: delivered(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
+        receivers: setting(connection, RECEIVERS)?.unwrap_or_default(),
         newest: newest.map(timestamp),
     })
 }

@@ -98,6 +98,12 @@ CREATE TABLE task (
 CREATE INDEX task_open ON task (id) WHERE done_at IS NULL;
 CREATE INDEX task_done ON task (done_at) WHERE done_at IS NOT NULL;
 ",
+    "
+CREATE TABLE named (
+    fingerprint TEXT PRIMARY KEY,
+    noted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The newest version that is known.

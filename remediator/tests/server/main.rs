@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod clock;
@@ -22,6 +24,8 @@ mod holding;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod listed;
+#[cfg(test)]
 mod maintenance;
 #[cfg(test)]
 mod memory;
@@ -36,6 +40,8 @@ mod report;
 #[cfg(test)]
 mod rot;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod shifted;
 #[cfg(test)]
 mod stand_in;
@@ -43,3 +49,5 @@ mod stand_in;
 mod targets;
 #[cfg(test)]
 mod upkeep;
+#[cfg(test)]
+mod upstreams;

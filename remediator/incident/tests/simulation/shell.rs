@@ -1,14 +1,14 @@
 //! A shell that crashes: it journals as the real one does, and loses everything else at any moment.
 
 mod invariants;
+mod listed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, ClockStep, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
-    StepState, Target, Targets, Timestamp, Verdict,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Sender, StepId, StepState, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -33,6 +33,7 @@ pub(crate) struct Shell {
     intents: Vec<(Timestamp, IncidentId, StepId, u32)>,
     pause: Option<Pause>,
     last_id: u64,
+    named: BTreeMap<Fingerprint, Timestamp>,
     // In the world.
     sick: BTreeMap<Target, bool>,
     firing: BTreeSet<(&'static str, &'static str)>,
@@ -75,6 +76,7 @@ impl Shell {
             intents: Vec::new(),
             pause: None,
             last_id: 0,
+            named: BTreeMap::new(),
             sick: BTreeMap::new(),
             firing: BTreeSet::new(),
             processes: Vec::new(),
@@ -112,6 +114,7 @@ impl Shell {
             name: AlertName::new(name),
             labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
             starts_at: Timestamp::default(),
+            sender: Sender::Alertmanager,
         }
     }
 
@@ -131,7 +134,8 @@ impl Shell {
             // Some resolves never arrive.
             if !self.dice.once_in(4) {
                 let fingerprint = Self::alert(name, stream).fingerprint;
-                self.deliver(Event::AlertResolved { fingerprint, ends_at: self.now });
+                let (starts_at, ends_at) = (Timestamp::default(), Some(self.now));
+                self.deliver(Event::AlertResolved { fingerprint, starts_at, ends_at });
             }
         }
     }
@@ -139,17 +143,6 @@ impl Shell {
     fn repeat_alerts(&mut self) {
         for (name, stream) in self.firing.clone() {
             self.deliver(Event::AlertFiring(Self::alert(name, stream)));
-        }
-    }
-
-    fn reconcile(&mut self) {
-        let active = self.firing.iter().map(|(name, stream)| Self::alert(name, stream).fingerprint).collect();
-        self.deliver(Event::Reconciled { active, asked_at: self.now });
-        // Some are silenced for a while; the next repetition says that they are not any more.
-        for (name, stream) in self.firing.clone() {
-            if self.dice.once_in(6) {
-                self.deliver(Event::AlertSuppressed(Self::alert(name, stream)));
-            }
         }
     }
 
@@ -298,6 +291,8 @@ impl Shell {
                     assert!(page.due_at <= self.now, "a page before its time");
                     self.paged.insert(order.incident);
                 }
+                Command::NoteNamed { fingerprint, at: Some(at) } => drop(self.named.insert(fingerprint.clone(), *at)),
+                Command::NoteNamed { fingerprint, at: None } => drop(self.named.remove(fingerprint)),
                 Command::AskHealth { .. }
                 | Command::AskTargets
                 | Command::AskCondition { .. }
@@ -361,7 +356,10 @@ impl Shell {
                 let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered };
                 self.mail.push((self.now + Duration::from_millis(self.dice.below(5000)), event));
             }
-            Command::Record(_) | Command::ResolvePage { .. } | Command::Close(_) => {}
+            Command::Record(_)
+            | Command::NoteNamed { .. }
+            | Command::ResolvePage { .. }
+            | Command::Close(_) => {}
         }
     }
 
@@ -444,7 +442,7 @@ impl Shell {
             }
         }
         let pause = self.pause.clone();
-        let mut saved = Saved { incidents, changes, pause, last_id: self.last_id };
+        let mut saved = Saved { incidents, changes, pause, last_id: self.last_id, named: self.named.clone() };
         if let Some(step) = ClockStep::found(Some(stopped), self.now) {
             step.apply(&mut saved);
             let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));

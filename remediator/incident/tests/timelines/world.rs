@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
-    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation, Outcome, Person, Policy,
-    Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting, OnFailure, Operation, Outcome, Person, Policy,
+    Recovery, Runbook, RunbookId, Saved, Scope, Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -81,6 +81,7 @@ pub(crate) fn alert(name: &str, stream: &str) -> Alert {
         name: AlertName::new(name),
         labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
         starts_at: Timestamp::default(),
+        sender: Sender::Alertmanager,
     }
 }
 
@@ -123,6 +124,7 @@ pub(crate) struct World {
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
+    named: BTreeMap<Fingerprint, Timestamp>,
     policy: Policy,
     books: Vec<Runbook>,
 }
@@ -150,6 +152,7 @@ impl World {
             targets: BTreeMap::new(),
             queue: BTreeMap::new(),
             arrivals: 0,
+            named: BTreeMap::new(),
             policy,
             books,
         }
@@ -205,7 +208,17 @@ impl World {
 
     pub(crate) fn resolve(&mut self, name: &str, stream: &str) {
         let fingerprint = alert(name, stream).fingerprint;
-        self.event(Event::AlertResolved { fingerprint, ends_at: self.now });
+        let (starts_at, ends_at) = (Timestamp::default(), Some(self.now));
+        self.event(Event::AlertResolved { fingerprint, starts_at, ends_at });
+    }
+
+    /// Alertmanager lists these alerts for our receiver, and no others.
+    pub(crate) fn list(&mut self, alerts: &[Alert], muting: Muting) {
+        let (active, asked_at) = (alerts.iter().map(|alert| alert.fingerprint.clone()).collect(), self.now);
+        for alert in alerts.iter().cloned() {
+            self.event(Event::AlertListed { alert, muting });
+        }
+        self.event(Event::Reconciled { active, scope: Scope::All, asked_at });
     }
 
     pub(crate) fn operate(&mut self, incident: u64, operation: Operation) {
@@ -277,6 +290,8 @@ impl World {
                 Command::ResolvePage { incident, page } => {
                     assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
                 }
+                Command::NoteNamed { fingerprint, at: Some(at) } => drop(self.named.insert(fingerprint, at)),
+                Command::NoteNamed { fingerprint, at: None } => drop(self.named.remove(&fingerprint)),
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
                 }
@@ -357,6 +372,7 @@ impl World {
             changes: Vec::new(),
             pause: self.fleet.pause().cloned(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
+            named: self.named.clone(),
         };
         self.queue.clear();
         self.now = now;

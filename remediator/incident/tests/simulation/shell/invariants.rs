@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vvtv_incident::{Health, Incident, Phase, Runbook, StepId};
 
+use super::listed::FOREIGN;
 use super::{HOUR, Shell};
 
 impl Shell {
@@ -36,6 +37,8 @@ impl Shell {
             "a deadline in the past is never looked at"
         );
         for incident in self.fleet.incidents() {
+            let foreign = incident.alerts.keys().find(|fingerprint| fingerprint.as_str().starts_with(FOREIGN));
+            assert!(foreign.is_none() && !incident.alerts.is_empty(), "opened by what was never delivered: {incident:?}");
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
             if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
