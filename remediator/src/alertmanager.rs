@@ -67,7 +67,7 @@ pub struct Alertmanagers(Vec<Alertmanager>);
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct Alertmanager {
-    http: reqwest::Client,
+    door: Door,
     groups: Url,
     /// Its address for people.
     pub name: String,
@@ -178,9 +178,9 @@ fn standing_in(group: WireGroup, scope: &Scope, left_out: &[Group]) -> Vec<(Wire
 
 impl Alertmanager {
     fn new(upstream: &Upstream) -> anyhow::Result<Self> {
-        let Door { http, base } = upstream.door()?;
-        let groups = base.join("api/v2/alerts/groups")?;
-        Ok(Self { http, groups, name: upstream.to_string(), clock: PeerClock::default() })
+        let door = upstream.door()?;
+        let groups = door.address("api/v2/alerts/groups")?;
+        Ok(Self { door, groups, name: upstream.to_string(), clock: PeerClock::default() })
     }
 
     async fn groups(&self, scope: &Scope) -> Result<Vec<WireGroup>, AlertmanagerError> {
@@ -189,7 +189,7 @@ impl Alertmanager {
             let pattern = names.iter().map(|name| literally(name.as_str())).collect::<Vec<_>>().join("|");
             url.query_pairs_mut().append_pair("receiver", &pattern);
         }
-        let mut response = self.http.get(url).timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
+        let mut response = self.door.get(url).timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
         self.clock.hear(response.headers());
         let status = response.status();
         let mut body = Vec::new();

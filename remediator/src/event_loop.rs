@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{
-    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, ReceiverName, RunbookId, Scope, Target, Timestamp,
+    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, ReceiverName, RunbookId, Scope, Target,
+    Timestamp,
 };
 use vvtv_toolkit::logging;
 

@@ -89,7 +89,10 @@ impl Metrics {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
             alerts_refused: counter("alerts_refused_total", "Alerts refused, in deliveries that were taken.")?,
-            alerts_left_out: counter("alerts_left_out_total", "Alerts of deliveries that held more than are taken at once.")?,
+            alerts_left_out: counter(
+                "alerts_left_out_total",
+                "Alerts of deliveries that held more than are taken at once.",
+            )?,
             alert_texts_cut: counter("alert_texts_cut_total", "Labels and fingerprints that were cut.")?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(

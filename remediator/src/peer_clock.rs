@@ -110,7 +110,8 @@ impl ClockWatch {
         let wall = self.compare("wall", "this machine's clock", Some(wall()), &mut state);
         // Only what another program says confirms anything: ours goes on from this machine's.
         let peers = self.peers.clone();
-        let peers: Vec<_> = peers.iter().map(|(of, name, peer)| self.compare(of, name, peer.now(), &mut state)).collect();
+        let peers: Vec<_> =
+            peers.iter().map(|(of, name, peer)| self.compare(of, name, peer.now(), &mut state)).collect();
         let all = peers.iter().chain([&wall]);
         state.confirmed = all.clone().all(|agrees| *agrees != Some(false)) && peers.contains(&Some(true));
         self.step = self.step.filter(|(_, since)| since.elapsed() < TELL_STEP);

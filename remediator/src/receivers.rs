@@ -51,7 +51,10 @@ impl Receivers {
             );
             return None;
         }
-        tracing::info!(receiver = name.as_str(), "deliveries come through this receiver: Alertmanager's list is asked for it");
+        tracing::info!(
+            receiver = name.as_str(),
+            "deliveries come through this receiver: Alertmanager's list is asked for it"
+        );
         self.scope.send_replace(self.known());
         Some(self.heard.clone())
     }

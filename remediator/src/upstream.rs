@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::RequestBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -68,13 +69,35 @@ pub struct Identity {
     pub key: Secret,
 }
 
-/// A way in: a client that shows what is wanted, and the address to use with it.
+/// A way in: requests that show what is wanted.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// The client. It follows no redirect: what it shows is for this address only.
-    pub http: reqwest::Client,
-    /// The base address, with a slash at the end.
-    pub base: Url,
+    /// It follows no redirect: what it shows is for this address only.
+    http: reqwest::Client,
+    headers: HeaderMap,
+    base: Url,
+}
+
+impl Door {
+    /// An address below the base.
+    ///
+    /// # Errors
+    /// The two make no address.
+    pub fn address(&self, path: &str) -> Result<Url, url::ParseError> {
+        self.base.join(path)
+    }
+
+    /// A question.
+    #[must_use]
+    pub fn get(&self, url: Url) -> RequestBuilder {
+        self.http.get(url).headers(self.headers.clone())
+    }
+
+    /// The same with a body.
+    #[must_use]
+    pub fn post(&self, url: Url) -> RequestBuilder {
+        self.http.post(url).headers(self.headers.clone())
+    }
 }
 
 impl Upstream {
@@ -89,14 +112,15 @@ impl Upstream {
     /// # Errors
     /// A certificate, key or header is none, or the system's certificates cannot be loaded.
     pub fn door(&self) -> anyhow::Result<Door> {
-        let mut builder = reqwest::Client::builder().redirect(Policy::none()).default_headers(self.header_map()?);
+        let mut builder = reqwest::Client::builder().redirect(Policy::none());
         if let Some(ca) = &self.tls.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).context("the CA cannot be read")?;
             builder = builder.tls_certs_only(certificates);
         }
         if let Some(identity) = &self.tls.identity {
             let pem = format!("{}\n{}", identity.key.reveal(), identity.certificate);
-            let identity = reqwest::Identity::from_pem(pem.as_bytes()).context("the client certificate cannot be read")?;
+            let identity =
+                reqwest::Identity::from_pem(pem.as_bytes()).context("the client certificate cannot be read")?;
             builder = builder.identity(identity);
         }
         let mut base = self.url.clone();
@@ -105,7 +129,8 @@ impl Upstream {
             base.set_host(Some(name)).context("`server_name` is no host")?;
             builder = builder.dns_resolver(Arc::new(Elsewhere(address)));
         }
-        Ok(Door { http: builder.build().context("cannot set up the HTTP client")?, base })
+        let http = builder.build().context("cannot set up the HTTP client")?;
+        Ok(Door { http, headers: self.header_map()?, base })
     }
 
     fn header_map(&self) -> anyhow::Result<HeaderMap> {
@@ -127,7 +152,9 @@ impl Upstream {
     /// Everything that must not be written down.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let credentials = self.credentials.as_ref().map(|credentials| match credentials {
-            Credentials::Authorization { credentials: secret, .. } | Credentials::Basic { password: secret, .. } => secret,
+            Credentials::Authorization { credentials: secret, .. } | Credentials::Basic { password: secret, .. } => {
+                secret
+            }
         });
         let key = self.tls.identity.as_ref().map(|identity| &identity.key);
         let headers = self.headers.iter().map(|(_, value)| value);

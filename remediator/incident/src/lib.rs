@@ -50,8 +50,8 @@ pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{
-    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName, RunbookId, StepId,
-    Target, TaskId, TaskName,
+    AlertName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName, RunbookId,
+    StepId, Target, TaskId, TaskName,
 };
 pub use incident::Incident;
 pub use listed::{Muting, NAMED_MAX, Scope, Sender};

@@ -57,7 +57,8 @@ async fn what_is_kept_back_is_told_apart_and_what_is_not_asked_for_is_not_ours()
         alert("f", "active", Some(&["offhours"])),
         alert("g", "resolved", None),
     ];
-    let server = listing(&[group("ours", "main", &alerts), group("theirs", "main", &[alert("x", "active", None)])]).await;
+    let server =
+        listing(&[group("ours", "main", &alerts), group("theirs", "main", &[alert("x", "active", None)])]).await;
     let told = standing(&[&server], &ours(&["ours"]), &[]).await;
     assert_eq!(told, ["a Unknown", "b kept back", "c kept back", "d NotMuted", "e kept back", "f kept back"]);
     let all = standing(&[&server], &Scope::All, &[]).await;
@@ -113,7 +114,8 @@ async fn one_that_answers_is_enough_and_what_is_wrong_with_the_others_is_said() 
     let garbled = answering(ResponseTemplate::new(200).set_body_string("<html>")).await;
     let mut complaints = Vec::new();
     let asked = asking(&[&wrong, &moved, &garbled, &good]);
-    let standing = asked.standing(&ours(&["ours"]), &[], |peer, error| complaints.push((peer.name.clone(), error))).await;
+    let standing =
+        asked.standing(&ours(&["ours"]), &[], |peer, error| complaints.push((peer.name.clone(), error))).await;
     assert_eq!((standing.updates.len(), standing.answered), (1, 1));
     let complaints: Vec<_> = complaints.iter().map(|(name, error)| format!("{name}: {error}")).collect();
     let asked_for_alerts = "when asked for its alerts";

@@ -71,7 +71,7 @@ pub enum PromError {
 /// Asks one Prometheus.
 #[derive(Clone, Debug)]
 pub struct PromClient {
-    http: reqwest::Client,
+    door: Door,
     query_url: Url,
     timeout: Duration,
     outage: Arc<Outage>,
@@ -113,10 +113,10 @@ impl PromClient {
     /// # Errors
     /// A client cannot be made.
     pub fn new(upstream: &Upstream, timeout: Duration) -> anyhow::Result<Self> {
-        let Door { http, base } = upstream.door()?;
+        let door = upstream.door()?;
         Ok(Self {
-            http,
-            query_url: base.join("api/v1/query")?,
+            query_url: door.address("api/v1/query")?,
+            door,
             timeout,
             outage: Arc::new(Outage::none()),
             clock: PeerClock::default(),
@@ -189,7 +189,14 @@ impl PromClient {
     async fn ask(&self, query: &str, body_max: usize) -> Result<Data, PromError> {
         let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
         let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
-        let response = self.http.post(self.query_url.clone()).timeout(self.timeout).form(&form).send().await.map_err(unreachable)?;
+        let response = self
+            .door
+            .post(self.query_url.clone())
+            .timeout(self.timeout)
+            .form(&form)
+            .send()
+            .await
+            .map_err(unreachable)?;
         self.clock.hear(response.headers());
         let status = response.status();
         let mut body = Vec::new();

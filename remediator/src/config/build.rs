@@ -67,8 +67,12 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         contacts: place(&file.contacts),
         runbooks: place(&file.runbooks),
         variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
-        headers: [channel::headers(&file.channels), plain_headers(&file.prometheus.value), file.alertmanager.value.plain_headers()]
-            .concat(),
+        headers: [
+            channel::headers(&file.channels),
+            plain_headers(&file.prometheus.value),
+            file.alertmanager.value.plain_headers(),
+        ]
+        .concat(),
         unread_secrets: builder.unread_secrets.clone(),
         secret_files: builder.secret_files.clone(),
         rules: file.rules.iter().map(place).collect(),

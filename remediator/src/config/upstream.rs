@@ -210,7 +210,9 @@ impl Builder {
     fn credentials(&mut self, full: &Full) -> Result<Option<Credentials>, YamlError> {
         match (&full.authorization, &full.basic_auth) {
             (None, None) => Ok(None),
-            (Some(_), Some(basic)) => Err(self.source.error(basic, "`authorization` and `basic_auth` exclude each other")),
+            (Some(_), Some(basic)) => {
+                Err(self.source.error(basic, "`authorization` and `basic_auth` exclude each other"))
+            }
             (Some(at), None) => {
                 let scheme = match &at.value.scheme {
                     None => "Bearer".to_owned(),
@@ -219,7 +221,9 @@ impl Builder {
                     }
                     // A scheme is a token, as a header's name is (RFC 9110 §11.1).
                     Some(scheme) if HeaderName::from_bytes(scheme.value.as_bytes()).is_ok() => scheme.value.clone(),
-                    Some(scheme) => return Err(self.source.error(scheme, "not a scheme: expected one word, e.g. Bearer")),
+                    Some(scheme) => {
+                        return Err(self.source.error(scheme, "not a scheme: expected one word, e.g. Bearer"));
+                    }
                 };
                 let credentials = (&at.value.credentials_file, &at.value.credentials_env);
                 let credentials = self.file_or_environment(credentials, at, "credentials")?;

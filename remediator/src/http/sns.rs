@@ -35,12 +35,13 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
             (StatusCode::OK, "ok".to_owned())
         }
         Ok(Said::Unsubscribed) => {
-            tracing::warn!(path = WEBHOOK_SNS_PATH, "a subscription of Amazon SNS has ended: nothing comes through it any more");
+            tracing::warn!(
+                path = WEBHOOK_SNS_PATH,
+                "a subscription of Amazon SNS has ended: nothing comes through it any more"
+            );
             (StatusCode::OK, "ok".to_owned())
         }
-        Err(error) if error.is_temporary() => {
-            (StatusCode::SERVICE_UNAVAILABLE, vvtv_toolkit::logging::chain(&error))
-        }
+        Err(error) if error.is_temporary() => (StatusCode::SERVICE_UNAVAILABLE, vvtv_toolkit::logging::chain(&error)),
         Err(error) => (StatusCode::FORBIDDEN, vvtv_toolkit::logging::chain(&error)),
     }
 }

@@ -4,8 +4,8 @@ use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{Happening, Incident, Phase};
 
 use super::agenda;
-use super::listed;
 use super::audit::{self, Head, Link};
+use super::listed;
 use super::{Batch, Delivery, JournalError, PauseChange};
 use crate::failpoint::{Point, reached};
 

@@ -205,10 +205,7 @@ impl<'a, S: Script> World<'a, S> {
                 let delivered = Event::PageDelivered { incident: order.incident, page: order.page, delivered: true };
                 self.at(soon, Happens::Event(delivered));
             }
-            Command::AskTargets
-            | Command::ResolvePage { .. }
-            | Command::NoteNamed { .. }
-            | Command::Close { .. } => {}
+            Command::AskTargets | Command::ResolvePage { .. } | Command::NoteNamed { .. } | Command::Close { .. } => {}
         }
     }
 

@@ -40,7 +40,8 @@ struct Signer {
 impl Signer {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let arguments = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=sns.amazonaws.com";
+        let arguments =
+            "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=sns.amazonaws.com";
         openssl(dir.path(), arguments);
         Self { dir }
     }
@@ -200,7 +201,10 @@ async fn a_certificate_is_fetched_once_and_one_that_is_none_vouches_for_nothing(
     );
     let key = Key::of_certificate(&stand.certificate).unwrap();
     let days = |number: u64| now + Duration::from_secs(86_400 * number);
-    assert_eq!([key.is_valid_at(now), key.is_valid_at(days(3)), key.is_valid_at(Timestamp::default())], [true, false, false]);
+    assert_eq!(
+        [key.is_valid_at(now), key.is_valid_at(days(3)), key.is_valid_at(Timestamp::default())],
+        [true, false, false]
+    );
 }
 
 #[rstest]

@@ -41,10 +41,7 @@ pub(super) fn posted(alerts: Alerts, now: Timestamp) -> Delivery {
     })
 }
 
-fn taken(
-    alerts: Alerts,
-    mut read: impl FnMut(WireAlert, &mut u64) -> Result<AlertUpdate, WebhookError>,
-) -> Delivery {
+fn taken(alerts: Alerts, mut read: impl FnMut(WireAlert, &mut u64) -> Result<AlertUpdate, WebhookError>) -> Delivery {
     let mut delivery = Delivery {
         alerts: Vec::with_capacity(alerts.first.len()),
         refused: Vec::new(),
@@ -116,7 +113,9 @@ fn labels(wire: &WireAlert) -> Result<BTreeMap<String, String>, WebhookError> {
         Labels::Other(kind) => {
             Err(WebhookError::Shape { alert: alert(), field: "labels".to_owned(), kind, wanted: "an object" })
         }
-        Labels::Are { wrong: Some((label, kind)), .. } => Err(not_text(alert(), format!("labels.{}", shown(label)), kind)),
+        Labels::Are { wrong: Some((label, kind)), .. } => {
+            Err(not_text(alert(), format!("labels.{}", shown(label)), kind))
+        }
         Labels::Are { number, .. } if *number > LABELS_MAX => {
             Err(WebhookError::Labels { alert: alert(), labels: *number })
         }
@@ -167,6 +166,7 @@ fn shown(text: &str) -> String {
 /// As Alertmanager makes it: FNV-1a (64 bits) over the names and values of the labels, sorted, each followed by a byte that is no text.
 fn fingerprint_of(labels: &BTreeMap<String, String>) -> String {
     let texts = labels.iter().flat_map(|(name, value)| [name.as_bytes(), &[0xff], value.as_bytes(), &[0xff]]).flatten();
-    let hash = texts.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    let hash =
+        texts.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
 }

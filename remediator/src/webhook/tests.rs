@@ -150,7 +150,8 @@ fn grafana_s_alerts_are_read_and_nobody_s_list_has_them() {
 #[test]
 fn what_vmalert_posts_fires_until_its_end_has_passed() {
     let posted = |ends_at: Option<&str>| {
-        let mut alert = json!({"labels": {"alertname": "X", "stream": "main"}, "annotations": {}, "generatorURL": "http://v/"});
+        let mut alert =
+            json!({"labels": {"alertname": "X", "stream": "main"}, "annotations": {}, "generatorURL": "http://v/"});
         alert["startsAt"] = json!("2026-11-22T15:07:17.131Z");
         if let Some(ends_at) = ends_at {
             alert["endsAt"] = json!(ends_at);
@@ -223,7 +224,9 @@ fn times_are_what_they_are_and_the_year_1_is_none() {
     ]));
     let millis = |update: &AlertUpdate| match update {
         AlertUpdate::Firing(alert) => ("firing", alert.starts_at.millis(), None),
-        AlertUpdate::Resolved { starts_at, ends_at, .. } => ("resolved", starts_at.millis(), ends_at.map(Timestamp::millis)),
+        AlertUpdate::Resolved { starts_at, ends_at, .. } => {
+            ("resolved", starts_at.millis(), ends_at.map(Timestamp::millis))
+        }
         other => panic!("{other:?}"),
     };
     let told: Vec<_> = delivery.alerts.iter().map(millis).collect();

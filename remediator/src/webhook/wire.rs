@@ -100,7 +100,11 @@ pub(super) enum Labels {
     #[default]
     Absent,
     /// The first ones of so many, and the first that is no text.
-    Are { first: BTreeMap<String, String>, number: usize, wrong: Option<(String, &'static str)> },
+    Are {
+        first: BTreeMap<String, String>,
+        number: usize,
+        wrong: Option<(String, &'static str)>,
+    },
     Other(&'static str),
 }
 
@@ -201,7 +205,8 @@ impl Wanted for Item {
     }
 
     fn object<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        WireAlert::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(|alert| Self::Alert(Box::new(alert)))
+        WireAlert::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+            .map(|alert| Self::Alert(Box::new(alert)))
     }
 }
 

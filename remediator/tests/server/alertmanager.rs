@@ -18,7 +18,8 @@ impl Alertmanager {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (file, log) = (dir.path().join("alertmanager.yml"), dir.path().join("log"));
-        std::fs::write(&file, json!({"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}).to_string()).unwrap();
+        std::fs::write(&file, json!({"route": {"receiver": "none"}, "receivers": [{"name": "none"}]}).to_string())
+            .unwrap();
         let mut command = Command::new("prometheus-alertmanager");
         command.arg("--config.file").arg(&file).arg("--storage.path").arg(dir.path().join("data"));
         command.args(["--web.listen-address=127.0.0.1:0", "--cluster.listen-address="]);

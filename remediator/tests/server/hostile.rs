@@ -23,7 +23,8 @@ impl Neighbours {
             Mock::given(method("POST")).and(path("/api/v1/query")).respond_with(answer(&sick)).mount(&server).await;
             let list = || Mock::given(method("GET")).and(path("/api/v2/alerts/groups"));
             list().respond_with(answer(&json!([]))).up_to_n_times(1).mount(&server).await;
-            let group = json!([{"labels": {"alertname": "Demo"}, "receiver": {"name": "remediator"}, "alerts": alerts}]);
+            let group =
+                json!([{"labels": {"alertname": "Demo"}, "receiver": {"name": "remediator"}, "alerts": alerts}]);
             list().respond_with(answer(&group)).mount(&server).await;
             let page = Mock::given(method("POST")).and(path("/page"));
             page.respond_with(ResponseTemplate::new(200)).mount(&server).await;

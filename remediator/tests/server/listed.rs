@@ -84,7 +84,10 @@ fn an_alert_that_is_routed_to_another_receiver_is_not_acted_on() {
     let port = program.base.clone();
     let program = program.kill_and_start();
     assert_ne!(program.base, port, "nothing is delivered to the new one");
-    assert_eq!(rows(&program.path("remediator.db"), "SELECT value FROM setting WHERE name = 'receivers'"), [r#"["remediator"]"#]);
+    assert_eq!(
+        rows(&program.path("remediator.db"), "SELECT value FROM setting WHERE name = 'receivers'"),
+        [r#"["remediator"]"#]
+    );
     looks(&program);
     assert_eq!(metric(&program, NOT_DELIVERED), 0.0, "a restart knows who we are");
     assert_eq!(phases(&program), ["closed"]);
@@ -97,7 +100,8 @@ fn an_alert_that_a_time_interval_mutes_is_not_acted_on_and_its_end_is_heard_of()
         .edited(|config| config.replace("{unauthenticated: true}", "{unauthenticated: true, receiver: remediator}"));
     let muted = json!([{"receiver": "remediator", "mute_time_intervals": ["always"]}]);
     let unmuted = json!([{"receiver": "remediator"}]);
-    let always = json!([{"name": "always", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}]);
+    let always =
+        json!([{"name": "always", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}]);
     alertmanager.configure(&receivers(&neighbours, &program), &muted, &always);
     alertmanager.fire("production");
     wait_for("the list to be refused", || match metric(&program, NOT_DELIVERED) {

@@ -71,7 +71,11 @@ fn a_journal_of_an_older_version_is_migrated_and_its_incidents_go_on() {
         let before = kept(&journal);
         let (held, said) = verb(dir.path(), &["audit", "verify"]);
         let unhashed = said.contains(&format!("schema {}, which has no hashes yet", &version[1..]));
-        assert_eq!((held, unhashed), if matches!(version, "v3" | "v4") { (true, false) } else { (false, true) }, "{said}");
+        assert_eq!(
+            (held, unhashed),
+            if matches!(version, "v3" | "v4") { (true, false) } else { (false, true) },
+            "{said}"
+        );
         // Sick, and the alert fires: nothing happens to the incident but that its page is sent at last.
         std::fs::write(root.path().join(version).join("firing"), "").unwrap();
         let program = Program::start_in(dir);

@@ -128,13 +128,19 @@ fn works(program: &Program) {
 /// Neither answers, and the log says this of each.
 fn fails(program: &Program, of_prometheus: &str, of_alertmanager: &str) {
     assert_eq!(program.deliver(firing("main")).0, 200);
-    for (what, said) in [("health cannot be told", of_prometheus), ("cannot compare with Alertmanager", of_alertmanager)] {
+    for (what, said) in
+        [("cannot list the targets", of_prometheus), ("cannot compare with Alertmanager", of_alertmanager)]
+    {
         wait_for(said, || {
             let lines: Vec<_> = program.logged().into_iter().filter(|line| line.contains(what)).collect();
             if lines.iter().any(|line| line.contains(said)) { Ok(()) } else { Err(format!("{:?}", program.logged())) }
         });
     }
-    assert_eq!(program.written(), ["looked"], "nothing changes while health is unknown");
+    wait_for("the change to wait for health", || match program.incidents().first() {
+        Some(incident) if incident["reason"] == "health_unknown" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(program.written(), ["looked"]);
     assert_eq!(metric(program, r#"reconciliations_total{result="ok"}"#), 0.0);
 }
 
@@ -153,7 +159,10 @@ fn a_tenant_is_named_to_mimir_and_without_one_its_refusal_is_said() {
 
 #[test]
 fn tokens_and_passwords_come_from_files_and_the_environment_and_are_not_written_down() {
-    let bearer = Server::plain(demanding(&[("authorization", "Bearer t0ken-of-the-remediator"), ("x-key", "k3y-of-the-remediator")]));
+    let bearer = Server::plain(demanding(&[
+        ("authorization", "Bearer t0ken-of-the-remediator"),
+        ("x-key", "k3y-of-the-remediator"),
+    ]));
     let dir = lay_out(&bearer, "authorization: {credentials_file: token}, http_headers: {X-Key: {env: [X_KEY]}}");
     write_private(&dir.path().join("token"), "t0ken-of-the-remediator\n");
     let environment = [("X_KEY", "k3y-of-the-remediator".to_owned())];
@@ -191,7 +200,8 @@ fn certificates(dir: &Path) {
     ] {
         std::fs::write(dir.join("extensions"), extensions).unwrap();
         openssl(dir, &format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
-        let signed = format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions");
+        let signed =
+            format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions");
         openssl(dir, &format!("{signed} -out {name}.pem"));
     }
 }

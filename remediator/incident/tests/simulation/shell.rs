@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, ClockStep, Command, Contact, Event, Fingerprint, Fleet, Incident, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Sender, StepId, StepState, Target, Targets, Timestamp, Verdict,
+    LabelName, Level, Mode, Operation, Outcome, PastChange, Pause, Person, Phase, Policy, Runbook, Saved, Sender,
+    StepId, StepState, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -356,10 +357,7 @@ impl Shell {
                 let event = Event::PageDelivered { incident: order.incident, page: order.page, delivered };
                 self.mail.push((self.now + Duration::from_millis(self.dice.below(5000)), event));
             }
-            Command::Record(_)
-            | Command::NoteNamed { .. }
-            | Command::ResolvePage { .. }
-            | Command::Close(_) => {}
+            Command::Record(_) | Command::NoteNamed { .. } | Command::ResolvePage { .. } | Command::Close(_) => {}
         }
     }
 

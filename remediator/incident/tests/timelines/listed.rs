@@ -107,7 +107,8 @@ fn what_a_delivery_left_out_is_as_good_as_delivered() {
 fn a_list_ends_only_what_it_would_have() {
     let mut world = World::new(vec![segment_age()]);
     world.know("main");
-    let from = |name: &str, sender| Alert { fingerprint: Fingerprint::new(name), sender, ..alert("SegmentAgeHigh", "main") };
+    let from =
+        |name: &str, sender| Alert { fingerprint: Fingerprint::new(name), sender, ..alert("SegmentAgeHigh", "main") };
     let receiver = |name| Sender::Receiver(ReceiverName::new(name));
     for alert in [from("ours", receiver("ours")), from("theirs", receiver("theirs")), from("grafana", Sender::Other)] {
         world.event(Event::AlertFiring(alert));
@@ -143,7 +144,8 @@ fn a_late_end_of_an_earlier_firing_is_not_the_end_of_the_present_one() {
     world.event(end(at(295), Some(at(5))));
     world.event(Event::AlertFiring(since(300, alert("SegmentAgeHigh", "main"))));
     world.event(end(at(0), None));
-    let told: Vec<_> = world.lines.iter().skip(late).filter(|line| line.contains("alert") || line.contains("ignored")).collect();
+    let told: Vec<_> =
+        world.lines.iter().skip(late).filter(|line| line.contains("alert") || line.contains("ignored")).collect();
     assert_snapshot!(told.iter().map(|line| line.as_str()).collect::<Vec<_>>().join("\n"), @"
      300.0s #1 ignored earlier_episode SegmentAgeHigh/main
      300.0s #1 ignored earlier_episode SegmentAgeHigh/main

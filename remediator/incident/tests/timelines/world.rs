@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use vvtv_incident::{
     Alert, AlertName, Answer, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint, Fleet, Happening,
-    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting, OnFailure, Operation, Outcome, Person, Policy,
-    Recovery, Runbook, RunbookId, Saved, Scope, Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    HealthTest, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting, OnFailure, Operation, Outcome, Person,
+    Policy, Recovery, Runbook, RunbookId, Saved, Scope, Sender, Severity, Step, StepId, Target, Targets, Timestamp,
+    Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
