@@ -1,6 +1,7 @@
 //! What the remediator tells Prometheus of itself. All label values come from closed lists or from the configuration.
 
 mod keeping;
+mod senders;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use prometheus::{
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
 pub use self::keeping::KeepingMetrics;
+pub use self::senders::SenderMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
 
@@ -26,8 +28,6 @@ pub struct Metrics {
     pub webhooks: IntCounterVec,
     /// Alerts that could not be read in deliveries that could.
     pub alerts_refused: IntCounter,
-    /// Alerts of deliveries that hold more than are taken at once.
-    pub alerts_left_out: IntCounter,
     /// Names, values and fingerprints of alerts that were cut.
     pub alert_texts_cut: IntCounter,
     /// Runs of each change in the last 90 days.
@@ -60,12 +60,12 @@ pub struct Metrics {
     pub paused: IntGauge,
     /// Looks at Alertmanager's own list, by result.
     pub reconciliations: IntCounterVec,
-    /// Whether each Alertmanager answered when it was asked last.
-    pub alertmanager_up: IntGaugeVec,
     /// Unix time of the last good look at Alertmanager's own list.
     pub reconciled_at: IntGauge,
     /// Unix time of the last webhook delivery that was taken.
     pub webhook_at: IntGauge,
+    /// How it stands with those whom alerts come from.
+    pub senders: SenderMetrics,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
     /// How it stands with the journal and the clock.
@@ -89,10 +89,6 @@ impl Metrics {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
             webhooks: counters("webhook_requests_total", "Answers to Alertmanager's deliveries.", &["code"])?,
             alerts_refused: counter("alerts_refused_total", "Alerts refused, in deliveries that were taken.")?,
-            alerts_left_out: counter(
-                "alerts_left_out_total",
-                "Alerts of deliveries that held more than are taken at once.",
-            )?,
             alert_texts_cut: counter("alert_texts_cut_total", "Labels and fingerprints that were cut.")?,
             step_runs: gauges("step_runs", "Runs of a change in the last 90 days.", &["runbook", "step"])?,
             step_helped: gauges(
@@ -124,11 +120,6 @@ impl Metrics {
                 "Looks at Alertmanager's own list of alerts.",
                 &["result"],
             )?,
-            alertmanager_up: gauges(
-                "alertmanager_up",
-                "Whether an Alertmanager answered with its list of alerts when it was asked last.",
-                &["alertmanager"],
-            )?,
             reconciled_at: gauge(
                 "last_reconciliation_timestamp_seconds",
                 "Unix time of the last good look at Alertmanager's own list of alerts.",
@@ -137,6 +128,7 @@ impl Metrics {
                 "last_webhook_timestamp_seconds",
                 "Unix time of the last webhook delivery that was taken.",
             )?,
+            senders: SenderMetrics::register(&registry)?,
             tasks: TaskMetrics::register(&registry)?,
             keeping: KeepingMetrics::register(&registry)?,
             reload_ok: gauge(
@@ -164,11 +156,10 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 25] = [
+        let all: [Box<dyn Collector>; 23] = [
             Box::new(self.decisions.clone()),
             Box::new(self.webhooks.clone()),
             Box::new(self.alerts_refused.clone()),
-            Box::new(self.alerts_left_out.clone()),
             Box::new(self.alert_texts_cut.clone()),
             Box::new(self.step_runs.clone()),
             Box::new(self.step_helped.clone()),
@@ -185,7 +176,6 @@ impl Metrics {
             Box::new(self.queue_length.clone()),
             Box::new(self.paused.clone()),
             Box::new(self.reconciliations.clone()),
-            Box::new(self.alertmanager_up.clone()),
             Box::new(self.reconciled_at.clone()),
             Box::new(self.webhook_at.clone()),
             Box::new(self.reload_ok.clone()),

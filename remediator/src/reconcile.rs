@@ -121,7 +121,7 @@ impl Reconciler {
         let standing = self.alertmanagers.standing(&scope, left_out, complain).await;
         let Standing { updates, refused, cut, answered } = standing;
         for name in self.alertmanagers.iter().map(|peer| &peer.name) {
-            self.metrics.alertmanager_up.with_label_values(&[name]).set(i64::from(!silent.contains(name)));
+            self.metrics.senders.alertmanager_up.with_label_values(&[name]).set(i64::from(!silent.contains(name)));
         }
         self.metrics.alert_texts_cut.inc_by(cut);
         self.metrics.alerts_refused.inc_by(refused);

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, Scope, StepState};
+use vvtv_incident::{Agenda, ClockStep, Event, Fleet, Outcome, StepState};
 use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
@@ -195,12 +195,8 @@ impl House {
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
         let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
-        let receivers = Receivers::new(config.receiver.clone(), std::mem::take(&mut restored.receivers));
-        let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
-        let amazon = Amazon::new().context("cannot set up the HTTP client")?;
-        let sns = Sns::new(config.sns_topics.clone(), amazon);
-        let asked = (receivers.scope(), groups);
-        let reconciler = reconciler(&config, &desk, &surroundings, asked, (&shown, &metrics))?;
+        let (receivers, sns) = deliveries(&config, &mut restored)?;
+        let (reconciler, left_out) = reconciler(&config, &desk, &surroundings, &receivers, (&shown, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
@@ -257,17 +253,26 @@ impl House {
     }
 }
 
+/// Whom deliveries come from.
+fn deliveries(config: &Config, restored: &mut Restored) -> anyhow::Result<(Receivers, Sns)> {
+    let receivers = Receivers::new(config.receiver.clone(), std::mem::take(&mut restored.receivers));
+    let amazon = Amazon::new().context("cannot set up the HTTP client")?;
+    Ok((receivers, Sns::new(config.sns_topics.clone(), amazon)))
+}
+
+/// The reconciler, and where it is told of groups of which deliveries left alerts out.
 fn reconciler(
     config: &Config,
     desk: &Desk,
     surroundings: &Surroundings,
-    (scope, left_out): (watch::Receiver<Scope>, mpsc::Receiver<Group>),
+    receivers: &Receivers,
     (shown, metrics): (&Watched, &Metrics),
-) -> anyhow::Result<Reconciler> {
-    Ok(Reconciler {
+) -> anyhow::Result<(Reconciler, mpsc::Sender<Group>)> {
+    let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
+    let reconciler = Reconciler {
         alertmanagers: Alertmanagers::new(&config.alertmanager)?,
-        scope,
-        left_out,
+        scope: receivers.scope(),
+        left_out: groups,
         prometheus: surroundings.prometheus.clone(),
         targets_wanted: Arc::clone(&surroundings.targets_wanted),
         targets: config.targets.clone(),
@@ -278,7 +283,8 @@ fn reconciler(
         clock: desk.clock,
         inputs: desk.inputs.clone(),
         metrics: metrics.clone(),
-    })
+    };
+    Ok((reconciler, left_out))
 }
 
 /// Starts steps; the facts files of an earlier run are gone but those that its steps may still read.

@@ -88,13 +88,11 @@ impl Door {
     }
 
     /// A question.
-    #[must_use]
     pub fn get(&self, url: Url) -> RequestBuilder {
         self.http.get(url).headers(self.headers.clone())
     }
 
     /// The same with a body.
-    #[must_use]
     pub fn post(&self, url: Url) -> RequestBuilder {
         self.http.post(url).headers(self.headers.clone())
     }

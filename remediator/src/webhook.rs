@@ -172,7 +172,7 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Delivery, WebhookError> {
     }
     let body: Body = serde_json::from_slice(body).map_err(WebhookError::Garbage)?;
     if let Some(incident) = body.incident {
-        return Ok(google::delivery(incident));
+        return Ok(google::delivery(*incident));
     }
     let missing = |field| WebhookError::Garbage(serde_json::Error::missing_field(field));
     let version = body.version.ok_or_else(|| missing("version"))?;

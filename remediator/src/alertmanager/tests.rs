@@ -41,7 +41,7 @@ async fn standing(servers: &[&MockServer], scope: &Scope, left_out: &[Group]) ->
     let shown = |update: &AlertUpdate| match update {
         AlertUpdate::Listed(alert, muting) => format!("{} {muting:?}", alert.fingerprint),
         AlertUpdate::Suppressed(alert) => format!("{} kept back", alert.fingerprint),
-        other => panic!("{other:?}"),
+        AlertUpdate::Firing(_) | AlertUpdate::Resolved { .. } => panic!("{update:?}"),
     };
     standing.updates.iter().map(shown).collect()
 }

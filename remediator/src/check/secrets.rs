@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             report.error_at(
                 source,
                 mark,
-                format!("a secret in plain text: put it into a file and name that, as `token_file` (header `{name}`)"),
+                format!("a secret in plain text: put it into a file and name that, as `token_file` or `files` (header `{name}`)"),
             );
         }
     }

@@ -40,7 +40,7 @@ pub(super) struct Builder {
 }
 
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
-    let file: File = source.parse()?;
+    let mut file: File = source.parse()?;
     let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
     if file.mode == Mode::Shadow {
         // Nobody is called: a new installation can watch before it has the means to call.
@@ -49,7 +49,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let channels = builder.channels(&file.channels)?;
     builder.secrets = secrets;
     let contacts = builder.contacts(&file.contacts, &channels)?;
-    let mut policy = builder.policy(file.limits.unwrap_or_default())?;
+    let mut policy = builder.policy(file.limits.take().unwrap_or_default())?;
     policy.mode = file.mode;
     policy.contacts = contacts
         .iter()
@@ -62,23 +62,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let site = builder.site(&file.variables)?;
     let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
-    let marks = Marks {
-        source: source.clone(),
-        contacts: place(&file.contacts),
-        runbooks: place(&file.runbooks),
-        variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
-        headers: [
-            channel::headers(&file.channels),
-            plain_headers(&file.prometheus.value),
-            file.alertmanager.value.plain_headers(),
-        ]
-        .concat(),
-        unread_secrets: builder.unread_secrets.clone(),
-        secret_files: builder.secret_files.clone(),
-        rules: file.rules.iter().map(place).collect(),
-        metrics: file.metrics.iter().map(place).collect(),
-        apart_from: file.journal.apart_from.iter().map(place).collect(),
-    };
+    let marks = builder.marks(&file);
     Ok(Config {
         listen: listen(source, file.listen.as_ref())?,
         external_url: match &file.external_url {
@@ -268,6 +252,23 @@ impl Builder {
                 Ok(Secret::new(""))
             }
             Err(message) => Err(self.source.error(at, message)),
+        }
+    }
+
+    /// Places in the file.
+    fn marks(&self, file: &File) -> Marks {
+        let asked = [plain_headers(&file.prometheus.value), file.alertmanager.value.plain_headers()].concat();
+        Marks {
+            source: self.source.clone(),
+            contacts: place(&file.contacts),
+            runbooks: place(&file.runbooks),
+            variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
+            headers: channel::headers(&file.channels).into_iter().chain(asked).collect(),
+            unread_secrets: self.unread_secrets.clone(),
+            secret_files: self.secret_files.clone(),
+            rules: file.rules.iter().map(place).collect(),
+            metrics: file.metrics.iter().map(place).collect(),
+            apart_from: file.journal.apart_from.iter().map(place).collect(),
         }
     }
 

@@ -104,7 +104,7 @@ pub(super) async fn take(shared: &Shared, delivery: Delivery) -> (StatusCode, St
 fn note_left_out(shared: &Shared, delivery: &Delivery) -> String {
     let Delivery { truncated, left_out, group, .. } = delivery;
     if *left_out > 0 {
-        shared.metrics.alerts_left_out.inc_by(*left_out);
+        shared.metrics.senders.left_out.inc_by(*left_out);
         tracing::warn!(left_out, taken = ALERTS_MAX, "a delivery holds more alerts than are taken at once");
     }
     if *truncated > 0 {
@@ -112,9 +112,8 @@ fn note_left_out(shared: &Shared, delivery: &Delivery) -> String {
     }
     if truncated.saturating_add(*left_out) > 0 {
         // A full queue leads to the same look, and the group's next delivery names it again.
-        match group.clone().map(|group| shared.left_out.try_send(group)) {
-            Some(Err(error)) => tracing::warn!(%error, "as many groups wait to be asked for as may"),
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = group.clone().map(|group| shared.left_out.try_send(group)) {
+            tracing::warn!(%error, "as many groups wait to be asked for as may");
         }
         shared.reconcile.notify_one();
     }

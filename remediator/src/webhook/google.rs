@@ -35,9 +35,9 @@ struct Labelled {
 }
 
 /// What it says.
-pub(super) fn delivery(incident: Box<Incident>) -> Delivery {
+pub(super) fn delivery(incident: Incident) -> Delivery {
     let (mut cut, mut alerts, mut refused) = (0, Vec::new(), Vec::new());
-    match update(*incident, &mut cut) {
+    match update(incident, &mut cut) {
         Ok(update) => alerts.push(update),
         Err(error) => refused.push(error),
     }

@@ -227,7 +227,7 @@ fn times_are_what_they_are_and_the_year_1_is_none() {
         AlertUpdate::Resolved { starts_at, ends_at, .. } => {
             ("resolved", starts_at.millis(), ends_at.map(Timestamp::millis))
         }
-        other => panic!("{other:?}"),
+        AlertUpdate::Listed(..) | AlertUpdate::Suppressed(_) => panic!("{update:?}"),
     };
     let told: Vec<_> = delivery.alerts.iter().map(millis).collect();
     assert_eq!(
