@@ -253,4 +253,4 @@ impl<S: Source> Sns<S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

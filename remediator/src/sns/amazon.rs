@@ -18,8 +18,15 @@ impl Amazon {
     /// # Errors
     /// The system's certificates cannot be loaded.
     pub fn new() -> reqwest::Result<Self> {
-        let builder = reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none());
-        builder.timeout(TIMEOUT).build().map(Self)
+        Self::by(reqwest::Client::builder())
+    }
+
+    /// By a client that may find it elsewhere. Which addresses are asked is not the client's to say.
+    ///
+    /// # Errors
+    /// The client cannot be made.
+    pub fn by(client: reqwest::ClientBuilder) -> reqwest::Result<Self> {
+        client.https_only(true).redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build().map(Self)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:alerts";
+pub(crate) const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:alerts";
 const HOST: &str = "https://sns.eu-west-1.amazonaws.com";
 
 /// What lies at the addresses of SNS, and which were asked.
@@ -33,12 +33,12 @@ impl Source for &Stand {
 }
 
 /// A key and its certificate, made by openssl.
-struct Signer {
-    dir: tempfile::TempDir,
+pub(crate) struct Signer {
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Signer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let arguments =
             "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=sns.amazonaws.com";
@@ -52,7 +52,7 @@ impl Signer {
     }
 
     /// The message with its signature, of the version that it names.
-    fn sign(&self, mut message: Value) -> Value {
+    pub(crate) fn sign(&self, mut message: Value) -> Value {
         let envelope: Envelope = serde_json::from_value(message.clone()).unwrap();
         let text = signed_text(&envelope).unwrap();
         let signature = if message["SignatureVersion"] == "1" {
@@ -71,12 +71,12 @@ impl Signer {
     }
 }
 
-fn openssl(dir: &Path, arguments: &str) {
+pub(crate) fn openssl(dir: &Path, arguments: &str) {
     let output = Command::new("openssl").current_dir(dir).args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn notification(version: &str) -> Value {
+pub(crate) fn notification(version: &str) -> Value {
     json!({
         "Type": "Notification", "MessageId": "22b80b92", "TopicArn": TOPIC, "Message": "{\"version\": \"4\",\n\"alerts\": []}",
         "Timestamp": jiff::Timestamp::now().to_string(), "SignatureVersion": version, "Signature": "",
@@ -84,7 +84,7 @@ fn notification(version: &str) -> Value {
     })
 }
 
-fn confirmation(subscribe_url: &str) -> Value {
+pub(crate) fn confirmation(subscribe_url: &str) -> Value {
     let mut message = notification("2");
     message["Type"] = json!("SubscriptionConfirmation");
     (message["SubscribeURL"], message["Token"]) = (json!(subscribe_url), json!("2336412f37"));

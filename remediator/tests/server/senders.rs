@@ -104,6 +104,31 @@ fn what_grafana_vmalert_and_google_send_opens_incidents_that_no_list_of_alertman
 }
 
 #[test]
+fn nothing_of_amazon_sns_is_taken_but_for_a_topic_that_is_configured() {
+    let topic = "arn:aws:sns:eu-west-1:123456789012:alerts";
+    let envelope = |topic: &str| {
+        json!({
+            "Type": "Notification", "MessageId": "m", "TopicArn": topic, "Message": of_alertmanager(&[alert("f", "main")]),
+            "Timestamp": "2020-01-01T00:00:00Z", "SignatureVersion": "2", "Signature": "AAAA",
+            "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/cert.pem",
+        })
+    };
+    let program = Program::start();
+    let none = "no topic of Amazon SNS is configured (`webhook: {sns_topics: …}`)\n";
+    assert_eq!(post(&program, "/webhook/sns", &envelope(topic)), (403, none.to_owned()));
+    let program = program.edited(|config| {
+        config.replace("{unauthenticated: true}", &format!("{{unauthenticated: true, sns_topics: ['{topic}']}}"))
+    });
+    let other = envelope("arn:aws:sns:eu-west-1:123456789012:other");
+    let not_named = "the topic is not one of `webhook.sns_topics`\n";
+    assert_eq!(post(&program, "/webhook/sns", &other), (403, not_named.to_owned()));
+    let old = "the message's time is not within two hours of now\n";
+    assert_eq!(post(&program, "/webhook/sns", &envelope(topic)), (403, old.to_owned()));
+    assert_eq!(metric(&program, r#"webhook_requests_total{code="403"}"#), 2.0);
+    assert_eq!(program.incidents().len(), 0);
+}
+
+#[test]
 fn a_late_end_of_an_earlier_firing_ends_nothing_and_odd_times_are_understood() {
     let program = Program::start();
     let told = |status: &str, starts_at: &str, ends_at: &str| {
