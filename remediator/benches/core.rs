@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use vvtv_incident::{
     Alert, AlertName, Event, Fingerprint, Fleet, HealthTest, Kind, LabelName, Mode, OnFailure, Policy, Recovery,
-    Runbook, RunbookId, Saved, Severity, Step, StepId, Target, Targets, Timestamp,
+    Runbook, RunbookId, Saved, Sender, Severity, Step, StepId, Target, Targets, Timestamp,
 };
 
 fn runbook() -> Runbook {
@@ -52,6 +52,7 @@ fn alert(number: usize) -> Event {
         name: AlertName::new("SegmentAgeHigh"),
         labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
         starts_at: Timestamp::default(),
+        sender: Sender::default(),
     })
 }
 

@@ -6,13 +6,14 @@ mod duties;
 mod file;
 mod people;
 mod secret;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Policy, Target};
+use vvtv_incident::{Level, Policy, ReceiverName, Target};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 pub use people::Heartbeat;
@@ -21,7 +22,9 @@ pub use secret::Secret;
 use crate::duty::Duty;
 use crate::maintenance::Window;
 use crate::runbook::Site;
+use crate::sns::TopicArn;
 use crate::source::Source;
+use crate::upstream::Upstream;
 
 /// The configuration, checked.
 #[derive(Clone, Debug)]
@@ -44,12 +47,16 @@ pub struct Config {
     pub environment: Vec<String>,
     /// What runbooks may use of this installation.
     pub site: Site,
-    /// Prometheus' base address, with a slash at the end.
-    pub prometheus: Url,
-    /// Alertmanager's base address.
-    pub alertmanager: Url,
+    /// Prometheus.
+    pub prometheus: Upstream,
+    /// The Alertmanagers of one cluster; one at least.
+    pub alertmanager: Vec<Upstream>,
     /// Who may deliver alerts.
     pub webhook: WebhookAccess,
+    /// Alertmanager's receiver that delivers them; without it, the one that deliveries name.
+    pub receiver: Option<ReceiverName>,
+    /// Topics of Amazon SNS through which alerts come.
+    pub sns_topics: Vec<TopicArn>,
     /// The limits and people that hold for all runbooks.
     pub policy: Policy,
     /// Who is called, first level first.

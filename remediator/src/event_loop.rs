@@ -15,7 +15,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, RunbookId, Target, Timestamp};
+use vvtv_incident::{
+    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, ReceiverName, RunbookId, Scope, Target,
+    Timestamp,
+};
 use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
@@ -32,6 +35,7 @@ use crate::live::Live;
 use crate::maintenance::Windows;
 use crate::metrics::Metrics;
 use crate::outbox::MessageKey;
+use crate::receivers::Receivers;
 use crate::runbook::Book;
 use crate::targets::Known;
 use crate::webhook::AlertUpdate;
@@ -56,6 +60,8 @@ pub enum Input {
     Alerts {
         /// Its alerts.
         updates: Vec<AlertUpdate>,
+        /// Through which receiver of Alertmanager it came.
+        receiver: Option<ReceiverName>,
         /// Where the answer goes.
         done: oneshot::Sender<Result<(), Unavailable>>,
     },
@@ -63,6 +69,8 @@ pub enum Input {
     Reconciled {
         /// The alerts.
         updates: Vec<AlertUpdate>,
+        /// Whose they are.
+        scope: Scope,
         /// When they were asked for.
         asked_at: Timestamp,
     },
@@ -165,6 +173,7 @@ pub struct EventLoop {
     unheard: Vec<Event>,
     windows: Windows,
     targets: Known,
+    receivers: Receivers,
     agenda: Agenda,
     duties: Duties,
     unanswered: Unanswered,
@@ -193,6 +202,8 @@ pub struct Parts {
     pub orphans: BTreeMap<RunKey, CancellationToken>,
     /// The targets that are known so far.
     pub targets: Known,
+    /// Which of Alertmanager's receivers are ours.
+    pub receivers: Receivers,
     /// Everything that effects need.
     pub surroundings: Arc<Surroundings>,
     /// Where it counts.
@@ -235,6 +246,7 @@ impl EventLoop {
             unheard: parts.unheard,
             windows: live.windows.clone(),
             targets: parts.targets,
+            receivers: parts.receivers,
             agenda: parts.agenda,
             duties: live.duties.clone(),
             unanswered: Unanswered::default(),

@@ -37,7 +37,8 @@ pub(crate) fn start(
     let burial = executor.bury().context("cannot listen for SIGCHLD")?;
     let stopped = stop.clone();
     tasks.spawn(async move { stopped.run_until_cancelled(burial).await });
-    let peers = (reconciler.prometheus.clock.clone(), reconciler.alertmanager.clock.clone());
+    let alertmanagers = reconciler.alertmanagers.iter().map(|peer| peer.clock.clone()).collect();
+    let peers = (reconciler.prometheus.clock.clone(), alertmanagers);
     let watch = ClockWatch::new(reconciler.clock, step, peers, reconciler.metrics.clone());
     disk::watch(&config.database, &reconciler.metrics, tasks, stop);
     let clock_state = watch.state();

@@ -8,6 +8,7 @@ mod escape;
 mod login;
 mod operator;
 mod room;
+mod sns;
 mod tasks;
 mod view;
 mod webhook;
@@ -40,9 +41,16 @@ use crate::journal::{JournalError, Reader};
 use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
 use crate::peer_clock::ClockState;
+use crate::sns::Sns;
+use crate::webhook::Group;
 
 /// Where Alertmanager delivers.
 pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
+/// Where those deliver that take us for an Alertmanager at [`WEBHOOK_PATH`]: vmalert, Prometheus.
+pub const WEBHOOK_V2_PATH: &str = "/webhook/alertmanager/api/v2/alerts";
+
+/// Where Amazon SNS delivers.
+pub const WEBHOOK_SNS_PATH: &str = "/webhook/sns";
 
 /// What handlers need.
 pub struct Shared {
@@ -60,6 +68,10 @@ pub struct Shared {
     pub attachments: PathBuf,
     /// Wakes the reconciler, when a delivery says that it left alerts out.
     pub reconcile: Arc<tokio::sync::Notify>,
+    /// The topics of Amazon SNS that are listened to.
+    pub sns: Sns,
+    /// The groups of which deliveries left alerts out, for the reconciler.
+    pub left_out: mpsc::Sender<Group>,
     /// What is counted.
     pub metrics: Metrics,
     /// For what is held in memory, or goes on for long.
@@ -132,7 +144,7 @@ impl Shared {
 ///
 /// A viewer reads. An operator acts on what goes on, the whole of it too: who is called at 3 a.m. must be able to stop everything; and takes
 /// bundles along, in which files of steps are as they are. Reading the configuration again puts in force who is called and what runs, and is
-/// an administrator's. Alertmanager's token delivers, and may nothing else.
+/// an administrator's. Alertmanager's token delivers, and may nothing else. Amazon SNS shows no token: its messages are signed.
 pub fn router(shared: Shared, telemetry_path: &str) -> App {
     let (gate, counted) = (shared.gate.clone(), shared.metrics.clone());
     Routes::new(gate)
@@ -160,6 +172,8 @@ pub fn router(shared: Shared, telemetry_path: &str) -> App {
         .post(Access::Operator, "/api/v1/resume", operator::resume)
         .post(Access::Admin, "/-/reload", operator::reload)
         .post(Access::Webhook, WEBHOOK_PATH, webhook::alertmanager)
+        .post(Access::Webhook, WEBHOOK_V2_PATH, webhook::alertmanager)
+        .post(Access::Open, WEBHOOK_SNS_PATH, sns::envelope)
         .with_state(Arc::new(shared))
         .layer(middleware::from_fn(login::refusals))
         .layer(middleware::from_fn_with_state(counted, webhook::counted))

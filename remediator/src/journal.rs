@@ -7,6 +7,7 @@
 mod agenda;
 mod audit;
 mod history;
+mod listed;
 mod load;
 mod place;
 mod read;
@@ -28,6 +29,7 @@ use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
 pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
 pub use self::audit::{AuditError, Gap, Head, StepBack, Verified, export as export_audit, verify as verify_audit};
 pub use self::history::{HeldChange, PastChange};
+pub use self::listed::ListedBatch;
 pub use self::load::{OpenRun, PastRun, Restored};
 pub(crate) use self::place::close_to_others;
 use self::place::{Location, Place};
@@ -180,6 +182,8 @@ pub struct Batch {
     pub deliveries: Vec<(MessageKey, Delivery)>,
     /// The targets that are known, if they are to be written anew.
     pub targets: Option<Told>,
+    /// What changed of what deliveries have named.
+    pub listed: ListedBatch,
     /// A change of the global pause.
     pub pause: Option<PauseChange>,
     /// Nothing but that we live.
@@ -257,6 +261,7 @@ impl Batch {
             messages,
             deliveries,
             targets,
+            listed,
             pause,
             pulse,
             agenda,
@@ -270,6 +275,7 @@ impl Batch {
             && messages.is_empty()
             && deliveries.is_empty()
             && targets.is_none()
+            && listed.is_empty()
             && pause.is_none()
             && pulse.is_none()
             && agenda.is_empty()

@@ -3,6 +3,7 @@
 mod channels;
 mod keeping;
 mod people;
+mod senders;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 pub use self::channels::ChannelMetrics;
 pub use self::keeping::KeepingMetrics;
 pub use self::people::PeopleMetrics;
+pub use self::senders::SenderMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
 use crate::outbox::MessageKind;
@@ -69,6 +71,8 @@ pub struct Metrics {
     pub webhook_at: IntGauge,
     /// How it stands with the ways to people.
     pub channels: ChannelMetrics,
+    /// How it stands with those whom alerts come from.
+    pub senders: SenderMetrics,
     /// What became of maintenance.
     pub tasks: TaskMetrics,
     /// What reaches nobody by itself.
@@ -134,6 +138,7 @@ impl Metrics {
                 "Unix time of the last webhook delivery that was taken.",
             )?,
             channels: ChannelMetrics::register(&registry)?,
+            senders: SenderMetrics::register(&registry)?,
             tasks: TaskMetrics::register(&registry)?,
             people: PeopleMetrics::register(&registry)?,
             keeping: KeepingMetrics::register(&registry)?,

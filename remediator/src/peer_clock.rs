@@ -58,7 +58,7 @@ pub struct ClockState {
 /// Compares from time to time.
 pub struct ClockWatch {
     clock: Clock,
-    peers: [(&'static str, &'static str, PeerClock); 2],
+    peers: Vec<(String, String, PeerClock)>,
     step: Option<(ClockStep, Instant)>,
     metrics: Metrics,
     state: watch::Sender<ClockState>,
@@ -70,10 +70,14 @@ impl ClockWatch {
     pub fn new(
         clock: Clock,
         step: Option<ClockStep>,
-        (prometheus, alertmanager): (PeerClock, PeerClock),
+        (prometheus, alertmanagers): (PeerClock, Vec<PeerClock>),
         metrics: Metrics,
     ) -> Self {
-        let peers = [("prometheus", "Prometheus", prometheus), ("alertmanager", "Alertmanager", alertmanager)];
+        let mut peers = vec![("prometheus".to_owned(), "Prometheus".to_owned(), prometheus)];
+        peers.extend(alertmanagers.into_iter().zip(1..).map(|(peer, number)| match number {
+            1 => ("alertmanager".to_owned(), "Alertmanager".to_owned(), peer),
+            _ => (format!("alertmanager_{number}"), format!("Alertmanager {number}"), peer),
+        }));
         let step = step.filter(|step| step.back().is_some()).map(|step| (step, Instant::now()));
         let mut it = Self { clock, peers, step, metrics, state: watch::Sender::default() };
         // Told before anybody can ask.
@@ -106,7 +110,8 @@ impl ClockWatch {
         let wall = self.compare("wall", "this machine's clock", Some(wall()), &mut state);
         // Only what another program says confirms anything: ours goes on from this machine's.
         let peers = self.peers.clone();
-        let peers = peers.map(|(of, name, peer)| self.compare(of, name, peer.now(), &mut state));
+        let peers: Vec<_> =
+            peers.iter().map(|(of, name, peer)| self.compare(of, name, peer.now(), &mut state)).collect();
         let all = peers.iter().chain([&wall]);
         state.confirmed = all.clone().all(|agrees| *agrees != Some(false)) && peers.contains(&Some(true));
         self.step = self.step.filter(|(_, since)| since.elapsed() < TELL_STEP);
@@ -177,7 +182,7 @@ mod tests {
 
     fn state(prometheus: PeerClock, alertmanager: PeerClock) -> ClockState {
         let metrics = Metrics::new().unwrap();
-        ClockWatch::new(Clock::start(), None, (prometheus, alertmanager), metrics).state().borrow().clone()
+        ClockWatch::new(Clock::start(), None, (prometheus, vec![alertmanager]), metrics).state().borrow().clone()
     }
 
     #[test]

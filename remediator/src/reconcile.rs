@@ -1,16 +1,16 @@
 //! Looking for oneself: what stands in Alertmanager, which targets there are, and what became of processes that a killed
 //! remediator left behind. Edges get lost; levels do not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Incident, Outcome, Source, TaskState, Timestamp};
+use vvtv_incident::{Event, Incident, Outcome, Scope, Source, TaskState, Timestamp};
 
-use crate::alertmanager::{Alertmanager, Standing};
+use crate::alertmanager::{Alertmanager, AlertmanagerError, Alertmanagers, Standing};
 use crate::clock::Clock;
 use crate::condition::{PromClient, PromError};
 use crate::duty::Duties;
@@ -22,11 +22,16 @@ use crate::journal::{OpenRun, Reader, RestoredAgenda, RunKey, RunResult};
 use crate::live::Watched;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
+use crate::webhook::Group;
 
 /// Looks at Alertmanager and Prometheus on start, by timer, and when told to.
 pub struct Reconciler {
     /// Whom to ask for alerts.
-    pub alertmanager: Alertmanager,
+    pub alertmanagers: Alertmanagers,
+    /// Whose alerts to ask for.
+    pub scope: watch::Receiver<Scope>,
+    /// Groups of which deliveries left alerts out.
+    pub left_out: mpsc::Receiver<Group>,
     /// Whom to ask for the targets.
     pub prometheus: PromClient,
     /// What to ask.
@@ -56,9 +61,17 @@ impl Reconciler {
         tasks.spawn(async move { stop.run_until_cancelled(self.run()).await });
     }
 
-    async fn run(self) {
+    async fn run(mut self) {
+        // Kept until a look has answered.
+        let mut left_out = Vec::new();
         loop {
-            self.look().await;
+            while let Ok(group) = self.left_out.try_recv() {
+                left_out.push(group);
+            }
+            left_out.truncate(GROUPS_MAX);
+            if self.look(&left_out).await {
+                left_out.clear();
+            }
             let next = tokio::time::Instant::now() + self.every;
             loop {
                 tokio::select! {
@@ -90,7 +103,8 @@ impl Reconciler {
         }
     }
 
-    async fn look(&self) {
+    /// Whether Alertmanager has answered.
+    async fn look(&self, left_out: &[Group]) -> bool {
         match self.reader.changes(efficacy::since(self.clock.now())).await {
             Ok(changes) => {
                 let live = self.live.borrow().clone();
@@ -102,25 +116,34 @@ impl Reconciler {
         }
         // First, since a few sick targets of an unknown number look like a systemic fault.
         self.ask_for_targets().await;
-        let asked_at = self.clock.now();
-        match self.alertmanager.alerts().await {
-            Ok(Standing { updates, refused, cut }) => {
-                reached(Point::Reconciled);
-                self.metrics.alert_texts_cut.inc_by(cut);
-                self.metrics.alerts_refused.inc_by(refused);
-                self.metrics.reconciliations.with_label_values(&["ok"]).inc();
-                self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
-                drop(self.inputs.send(Input::Reconciled { updates, asked_at }).await);
-                drop(self.inputs.send(Input::Event(Event::Alive(Source::Alertmanager))).await);
-            }
-            Err(error) => {
-                self.metrics.reconciliations.with_label_values(&["error"]).inc();
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot compare with Alertmanager");
-            }
+        let (asked_at, scope) = (self.clock.now(), self.scope.borrow().clone());
+        let mut silent = BTreeSet::new();
+        let complain = |peer: &Alertmanager, error: AlertmanagerError| {
+            let (alertmanager, error) = (peer.name.as_str(), &error as &dyn std::error::Error);
+            tracing::warn!(alertmanager, error, "cannot compare with Alertmanager");
+            silent.insert(peer.name.clone());
+        };
+        let standing = self.alertmanagers.standing(&scope, left_out, complain).await;
+        let Standing { updates, refused, cut, answered } = standing;
+        for name in self.alertmanagers.iter().map(|peer| &peer.name) {
+            self.metrics.senders.alertmanager_up.with_label_values(&[name]).set(i64::from(!silent.contains(name)));
         }
+        self.metrics.alert_texts_cut.inc_by(cut);
+        self.metrics.alerts_refused.inc_by(refused);
+        let result = if answered > 0 { "ok" } else { "error" };
+        self.metrics.reconciliations.with_label_values(&[result]).inc();
+        if answered > 0 {
+            reached(Point::Reconciled);
+            self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
+            drop(self.inputs.send(Input::Reconciled { updates, scope, asked_at }).await);
+            drop(self.inputs.send(Input::Event(Event::Alive(Source::Alertmanager))).await);
+        }
+        answered > 0
     }
 }
 
+/// Groups that wait to be asked for.
+pub const GROUPS_MAX: usize = 64;
 /// Between two questions for the targets that alerts bring about.
 const TARGETS_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of an orphan may take beyond its step's timeout.

@@ -3,6 +3,7 @@
 use vvtv_toolkit::redaction::Redactor;
 
 use crate::config::{Channel, Config, WebhookAccess};
+use crate::upstream::Upstream;
 
 /// Hides every token, key and header value of a configuration, besides what is known by its look.
 #[must_use]
@@ -22,5 +23,6 @@ pub fn redactor(config: &Config) -> Redactor {
         WebhookAccess::Anybody | WebhookAccess::Undecided => None,
     };
     let heartbeat = config.heartbeat.as_ref().map(|heartbeat| heartbeat.url.reveal());
-    Redactor::new(channels.chain(webhook).chain(heartbeat))
+    let asked = [&config.prometheus].into_iter().chain(&config.alertmanager).flat_map(Upstream::secrets);
+    Redactor::new(channels.chain(webhook).chain(heartbeat).chain(asked))
 }

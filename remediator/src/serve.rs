@@ -16,7 +16,7 @@ use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
-use crate::alertmanager::Alertmanager;
+use crate::alertmanager::Alertmanagers;
 use crate::cli::ServeArgs;
 use crate::clock::Clock;
 use crate::condition::PromClient;
@@ -37,9 +37,12 @@ use crate::metrics::Metrics;
 use crate::notice::Addresses;
 use crate::outbox::Message;
 use crate::people_only::{self, Opened};
+use crate::receivers::Receivers;
 use crate::reconcile::{self, Reconciler};
 use crate::runbook::{Book, load_dir};
+use crate::sns::{Amazon, Sns};
 use crate::targets::Known;
+use crate::webhook::Group;
 
 pub use self::doors::WEBHOOK_UNDECIDED;
 
@@ -194,7 +197,8 @@ impl House {
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
         let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
-        let reconciler = reconciler(&config, &desk, &surroundings, &shown, &metrics)?;
+        let (receivers, sns) = deliveries(&config, &mut restored)?;
+        let (reconciler, left_out) = reconciler(&config, &desk, &surroundings, &receivers, (&shown, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
@@ -221,6 +225,8 @@ impl House {
             gate,
             attachments: attachments(&config),
             reconcile,
+            left_out,
+            sns,
             metrics: metrics.clone(),
             room,
             console: config.external_url,
@@ -241,6 +247,7 @@ impl House {
             unheard,
             orphans,
             targets: Known::new(config.inventory, restored.targets),
+            receivers,
             surroundings: Arc::new(surroundings),
             metrics,
             inputs: queue,
@@ -250,16 +257,26 @@ impl House {
     }
 }
 
+/// Whom deliveries come from.
+fn deliveries(config: &Config, restored: &mut Restored) -> anyhow::Result<(Receivers, Sns)> {
+    let receivers = Receivers::new(config.receiver.clone(), std::mem::take(&mut restored.receivers));
+    let amazon = Amazon::new().context("cannot set up the HTTP client")?;
+    Ok((receivers, Sns::new(config.sns_topics.clone(), amazon)))
+}
+
+/// The reconciler, and where it is told of groups of which deliveries left alerts out.
 fn reconciler(
     config: &Config,
     desk: &Desk,
     surroundings: &Surroundings,
-    shown: &Watched,
-    metrics: &Metrics,
-) -> anyhow::Result<Reconciler> {
-    let client = reqwest::Client::builder().build().context("cannot set up the HTTP client")?;
-    Ok(Reconciler {
-        alertmanager: Alertmanager::new(client, &config.alertmanager),
+    receivers: &Receivers,
+    (shown, metrics): (&Watched, &Metrics),
+) -> anyhow::Result<(Reconciler, mpsc::Sender<Group>)> {
+    let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
+    let reconciler = Reconciler {
+        alertmanagers: Alertmanagers::new(&config.alertmanager)?,
+        scope: receivers.scope(),
+        left_out: groups,
         prometheus: surroundings.prometheus.clone(),
         targets_wanted: Arc::clone(&surroundings.targets_wanted),
         targets: config.targets.clone(),
@@ -270,7 +287,8 @@ fn reconciler(
         clock: desk.clock,
         inputs: desk.inputs.clone(),
         metrics: metrics.clone(),
-    })
+    };
+    Ok((reconciler, left_out))
 }
 
 /// Starts steps; the facts files of an earlier run are gone but those that its steps may still read.

@@ -1,14 +1,22 @@
-//! Alertmanager's webhook, version 4: bytes in, alerts out. Unknown fields are ignored, since newer versions add some.
+//! What is delivered: bytes in, alerts out. Alertmanager's webhook, version 4, also as Mimir sends it; Grafana's, which calls the same
+//! shape version 1; lists of alerts as vmalert and Prometheus send them to an Alertmanager; incidents of Google Cloud Monitoring.
 //!
-//! Source: Prometheus documentation, Alertmanager `webhook_config`; facts measured on 0.25.
+//! Unknown fields are ignored, since newer versions add some. An alert that cannot be read is refused alone.
+//!
+//! Source: Prometheus documentation, Alertmanager `webhook_config` and API v2 (`postableAlerts`); Grafana documentation, webhook notifier;
+//! facts measured on Alertmanager 0.25.
+
+mod google;
+mod reading;
+mod wire;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
 use sha2::{Digest as _, Sha256};
-use vvtv_incident::{Alert, AlertName, Fingerprint, LabelName, Timestamp};
+use vvtv_incident::{Alert, AlertName, Fingerprint, LabelName, Muting, ReceiverName, Sender, Timestamp};
 
-use crate::clock::parse_rfc3339;
+use self::wire::{Alerts, Body};
 
 /// The largest body that is read.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -21,7 +29,7 @@ pub const LABEL_NAME_BYTES_MAX: usize = 256;
 pub const LABEL_VALUE_BYTES_MAX: usize = 4096;
 /// The most labels of an alert: one that has more is refused, since what it is about might be among those left out.
 pub const LABELS_MAX: usize = 128;
-/// The most alerts that one body may hold.
+/// The most alerts of one body that are taken: the first ones.
 pub const ALERTS_MAX: usize = 20_000;
 
 /// What one delivery said.
@@ -33,137 +41,162 @@ pub struct Delivery {
     pub refused: Vec<WebhookError>,
     /// Alerts that the sender left out; they have to be fetched.
     pub truncated: u64,
+    /// Alerts that were left out here, beyond [`ALERTS_MAX`].
+    pub left_out: u64,
     /// Texts that were too long and were cut.
     pub cut: u64,
+    /// Through which receiver of Alertmanager it came.
+    pub receiver: Option<ReceiverName>,
+    /// Which group of Alertmanager's it is of.
+    pub group: Option<Group>,
+}
+
+impl Delivery {
+    /// The same from somebody whose alerts are in no list of an Alertmanager of ours.
+    #[must_use]
+    pub fn of_nobody_s_list(mut self) -> Self {
+        for update in &mut self.alerts {
+            if let AlertUpdate::Firing(alert) = update {
+                alert.sender = Sender::Other;
+            }
+        }
+        Self { receiver: None, group: None, ..self }
+    }
+}
+
+/// A group of alerts that Alertmanager delivers together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// To whom.
+    pub receiver: ReceiverName,
+    /// The labels that its alerts have in common and are grouped by.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One alert and whether it fires. The group's own status says nothing about single alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertUpdate {
-    /// It fires.
+    /// It fires: a delivery says so.
     Firing(Alert),
-    /// It fires, but is silenced or inhibited.
+    /// It stands in Alertmanager's own list.
+    Listed(Alert, Muting),
+    /// It fires, but is silenced, inhibited or muted.
     Suppressed(Alert),
     /// It was resolved.
     Resolved {
         /// Which one.
         fingerprint: Fingerprint,
-        /// When.
-        ends_at: Timestamp,
+        /// When it had begun to fire; the epoch where the sender does not know.
+        starts_at: Timestamp,
+        /// When it ended, if the sender knows.
+        ends_at: Option<Timestamp>,
     },
 }
 
-impl AlertUpdate {
-    /// Whether it is to be acted on.
-    #[must_use]
-    pub const fn is_firing(&self) -> bool {
-        matches!(self, Self::Firing(_))
-    }
-}
-
-/// Why a body is refused.
+/// Why a body or an alert is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// It is no JSON, or not of the right shape.
     #[error("the body is no Alertmanager webhook")]
     Garbage(#[source] serde_json::Error),
     /// It is of another version.
-    #[error("the body is an Alertmanager webhook of version {0:?}; only \"4\" is understood")]
+    #[error("the body is an Alertmanager webhook of version {0:?}; only \"4\" is understood, and Grafana's \"1\"")]
     Version(String),
-    /// It holds more alerts than are taken at once.
-    #[error("the body holds {0} alerts; at most {ALERTS_MAX} are taken at once")]
-    TooMany(usize),
+    /// What should be an alert is something else.
+    #[error("an alert is {0}, not an object")]
+    NoAlert(&'static str),
+    /// An alert lacks something.
+    #[error("alert {alert} has no `{field}`")]
+    Missing {
+        /// Which alert.
+        alert: String,
+        /// What.
+        field: &'static str,
+    },
+    /// Something of an alert is not what it should be.
+    #[error("`{field}` of alert {alert} is {kind}, not {wanted}")]
+    Shape {
+        /// Which alert.
+        alert: String,
+        /// What.
+        field: String,
+        /// What it is.
+        kind: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// An alert neither fires nor is it resolved.
+    #[error("alert {alert} is {status:?}, neither \"firing\" nor \"resolved\"")]
+    Status {
+        /// Which alert.
+        alert: String,
+        /// Its status.
+        status: String,
+    },
+    /// An incident of Google Cloud Monitoring is neither open nor closed.
+    #[error("incident {incident} is {state:?}, neither \"open\" nor \"closed\"")]
+    Incident {
+        /// Which one.
+        incident: String,
+        /// Its state.
+        state: String,
+    },
     /// An alert has more labels than are kept.
-    #[error("alert {fingerprint} has {labels} labels; at most {LABELS_MAX} are taken")]
+    #[error("alert {alert} has {labels} labels; at most {LABELS_MAX} are taken")]
     Labels {
         /// Which alert.
-        fingerprint: String,
+        alert: String,
         /// How many it has.
         labels: usize,
     },
     /// An alert's time cannot be read.
-    #[error("alert {fingerprint} has the time {time:?}, which is not RFC 3339")]
+    #[error("alert {alert} has the time {time:?}, which is not RFC 3339")]
     Time {
         /// Which alert.
-        fingerprint: String,
+        alert: String,
         /// The time.
         time: String,
     },
 }
 
-#[derive(Deserialize)]
-struct Body {
-    version: String,
-    #[serde(default, rename = "truncatedAlerts")]
-    truncated_alerts: u64,
-    alerts: Vec<WireAlert>,
-}
-
-#[derive(Deserialize)]
-struct WireAlert {
-    status: Status,
-    labels: BTreeMap<String, String>,
-    #[serde(rename = "startsAt")]
-    starts_at: String,
-    #[serde(rename = "endsAt")]
-    ends_at: String,
-    fingerprint: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Firing,
-    Resolved,
-}
-
-/// Reads a body.
+/// Reads a body that came at `now`.
 ///
 /// # Errors
-/// The body is garbage, of another version, or holds too much.
-pub fn parse(body: &[u8]) -> Result<Delivery, WebhookError> {
+/// The body is garbage, or of another version.
+pub fn parse(body: &[u8], now: Timestamp) -> Result<Delivery, WebhookError> {
+    // RFC 8259 §8.1 lets a reader ignore it.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.trim_ascii_start().starts_with(b"[") {
+        let alerts: Alerts = serde_json::from_slice(body).map_err(WebhookError::Garbage)?;
+        return Ok(reading::posted(alerts, now));
+    }
     let body: Body = serde_json::from_slice(body).map_err(WebhookError::Garbage)?;
-    if body.version != "4" {
-        return Err(WebhookError::Version(body.version.chars().take(32).collect()));
+    if let Some(incident) = body.incident {
+        return Ok(google::delivery(*incident));
     }
-    if body.alerts.len() > ALERTS_MAX {
-        return Err(WebhookError::TooMany(body.alerts.len()));
-    }
-    let mut delivery = Delivery {
-        alerts: Vec::with_capacity(body.alerts.len()),
-        refused: Vec::new(),
-        truncated: body.truncated_alerts,
-        cut: 0,
-    };
-    for alert in body.alerts {
-        match update(alert, &mut delivery.cut) {
-            Ok(update) => delivery.alerts.push(update),
-            Err(error) => delivery.refused.push(error),
+    let missing = |field| WebhookError::Garbage(serde_json::Error::missing_field(field));
+    let version = body.version.ok_or_else(|| missing("version"))?;
+    let alerts = body.alerts.ok_or_else(|| missing("alerts"))?;
+    match version.as_str() {
+        "4" => Ok(reading::delivery(alerts, body.truncated_alerts, body.receiver, body.group_labels)),
+        // Grafana's own Alertmanager cannot be asked as ours can, and its receivers are none of ours.
+        "1" => {
+            let read = reading::delivery(alerts, body.truncated_alerts, body.receiver, body.group_labels);
+            Ok(read.of_nobody_s_list())
         }
-    }
-    Ok(delivery)
-}
-
-fn update(wire: WireAlert, cut: &mut u64) -> Result<AlertUpdate, WebhookError> {
-    let named = || wire.fingerprint.chars().take(64).collect();
-    let bad_time = |time: &str| WebhookError::Time { fingerprint: named(), time: time.chars().take(64).collect() };
-    if wire.labels.len() > LABELS_MAX {
-        return Err(WebhookError::Labels { fingerprint: named(), labels: wire.labels.len() });
-    }
-    let starts_at = parse_rfc3339(&wire.starts_at).ok_or_else(|| bad_time(&wire.starts_at))?;
-    match wire.status {
-        Status::Resolved => {
-            let ends_at = parse_rfc3339(&wire.ends_at).ok_or_else(|| bad_time(&wire.ends_at))?;
-            let fingerprint = Fingerprint::new(bounded(wire.fingerprint, FINGERPRINT_BYTES_MAX, cut));
-            Ok(AlertUpdate::Resolved { fingerprint, ends_at })
-        }
-        Status::Firing => Ok(AlertUpdate::Firing(alert(wire.fingerprint, wire.labels, starts_at, cut))),
+        _ => Err(WebhookError::Version(version.chars().take(32).collect())),
     }
 }
 
 /// An alert from its parts as Alertmanager tells them, each of the length that is kept at most; `cut` counts those that were.
 #[must_use]
-pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: Timestamp, cut: &mut u64) -> Alert {
+pub fn alert(
+    fingerprint: String,
+    labels: BTreeMap<String, String>,
+    starts_at: Timestamp,
+    sender: Sender,
+    cut: &mut u64,
+) -> Alert {
     let fingerprint = Fingerprint::new(bounded(fingerprint, FINGERPRINT_BYTES_MAX, cut));
     let mut bounded_label = |(name, value)| {
         (bounded(name, LABEL_NAME_BYTES_MAX, cut), bounded(value, LABEL_VALUE_BYTES_MAX, cut).into_boxed_str())
@@ -171,7 +204,14 @@ pub fn alert(fingerprint: String, labels: BTreeMap<String, String>, starts_at: T
     let labels: BTreeMap<String, Box<str>> = labels.into_iter().map(&mut bounded_label).collect();
     let name = AlertName::new(labels.get("alertname").map(|name| name.to_string()).unwrap_or_default());
     let labels = labels.into_iter().map(|(label, value)| (LabelName::new(label), value)).collect();
-    Alert { fingerprint, name, labels, starts_at }
+    Alert { fingerprint, name, labels, starts_at, sender }
+}
+
+/// A time of RFC 3339; the epoch for one before it, e.g. the year 1, which Go writes for a time that is not known.
+#[must_use]
+pub fn time(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_millis(u64::try_from(time.as_millisecond()).unwrap_or(0)))
 }
 
 /// The text, or its beginning and a mark of how long it was. The mark holds a digest: two that begin alike stay two.
@@ -191,101 +231,4 @@ fn bounded(text: String, bytes_max: usize, cut: &mut u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn sample(name: &str) -> Vec<u8> {
-        std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
-
-    fn shape(delivery: &Delivery) -> Vec<String> {
-        delivery
-            .alerts
-            .iter()
-            .map(|update| match update {
-                AlertUpdate::Firing(alert) => format!("firing {} {}", alert.name, alert.fingerprint),
-                AlertUpdate::Suppressed(alert) => format!("suppressed {} {}", alert.name, alert.fingerprint),
-                AlertUpdate::Resolved { fingerprint, .. } => format!("resolved {fingerprint}"),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_firing_delivery() {
-        let delivery = parse(&sample("alertmanager-webhook-ingest-down-firing.json")).unwrap();
-        assert_eq!(shape(&delivery), ["firing IngestDown e50b6bb2ed8b26f9"]);
-    }
-
-    #[test]
-    fn a_group_that_says_firing_may_hold_resolved_alerts() {
-        let delivery = parse(&sample("alertmanager-webhook-group-mixed-firing-and-resolved.json")).unwrap();
-        let kinds: Vec<_> = shape(&delivery).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-        assert_eq!(kinds.iter().filter(|kind| *kind == "firing").count(), 1, "{kinds:?}");
-        assert_eq!(kinds.iter().filter(|kind| *kind == "resolved").count(), 1, "{kinds:?}");
-    }
-
-    #[test]
-    fn a_repeat_reads_the_same() {
-        let first = parse(&sample("alertmanager-webhook-firing-single.json")).unwrap();
-        assert_eq!(first.alerts, parse(&sample("alertmanager-webhook-firing-repeated.json")).unwrap().alerts);
-    }
-
-    #[rstest]
-    #[case(b"", "the body is no Alertmanager webhook")]
-    #[case(b"{\"version\":\"4\"}", "the body is no Alertmanager webhook")]
-    #[case(
-        b"{\"version\":\"3\",\"alerts\":[]}",
-        "the body is an Alertmanager webhook of version \"3\"; only \"4\" is understood"
-    )]
-    #[case(b"\xff\xfe", "the body is no Alertmanager webhook")]
-    fn the_rest_is_refused(#[case] body: &[u8], #[case] message: &str) {
-        assert_eq!(parse(body).unwrap_err().to_string(), message);
-    }
-
-    #[test]
-    fn an_alert_whose_time_cannot_be_read_is_refused_alone() {
-        let sample = String::from_utf8(sample("alertmanager-webhook-group-two-firing.json")).unwrap();
-        let (first, _) = sample.split_once("\"endsAt\"").unwrap();
-        let (_, starts_at) = first.split_once("\"startsAt\": \"").unwrap();
-        let time = starts_at.split('"').next().unwrap();
-        let delivery = parse(sample.replacen(time, "yesterday", 1).as_bytes()).unwrap();
-        let refused: Vec<_> = delivery.refused.iter().map(ToString::to_string).collect();
-        assert_eq!(delivery.alerts.len(), 1, "{delivery:?}");
-        assert_eq!(refused.len(), 1);
-        assert!(refused[0].ends_with(" has the time \"yesterday\", which is not RFC 3339"), "{refused:?}");
-    }
-
-    #[test]
-    fn what_is_too_long_is_cut_with_a_mark_and_counted_and_stays_itself() {
-        let mut cut = 0;
-        let long = |end: &str| "é".repeat(10_000) + end;
-        let with = |end: &str, cut: &mut u64| {
-            let labels = [("alertname", "X".to_owned()), ("stream", long(end))];
-            let labels = labels.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-            alert(long(end), labels, Timestamp::default(), cut)
-        };
-        let (one, other) = (with("a", &mut cut), with("b", &mut cut));
-        assert_eq!(cut, 4);
-        let value = one.labels.get(&LabelName::new("stream")).unwrap();
-        assert!(value.len() <= LABEL_VALUE_BYTES_MAX && value.len() > LABEL_VALUE_BYTES_MAX - 4, "{}", value.len());
-        assert!(value.contains("é… [cut: 20001 bytes, sha256 ") && value.ends_with(']'), "{value}");
-        assert!(one.fingerprint.to_string().len() <= FINGERPRINT_BYTES_MAX);
-        assert!(one.fingerprint != other.fingerprint && one.labels != other.labels);
-        assert_eq!(one, with("a", &mut cut), "and so it is the same alert the next time");
-        assert_eq!((one.name.to_string(), one.labels.len()), ("X".to_owned(), 2));
-    }
-
-    #[test]
-    fn deep_json_is_refused_without_harm() {
-        let deep = "[".repeat(200_000);
-        assert!(matches!(parse(deep.as_bytes()), Err(WebhookError::Garbage(_))));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_an_answer_not_a_panic(body: Vec<u8>) {
-            let _: Result<Delivery, _> = parse(&body);
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use vvtv_remediator::webhook::{ALERTS_MAX, parse};
 
-fuzz_target!(|body: &[u8]| match parse(body) {
+fuzz_target!(|body: &[u8]| match parse(body, Default::default()) {
     Ok(delivery) => assert!(delivery.alerts.len() <= ALERTS_MAX),
     Err(error) => assert!(error.to_string().len() < 1_000),
 });

@@ -21,8 +21,10 @@ impl Incident {
     pub(crate) fn alert_firing(&mut self, alert: &Alert, why: Reason, limit: usize, now: Timestamp, out: &mut Out) {
         let full = self.alerts.len() >= limit;
         let (event, reason) = match self.alerts.get_mut(&alert.fingerprint) {
-            Some(record) if record.ends_at.is_none() && !record.suppressed => {
+            // Of one that began later nobody told the end in between: its late end must not be taken for the end of this one.
+            Some(record) if record.fires() && !record.suppressed && alert.starts_at <= record.starts_at => {
                 record.heard_at = now;
+                record.sender.clone_from(&alert.sender);
                 (Happening::Ignored, Reason::Duplicate)
             }
             Some(record) => {
@@ -30,6 +32,7 @@ impl Incident {
                 record.suppressed = false;
                 record.starts_at = alert.starts_at;
                 record.heard_at = now;
+                record.sender.clone_from(&alert.sender);
                 (Happening::Alert, why)
             }
             None if full => (Happening::Ignored, Reason::LimitReached),
@@ -41,6 +44,7 @@ impl Incident {
                     heard_at: now,
                     ends_at: None,
                     suppressed: false,
+                    sender: alert.sender.clone(),
                 };
                 self.alerts.insert(alert.fingerprint.clone(), record);
                 (Happening::Alert, why)
@@ -52,7 +56,7 @@ impl Incident {
         self.record(out, event, reason, alert.name.as_str());
     }
 
-    /// Notes that an alert is silenced or inhibited by now.
+    /// Notes that an alert is silenced, inhibited or muted by now.
     pub(crate) fn alert_suppressed(&mut self, alert: &Alert, now: Timestamp, out: &mut Out) {
         let Some(record) = self.alerts.get_mut(&alert.fingerprint) else { return };
         let known = std::mem::replace(&mut record.suppressed, true) && record.ends_at.is_none();
@@ -60,6 +64,12 @@ impl Incident {
         record.heard_at = now;
         let event = if known { Happening::Ignored } else { Happening::Alert };
         self.record(out, event, Reason::Suppressed, alert.name.as_str());
+    }
+
+    /// Whether an alert fires again since the firing that began and ended at these times.
+    pub(crate) fn has_begun_again(&self, fingerprint: &Fingerprint, starts_at: Timestamp, ends_at: Timestamp) -> bool {
+        let present = self.alerts.get(fingerprint).filter(|record| record.fires());
+        present.is_some_and(|record| starts_at < record.starts_at && ends_at < record.starts_at)
     }
 
     /// Whether alerts fire and Alertmanager keeps every one of them back.

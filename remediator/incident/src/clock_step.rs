@@ -68,6 +68,7 @@ impl ClockStep {
         if let Some(pause) = &mut saved.pause {
             self.past(&mut pause.at);
         }
+        saved.named.values_mut().for_each(|at| self.past(at));
     }
 
     /// The same for the agenda. Schedules that were dealt with up to a time that has not come are so up to now.

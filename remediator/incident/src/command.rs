@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{IncidentId, Level, StepId};
+use crate::ids::{Fingerprint, IncidentId, Level, StepId};
 use crate::incident::Incident;
 use crate::reason::Reason;
+use crate::time::Timestamp;
 
 /// Something to do. Records come before the effects that they explain, and must be durable before those are performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,13 @@ pub enum Command {
         incident: IncidentId,
         /// The page's number within the incident.
         page: u32,
+    },
+    /// Keep that the last delivery about an alert said that it fires, or forget it. Durable like a record.
+    NoteNamed {
+        /// Which alert.
+        fingerprint: Fingerprint,
+        /// Since when that is kept; `None` to forget it.
+        at: Option<Timestamp>,
     },
     /// The incident is over and the core has forgotten it: this is its last state.
     Close(Box<Incident>),

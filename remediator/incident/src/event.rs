@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::efficacy::EfficacyTable;
 use crate::ids::{AlertName, ChannelName, Fingerprint, IncidentId, LabelName, Person, StepId};
+use crate::listed::{Muting, Scope, Sender};
 use crate::silence::Source;
 use crate::targets::Targets;
 use crate::time::Timestamp;
@@ -11,21 +12,32 @@ use crate::time::Timestamp;
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An alert fires, by a webhook or by a look at Alertmanager.
+    /// An alert fires, by a delivery.
     AlertFiring(Alert),
-    /// An alert fires but is silenced or inhibited.
+    /// An alert stands in Alertmanager's own list, and is not kept back there.
+    AlertListed {
+        /// Which one.
+        alert: Alert,
+        /// What is known of whether it is delivered.
+        muting: Muting,
+    },
+    /// An alert fires but is silenced, inhibited or muted.
     AlertSuppressed(Alert),
     /// An alert was resolved.
     AlertResolved {
         /// Which one.
         fingerprint: Fingerprint,
-        /// When it ended.
-        ends_at: Timestamp,
+        /// When the firing began that is over; the epoch where the sender does not know.
+        starts_at: Timestamp,
+        /// When it ended, if the sender knows.
+        ends_at: Option<Timestamp>,
     },
     /// All alerts that stand in Alertmanager: known ones that are missing were resolved without a message.
     Reconciled {
         /// Fingerprints of all active alerts, suppressed ones included.
         active: Vec<Fingerprint>,
+        /// Whose alerts they are; others are not judged by it.
+        scope: Scope,
         /// When the answer was asked for; alerts that became known later are not judged by it.
         asked_at: Timestamp,
     },
@@ -111,8 +123,10 @@ pub struct Alert {
     pub name: AlertName,
     /// All labels.
     pub labels: BTreeMap<LabelName, Box<str>>,
-    /// When it began to fire.
+    /// When it began to fire; the epoch where the sender does not know.
     pub starts_at: Timestamp,
+    /// Who tells of it.
+    pub sender: Sender,
 }
 
 /// Whether a target is healthy: three-valued, because "cannot tell" must never pass for either.

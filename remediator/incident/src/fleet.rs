@@ -1,6 +1,7 @@
 //! All incidents, and which event concerns which.
 
 mod accounts;
+mod listed;
 mod people;
 mod reach;
 
@@ -19,6 +20,7 @@ use crate::event::{Alert, Event, Outcome};
 use crate::health::{HealthWatch, Heard};
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
+use crate::listed::Named;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::returns::{BudgetCall, PastIncident, Returns};
@@ -38,6 +40,7 @@ pub struct Fleet {
     census: Census,
     by_key: BTreeMap<(RunbookId, Target), IncidentId>,
     by_alert: BTreeMap<Fingerprint, IncidentId>,
+    named: Named,
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
     deadline_of: BTreeMap<IncidentId, Timestamp>,
     sick: BTreeMap<Target, BTreeSet<IncidentId>>,
@@ -102,6 +105,8 @@ pub struct Saved {
     pub pause: Option<Pause>,
     /// The highest incident number ever used.
     pub last_id: u64,
+    /// Alerts that fire by their last delivery, with the times at which that was noted.
+    pub named: BTreeMap<Fingerprint, Timestamp>,
 }
 
 impl Fleet {
@@ -121,6 +126,7 @@ impl Fleet {
             census: Census::new(),
             by_key: BTreeMap::new(),
             by_alert: BTreeMap::new(),
+            named: Named::from_saved(saved.named),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             sick: BTreeMap::new(),
@@ -249,7 +255,11 @@ impl Fleet {
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
         let mut out = Out::default();
         match event {
-            Event::AlertFiring(alert) => self.alert_firing(alert, now, &mut out),
+            Event::AlertFiring(alert) => {
+                self.note_named(&alert, now, &mut out);
+                self.alert_firing(alert, now, &mut out);
+            }
+            Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, now, &mut out),
             Event::AlertSuppressed(alert) => match self.by_alert.get(&alert.fingerprint).copied() {
                 Some(id) => self.with(id, now, &mut out, |it, _, out| {
                     it.alert_suppressed(&alert, now, out);
@@ -257,10 +267,12 @@ impl Fleet {
                 }),
                 None => out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string()),
             },
-            Event::AlertResolved { fingerprint, ends_at } => {
-                self.alert_resolved(&fingerprint, ends_at, Reason::AlertResolved, now, &mut out);
+            Event::AlertResolved { fingerprint, starts_at, ends_at } => {
+                self.told_resolved(&fingerprint, (starts_at, ends_at), now, &mut out);
             }
-            Event::Reconciled { active, asked_at } => self.reconciled(&active, asked_at, now, &mut out),
+            Event::Reconciled { active, scope, asked_at } => {
+                self.reconciled(&active, &scope, asked_at, now, &mut out);
+            }
             Event::HealthSample { incident, ticket, verdict } => {
                 self.with(incident, now, &mut out, |it, _, out| {
                     let heard = it.health.hear(ticket, now, verdict);
@@ -409,23 +421,5 @@ impl Fleet {
             return;
         };
         self.with(id, now, out, |it, _, out| it.alert_resolved(fingerprint, ends_at, reason, out));
-    }
-
-    fn reconciled(&mut self, active: &[Fingerprint], asked_at: Timestamp, now: Timestamp, out: &mut Out) {
-        let active: BTreeSet<_> = active.iter().collect();
-        let missing: Vec<_> = self
-            .incidents
-            .values()
-            // Alertmanager does not know of its own silence.
-            .filter(|incident| incident.runbook != BuiltIn::SilentMonitoring.id())
-            .flat_map(|incident| &incident.alerts)
-            .filter(|(fingerprint, alert)| {
-                alert.ends_at.is_none() && alert.heard_at < asked_at && !active.contains(fingerprint)
-            })
-            .map(|(fingerprint, _)| fingerprint.clone())
-            .collect();
-        for fingerprint in missing {
-            self.alert_resolved(&fingerprint, now, Reason::ResolvedUnheard, now, out);
-        }
     }
 }

@@ -58,6 +58,10 @@ name_type!(
     Fingerprint
 );
 name_type!(
+    /// The name of one of Alertmanager's receivers.
+    ReceiverName
+);
+name_type!(
     /// A resource that at most one change may hold at a time. `$target` in it stands for the incident's target.
     LockName
 );

@@ -10,6 +10,7 @@
 //! - **Explained.** Every decision, doing nothing included, is a [`Command::Record`] with a [`Reason`] from a closed list.
 //! - **Act once.** A change runs again only if its step is `repeatable`; an outcome that is not known is verified first.
 //! - **Only what exists is touched.** No step for a target that only its alert knows.
+//! - **Only what is ours is acted on.** Alertmanager's own list begins nothing that it cannot be known to deliver.
 //! - **Health is asked, never assumed.** No change without a fresh "sick"; unknown health makes no change and, if it stays, a page.
 //! - **People run beside.** Escalation looks at health, acknowledgements and holds, never at what the steps are doing.
 //! - **A failing channel calls nobody.** What it does not take waits; another level is called only if another channel leads there.
@@ -32,6 +33,7 @@ mod health;
 mod ids;
 mod incident;
 mod ladder;
+mod listed;
 mod operator;
 mod people;
 mod policy;
@@ -57,10 +59,11 @@ pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
 pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
 pub use health::{Health, HealthWatch};
 pub use ids::{
-    AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, RunbookId, StepId,
-    Target, TaskId, TaskName,
+    AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName,
+    RunbookId, StepId, Target, TaskId, TaskName,
 };
 pub use incident::Incident;
+pub use listed::{Muting, NAMED_MAX, Scope, Sender};
 pub use policy::{Contact, Mode, Policy};
 pub use reason::Reason;
 pub use returns::{BudgetCall, PastIncident};

@@ -62,8 +62,12 @@ reasons! {
     UnknownTarget = "unknown_target",
     /// Whether the alert's target exists cannot be told yet; no step is run before.
     TargetUnverified = "target_unverified",
-    /// The alert is silenced or inhibited in Alertmanager.
+    /// The alert is silenced, inhibited or muted in Alertmanager.
     Suppressed = "suppressed",
+    /// Alertmanager lists the alert, but has delivered nothing about it, and cannot be known to mean to.
+    NotDelivered = "not_delivered",
+    /// The message ends an earlier firing of the alert, which has begun again since.
+    EarlierEpisode = "earlier_episode",
     /// A limit on open incidents or on alerts of one incident is reached.
     LimitReached = "limit_reached",
     /// The incident is being closed; the alert opens another one after that.

@@ -9,6 +9,7 @@ use crate::command::Happening;
 use crate::context::{Context, Out};
 use crate::ids::{AlertName, Fingerprint};
 use crate::incident::Incident;
+use crate::listed::Sender;
 use crate::reason::Reason;
 use crate::state::AlertRecord;
 use crate::time::Timestamp;
@@ -88,6 +89,8 @@ impl Incident {
             heard_at: cx.now,
             ends_at: None,
             suppressed: false,
+            // Alertmanager's list does not know of its own silence.
+            sender: Sender::Other,
         };
         self.alerts.insert(source.fingerprint(), record);
         self.record(out, Happening::Alert, source.silent(), source.alert());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlertName, LabelName, Person, StepId};
+use crate::listed::Sender;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -15,15 +16,25 @@ pub struct AlertRecord {
     pub name: AlertName,
     /// All labels.
     pub labels: BTreeMap<LabelName, Box<str>>,
-    /// When it began to fire.
+    /// When it began to fire; the epoch where the sender does not know.
     pub starts_at: Timestamp,
     /// When it was first heard of.
     pub heard_at: Timestamp,
     /// When it ended.
     pub ends_at: Option<Timestamp>,
-    /// Whether it is silenced or inhibited in Alertmanager: then nobody acts on it.
+    /// Whether it is silenced, inhibited or muted in Alertmanager: then nobody acts on it.
     #[serde(default)]
     pub suppressed: bool,
+    /// Who told of it last. Earlier versions heard of Alertmanager's alerts only.
+    #[serde(default)]
+    pub sender: Sender,
+}
+
+impl AlertRecord {
+    /// Whether its end was not heard of.
+    pub(crate) const fn fires(&self) -> bool {
+        self.ends_at.is_none()
+    }
 }
 
 /// A person's hold.
@@ -153,7 +164,7 @@ pub enum Block {
     Paused,
     /// A maintenance window is open.
     Maintenance,
-    /// Every alert that fires is silenced or inhibited.
+    /// Every alert that fires is silenced, inhibited or muted.
     Suppressed,
     /// Nothing that exists is called as its target.
     UnknownTarget,

@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             report.error_at(
                 source,
                 mark,
-                format!("a secret in plain text: put it into a file and name that, as `token_file` (header `{name}`)"),
+                format!("a secret in plain text: put it into a file and name that, as `token_file` or `files` (header `{name}`)"),
             );
         }
     }
@@ -45,8 +45,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 }
 
 fn urls(config: &Config) -> Vec<(String, &Url)> {
-    let mut urls =
-        vec![("Prometheus".to_owned(), &config.prometheus), ("Alertmanager".to_owned(), &config.alertmanager)];
+    let mut urls = vec![("Prometheus".to_owned(), &config.prometheus.url)];
+    urls.extend(config.alertmanager.iter().map(|it| ("Alertmanager".to_owned(), &it.url)));
     for (name, channel) in &config.channels {
         let its = match channel {
             Channel::Pagerduty { url, .. } | Channel::Webhook { url, .. } | Channel::Opsgenie { url, .. } => {

@@ -13,6 +13,7 @@ use super::outage::Outage;
 use crate::peer_clock::PeerClock;
 use crate::promql::Query;
 use crate::targets::NAMES_MAX;
+use crate::upstream::{Door, Upstream};
 
 /// The largest answer that is read. A question for one number has a short answer.
 const BODY_MAX: usize = 1 << 20;
@@ -87,7 +88,7 @@ impl PromError {
 /// Asks one Prometheus.
 #[derive(Clone, Debug)]
 pub struct PromClient {
-    http: reqwest::Client,
+    door: Door,
     query_url: Url,
     timeout: Duration,
     outage: Arc<Outage>,
@@ -124,15 +125,15 @@ struct Labelled {
 }
 
 impl PromClient {
-    /// A client for the Prometheus at `base` (with a slash at the end); no question takes longer than `timeout`.
+    /// A client for a Prometheus; no question takes longer than `timeout`.
     ///
     /// # Errors
-    /// The TLS roots cannot be loaded, or `base` cannot be a base.
-    pub fn new(base: &Url, timeout: Duration) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+    /// A client cannot be made.
+    pub fn new(upstream: &Upstream, timeout: Duration) -> anyhow::Result<Self> {
+        let door = upstream.door()?;
         Ok(Self {
-            http,
-            query_url: base.join("api/v1/query")?,
+            query_url: door.address("api/v1/query")?,
+            door,
             timeout,
             outage: Arc::new(Outage::none()),
             clock: PeerClock::default(),
@@ -205,7 +206,14 @@ impl PromClient {
     async fn ask(&self, query: &str, body_max: usize) -> Result<Data, PromError> {
         let unreachable = |source| PromError::Unreachable { url: self.query_url.clone(), source };
         let form = [("query", query.to_owned()), ("timeout", format!("{}ms", self.timeout.as_millis()))];
-        let response = self.http.post(self.query_url.clone()).form(&form).send().await.map_err(unreachable)?;
+        let response = self
+            .door
+            .post(self.query_url.clone())
+            .timeout(self.timeout)
+            .form(&form)
+            .send()
+            .await
+            .map_err(unreachable)?;
         self.clock.hear(response.headers());
         let status = response.status();
         let mut body = Vec::new();

@@ -8,10 +8,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::platform::Platform;
+use crate::upstream::Upstream;
 
 fn client(server: &MockServer) -> PromClient {
     let base = Url::parse(&format!("{}/", server.uri())).unwrap();
-    PromClient::new(&base, Duration::from_millis(500)).unwrap()
+    PromClient::new(&Upstream::open_to_all(base), Duration::from_millis(500)).unwrap()
 }
 
 async fn answering(response: ResponseTemplate) -> MockServer {
@@ -83,7 +84,7 @@ async fn a_prometheus_that_is_slow_or_gone_is_unknown_health() {
     assert_eq!(client(&slow).health(&query(), &Target::new("main")).await, Verdict::Unknown);
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let base = Url::parse(&format!("http://{gone}/")).unwrap();
-    let nobody = PromClient::new(&base, Duration::from_millis(500)).unwrap();
+    let nobody = PromClient::new(&Upstream::open_to_all(base), Duration::from_millis(500)).unwrap();
     assert_eq!(nobody.health(&query(), &Target::new("main")).await, Verdict::Unknown);
 }
 

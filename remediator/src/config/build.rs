@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Mode, Policy, Target};
+use vvtv_incident::{Level, Mode, Policy, ReceiverName, Target};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::duties;
 use super::file::{self, File};
+use super::upstream::plain_headers;
 use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel, people};
 use crate::maintenance::{LASTS_MAX, Window};
 use crate::platform::Platform;
+use crate::receivers::RECEIVER_BYTES_MAX;
 use crate::runbook::{Site, Variable};
 use crate::schedule::Schedule;
+use crate::sns::TopicArn;
 use crate::source::{Source, place};
 use crate::targets::NAMES_MAX;
 
@@ -35,7 +38,7 @@ pub(super) struct Builder {
     pub(super) source: Source,
     secrets: SecretFiles,
     unread_secrets: Vec<(String, Spanned<()>)>,
-    secret_files: Vec<(std::path::PathBuf, Spanned<()>)>,
+    pub(super) secret_files: Vec<(std::path::PathBuf, Spanned<()>)>,
 }
 
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
@@ -56,6 +59,9 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     policy.watch = Some(people::watch(&builder.source, file.watchdog.as_ref(), reconcile)?);
     let heartbeat = builder.heartbeat(file.heartbeat.as_ref())?;
     let webhook = builder.webhook_access(file.webhook.as_ref())?;
+    let receiver = receiver(&builder.source, file.webhook.as_ref())?;
+    let prometheus = builder.upstream(&place(&file.prometheus), &file.prometheus.value)?;
+    let alertmanager = builder.upstreams(&file.alertmanager)?;
     let site = builder.site(&file.variables)?;
     let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
@@ -72,9 +78,11 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         alertmanager_config: file.alertmanager_config.as_ref().map(|path| source.resolve(&path.value)),
         metrics: file.metrics.iter().map(|path| source.resolve(&path.value)).collect(),
         site,
-        prometheus: base_url(source, &file.prometheus)?,
-        alertmanager: base_url(source, &file.alertmanager)?,
+        prometheus,
+        alertmanager,
         webhook,
+        receiver,
+        sns_topics: sns_topics(source, file.webhook.as_ref())?,
         policy,
         contacts,
         channels,
@@ -121,6 +129,23 @@ fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBu
         Some(("sqlite", path)) if !path.is_empty() => Ok(source.resolve(path)),
         Some(_) | None => Err(source.error(text, "not a database: expected sqlite:PATH")),
     }
+}
+
+fn receiver(source: &Source, webhook: Option<&file::Webhook>) -> Result<Option<ReceiverName>, YamlError> {
+    let Some(name) = webhook.and_then(|webhook| webhook.receiver.as_ref()) else { return Ok(None) };
+    if name.value.is_empty() || name.value.len() > RECEIVER_BYTES_MAX {
+        return Err(source.error(name, format!("not a receiver's name: expected 1 to {RECEIVER_BYTES_MAX} bytes")));
+    }
+    Ok(Some(ReceiverName::new(name.value.as_str())))
+}
+
+fn sns_topics(source: &Source, webhook: Option<&file::Webhook>) -> Result<Vec<TopicArn>, YamlError> {
+    let written = webhook.map(|webhook| webhook.sns_topics.as_slice()).unwrap_or_default();
+    let topic = |text: &Spanned<String>| {
+        let wrong = || source.error(text, "not a topic of Amazon SNS: expected arn:aws:sns:REGION:ACCOUNT:NAME");
+        TopicArn::parse(&text.value).ok_or_else(wrong)
+    };
+    written.iter().map(topic).collect()
 }
 
 /// A query that names what it counts.
@@ -222,28 +247,35 @@ impl Builder {
     /// `what` is what belongs into the file, said where there is none.
     pub(super) fn needed_secret(&mut self, path: &Spanned<String>, what: &str) -> Result<Secret, YamlError> {
         let file = self.source.resolve(&path.value);
-        match Secret::read(&file).map_err(|message| message + what) {
-            Ok(secret) => {
-                self.secret_files.push((file, place(path)));
-                Ok(secret)
-            }
+        let read = Secret::read(&file).map_err(|message| message + what);
+        if read.is_ok() {
+            self.secret_files.push((file, place(path)));
+        }
+        self.or_report(read, path)
+    }
+
+    /// The secret, or an empty one where its absence is only reported.
+    pub(super) fn or_report<T>(&mut self, read: Result<Secret, String>, at: &Spanned<T>) -> Result<Secret, YamlError> {
+        match read {
+            Ok(secret) => Ok(secret),
             Err(message) if self.secrets == SecretFiles::Report => {
-                self.unread_secrets.push((message, place(path)));
+                self.unread_secrets.push((message, place(at)));
                 Ok(Secret::new(""))
             }
-            Err(message) => Err(self.source.error(path, message)),
+            Err(message) => Err(self.source.error(at, message)),
         }
     }
 
     /// Places in the file.
     fn marks(&self, file: &File) -> Marks {
+        let asked = [plain_headers(&file.prometheus.value), file.alertmanager.value.plain_headers()].concat();
         Marks {
             source: self.source.clone(),
             contacts: place(&file.contacts),
             external_url: file.external_url.as_ref().map_or_else(|| place(&file.contacts), place),
             runbooks: place(&file.runbooks),
             variables: file.variables.iter().map(|(name, value)| (name.clone(), place(value))).collect(),
-            headers: channel::headers(&file.channels),
+            headers: channel::headers(&file.channels).into_iter().chain(asked).collect(),
             unread_secrets: self.unread_secrets.clone(),
             secret_files: self.secret_files.clone(),
             rules: file.rules.iter().map(place).collect(),

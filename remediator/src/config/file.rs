@@ -8,6 +8,7 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
+use super::upstream::{One, Several};
 use crate::platform::ByPlatform;
 use crate::runbook::{VariableText, WrittenChore};
 
@@ -26,8 +27,8 @@ pub(super) struct File {
     pub(super) metrics: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) variables: BTreeMap<String, Spanned<ByPlatform<VariableText>>>,
-    pub(super) prometheus: Spanned<String>,
-    pub(super) alertmanager: Spanned<String>,
+    pub(super) prometheus: Spanned<One>,
+    pub(super) alertmanager: Spanned<Several>,
     #[serde(default)]
     pub(super) alertmanager_config: Option<Spanned<String>>,
     #[serde(default)]
@@ -91,6 +92,10 @@ pub(super) struct Webhook {
     pub(super) token_file: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) unauthenticated: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) receiver: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) sns_topics: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,4 +1,4 @@
-//! Secrets: read from files, never printed.
+//! Secrets: read from files or the environment, never printed.
 
 use std::fmt;
 use std::io::Read as _;
@@ -23,16 +23,41 @@ impl Secret {
     /// # Errors
     /// The file cannot be read, is empty, is larger than 64 KiB, or holds something other than one line of text.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
-            .map_err(|error| format!("cannot read the secret in {}: {error}", path.display()))?;
+        Self::one_line(&text(path)?, &path.display().to_string())
+    }
+
+    /// Reads a file's text, which may have several lines: a key in PEM.
+    ///
+    /// # Errors
+    /// The file cannot be read, is empty, or is larger than 64 KiB.
+    pub fn read_lines(path: &Path) -> Result<Self, String> {
+        let text = text(path)?;
         let secret = text.trim();
         if secret.is_empty() {
             return Err(format!("the secret in {} is empty", path.display()));
         }
+        if secret.len() as u64 > BYTES_MAX {
+            return Err(format!("the secret in {} is larger than {BYTES_MAX} bytes", path.display()));
+        }
+        Ok(Self::new(secret))
+    }
+
+    /// Takes a variable of the environment.
+    ///
+    /// # Errors
+    /// There is no such variable, or it holds something other than one line of text.
+    pub fn from_environment(name: &str) -> Result<Self, String> {
+        let text = std::env::var(name).map_err(|error| format!("cannot read the secret in ${name}: {error}"))?;
+        Self::one_line(&text, &format!("${name}"))
+    }
+
+    fn one_line(text: &str, place: &str) -> Result<Self, String> {
+        let secret = text.trim();
+        if secret.is_empty() {
+            return Err(format!("the secret in {place} is empty"));
+        }
         if secret.len() as u64 > BYTES_MAX || secret.chars().any(char::is_control) {
-            return Err(format!("the secret in {} is not one line of text", path.display()));
+            return Err(format!("the secret in {place} is not one line of text"));
         }
         Ok(Self::new(secret))
     }
@@ -42,6 +67,14 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| format!("cannot read the secret in {}: {error}", path.display()))?;
+    Ok(text)
 }
 
 impl fmt::Debug for Secret {

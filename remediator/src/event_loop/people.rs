@@ -66,7 +66,7 @@ impl EventLoop {
     pub(super) fn note_watchdog(&mut self, now: Timestamp, delivered: &[AlertUpdate]) {
         let is_watchdog = |update: &AlertUpdate| match update {
             AlertUpdate::Firing(alert) => self.fleet.is_watchdog(&alert.name),
-            AlertUpdate::Suppressed(_) | AlertUpdate::Resolved { .. } => false,
+            AlertUpdate::Listed(..) | AlertUpdate::Suppressed(_) | AlertUpdate::Resolved { .. } => false,
         };
         if delivered.iter().any(is_watchdog) {
             self.apply(now, Event::Alive(Source::Watchdog));

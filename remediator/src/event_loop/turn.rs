@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
-use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Timestamp};
+use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Scope, Timestamp};
 
 use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
@@ -62,14 +62,17 @@ impl EventLoop {
                 let _gone = done.send(Err(Unavailable));
             }
             Input::Operator { done, .. } if self.journal_failing => drop(done.send(Err(Unavailable))),
-            Input::Alerts { updates, done } => {
+            Input::Alerts { updates, receiver, done } => {
                 self.note_watchdog(now, &updates);
+                if let Some(heard) = receiver.and_then(|name| self.receivers.hear(&name)) {
+                    self.pending.batch.listed.receivers = Some(heard);
+                }
                 self.alerts(now, updates);
                 self.pending.deliveries.push(done);
             }
             // The next look tells the same again; kept until the journal is back, they would only grow.
             Input::Reconciled { .. } if self.journal_failing => {}
-            Input::Reconciled { updates, asked_at } => self.reconciled(now, updates, asked_at),
+            Input::Reconciled { updates, scope, asked_at } => self.reconciled(now, updates, scope, asked_at),
             Input::Targets { listed, asked_at } => {
                 if let Some(told) = self.targets.hear(listed, asked_at) {
                     self.pending.batch.targets = Some(told);
@@ -120,23 +123,28 @@ impl EventLoop {
         for update in updates {
             let event = match update {
                 AlertUpdate::Firing(alert) => Event::AlertFiring(alert),
+                AlertUpdate::Listed(alert, muting) => Event::AlertListed { alert, muting },
                 AlertUpdate::Suppressed(alert) => Event::AlertSuppressed(alert),
-                AlertUpdate::Resolved { fingerprint, ends_at } => Event::AlertResolved { fingerprint, ends_at },
+                AlertUpdate::Resolved { fingerprint, starts_at, ends_at } => {
+                    Event::AlertResolved { fingerprint, starts_at, ends_at }
+                }
             };
             self.apply(now, event);
         }
     }
 
-    fn reconciled(&mut self, now: Timestamp, updates: Vec<AlertUpdate>, asked_at: Timestamp) {
+    fn reconciled(&mut self, now: Timestamp, updates: Vec<AlertUpdate>, scope: Scope, asked_at: Timestamp) {
         let active = updates
             .iter()
             .map(|update| match update {
-                AlertUpdate::Firing(alert) | AlertUpdate::Suppressed(alert) => alert.fingerprint.clone(),
+                AlertUpdate::Firing(alert) | AlertUpdate::Listed(alert, _) | AlertUpdate::Suppressed(alert) => {
+                    alert.fingerprint.clone()
+                }
                 AlertUpdate::Resolved { fingerprint, .. } => fingerprint.clone(),
             })
             .collect();
         self.alerts(now, updates);
-        self.apply(now, Event::Reconciled { active, asked_at });
+        self.apply(now, Event::Reconciled { active, scope, asked_at });
     }
 
     fn note_pause(&mut self) {
@@ -209,6 +217,7 @@ impl EventLoop {
                 Command::Page(order) => self.page(now, &order),
                 Command::UpdatePage { incident, page, reason } => self.update(now, incident, page, reason),
                 Command::ResolvePage { incident, page } => self.resolve(now, incident, page),
+                Command::NoteNamed { fingerprint, at } => drop(self.pending.batch.listed.named.insert(fingerprint, at)),
                 Command::Close(_) => {}
             }
         }

@@ -34,7 +34,8 @@ pub(crate) struct AlertView {
     pub(crate) fingerprint: String,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) starts_at: String,
+    /// Absent where its sender did not know.
+    pub(crate) starts_at: Option<String>,
     pub(crate) ends_at: Option<String>,
     pub(crate) suppressed: bool,
 }
@@ -141,7 +142,7 @@ pub(crate) fn summary(row: &IncidentRow, exits: &ExitCodes) -> IncidentView {
                 fingerprint: fingerprint.to_string(),
                 name: alert.name.to_string(),
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-                starts_at: rfc3339(alert.starts_at),
+                starts_at: time(Some(alert.starts_at).filter(|at| *at != Timestamp::default())),
                 ends_at: time(alert.ends_at),
                 suppressed: alert.suppressed,
             })

@@ -5,11 +5,12 @@ use std::str::FromStr as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 use vvtv_incident::{
-    BudgetCall, Happening, Incident, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, RunbookId, Saved,
-    StepId, Target, Timestamp,
+    BudgetCall, Happening, Incident, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, ReceiverName,
+    RunbookId, Saved, StepId, Target, Timestamp,
 };
 
 use super::agenda::{self, RestoredAgenda};
+use super::listed::{self, RECEIVERS};
 use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
@@ -40,6 +41,8 @@ pub struct Restored {
     pub agenda: RestoredAgenda,
     /// The targets that Prometheus told it of.
     pub targets: Told,
+    /// The receivers that deliveries came through.
+    pub receivers: Vec<ReceiverName>,
     /// The time of the last entry, if there is one: the clock must not go on from before it.
     pub newest: Option<Timestamp>,
 }
@@ -89,6 +92,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
             budget_calls: budget_calls(connection, now).map_err(query)?,
             pause: setting(connection, PAUSE)?,
             last_id: u64::try_from(last_id).unwrap_or(0),
+            named: listed::named(connection).map_err(query)?,
         },
         open_runs: open_runs(connection).map_err(query)?,
         results: results(connection).map_err(query)?,
@@ -96,6 +100,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         standing: standing(connection).map_err(query)?,
         agenda: agenda::load(connection)?,
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
+        receivers: setting(connection, RECEIVERS)?.unwrap_or_default(),
         newest: newest.map(timestamp),
     })
 }

@@ -99,6 +99,12 @@ CREATE INDEX task_open ON task (id) WHERE done_at IS NULL;
 CREATE INDEX task_done ON task (done_at) WHERE done_at IS NOT NULL;
 ",
     NAME_IT,
+    "
+CREATE TABLE named (
+    fingerprint TEXT PRIMARY KEY,
+    noted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The version from which on a journal has an id.

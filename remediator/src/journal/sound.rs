@@ -2,9 +2,10 @@
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use vvtv_incident::{Incident, Pause, Task};
+use vvtv_incident::{Incident, Pause, ReceiverName, Task};
 
 use super::JournalError;
+use super::listed::RECEIVERS;
 use super::write::{INSTALLATION, PAUSE, TARGETS};
 use crate::installation::Installation;
 use crate::targets::Told;
@@ -33,7 +34,7 @@ pub enum Unsound {
 }
 
 /// A table, with the number of leading columns that name a row.
-pub(super) const TABLES: [(&str, usize, &[&str]); 7] = [
+pub(super) const TABLES: [(&str, usize, &[&str]); 8] = [
     (
         "incident",
         1,
@@ -78,6 +79,7 @@ pub(super) const TABLES: [(&str, usize, &[&str]); 7] = [
         ],
     ),
     ("setting", 1, &["name", "value"]),
+    ("named", 1, &["fingerprint", "noted_at"]),
     ("duty", 1, &["name", "handled_at", "succeeded_at"]),
     ("task", 1, &["id", "name", "scheduled_at", "done_at", "state", "process", "output"]),
 ];
@@ -99,6 +101,7 @@ pub(super) fn meaning(table: &str, key: &str, column: &str, text: &str) -> Resul
         ("setting", "value", PAUSE) => serde_json::from_str::<Pause>(text).map(drop),
         ("setting", "value", TARGETS) => serde_json::from_str::<Told>(text).map(drop),
         ("setting", "value", INSTALLATION) => serde_json::from_str::<Installation>(text).map(drop),
+        ("setting", "value", RECEIVERS) => serde_json::from_str::<Vec<ReceiverName>>(text).map(drop),
         _ => Ok(()),
     }
 }

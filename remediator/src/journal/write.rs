@@ -5,6 +5,7 @@ use vvtv_incident::{Happening, Incident, Phase};
 
 use super::agenda;
 use super::audit::{self, Head, Link};
+use super::listed;
 use super::{Batch, Delivery, JournalError, PauseChange};
 use crate::failpoint::{Point, reached};
 
@@ -47,6 +48,7 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
     put_runs(&transaction, batch)?;
     put_messages(&transaction, batch)?;
     agenda::put(&transaction, &batch.agenda)?;
+    listed::put(&transaction, &batch.listed)?;
     match &batch.pause {
         None => {}
         Some(PauseChange::Paused(pause)) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vvtv_incident::{
     AlertName, Answer, Event, Fingerprint, Happening, IncidentId, LabelName, Operation, Outcome, Person, Policy,
-    RunbookId, StepId, Timestamp, Verdict,
+    RunbookId, Sender, StepId, Timestamp, Verdict,
 };
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::YamlError;
@@ -166,11 +166,20 @@ fn happenings(case: &Case, world: &mut World<'_, Case>) {
         let mut labels = BTreeMap::from([(LabelName::new("stream"), default_target().as_str().into())]);
         labels.extend(alert.labels.iter().map(|(name, value)| (LabelName::new(name.as_str()), value.as_str().into())));
         let fingerprint = Fingerprint::new(format!("{name}{labels:?}"));
-        let firing = vvtv_incident::Alert { fingerprint: fingerprint.clone(), name, labels, starts_at: time(alert.at) };
+        let firing = vvtv_incident::Alert {
+            fingerprint: fingerprint.clone(),
+            name,
+            labels,
+            starts_at: time(alert.at),
+            sender: Sender::default(),
+        };
         world.at(time(alert.at), Happens::Event(Event::AlertFiring(firing)));
         if let Some(until) = alert.until {
             let ends_at = time(until);
-            world.at(ends_at, Happens::Event(Event::AlertResolved { fingerprint, ends_at }));
+            world.at(
+                ends_at,
+                Happens::Event(Event::AlertResolved { fingerprint, starts_at: time(alert.at), ends_at: Some(ends_at) }),
+            );
         }
     }
     for operator in &case.operators {

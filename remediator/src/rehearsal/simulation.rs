@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use vvtv_incident::{
-    Answer, Event, Fingerprint, Happening, LabelName, Level, Outcome, Policy, StepId, Timestamp, Verdict,
+    Answer, Event, Fingerprint, Happening, LabelName, Level, Outcome, Policy, Sender, StepId, Timestamp, Verdict,
 };
 
 use super::world::{Ending, Happens, Line, Script, World, default_target};
@@ -72,6 +72,7 @@ fn alert(book: &Book) -> Option<vvtv_incident::Alert> {
         name,
         labels,
         starts_at: Timestamp::default(),
+        sender: Sender::default(),
     })
 }
 

@@ -205,7 +205,11 @@ impl<'a, S: Script> World<'a, S> {
                 let delivered = Event::PageDelivered { incident: order.incident, page: order.page };
                 self.at(soon, Happens::Event(delivered));
             }
-            Command::AskTargets | Command::UpdatePage { .. } | Command::ResolvePage { .. } | Command::Close { .. } => {}
+            Command::AskTargets
+            | Command::UpdatePage { .. }
+            | Command::ResolvePage { .. }
+            | Command::NoteNamed { .. }
+            | Command::Close { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use vvtv_toolkit::web_config::WebConfig;
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, WebhookAccess};
-use crate::http::{WEBHOOK_PATH, link_to};
+use crate::http::{WEBHOOK_PATH, WEBHOOK_SNS_PATH, WEBHOOK_V2_PATH, link_to};
 use crate::metrics::Metrics;
 
 /// What is wrong with a configuration that does not say who may deliver alerts.
@@ -69,11 +69,11 @@ pub(super) fn limits(args: &ServeArgs, config: &Config, metrics: &Metrics) -> Re
     let mut hosts = args.web.hosts();
     hosts.add(config.external_url.host_str().unwrap_or_default());
     hosts.add(config.listen.rsplit_once(':').map_or("", |(host, _port)| host));
-    let always = [WEBHOOK_PATH, &args.web.telemetry_path, "/-/healthy", "/-/ready"];
+    let always = [WEBHOOK_PATH, WEBHOOK_V2_PATH, &args.web.telemetry_path, "/-/healthy", "/-/ready"];
     Ok(Limits {
         hosts,
         reserved_paths: always.map(str::to_owned).to_vec(),
-        large_body_paths: vec![WEBHOOK_PATH.to_owned()],
+        large_body_paths: [WEBHOOK_PATH, WEBHOOK_V2_PATH, WEBHOOK_SNS_PATH].map(str::to_owned).to_vec(),
         // The registry has a prefix already.
         metrics: ServeMetrics::register(&metrics.registry, "")?,
         ..Limits::default()

@@ -13,6 +13,8 @@ use vvtv_toolkit::access::App;
 
 use super::*;
 
+mod sns;
+
 const RUNBOOK: &str = "
 id: demo
 title: Demo
@@ -68,7 +70,7 @@ fn token(name: &str) -> String {
     format!("the-token-of-the-{name}")
 }
 
-fn site() -> Site {
+fn files() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -82,12 +84,22 @@ fn site() -> Site {
     for name in ["viewer", "operator", "admin", "webhook"] {
         write(name, &token(name));
     }
+    dir
+}
+
+fn site() -> Site {
+    let dir = files();
     let stop = CancellationToken::new();
     let app = served(dir.path(), &stop);
     Site { _dir: dir, app, stop }
 }
 
 fn served(dir: &Path, stop: &CancellationToken) -> App {
+    router(furnished(dir, stop), "/metrics")
+}
+
+/// What the handlers have, with the loop running.
+fn furnished(dir: &Path, stop: &CancellationToken) -> Shared {
     let file = dir.join("remediator.yml");
     let config = config::load(&file, SecretFiles::Demand).unwrap();
     let books = load_dir(&config.runbooks, &config.site).unwrap();
@@ -100,7 +112,7 @@ fn served(dir: &Path, stop: &CancellationToken) -> App {
     let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
     let (event_loop, shared) = house.furnish(opened, stop).unwrap();
     tokio::spawn(event_loop.run(stop.clone()));
-    router(shared, "/metrics")
+    shared
 }
 
 async fn ask(app: &App, method: &Method, path: &str, caller: &str) -> u16 {

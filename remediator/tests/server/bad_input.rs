@@ -9,9 +9,9 @@ fn a_delivery_that_cannot_be_read_is_refused_counted_and_harms_nothing() {
     let program = Program::start();
     let cases: [(Vec<u8>, u16, &str); 4] = [
         (b"garbage".to_vec(), 400, "the body is no Alertmanager webhook"),
-        (br#"{"version":"5","alerts":[]}"#.to_vec(), 400, r#"version "5"; only "4" is understood"#),
+        (br#"{"version":"5","alerts":[]}"#.to_vec(), 400, r#"version "5"; only "4" is understood, and Grafana's "1""#),
         (vec![b' '; (16 << 20) + 1], 413, "the body is larger than 16777216 bytes"),
-        (b"{\"version\":\"4\",\"alerts\":[{}]}".to_vec(), 400, "missing field"),
+        (b"{\"version\":\"4\",\"alerts\":[{}]}".to_vec(), 400, "alert without a name has no `status`"),
     ];
     for (body, status, message) in cases {
         let (got, text) = program.deliver(body);

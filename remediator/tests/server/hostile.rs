@@ -21,9 +21,11 @@ impl Neighbours {
             let server = MockServer::start().await;
             let answer = |body: &Value| ResponseTemplate::new(200).set_body_json(body);
             Mock::given(method("POST")).and(path("/api/v1/query")).respond_with(answer(&sick)).mount(&server).await;
-            let list = || Mock::given(method("GET")).and(path("/api/v2/alerts"));
+            let list = || Mock::given(method("GET")).and(path("/api/v2/alerts/groups"));
             list().respond_with(answer(&json!([]))).up_to_n_times(1).mount(&server).await;
-            list().respond_with(answer(alerts)).mount(&server).await;
+            let group =
+                json!([{"labels": {"alertname": "Demo"}, "receiver": {"name": "remediator"}, "alerts": alerts}]);
+            list().respond_with(answer(&group)).mount(&server).await;
             let page = Mock::given(method("POST")).and(path("/page"));
             page.respond_with(ResponseTemplate::new(200)).mount(&server).await;
             server
@@ -97,11 +99,15 @@ fn alert(fingerprint: &str, labels: &Value) -> Value {
 }
 
 fn body(alerts: &[Value], truncated: u64) -> String {
-    json!({"version": "4", "truncatedAlerts": truncated, "alerts": alerts}).to_string()
+    let group = json!({"alertname": "Demo"});
+    let body = json!({
+        "version": "4", "receiver": "remediator", "groupLabels": group, "truncatedAlerts": truncated, "alerts": alerts,
+    });
+    body.to_string()
 }
 
 /// The value of a sample in a scrape.
-fn sample(metrics: &str, name: &str) -> f64 {
+pub(crate) fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }
@@ -227,6 +233,7 @@ fn alerts_that_a_delivery_leaves_out_are_fetched() {
     left_out["status"] = json!({"state": "active"});
     let neighbours = Neighbours::start(&json!([left_out]));
     let program = neighbours.program();
+    // Alertmanager of this version does not tell whether it is muted: that is known once a delivery has named its group.
     wait_for("the look at the start", || {
         let (_, metrics) = program.get("/metrics");
         if sample(&metrics, r#"vvtv_remediator_reconciliations_total{result="ok"}"#) >= 1.0 {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod alertmanager;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod clock;
@@ -25,6 +27,8 @@ mod holding;
 mod hostile;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod listed;
 #[cfg(test)]
 mod maintenance;
 #[cfg(test)]
@@ -49,6 +53,8 @@ mod returns;
 #[cfg(test)]
 mod rot;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod shifted;
 #[cfg(test)]
 mod silence;
@@ -62,5 +68,7 @@ mod targets;
 mod unanswered;
 #[cfg(test)]
 mod upkeep;
+#[cfg(test)]
+mod upstreams;
 #[cfg(test)]
 mod words;

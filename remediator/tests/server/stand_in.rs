@@ -26,7 +26,7 @@ impl StandIn {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let app = Router::new()
-            .route("/{case}/api/v2/alerts", get(alerts))
+            .route("/{case}/api/v2/alerts/groups", get(alerts))
             .route("/{case}/api/v1/query", any(query))
             .route("/{case}/page", post(page))
             .with_state(Arc::<Path>::from(root));
@@ -61,8 +61,9 @@ async fn alerts(root: Root, UrlPath(case): UrlPath<String>) -> impl axum::respon
     dated(&root, &case, body.to_owned())
 }
 
-const FIRING: &str = r#"[{"fingerprint":"f-main","labels":{"alertname":"Demo","stream":"main"},"startsAt":"2026-11-22T15:07:17.131Z",
-        "status":{"state":"active"}}]"#;
+/// Of the receiver that the tests' deliveries name.
+const FIRING: &str = r#"[{"labels":{},"receiver":{"name":"r"},"alerts":[{"fingerprint":"f-main",
+        "labels":{"alertname":"Demo","stream":"main"},"startsAt":"2026-11-22T15:07:17.131Z","status":{"state":"active"}}]}]"#;
 
 /// The date of this machine, or so many seconds after it as `ahead` says.
 fn dated(root: &Root, case: &str, body: String) -> impl axum::response::IntoResponse + use<> {

@@ -1,6 +1,7 @@
 //! A shell that crashes: it journals as the real one does, and loses everything else at any moment.
 
 mod invariants;
+mod listed;
 mod lives;
 mod people;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use vvtv_incident::{
     Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening, IncidentId,
     Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person, Phase, Policy, Reason, Runbook,
-    Saved, StepId, Target, Targets, Timestamp, Verdict,
+    Saved, Sender, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -41,6 +42,7 @@ pub(crate) struct Shell {
     let_go: BTreeSet<(IncidentId, StepId, u32)>,
     pause: Option<Pause>,
     last_id: u64,
+    named: BTreeMap<Fingerprint, Timestamp>,
     // In the world.
     sick: BTreeMap<Target, bool>,
     firing: BTreeSet<(&'static str, &'static str)>,
@@ -98,6 +100,7 @@ impl Shell {
             let_go: BTreeSet::new(),
             pause: None,
             last_id: 0,
+            named: BTreeMap::new(),
             sick: BTreeMap::new(),
             firing: BTreeSet::new(),
             processes: Vec::new(),
@@ -141,6 +144,7 @@ impl Shell {
             name: AlertName::new(name),
             labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
             starts_at: Timestamp::default(),
+            sender: Sender::Alertmanager,
         }
     }
 
@@ -160,7 +164,8 @@ impl Shell {
             // Some resolves never arrive.
             if !self.dice.once_in(4) {
                 let fingerprint = Self::alert(name, stream).fingerprint;
-                self.deliver(Event::AlertResolved { fingerprint, ends_at: self.now });
+                let (starts_at, ends_at) = (Timestamp::default(), Some(self.now));
+                self.deliver(Event::AlertResolved { fingerprint, starts_at, ends_at });
             }
         }
     }
@@ -168,17 +173,6 @@ impl Shell {
     fn repeat_alerts(&mut self) {
         for (name, stream) in self.firing.clone() {
             self.deliver(Event::AlertFiring(Self::alert(name, stream)));
-        }
-    }
-
-    fn reconcile(&mut self) {
-        let active = self.firing.iter().map(|(name, stream)| Self::alert(name, stream).fingerprint).collect();
-        self.deliver(Event::Reconciled { active, asked_at: self.now });
-        // Some are silenced for a while; the next repetition says that they are not any more.
-        for (name, stream) in self.firing.clone() {
-            if self.dice.once_in(6) {
-                self.deliver(Event::AlertSuppressed(Self::alert(name, stream)));
-            }
         }
     }
 
@@ -359,6 +353,8 @@ impl Shell {
                     assert!(self.pager.has(*incident, *page), "page {page} of {incident} is lost");
                     self.pager.forget(*incident, *page);
                 }
+                Command::NoteNamed { fingerprint, at: Some(at) } => drop(self.named.insert(fingerprint.clone(), *at)),
+                Command::NoteNamed { fingerprint, at: None } => drop(self.named.remove(fingerprint)),
                 Command::AskHealth { .. }
                 | Command::AskTargets
                 | Command::AskCondition { .. }
@@ -419,6 +415,7 @@ impl Shell {
             // The outbox has it.
             Command::Page(_)
             | Command::Record(_)
+            | Command::NoteNamed { .. }
             | Command::UpdatePage { .. }
             | Command::ResolvePage { .. }
             | Command::Close(_) => {}

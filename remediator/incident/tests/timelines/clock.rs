@@ -1,8 +1,8 @@
 //! A start with a clock that is ahead, and the start after it with the right one; on the same virtual time as everything else.
 
 use vvtv_incident::{
-    Agenda, AgendaCommand, ClockStep, Doer, Duty, Event, Gate, Level, Operation, Person, Reason, SavedAgenda, TaskName,
-    TaskState, Timestamp,
+    Agenda, AgendaCommand, ClockStep, Doer, Duty, Event, Gate, Level, Operation, Person, Reason, SavedAgenda, Scope,
+    TaskName, TaskState, Timestamp,
 };
 
 use crate::world::{World, change, ok, repeatable, runbook, seconds};
@@ -87,7 +87,7 @@ fn alerts_that_were_heard_of_in_the_future_are_still_found_to_be_over() {
     world.run(seconds(5));
     let incident = world.fleet.incidents().next().unwrap();
     assert!(incident.opened_at <= world.now, "{} after {}", incident.opened_at, world.now);
-    world.event(Event::Reconciled { active: Vec::new(), asked_at: world.now });
+    world.event(Event::Reconciled { active: Vec::new(), scope: Scope::All, asked_at: world.now });
     assert!(!world.fleet.incidents().next().unwrap().firing());
 }
 

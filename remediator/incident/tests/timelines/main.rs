@@ -3,6 +3,7 @@
 mod clock;
 mod diagnoses;
 mod in_hand;
+mod listed;
 #[cfg(test)]
 mod pager;
 mod people;

@@ -2,8 +2,8 @@
 
 use insta::assert_snapshot;
 use vvtv_incident::{
-    Alert, AlertName, Event, Kind, LabelName, Mode, OnFailure, Operation, Outcome, Policy, Runbook, Source, Timestamp,
-    Unanswered, Watch,
+    Alert, AlertName, Event, Kind, LabelName, Mode, OnFailure, Operation, Outcome, Policy, Runbook, Scope, Source,
+    Timestamp, Unanswered, Watch,
 };
 
 use crate::world::{Script, World, alert, change, diagnose, policy, runbook, seconds};
@@ -125,8 +125,11 @@ fn what_one_name_says_of_one_target_is_one_incident_and_ends_with_the_last_of_it
     world.event(critical("ViewerBuffersEmpty", "second"));
     world.run(seconds(400));
     assert_eq!(world.pages_in_short(), "300s #1 L1, 300s #2 L1");
-    let ends =
-        |number: &str| Event::AlertResolved { fingerprint: variant(number).fingerprint, ends_at: Timestamp::default() };
+    let ends = |number: &str| Event::AlertResolved {
+        fingerprint: variant(number).fingerprint,
+        starts_at: Timestamp::default(),
+        ends_at: None,
+    };
     world.event(ends("1"));
     assert!(!world.has_closed(1));
     world.event(ends("2"));
@@ -134,7 +137,7 @@ fn what_one_name_says_of_one_target_is_one_incident_and_ends_with_the_last_of_it
     assert!(world.has_closed(1) && !world.has_closed(2));
     // Nobody said so, but Alertmanager has it no more.
     let asked_at = world.now;
-    world.event(Event::Reconciled { active: Vec::new(), asked_at });
+    world.event(Event::Reconciled { active: Vec::new(), scope: Scope::All, asked_at });
     world.run(seconds(20));
     assert!(world.has_closed(2));
 }
@@ -216,12 +219,13 @@ fn a_silence_goes_on_across_a_restart_and_alertmanager_s_list_does_not_end_it() 
     assert_eq!(world.pages_in_short(), "300s #1 L1");
     world.restart(seconds(5));
     let asked_at = world.now;
-    world.event(Event::Reconciled { active: Vec::new(), asked_at });
+    world.event(Event::Reconciled { active: Vec::new(), scope: Scope::All, asked_at });
     assert_eq!(world.phase(1), "exhausted");
     // What is sent from outside under its name does not either.
     world.event(Event::AlertResolved {
         fingerprint: vvtv_incident::Fingerprint::new("alertmanager"),
-        ends_at: asked_at,
+        starts_at: Timestamp::default(),
+        ends_at: Some(asked_at),
     });
     assert_eq!(world.phase(1), "exhausted");
     world.event(Event::Alive(Source::Alertmanager));

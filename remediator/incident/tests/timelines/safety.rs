@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use crate::world::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
 use vvtv_incident::{
     Efficacy, EfficacyFloor, EfficacyTable, Event, HealthTest, IncidentId, Mode, Operation, Reason, Recovery, Restore,
-    Runbook, RunbookId, StepId, Timestamp, Verdict,
+    Runbook, RunbookId, Scope, StepId, Timestamp, Verdict,
 };
 
 fn segment_age() -> Runbook {
@@ -24,7 +24,7 @@ fn an_aborted_incident_whose_alert_fires_is_people_s_until_it_resolves() {
     let active = vec![alert("SegmentAgeHigh", "main").fingerprint];
     for _ in 0..15 {
         world.event(Event::AlertFiring(alert("SegmentAgeHigh", "main")));
-        world.event(Event::Reconciled { active: active.clone(), asked_at: world.now });
+        world.event(Event::Reconciled { active: active.clone(), scope: Scope::All, asked_at: world.now });
         world.run(seconds(60));
     }
     assert_eq!(world.runs.len(), before, "{}", world.timeline());

@@ -2,7 +2,9 @@
 
 use crate::world::{World, alert, change, conditional, diagnose, heals, ok, policy, repeatable, runbook, seconds};
 use insta::assert_snapshot;
-use vvtv_incident::{Answer, Event, IncidentId, Kind, Mode, Operation, Outcome, Person, RunbookId, StepId, Verdict};
+use vvtv_incident::{
+    Answer, Event, IncidentId, Kind, Mode, Operation, Outcome, Person, RunbookId, Scope, StepId, Verdict,
+};
 
 fn segment_age() -> vvtv_incident::Runbook {
     let restart = conditional(repeatable("restart"));
@@ -390,7 +392,7 @@ fn a_resolve_that_nobody_told_is_found_by_reconciling() {
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(60));
     assert_eq!(world.closed.len(), 0);
-    world.event(Event::Reconciled { active: Vec::new(), asked_at: world.now });
+    world.event(Event::Reconciled { active: Vec::new(), scope: Scope::All, asked_at: world.now });
     world.run(seconds(1));
     assert_eq!(world.closed.len(), 1, "{}", world.timeline());
 }

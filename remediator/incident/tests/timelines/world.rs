@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::pager::Pager;
 use vvtv_incident::{
     Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
-    Fleet, Happening, HealthTest, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, OnFailure, Operation,
-    Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Severity, Step, StepId,
-    Target, Targets, Timestamp, Verdict,
+    Fleet, Happening, HealthTest, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting, OnFailure,
+    Operation, Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Scope,
+    Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 pub(crate) const fn seconds(number: u64) -> Duration {
@@ -87,6 +87,7 @@ pub(crate) fn alert(name: &str, stream: &str) -> Alert {
         name: AlertName::new(name),
         labels: BTreeMap::from([(LabelName::new("stream"), stream.into())]),
         starts_at: Timestamp::default(),
+        sender: Sender::Alertmanager,
     }
 }
 
@@ -133,6 +134,7 @@ pub(crate) struct World {
     targets: BTreeMap<IncidentId, Target>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     arrivals: u64,
+    named: BTreeMap<Fingerprint, Timestamp>,
     pub(crate) policy: Policy,
     books: Vec<Runbook>,
 }
@@ -164,6 +166,7 @@ impl World {
             targets: BTreeMap::new(),
             queue: BTreeMap::new(),
             arrivals: 0,
+            named: BTreeMap::new(),
             policy,
             books,
         }
@@ -219,7 +222,17 @@ impl World {
 
     pub(crate) fn resolve(&mut self, name: &str, stream: &str) {
         let fingerprint = alert(name, stream).fingerprint;
-        self.event(Event::AlertResolved { fingerprint, ends_at: self.now });
+        let (starts_at, ends_at) = (Timestamp::default(), Some(self.now));
+        self.event(Event::AlertResolved { fingerprint, starts_at, ends_at });
+    }
+
+    /// Alertmanager lists these alerts for our receiver, and no others.
+    pub(crate) fn list(&mut self, alerts: &[Alert], muting: Muting) {
+        let (active, asked_at) = (alerts.iter().map(|alert| alert.fingerprint.clone()).collect(), self.now);
+        for alert in alerts.iter().cloned() {
+            self.event(Event::AlertListed { alert, muting });
+        }
+        self.event(Event::Reconciled { active, scope: Scope::All, asked_at });
     }
 
     pub(crate) fn operate(&mut self, incident: u64, operation: Operation) {
@@ -295,6 +308,8 @@ impl World {
                 Command::ResolvePage { incident, page } => {
                     assert!(self.resolved_pages.insert((incident, page)), "page {page} of {incident} resolved twice");
                 }
+                Command::NoteNamed { fingerprint, at: Some(at) } => drop(self.named.insert(fingerprint, at)),
+                Command::NoteNamed { fingerprint, at: None } => drop(self.named.remove(&fingerprint)),
                 Command::Close(incident) => {
                     assert!(self.closed.insert(incident.id), "{} closed twice", incident.id);
                     self.note_closed(&incident);
@@ -390,6 +405,7 @@ impl World {
             budget_calls: self.budget_calls.clone(),
             pause: self.fleet.pause().cloned(),
             last_id: self.targets.keys().map(|id| id.get()).max().unwrap_or(0),
+            named: self.named.clone(),
         };
         self.queue.clear();
         self.now = now;

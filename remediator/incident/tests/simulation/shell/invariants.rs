@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vvtv_incident::{Channels, Health, Incident, Phase, Runbook, Standing, StepId};
 
+use super::listed::FOREIGN;
 use super::{HOUR, Shell};
 
 impl Shell {
@@ -37,6 +38,11 @@ impl Shell {
         );
         for incident in self.fleet.incidents() {
             self.check_outbox(incident);
+            let foreign = incident.alerts.keys().find(|fingerprint| fingerprint.as_str().starts_with(FOREIGN));
+            assert!(
+                foreign.is_none() && !incident.alerts.is_empty(),
+                "opened by what was never delivered: {incident:?}"
+            );
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
             let sick = matches!(incident.health.health(), Health::Sick { .. });
             if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {

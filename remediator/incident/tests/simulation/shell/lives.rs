@@ -53,7 +53,8 @@ impl Shell {
         }
         let pause = self.pause.clone();
         let (over, budget_calls) = (self.over.clone(), self.budget_calls.clone());
-        let mut saved = Saved { incidents, changes, over, budget_calls, pause, last_id: self.last_id };
+        let (last_id, named) = (self.last_id, self.named.clone());
+        let mut saved = Saved { incidents, changes, over, budget_calls, pause, last_id, named };
         if let Some(step) = ClockStep::found(Some(stopped), self.now) {
             step.apply(&mut saved);
             let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));
