@@ -110,9 +110,9 @@ fn broken_yaml_and_unknown_keys_are_shown_in_their_place_and_end_with_exit_code_
         (
             "runbooks/demo.yml",
             runbook.replace("settle: 1s", "settles: 1s"),
-            "runbooks/demo.yml:22:5: unknown field `settles`",
+            "runbooks/demo.yml:23:5: unknown field `settles`",
         ),
-        ("runbooks/demo.yml", runbook.replace("timeout: 5s", "timeout: fast"), "runbooks/demo.yml:16:14: "),
+        ("runbooks/demo.yml", runbook.replace("timeout: 5s", "timeout: fast"), "runbooks/demo.yml:17:14: "),
     ];
     for (file, text, message) in cases {
         let before = std::fs::read_to_string(program.path(file)).unwrap();

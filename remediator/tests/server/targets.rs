@@ -131,8 +131,10 @@ fn steps_are_given_the_variables_that_are_named_and_no_others() {
     let delivery = reqwest::Client::new().post(url).header("content-type", "application/json").body(firing("main"));
     let sent = crate::program::block_on(delivery.send()).unwrap();
     assert_eq!(sent.status().as_u16(), 200);
-    let names =
-        wait_for("the step", || std::fs::read_to_string(dir.path().join("log")).map_err(|error| error.to_string()));
+    let names = wait_for("the step's words", || match std::fs::read_to_string(dir.path().join("log")) {
+        Ok(names) if !names.is_empty() => Ok(names),
+        other => Err(format!("{other:?}")),
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     let shells = ["HOME", "LANG", "TZ", "PATH", "PWD", "SHLVL"];
