@@ -14,7 +14,7 @@ const SHOWN_CHARS_MAX: usize = 64;
 /// A delivery of Alertmanager's webhook.
 pub(super) fn delivery(alerts: Alerts, truncated: u64, receiver: Text, labels: Labels) -> Delivery {
     let receiver = match receiver {
-        Text::Is(name) if (1..=RECEIVER_BYTES_MAX).contains(&name.len()) => Some(ReceiverName::new(name)),
+        Text::Is(name) if (1..=RECEIVER_BYTES_MAX).contains(&name.len()) => Some(ReceiverName::new(unquoted(&name))),
         Text::Is(_) | Text::Absent | Text::Other(_) => None,
     };
     let group = match (&receiver, labels) {
@@ -39,6 +39,18 @@ pub(super) fn posted(alerts: Alerts, now: Timestamp) -> Delivery {
         let over = ends_at.filter(|ends_at| *ends_at <= now && *ends_at != Timestamp::default());
         update(wire, (starts_at.unwrap_or_default(), over.map(Some)), &Sender::Other, cut)
     })
+}
+
+/// The receiver's name as the configuration and the list have it: a delivery has it as a regular expression that matches it (Go's
+/// `regexp.QuoteMeta`).
+fn unquoted(name: &str) -> String {
+    let mut chars = name.chars().peekable();
+    let mut plain = String::with_capacity(name.len());
+    while let Some(c) = chars.next() {
+        let escaped = chars.next_if(|next| c == '\\' && r"\.+*?()|[]{}^$".contains(*next));
+        plain.push(escaped.unwrap_or(c));
+    }
+    plain
 }
 
 fn taken(alerts: Alerts, mut read: impl FnMut(WireAlert, &mut u64) -> Result<AlertUpdate, WebhookError>) -> Delivery {

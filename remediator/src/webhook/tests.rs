@@ -126,6 +126,8 @@ fn what_alertmanager_says_of_its_group_is_kept() {
     assert_eq!(delivery.group, Some(Group { receiver: receiver.clone(), labels }));
     assert_eq!(delivery.receiver, Some(receiver.clone()));
     assert!(matches!(&delivery.alerts[0], AlertUpdate::Firing(it) if it.sender == Sender::Receiver(receiver)));
+    let quoted = json!({"version": "4", "receiver": r"a\.b\|\(1\)_\\-\x", "alerts": []});
+    assert_eq!(read(&quoted).receiver, Some(ReceiverName::new(r"a.b|(1)_\-\x")));
     let nameless = read(&json!({"version": "4", "receiver": 1, "alerts": null, "truncatedAlerts": 7}));
     assert_eq!((nameless.receiver, nameless.group, nameless.alerts.len(), nameless.truncated), (None, None, 0, 7));
 }
