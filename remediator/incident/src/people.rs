@@ -204,7 +204,7 @@ impl Incident {
     /// back: a return joins them.
     pub(crate) fn hold_pages(&mut self, cx: &Context<'_>) {
         if self.escalation.open_pages().is_empty() {
-            self.escalation.end(cx.now);
+            self.escalation.restart(cx.now);
             return;
         }
         let comes_back = self.times_back() > 0;

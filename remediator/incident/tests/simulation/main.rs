@@ -15,21 +15,37 @@ mod shell;
 
 #[cfg(test)]
 mod histories {
+    use std::collections::BTreeSet;
+
+    use vvtv_incident::{Happening, Reason};
+
     use super::shell::Shell;
+
+    /// Situations of people that are not worth much if the histories never come to them.
+    const MUST_BE_SEEN: [(Happening, Reason); 8] = [
+        (Happening::Channel, Reason::ChannelFailing),
+        (Happening::PageDelivered, Reason::Undeliverable),
+        (Happening::Paged, Reason::Undeliverable),
+        (Happening::Paged, Reason::AcknowledgementExpired),
+        (Happening::NotCalled, Reason::NoOtherChannel),
+        (Happening::Told, Reason::Relapse),
+        (Happening::Told, Reason::StepFailed),
+        (Happening::Opened, Reason::Returned),
+    ];
 
     /// Events over all histories of one test run.
     const EVENTS: u64 = 1_000_000;
     /// Events of one history.
     const HISTORY: u64 = 4_000;
 
-    fn run(seed: u64) -> (u64, u64) {
+    fn run(seed: u64) -> (u64, u64, BTreeSet<(Happening, Reason)>) {
         let outcome = std::panic::catch_unwind(|| {
             let mut shell = Shell::new(seed);
             for _ in 0..HISTORY {
                 shell.turn();
             }
             shell.settle();
-            (shell.events, shell.digest)
+            (shell.events, shell.digest, shell.seen)
         });
         match outcome {
             Ok(counted) => counted,
@@ -48,10 +64,15 @@ mod histories {
         }
         let mut events = 0;
         let mut seed = 1;
+        let mut seen = BTreeSet::new();
         while events < EVENTS {
-            events += run(seed).0;
+            let (more, _, decided) = run(seed);
+            events += more;
+            seen.extend(decided);
             seed += 1;
         }
+        let unseen: Vec<_> = MUST_BE_SEEN.iter().filter(|it| !seen.contains(*it)).collect();
+        assert!(unseen.is_empty(), "no history comes to {unseen:?}");
         println!("{events} events in {} histories", seed - 1);
     }
 

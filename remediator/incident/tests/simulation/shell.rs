@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, IncidentId, Kind,
-    LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person, Phase, Policy, Runbook, Saved, StepId,
-    Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening, IncidentId,
+    Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person, Phase, Policy, Reason, Runbook,
+    Saved, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -57,6 +57,8 @@ pub(crate) struct Shell {
     mail: Vec<(Timestamp, Event)>,
     /// Starts, the first one included.
     lives: u64,
+    /// What was decided, and why.
+    pub(crate) seen: BTreeSet<(Happening, Reason)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
 }
@@ -105,6 +107,7 @@ impl Shell {
             in_hand: BTreeMap::new(),
             mail: Vec::new(),
             lives: 1,
+            seen: BTreeSet::new(),
             events: 0,
             digest: seed,
         };
@@ -124,6 +127,7 @@ impl Shell {
             90..=96 => self.reconcile(),
             97..=99 => self.look_at_targets(),
             100..=109 => self.pager.turn(&mut self.dice),
+            110..=124 => self.acknowledge(),
             _ => self.pass_time(),
         }
     }
@@ -311,6 +315,7 @@ impl Shell {
                     self.note_over(incident);
                 }
                 Command::Record(entry) => {
+                    self.seen.insert((entry.event, entry.reason));
                     if let Some(incident) = entry.incident.and_then(|id| self.fleet.incident(id)) {
                         self.last_id = self.last_id.max(incident.id.get());
                         self.targets.insert(incident.id, incident.target.clone());
@@ -336,6 +341,11 @@ impl Shell {
                     let page = state.escalation.pages.iter().find(|page| page.page == order.page).unwrap();
                     assert!(page.due_at <= self.now, "a page before its time");
                     let state = state.clone();
+                    // Whoever had it in hand is told that it is over.
+                    let over = |it: &Command| matches!(it, Command::ResolvePage { incident, .. } if *incident == order.incident);
+                    if commands.iter().any(over) {
+                        self.in_hand.remove(&order.incident);
+                    }
                     self.check_call(order, &state);
                     self.paged.insert(order.incident);
                     let contact = self.policy.contact(order.level).unwrap();

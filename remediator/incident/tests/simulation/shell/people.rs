@@ -3,13 +3,22 @@
 use std::time::Duration;
 
 use vvtv_incident::{
-    Arrival, BudgetCall, Event, Incident, IncidentId, Level, PageOrder, PageRecord, PastIncident, Phase, Reason,
-    Standing,
+    Arrival, BudgetCall, Event, Incident, IncidentId, Level, Operation, PageOrder, PageRecord, PastIncident, Person,
+    Phase, Reason, Standing,
 };
 
 use super::{HOUR, Shell};
 
 impl Shell {
+    /// Somebody takes something in hand, whatever goes on with it.
+    pub(super) fn acknowledge(&mut self) {
+        let open: Vec<_> = self.fleet.incidents().map(|incident| incident.id).collect();
+        if !open.is_empty() {
+            let (incident, by) = (*self.dice.pick(&open), Person::new("ben"));
+            self.deliver(Event::Operator { incident, by, operation: Operation::Ack });
+        }
+    }
+
     /// What the core is told of channels.
     pub(super) fn note_channel(&mut self, event: &Event) {
         if let Event::ChannelFails(channel) = event {
