@@ -241,8 +241,8 @@ fn server_metrics(program: &str) -> BTreeSet<String> {
 fn existing_metrics() -> BTreeSet<String> {
     let exporters = exporter_metrics("exporter/src/metrics/");
     let registered = Regex::new(r#"\b(?:counters|counter|gauges|gauge|times|time|histogram)\(\s*"([a-z_]+)""#).unwrap();
-    let files = ["metrics.rs", "metrics/channels.rs", "metrics/keeping.rs", "metrics/people.rs", "metrics/tasks.rs"];
-    let remediator: String = files.iter().map(|file| text(&format!("remediator/src/{file}"))).collect();
+    let files = tracked(".rs").into_iter().filter(|file| file.starts_with("remediator/src/metrics"));
+    let remediator: String = files.map(|file| text(&file)).collect();
     let remediators = registered.captures_iter(&remediator).map(|found| format!("vvtv_remediator_{}", &found[1]));
     let servers = ["exporter", "remediator"].into_iter().flat_map(server_metrics);
     let all: BTreeSet<String> =
