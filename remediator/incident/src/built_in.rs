@@ -13,6 +13,11 @@ use crate::runbook::{Recovery, Runbook, Severity};
 
 /// The label of an alert that says how bad it is.
 const SEVERITY: &str = "severity";
+/// Incidents of alerts that no runbook answers. Whatever else comes meanwhile is one more: names are anybody's text, and a page for each would
+/// drown those that matter.
+pub(crate) const UNANSWERED_MAX: usize = 20;
+/// What stands for whatever else comes.
+pub(crate) const MANY_OTHERS: &str = "many other alerts";
 
 /// A runbook that no file has. Its id has a character that no file's id may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

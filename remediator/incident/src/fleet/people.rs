@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Fleet;
-use crate::built_in::BuiltIn;
+use crate::built_in::{BuiltIn, MANY_OTHERS, UNANSWERED_MAX};
 use crate::command::Happening;
 use crate::context::Out;
 use crate::event::Alert;
 use crate::ids::{AlertName, IncidentId, RunbookId, Target};
+use crate::incident::Incident;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
@@ -34,8 +35,13 @@ impl Fleet {
         if let Some(incident) = known {
             return Some((incident.runbook.clone(), incident.target.clone()));
         }
-        let calls = self.policy.unanswered.calls(alert);
-        calls.then(|| (BuiltIn::UnansweredAlert.id(), self.subject_of(alert)))
+        if !self.policy.unanswered.calls(alert) {
+            return None;
+        }
+        let key = (BuiltIn::UnansweredAlert.id(), self.subject_of(alert));
+        let is_one_of = |incident: &&Incident| incident.runbook == key.0;
+        let full = || self.incidents.values().filter(is_one_of).count() >= UNANSWERED_MAX;
+        if !self.by_key.contains_key(&key) && full() { Some((key.0, Target::new(MANY_OTHERS))) } else { Some(key) }
     }
 
     /// One incident for an alert's name and, if it has one, for what runbooks would act on: a page for each of a crowd's members would

@@ -277,3 +277,16 @@ fn an_unanswered_alert_that_flaps_is_one_page_and_calls_nobody_while_it_is_away(
     assert_eq!(world.pages_in_short(), "300s #1 L1", "{}", world.timeline());
     assert!(world.has_closed(1) && world.resolved_pages.len() == 1, "{}", world.timeline());
 }
+
+#[test]
+fn a_flood_of_made_up_names_calls_no_more_often_than_so_many_times() {
+    let mut world = World::new(vec![probe()]);
+    for number in 0..200 {
+        world.event(critical(&format!("Made{number}"), "main"));
+    }
+    world.event(critical("Made3", "main"));
+    world.run(seconds(301));
+    assert_eq!(world.pages.len(), 21, "{}", world.pages_in_short());
+    let targets: Vec<_> = world.fleet.incidents().map(|it| it.target.to_string()).collect();
+    assert_eq!((targets.len(), &*targets[19], &*targets[20]), (21, "Made19: main", "many other alerts"));
+}
