@@ -73,15 +73,16 @@ struct Heart {
     metrics: Metrics,
 }
 
-/// Begins, until `stop`.
+/// Begins where one is configured, until `stop`.
 ///
 /// # Errors
 /// The HTTP client cannot be set up.
 pub(crate) fn start(
-    heartbeat: &config::Heartbeat,
+    heartbeat: Option<&config::Heartbeat>,
     (inputs, metrics): (&mpsc::Sender<Input>, &Metrics),
     (tasks, stop): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<()> {
+    let Some(heartbeat) = heartbeat else { return Ok(()) };
     let client = reqwest::Client::builder().timeout(TAKEN_WITHIN).redirect(reqwest::redirect::Policy::none()).build();
     let client = client.context("cannot set up the HTTP client")?;
     let heart = Heart { client, heartbeat: heartbeat.clone(), inputs: inputs.clone(), metrics: metrics.clone() };

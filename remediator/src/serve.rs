@@ -202,9 +202,7 @@ impl House {
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
-        if let Some(heartbeat) = &config.heartbeat {
-            heartbeat::start(heartbeat, (&inputs, &metrics), (&tasks, stop))?;
-        }
+        heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&restored);
         let orphans = reconcile::find_orphans(
             restored.open_runs,
