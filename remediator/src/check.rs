@@ -8,6 +8,7 @@ mod diagnoses;
 mod efficacy;
 mod endless;
 mod external;
+mod levels;
 mod metrics;
 mod programs;
 mod reach;
@@ -122,6 +123,7 @@ pub fn check(config_file: &Path) -> Report {
     };
     secrets::check(&config, &mut report);
     external::check(&config, &mut report);
+    levels::check(&config, &mut report);
     for warning in disk::shared(&config) {
         report.warning_at(&config.marks.source, &warning.mark, warning.message);
     }

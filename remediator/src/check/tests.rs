@@ -39,9 +39,10 @@ alertmanager: http://127.0.0.1:9093
 webhook: {token_file: token}
 contacts:
   - {level: 1, name: A, respond_within: 5m, notify: [hook]}
-  - {level: 2, name: B, respond_within: 5m, notify: [hook]}
+  - {level: 2, name: B, respond_within: 5m, notify: [bell]}
 channels:
   hook: {webhook: {url: 'http://127.0.0.1:9/x'}}
+  bell: {webhook: {url: 'http://127.0.0.1:9/y'}}
 ";
 
 impl Site {
@@ -266,6 +267,23 @@ fn routes_that_cannot_be_read_or_lead_elsewhere_are_named() {
     let wrong = site.report();
     site.write("alertmanager.yml", &ROUTES.replace("/webhook/alertmanager", "/elsewhere"));
     insta::assert_snapshot!(format!("{missing}\n\n{wrong}\n\n{}", site.report()));
+}
+
+#[test]
+fn levels_that_one_channel_reaches_are_a_warning() {
+    let site = Site::new();
+    site.write("config.yml", &CONFIG.replace("notify: [bell]", "notify: [hook]"));
+    insta::assert_snapshot!(site.report());
+    site.write(
+        "config.yml",
+        &CONFIG.replace(
+            "name: A, respond_within: 5m, notify: [hook]",
+            "name: A, respond_within: 5m, notify: [hook, bell]",
+        ),
+    );
+    assert!(site.report().contains("every level is reached through `bell`, `hook` alone"));
+    site.write("config.yml", CONFIG);
+    assert_eq!(site.report(), "1 runbooks, 1 alert rules: 0 errors, 0 warnings");
 }
 
 #[test]
