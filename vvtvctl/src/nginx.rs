@@ -17,8 +17,8 @@ pub(crate) struct StreamStat {
     pub(crate) publishing: bool,
     /// nginx' number for the publisher's connection: it changes when the publisher reconnects.
     pub(crate) client_id: Option<u64>,
-    /// Bytes received since the publisher came.
-    pub(crate) bytes_in: u64,
+    /// Bytes received since the publisher came, where the page tells.
+    pub(crate) bytes_in: Option<u64>,
 }
 
 /// An HTTP client for loopback services.
@@ -106,7 +106,7 @@ fn stat_of(page: &Page, stream: &PublishUrl) -> StreamStat {
     entry.map_or_else(StreamStat::default, |entry| StreamStat {
         publishing: entry.publishing,
         client_id: entry.client_id,
-        bytes_in: entry.bytes_in.unwrap_or(0),
+        bytes_in: entry.bytes_in,
     })
 }
 
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn a_stream_is_found_by_application_and_name() {
-        let expected = StreamStat { publishing: true, client_id: Some(2), bytes_in: 21_330_681 };
+        let expected = StreamStat { publishing: true, client_id: Some(2), bytes_in: Some(21_330_681) };
         assert_eq!(stat("rtmp://h/live/main"), expected);
-        assert_eq!(stat("rtmp://h/other/main"), StreamStat { publishing: false, client_id: None, bytes_in: 5 });
+        assert_eq!(stat("rtmp://h/other/main"), StreamStat { publishing: false, client_id: None, bytes_in: Some(5) });
         assert_eq!(stat("rtmp://h/live/absent"), StreamStat::default());
     }
 
@@ -149,9 +149,16 @@ mod tests {
             r#"{"http-flv":{"servers":[{"applications":[{"name":"live","live":{"streams":[{"name":"main","bytes_in":7,"clients":[{"id":3,"publishing":true}],"publishing":true}]}}]}]}}"#.to_owned(),
         ];
         for page in pages {
-            let expected = StreamStat { publishing: true, client_id: Some(3), bytes_in: 7 };
+            let expected = StreamStat { publishing: true, client_id: Some(3), bytes_in: Some(7) };
             assert_eq!(stat_in(&page, "rtmp://h/live/main").unwrap(), expected, "{page}");
         }
+    }
+
+    #[test]
+    fn a_page_that_tells_no_bytes_does_not_tell_none() {
+        let page = PAGE.replace("<bytes_in>21330681</bytes_in>", "");
+        let expected = StreamStat { publishing: true, client_id: Some(2), bytes_in: None };
+        assert_eq!(stat_in(&page, "rtmp://h/live/main").unwrap(), expected);
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub(super) async fn stats(context: &Context, encoder: bool, detailed: bool) -> R
         stats,
         publisher_listed: stat.map(|stat| stat.publishing),
         publisher_client_id: stat.and_then(|stat| stat.client_id),
-        publisher_bytes_in: stat.map(|stat| stat.bytes_in),
+        publisher_bytes_in: stat.and_then(|stat| stat.bytes_in),
         queue,
         problems,
     };

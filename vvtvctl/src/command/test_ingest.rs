@@ -84,6 +84,10 @@ pub(super) async fn test(config: &Config, timeout: Duration) -> anyhow::Result<V
         }
     };
     parts.push(good("publisher", "listed"));
+    if first.bytes_in.is_none() {
+        parts.push(bad("bytes", "the statistics page tells no bytes: whether any arrive is not known".to_owned()));
+        return Ok(parts);
+    }
     let deadline = Instant::now() + timeout;
     loop {
         match look(&client, config, deadline).await {

@@ -20,12 +20,12 @@ pub(crate) async fn confirm(client: reqwest::Client, config: Arc<Config>, pid: P
     let mut before = None;
     loop {
         if let Ok(stat) = nginx::stream_stat(&client, &config, LOOK_WITHIN).await {
-            let advanced = before.is_some_and(|bytes| stat.bytes_in > bytes);
+            let advanced = before.is_some() && stat.bytes_in > before;
             if stat.publishing && advanced {
                 let _ = events.send(Event::Published { pid }).await;
                 return;
             }
-            before = stat.publishing.then_some(stat.bytes_in);
+            before = stat.bytes_in.filter(|_| stat.publishing);
         }
         tokio::time::sleep(PAUSE).await;
     }
