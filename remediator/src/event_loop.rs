@@ -390,6 +390,7 @@ impl EventLoop {
             if let Err(error) = result {
                 turn.refuse();
                 self.pending = turn;
+                self.take_back();
                 self.journal_failed(&error);
                 return;
             }
@@ -399,6 +400,7 @@ impl EventLoop {
             if let Err(error) = self.journal.look().await {
                 turn.refuse();
                 self.pending = turn;
+                self.take_back();
                 self.journal_failed(&error);
                 return;
             }

@@ -53,6 +53,8 @@ pub struct Launch {
     pub timeout: Duration,
     /// What is known so far: for the environment, and whole in the file named by `VVTV_FACTS`.
     pub facts: Facts,
+    /// Where it may leave files: made before it runs, for nobody else to read.
+    pub attachments: Option<PathBuf>,
 }
 
 /// What a launch is part of.
@@ -185,9 +187,9 @@ impl Executor {
             Job::Step { incident, step, attempt, .. } => self.step_mark(*incident, step, *attempt),
             Job::Task { task, .. } => self.task_mark(*task),
         };
-        let ran = match write_facts(mark.file(), &launch.facts).await {
+        let ran = match spool::write(mark.file(), &launch.facts, launch.attachments.as_deref()).await {
             Ok(()) => self.run_group(&launch, &mark, (spawned, output), &kill).await,
-            Err(error) => Ran::failed(format!("cannot write the facts file {}: {error}", mark.file().display())),
+            Err(message) => Ran::failed(message),
         };
         mark.remove_file();
         Finished {
@@ -298,19 +300,6 @@ impl Ran {
     fn without_a_word(outcome: Outcome) -> Self {
         Self { outcome, exit_code: None, stdout: Captured::default(), stderr: Captured::default() }
     }
-}
-
-/// On one thread at one go: each step waits for it.
-async fn write_facts(file: &Path, facts: &Facts) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let json = serde_json::to_vec(facts)?;
-    let file = file.to_owned();
-    let write = move || {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(&json)
-    };
-    tokio::task::spawn_blocking(write).await?
 }
 
 /// Tells the output so far, whenever there is more of it; never ends.

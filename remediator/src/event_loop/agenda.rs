@@ -184,6 +184,7 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
             argv: chore.argv.clone(),
             timeout: chore.timeout,
             facts: Facts { host: HostFacts { platform: around.site.platform.as_str().to_owned() }, ..Facts::default() },
+            attachments: None,
         };
         reached(Point::StepIntended);
         let (spawned, identity) = oneshot::channel();

@@ -45,6 +45,12 @@ impl Go {
         // Whoever held the process has been ended meanwhile, and the process with it.
         let _ended = self.0.send(());
     }
+
+    /// Whether its process is gone already.
+    #[must_use]
+    pub fn is_moot(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 /// The pipe that a process waits on.

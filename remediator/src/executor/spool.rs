@@ -6,6 +6,7 @@ use std::path::Path;
 use vvtv_incident::{IncidentId, StepId, TaskId};
 
 use super::Mark;
+use crate::facts::Facts;
 
 /// For its owner only.
 const MODE: u32 = 0o700;
@@ -35,6 +36,33 @@ pub(super) fn make(spool: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(MODE).create(spool)?;
     // One that an older version made under a generous umask.
     std::fs::set_permissions(spool, std::fs::Permissions::from_mode(MODE))
+}
+
+/// Writes what a step may read, and makes the directory in which it may leave files. On one thread at one go: each step waits for it.
+///
+/// # Errors
+/// One of them cannot be made; the message names it.
+pub(super) async fn write(file: &Path, facts: &Facts, attachments: Option<&Path>) -> Result<(), String> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let cannot_write = |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
+    let json = serde_json::to_vec(facts).map_err(|error| cannot_write(&error))?;
+    let (path, attachments) = (file.to_owned(), attachments.map(Path::to_owned));
+    let write = move || {
+        if let Some(directory) = attachments {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(MODE)
+                .create(&directory)
+                .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        opened
+            .and_then(|mut opened| opened.write_all(&json))
+            .map_err(|error| format!("cannot write the facts file {}: {error}", path.display()))
+    };
+    tokio::task::spawn_blocking(write).await.map_err(|error| cannot_write(&error))?
 }
 
 /// Removes our files but those that are still read.

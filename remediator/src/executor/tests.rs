@@ -34,6 +34,7 @@ impl Bench {
             argv: argv.iter().map(|&text| text.to_owned()).collect(),
             timeout: Duration::from_secs(20),
             facts: Facts { target: "main".to_owned(), ..Facts::default() },
+            attachments: None,
         }
     }
 
