@@ -14,14 +14,14 @@ use vvtv_toolkit::redaction::Redactor;
 use super::turn::Ahead;
 use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
-use crate::condition::{PromClient, holds};
-use crate::delivery::Outgoing;
-use crate::executor::{self, Captured, Executor, Finished, Go, Job, Launch};
-use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::conditions::{PromClient, holds};
 use crate::failpoint::{Point, reached};
+use crate::journal::outbox::Message;
 use crate::journal::{RunKey, RunResult};
-use crate::outbox::Message;
+use crate::paging::delivery::Outgoing;
 use crate::runbook::{Book, Site};
+use crate::steps::{self, Captured, Executor, Finished, Go, Job, Launch};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
@@ -275,7 +275,7 @@ async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: Cancella
     let streaming = async {
         while let Some(output) = written.recv().await {
             let shown = |text: String| excerpt(&around.redaction.text(&text));
-            let output = executor::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
+            let output = steps::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
             around.tell(Input::Output { key: key.clone(), output }).await;
         }
     };

@@ -8,11 +8,11 @@ use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrd
 
 use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
+use crate::alerts::webhook::AlertUpdate;
 use crate::clock::rfc3339;
-use crate::facts::StepFact;
+use crate::conditions::facts::StepFact;
+use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
-use crate::outbox::{Message, MessageKey, MessageKind, Subject};
-use crate::webhook::AlertUpdate;
 
 /// A turn that is not yet durable.
 #[derive(Default)]
