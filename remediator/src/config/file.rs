@@ -8,7 +8,7 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
-use crate::platform::ByPlatform;
+use crate::runbook::platform::ByPlatform;
 use crate::runbook::{VariableText, WrittenChore, WrittenMode};
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use super::retention::Old;
 use super::state;
 use super::write::millis;
 use super::{JournalError, Reader};
-use crate::executor::Identity;
+use crate::steps::Identity;
 
 /// Tasks of either kind that one question gives.
 const ROWS_MAX: usize = 500;

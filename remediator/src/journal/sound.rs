@@ -8,8 +8,8 @@ use super::JournalError;
 use super::listed::RECEIVERS;
 use super::state;
 use super::write::{INSTALLATION, PAUSE, TARGETS};
+use crate::conditions::targets::Told;
 use crate::installation::Installation;
-use crate::targets::Told;
 
 /// What is wrong with a journal.
 #[derive(Debug, thiserror::Error)]
