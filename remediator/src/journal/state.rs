@@ -39,3 +39,6 @@ pub(super) fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
 pub(super) fn read<T: Kept>(text: &str) -> serde_json::Result<T> {
     serde_json::from_str::<T::Wire>(text).map(Into::into)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::path::Path;
 use vvtv_incident::{IncidentId, StepId, TaskId};
 
 use super::Mark;
-use crate::facts::Facts;
+use crate::conditions::facts::Facts;
 
 /// For its owner only.
 const MODE: u32 = 0o700;

@@ -16,7 +16,7 @@ use super::word::{MillisV1, ReasonV1, at};
 
 /// An incident. What is known of health is not kept: it is asked anew after a restart.
 #[derive(Serialize, Deserialize)]
-pub(super) struct IncidentV1 {
+pub(in crate::journal) struct IncidentV1 {
     id: u64,
     runbook: String,
     target: String,

@@ -12,7 +12,7 @@ use crate::installation::{Installation, InstallationId, Nameless, NoInstallation
 
 /// A person's stop of all new actions.
 #[derive(Serialize, Deserialize)]
-pub(super) struct PauseV1 {
+pub(in crate::journal) struct PauseV1 {
     by: String,
     at: MillisV1,
 }
@@ -20,16 +20,16 @@ pub(super) struct PauseV1 {
 /// The targets that Prometheus told of, and when it told of each last.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct ToldV1(BTreeMap<String, MillisV1>);
+pub(in crate::journal) struct ToldV1(BTreeMap<String, MillisV1>);
 
 /// The receivers that deliveries came through.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct ReceiversV1(Vec<String>);
+pub(in crate::journal) struct ReceiversV1(Vec<String>);
 
 /// Who wrote the journal.
 #[derive(Serialize, Deserialize)]
-pub(super) struct InstallationV1 {
+pub(in crate::journal) struct InstallationV1 {
     id: InstallationIdV1,
     nameless: NamelessV1,
 }

@@ -10,7 +10,7 @@ use super::word::{MillisV1, ReasonV1, at};
 
 /// One time of a duty.
 #[derive(Serialize, Deserialize)]
-pub(super) struct TaskV1 {
+pub(in crate::journal) struct TaskV1 {
     id: u32,
     name: String,
     title: String,
