@@ -17,6 +17,7 @@ mod salvage;
 mod schema;
 mod sound;
 mod state;
+mod unreadable;
 mod write;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
-use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
+use vvtv_incident::{Entry, Incident, IncidentId, Outcome, Pause, StepId, Timestamp};
 
 pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
 pub use self::audit::{AuditError, Gap, Head, StepBack, Verified, export as export_audit, verify as verify_audit};
@@ -210,8 +211,8 @@ pub struct RunKey {
 pub struct RunResult {
     /// When.
     pub finished_at: Timestamp,
-    /// `ok`, `failed`, `timeout`, `unknown` or `not_run`.
-    pub state: &'static str,
+    /// How.
+    pub outcome: Outcome,
     /// The exit code, if the process had one.
     pub exit_code: Option<i32>,
     /// Head and tail of what it wrote to stdout.
