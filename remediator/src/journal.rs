@@ -105,15 +105,6 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
-    /// A stored incident cannot be understood.
-    #[error("the journal's state of incident {incident} cannot be read")]
-    State {
-        /// Which incident.
-        incident: i64,
-        /// What is wrong with it.
-        #[source]
-        source: serde_json::Error,
-    },
     /// A stored setting cannot be understood.
     #[error("the journal's setting `{name}` cannot be read")]
     Setting {
@@ -158,7 +149,7 @@ impl JournalError {
             Self::Open { source, .. } | Self::Query { source, .. } => {
                 !matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
             }
-            Self::State { .. } | Self::Setting { .. } | Self::Task { .. } | Self::Nameless => true,
+            Self::Setting { .. } | Self::Task { .. } | Self::Nameless => true,
             Self::Newer { .. } | Self::InUse { .. } | Self::Replaced { .. } | Self::Closed => false,
         }
     }

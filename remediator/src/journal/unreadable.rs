@@ -1,4 +1,4 @@
-//! Open incidents, and what the other tables still say of those whose state cannot be read.
+//! Incidents as they stand in the journal, and what the other tables still say of those whose state cannot be read.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,9 @@ const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// The most pages that are looked for: a number beyond is no page's.
 const PAGES_MAX: u32 = 10_000;
 
+/// What [`stored`] reads, in this order; others may follow.
+pub(super) const COLUMNS: &str = "id, runbook, target, opened_at, state";
+
 /// Every open incident.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
@@ -27,45 +30,43 @@ pub(super) struct Opened {
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// What stands in a row.
-enum State {
+/// What a row has.
+pub(super) enum Stored {
     Readable(Box<Incident>),
-    /// Its text, as far as it is one.
-    Unreadable(String),
+    Unreadable { known: Box<Unreadable>, why: String },
 }
 
 pub(super) fn incidents(connection: &Connection) -> rusqlite::Result<Opened> {
     let mut opened = Opened::default();
-    let sql = "SELECT id, runbook, target, opened_at, state FROM incident WHERE closed_at IS NULL ORDER BY id";
-    let mut statement = connection.prepare(sql)?;
+    let sql = format!("SELECT {COLUMNS} FROM incident WHERE closed_at IS NULL ORDER BY id");
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        match state_of(row)? {
-            State::Readable(incident) => opened.incidents.push(*incident),
-            State::Unreadable(text) => opened.unreadable.push(known_of(connection, row, text)?),
+        match stored(connection, row)? {
+            Stored::Readable(incident) => opened.incidents.push(*incident),
+            Stored::Unreadable { known, why } => {
+                let incident = known.id.get();
+                tracing::error!(incident, error = why, "an incident's state cannot be read: it is left to people");
+                opened.unreadable.push(*known);
+            }
         }
     }
     Ok(opened)
 }
 
-fn state_of(row: &Row<'_>) -> rusqlite::Result<State> {
+pub(super) fn stored(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Stored> {
     let id = incident_id(row.get(0)?);
     let why = match row.get_ref(4)? {
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes).map(state::read::<Incident>) {
-            Ok(Ok(incident)) if incident.id == id => return Ok(State::Readable(Box::new(incident))),
+            Ok(Ok(incident)) if incident.id == id => return Ok(Stored::Readable(Box::new(incident))),
             Ok(Ok(other)) => format!("it is the state of incident {}", other.id),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         },
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => "it is no text".to_owned(),
     };
-    tracing::error!(incident = id.get(), error = why, "an incident's state cannot be read: it is left to people");
-    text(row, 4).map(State::Unreadable)
-}
-
-fn known_of(connection: &Connection, row: &Row<'_>, state: String) -> rusqlite::Result<Unreadable> {
-    let id = incident_id(row.get(0)?);
-    Ok(Unreadable {
+    let state = text(row, 4)?;
+    let known = Unreadable {
         id,
         runbook: RunbookId::new(text(row, 1)?),
         target: Target::new(text(row, 2)?),
@@ -74,7 +75,8 @@ fn known_of(connection: &Connection, row: &Row<'_>, state: String) -> rusqlite::
         steps: steps(connection, id)?,
         pages: pages(connection, id)?,
         text: beginning(state),
-    })
+    };
+    Ok(Stored::Unreadable { known: Box::new(known), why })
 }
 
 fn beginning(mut text: String) -> String {

@@ -37,15 +37,33 @@ pub struct Unreadable {
 impl Fleet {
     /// Takes such an incident up. Nothing is run for it any more: what ran already, and how it was meant to go on, nobody can say.
     pub(super) fn take_up_unreadable(&mut self, found: Unreadable, now: Timestamp, out: &mut Out) {
-        let Unreadable { id, runbook, target, opened_at, alerts, steps, pages, text } = found;
-        if self.incidents.contains_key(&id) || self.by_key.contains_key(&(runbook.clone(), target.clone())) {
+        let (id, text) = (found.id, found.text.clone());
+        let mut incident = Incident::from(found);
+        if self.incidents.contains_key(&id) || self.by_key.contains_key(&incident.key()) {
             return out.record(None, Happening::Ignored, Reason::Duplicate, id.to_string());
         }
-        let incident = Incident {
+        // What a clock that was ahead has written lies no longer in the future.
+        incident.opened_at = incident.opened_at.min(now);
+        incident.escalation.since = now;
+        incident.health = HealthWatch::new(now);
+        self.take_up(incident, now);
+        out.record(Some(id), Happening::Journal, Reason::Unreadable, text);
+        self.with(id, now, out, |it, cx, out| {
+            it.left_unreadable(cx, out);
+            true
+        });
+    }
+}
+
+/// As it stands before anybody is called: with people, and with nothing that is not known.
+impl From<Unreadable> for Incident {
+    fn from(found: Unreadable) -> Self {
+        let Unreadable { id, runbook, target, opened_at, alerts, steps, pages, text: _ } = found;
+        Self {
             id,
             runbook,
             target,
-            opened_at: opened_at.min(now),
+            opened_at,
             healthy_at: None,
             alerts,
             phase: Phase::Exhausted,
@@ -59,16 +77,10 @@ impl Fleet {
             restore_next: 0,
             hold: None,
             aborted: true,
-            escalation: Escalation { pages, ..Escalation::new(now) },
-            health: HealthWatch::new(now),
+            escalation: Escalation { pages, ..Escalation::new(opened_at) },
+            health: HealthWatch::new(opened_at),
             ticket: 0,
-        };
-        self.take_up(incident, now);
-        out.record(Some(id), Happening::Journal, Reason::Unreadable, text);
-        self.with(id, now, out, |it, cx, out| {
-            it.left_unreadable(cx, out);
-            true
-        });
+        }
     }
 }
 

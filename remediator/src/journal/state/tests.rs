@@ -12,6 +12,7 @@ use super::*;
 use crate::conditions::targets::Told;
 use crate::installation::{Installation, InstallationId, Nameless};
 use crate::journal::outbox::{MessageKind, Subject};
+use crate::steps::Identity;
 use samples::Named;
 
 /// What stands in a file of `tests/journals/kept`: a line each, name and JSON. `UPDATE_GOLDEN=1` writes it anew; a line that is there
@@ -48,6 +49,22 @@ fn an_incident_of_every_phase_and_stage_is_kept_as_it_always_was() {
     kept("phases", phases.into_iter().map(|(name, phase)| (name, samples::bare(phase))).collect());
 }
 
+/// A whole journal of every version that a dump has, with an incident of every phase and stage; each is called what it is.
+#[test]
+fn a_journal_of_an_earlier_version_has_every_phase_and_stage_as_it_was() {
+    for dump in
+        [include_str!("../../../tests/journals/v4-phases.sql"), include_str!("../../../tests/journals/v6-phases.sql")]
+    {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(dump).unwrap();
+        let mut statement = connection.prepare("SELECT target, state FROM incident ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).unwrap();
+        let found: Vec<_> =
+            rows.map(Result::unwrap).map(|(name, state)| (name, read::<Incident>(&state).unwrap().phase)).collect();
+        assert_eq!(found, samples::phases());
+    }
+}
+
 #[test]
 fn an_incident_with_something_of_everything_is_kept_as_it_always_was() {
     kept("incidents", vec![("full".to_owned(), samples::full())]);
@@ -63,6 +80,9 @@ fn every_reason_block_and_state_of_a_step_is_kept_as_it_always_was() {
 #[test]
 fn a_task_in_every_state_is_kept_as_it_always_was() {
     kept("tasks", samples::tasks());
+    let process = |start_ticks, boot_id| Identity { pid: 4242, start_ticks, boot_id };
+    let known = process(Some(1_364_506), Some("853a250f-f06b-48f5-b963-9a5365041e3f".to_owned()));
+    kept("processes", vec![("known".to_owned(), known), ("unknown".to_owned(), process(None, None))]);
 }
 
 #[test]
