@@ -228,8 +228,12 @@ async fn settled(
     let never_let_go = process.is_none_or(|process| process.is_of_this_boot() && mark.still_waits());
     let wait = if never_let_go { wait.min(GRACE) } else { wait };
     let became = settle_or_kill(process, mark, wait, kill).await;
-    // The note stays until the next start: whoever dies before this is written down asks for it again.
-    mark.remove_facts();
+    if never_let_go {
+        // The note stays until the next start: whoever dies before this is written down asks for it again.
+        mark.remove_facts();
+    } else {
+        mark.remove_files();
+    }
     match became {
         Orphan::Gone | Orphan::Ended if never_let_go => (Outcome::NotRun, "its process was never let go"),
         Orphan::Gone => (Outcome::Unknown, "its process was gone"),
