@@ -24,10 +24,10 @@ use crate::fetch::{Fetcher, shown};
 use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::health::{Failure, ProbeError};
+use crate::probe::playlist::Remembered;
 use crate::probe::{Pace, Tools};
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
-use crate::state::Remembered;
 use crate::thresholds::Warnings;
 
 /// The port that is listened on by default.
@@ -229,7 +229,7 @@ impl Control {
 
     async fn save(&mut self) {
         let Some(path) = self.args.state_file.clone() else { return };
-        let known = Remembered::of(self.clock.now(), &self.fleet.watched().borrow());
+        let known = self.fleet.watched().borrow().remembered(self.clock.now());
         if known == self.saved {
             return;
         }

@@ -10,18 +10,18 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use vvtv_toolkit::render::Labels;
 
+use crate::clock::Now;
 use crate::config::{Config, Host, Probing, StatEntry, Stream, StreamsFrom};
 use crate::discovery::Discovered;
 use crate::health::Health;
 use crate::probe::Tools;
-use crate::probe::hls::{self, HlsSpec, HlsView};
 use crate::probe::host::{self, HostView};
 use crate::probe::nginx_stat::{self, Publishers, StatSpec, StatTiming, StatView};
+use crate::probe::playlist::{self, PlaylistSpec, PlaylistView, Remembered};
 use crate::probe::progress::{self, Encoder, ProgressSpec, ProgressTiming, ProgressView};
 use crate::probe::queue::{self, QueueSpec, QueueView};
 use crate::probe::rtmp::{self, RtmpSpec, RtmpView};
 use crate::reach::Named;
-use crate::state::Remembered;
 
 /// The latest view of a source.
 pub type View<V> = watch::Receiver<Arc<V>>;
@@ -37,6 +37,18 @@ pub struct Watched {
     pub probing: Probing,
 }
 
+impl Watched {
+    /// What of it a later run should know.
+    #[must_use]
+    pub fn remembered(&self, now: Now) -> Remembered {
+        let known = self.streams.iter().filter_map(|stream| {
+            let view = Arc::clone(&stream.hls.as_ref()?.borrow());
+            Some(view.advances(&stream.config.name, now).collect::<Vec<_>>())
+        });
+        known.flatten().collect()
+    }
+}
+
 /// A stream and the views of its sources.
 #[derive(Clone, Debug)]
 pub struct WatchedStream {
@@ -45,7 +57,7 @@ pub struct WatchedStream {
     /// Its prepared labels.
     pub labels: Labels,
     /// Its playlists.
-    pub hls: Option<View<HlsView>>,
+    pub hls: Option<View<PlaylistView>>,
     /// Its RTMP application.
     pub rtmp: Option<View<RtmpView>>,
     /// Its server's statistics page.
@@ -60,7 +72,7 @@ pub struct WatchedStream {
 #[derive(Debug)]
 pub struct Fleet {
     tools: Tools,
-    hls: Pool<HlsSpec, HlsView>,
+    hls: Pool<PlaylistSpec, PlaylistView>,
     rtmp: Pool<RtmpSpec, RtmpView>,
     stat: Pool<StatSpec, StatView>,
     progress: Pool<ProgressSpec, ProgressView>,
@@ -159,7 +171,7 @@ impl Fleet {
         let watched = Arc::clone(&self.watched.borrow());
         if !watched.streams.is_empty() {
             let now = self.tools.clock.now();
-            let known = Remembered::of(now, &watched);
+            let known = watched.remembered(now);
             self.tools.remembered = Arc::new(known.over(&self.tools.remembered, now));
         }
     }
@@ -191,9 +203,11 @@ impl Fleet {
         let tools = &self.tools;
         let now = tools.clock.now();
         let hls = hls_spec(stream).map(|spec| {
-            self.hls.get_or_start(spec, HlsView::starting(&stream.name, now, &tools.remembered), |spec, view, stop| {
-                tokio::spawn(hls::run(spec, tools.clone(), view, stop))
-            })
+            self.hls.get_or_start(
+                spec,
+                PlaylistView::starting(&stream.name, now, &tools.remembered),
+                |spec, view, stop| tokio::spawn(playlist::run(spec, tools.clone(), view, stop)),
+            )
         });
         let rtmp = rtmp_spec(stream).map(|spec| {
             self.rtmp.get_or_start(spec, RtmpView::default(), |spec, view, stop| {
@@ -248,10 +262,10 @@ async fn asked<V>(view: Option<View<V>>, deadline: Instant) {
     let _: Result<_, _> = timeout_at(deadline, view.changed()).await;
 }
 
-fn hls_spec(stream: &Stream) -> Option<HlsSpec> {
+fn hls_spec(stream: &Stream) -> Option<PlaylistSpec> {
     let crate::config::Timing { interval, timeout, window, .. } = stream.timing;
     let (name, reach) = (&stream.name, &stream.reach);
-    stream.playlist.clone().map(|playlist| HlsSpec {
+    stream.playlist.clone().map(|playlist| PlaylistSpec {
         stream: name.clone(),
         playlist,
         interval,

@@ -1,11 +1,10 @@
 //! The sources, one module each: fetch, parse (pure), observe (pure). Each runs as a task of its own with its own timeouts, owns
 //! what it knows, and publishes a small immutable view of it.
 
-pub mod dash;
-pub mod hls;
 pub mod host;
 pub mod nginx_stat;
 mod pace;
+pub mod playlist;
 pub mod progress;
 pub mod queue;
 pub mod rtmp;
@@ -19,8 +18,8 @@ pub use self::pace::{Pace, Ticks};
 use crate::clock::{Clock, Now};
 use crate::fetch::Fetcher;
 use crate::health::{Edge, Health, ProbeError};
+use crate::probe::playlist::Remembered;
 use crate::recorder::Recorder;
-use crate::state::Remembered;
 
 /// What every probe works with.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use crate::clock::Now;
 use crate::config::Stream;
 use crate::fleet::WatchedStream;
 use crate::health::{Failure, Health};
-use crate::probe::hls::HlsView;
 use crate::probe::nginx_stat::{Listing, Motion, Publisher, StatView};
+use crate::probe::playlist::PlaylistView;
 use crate::probe::progress::ProgressView;
 use crate::probe::queue::QueueView;
 use crate::probe::rtmp::{Answer, RtmpView};
@@ -17,7 +17,7 @@ use crate::probe::rtmp::{Answer, RtmpView};
 #[derive(Clone, Debug)]
 pub struct Views {
     /// Playlists.
-    pub hls: Option<Arc<HlsView>>,
+    pub hls: Option<Arc<PlaylistView>>,
     /// RTMP application.
     pub rtmp: Option<Arc<RtmpView>>,
     /// Statistics page.

@@ -7,13 +7,13 @@ use tracing::warn;
 
 use crate::config::{Expect, Stream};
 use crate::fleet::Watched;
-use crate::probe::hls::HlsView;
+use crate::probe::playlist::PlaylistView;
 
 /// The smallest threshold of the segment age that a healthy stream stays below; none before a playlist tells its target duration.
 ///
 /// A server may take one and a half target durations to list the next segment (RFC 8216 §6.2.1), and it is seen one interval later.
 #[must_use]
-pub fn sensible_segment_age(stream: &Stream, hls: &HlsView) -> Option<Duration> {
+pub fn sensible_segment_age(stream: &Stream, hls: &PlaylistView) -> Option<Duration> {
     let grows = |ended: bool| !(ended && stream.expect == Expect::Event);
     let counted = stream.counting.of(&hls.variants).filter(|(_, counts)| *counts);
     let growing = counted.map(|(variant, _)| variant).filter(|variant| grows(variant.listed.ended));
@@ -72,13 +72,13 @@ mod tests {
     use crate::clock::Now;
     use crate::config::Config;
     use crate::fleet::WatchedStream;
-    use crate::state::Remembered;
+    use crate::probe::playlist::Remembered;
 
     const NOTHING: [u64; 0] = [];
 
-    fn hls(target_durations: &[Option<u64>]) -> HlsView {
+    fn hls(target_durations: &[Option<u64>]) -> PlaylistView {
         let start = Now { mono: Duration::ZERO, unix_seconds: 0.0 };
-        let mut view = HlsView::starting("a", start, &Remembered::default());
+        let mut view = PlaylistView::starting("a", start, &Remembered::default());
         let only = view.variants.remove(0);
         for target in target_durations {
             let mut variant = only.clone();

@@ -7,7 +7,7 @@ use super::table::{Family, States, Table, counter, gauge};
 use crate::clock::Now;
 use crate::config::{Location, Stream};
 use crate::health::{Failure, Health};
-use crate::probe::hls::VariantView;
+use crate::probe::playlist::VariantView;
 use crate::snapshot::{Source, Stage, Views, fault_stage};
 
 /// A variant as it is written.

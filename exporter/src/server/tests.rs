@@ -16,9 +16,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
 use crate::fleet::Fleet;
+use crate::probe::playlist::Remembered;
 use crate::probe::{Pace, Tools};
 use crate::recorder::Recorder;
-use crate::state::Remembered;
 
 const METHODS: [Method; 8] = [
     Method::GET,

@@ -8,11 +8,11 @@ use vvtv_streaming::nginx_rtmp::{Page, StreamEntry};
 use super::*;
 use crate::config::{Config, Expect};
 use crate::health::ProbeError;
-use crate::probe::hls::{Identity, Sight};
 use crate::probe::nginx_stat::{Publishers, StatTiming};
+use crate::probe::playlist::Remembered;
+use crate::probe::playlist::{Identity, Sight};
 use crate::probe::progress::{Encoder, ProgressTiming};
 use crate::probe::rtmp::Answer;
-use crate::state::Remembered;
 use rstest::rstest;
 
 fn at(seconds: u64) -> Now {
@@ -114,7 +114,7 @@ impl Chain {
         if let Err(reason) = self.stat {
             let _ = stat.record(at(115), Duration::ZERO, Err(ProbeError::new(reason, "test")));
         }
-        let mut hls = HlsView::starting("main", at(0), &Remembered::default());
+        let mut hls = PlaylistView::starting("main", at(0), &Remembered::default());
         let newest = Identity { sequence: 1, discontinuity: 0, parts: 0, uri: "1.ts".to_owned(), range: None };
         for variant in &mut hls.variants {
             let (target_duration, window) = (Some(Duration::from_secs(2)), Duration::from_secs(60));
@@ -250,7 +250,7 @@ fn the_age_of_a_stream_is_that_of_its_worst_variant() {
     let mut views = Chain::default().views(&stream);
     let mut hls = views.hls.as_deref().unwrap().clone();
     let mut dead = hls.variants[0].clone();
-    dead.freshness = crate::probe::hls::Freshness::never_seen(at(15));
+    dead.freshness = crate::probe::playlist::Freshness::never_seen(at(15));
     hls.variants.push(dead);
     views.hls = Some(Arc::new(hls));
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
