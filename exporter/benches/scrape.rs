@@ -12,9 +12,9 @@ use tikv_jemallocator::Jemalloc;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::metrics::{Tables, render};
+use vvtv_exporter::probe::Views;
 use vvtv_exporter::probe::playlist::Remembered;
 use vvtv_exporter::probe::playlist::{self, Playlist, PlaylistView, Sight};
-use vvtv_exporter::snapshot::Views;
 use vvtv_toolkit::render::{Exposition, Format, Labels};
 
 /// As the program has it.
@@ -50,8 +50,8 @@ fn streams() -> Vec<(Arc<Stream>, Labels, Views)> {
     }
     let config = Config::parse("scrape.yml", &text).unwrap();
     let known = |stream: &Arc<Stream>| {
-        let hls = Some(Arc::new(view(&stream.name)));
-        let views = Views { hls, rtmp: None, stat: None, progress: None, queue: None };
+        let playlist = Some(Arc::new(view(&stream.name)));
+        let views = Views { playlist, ..Views::default() };
         (Arc::clone(stream), Labels::new(&[("stream", &stream.name)]), views)
     };
     config.streams.iter().map(known).collect()

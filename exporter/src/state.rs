@@ -76,25 +76,25 @@ pub enum StateError {
     /// The file cannot be read or written.
     #[error("state file {}", path.display())]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         #[source]
         source: std::io::Error,
     },
     /// The file is not what this program writes.
     #[error("state file {} is not readable", path.display())]
     Format {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What does not fit, with its place.
         #[source]
         source: serde_json::Error,
     },
     /// The file is of another version.
     #[error("state file {} has version {version}, this program reads version {VERSION} and older", path.display())]
     Version {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Its version.
         version: u32,
@@ -102,7 +102,7 @@ pub enum StateError {
     /// The file is larger than anything this program writes.
     #[error("state file {} has more than {BYTES_MAX} bytes", path.display())]
     TooLarge {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
 }

@@ -14,6 +14,7 @@ use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Tables, render};
+use vvtv_exporter::probe::Views;
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming, StatView};
 use vvtv_exporter::probe::playlist::Remembered;
@@ -21,7 +22,6 @@ use vvtv_exporter::probe::playlist::{self, Check, Freshness, Playlist, PlaylistV
 use vvtv_exporter::probe::progress::{Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::{Answer, RtmpView};
-use vvtv_exporter::snapshot::Views;
 use vvtv_streaming::ffmpeg_progress::Blocks;
 use vvtv_streaming::nginx_rtmp;
 use vvtv_toolkit::render::Labels;
@@ -114,7 +114,7 @@ fn streams() -> Tables {
     let up = || Some(Arc::new(RtmpView { health: health(at(30.0), [Ok(())]), answer: Some(Answer::Accepted) }));
 
     let healthy = Views {
-        hls: Some(Arc::new(hls_view("main", "playlist-media-live.m3u8", &[29.5], health(at(30.0), [Ok(())])))),
+        playlist: Some(Arc::new(hls_view("main", "playlist-media-live.m3u8", &[29.5], health(at(30.0), [Ok(())])))),
         rtmp: up(),
         stat: Some(Arc::new(stat_view(
             main,
@@ -125,7 +125,7 @@ fn streams() -> Tables {
     };
     let missing = health(at(12.0), [Ok(()), Err(Failure::Missing), Err(Failure::Missing)]);
     let stopped = Views {
-        hls: Some(Arc::new(hls_view(
+        playlist: Some(Arc::new(hls_view(
             "frozen",
             "playlist-media-publisher-sigstop-15s.m3u8",
             &[5.0, 7.0, 19.0],
@@ -137,12 +137,12 @@ fn streams() -> Tables {
             &[(10.0, "nginx-stat-publisher-sigstop-15s.xml"), (30.0, "nginx-stat-publisher-sigstop-115s.xml")],
         ))),
         progress: Some(Arc::new(progress_view(frozen, "ffmpeg-progress-file-cpu-starved.txt"))),
-        queue: None,
+        ..Views::default()
     };
     let refused = || health(at(30.0), [Err(Failure::Refused), Err(Failure::Timeout), Err(Failure::Refused)]);
     let silent = ProgressView { health: Health::default(), encoder: Encoder::new(ProgressTiming::from(never.timing)) };
     let nothing = Views {
-        hls: Some(Arc::new(PlaylistView {
+        playlist: Some(Arc::new(PlaylistView {
             health: refused(),
             ..PlaylistView::starting(&never.name, at(0.0), &Remembered::default())
         })),
@@ -152,7 +152,7 @@ fn streams() -> Tables {
             publishers: Publishers::new(StatTiming::from(never.timing)),
         })),
         progress: Some(Arc::new(silent)),
-        queue: None,
+        ..Views::default()
     };
     let mut tables = Tables::default();
     for (stream, views) in [(main, healthy), (frozen, stopped), (never, nothing)] {

@@ -31,7 +31,7 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         }),
         progress: Some(ProgressSource::Udp("127.0.0.1:10050".parse().unwrap())),
         progress_from: None,
-        queue: Some(PathBuf::from("/vvtv/data/queue.sqlite")),
+        sources: Configured { queue: Some(PathBuf::from("/vvtv/data/queue.sqlite")) },
         thresholds: Thresholds { segment_age_seconds: 10.0, encoder_drops_ratio: 0.005, bitrate_variance_ratio: 0.25 },
         timing: Timing::default(),
         expect: Expect::Live,
@@ -50,7 +50,7 @@ fn the_shipped_file_says_the_same_with_addresses() {
     let [shipped] = shipped.streams.as_slice() else { panic!("one stream: {shipped:?}") };
     let [builtin] = builtin.streams.as_slice() else { panic!("one stream: {builtin:?}") };
     assert_eq!((shipped.timing, shipped.thresholds), (builtin.timing, builtin.thresholds));
-    assert_eq!((&shipped.progress, &shipped.queue), (&builtin.progress, &builtin.queue));
+    assert_eq!((&shipped.progress, &shipped.sources), (&builtin.progress, &builtin.sources));
 }
 
 #[test]

@@ -33,9 +33,9 @@ pub enum Ask {
 /// Bytes of a resource (`EXT-X-BYTERANGE`, RFC 8216 §4.3.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ByteRange {
-    /// Of the first byte.
+    /// Where its first byte stands in the resource, from 0.
     pub offset: u64,
-    /// Bytes.
+    /// How many bytes it has.
     pub length: u64,
 }
 

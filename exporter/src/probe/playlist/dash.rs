@@ -10,7 +10,7 @@ pub use self::manifest::{is_manifest, parse};
 use self::segments::Part;
 use super::media::Media;
 
-/// A manifest.
+/// What a manifest (`MPD`) says, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Presentation {
     /// `type="static"`: no segments will follow.

@@ -6,7 +6,7 @@ use super::media::Media;
 use super::text::Text;
 use crate::health::ProbeError;
 
-/// A playlist.
+/// What a document turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Playlist {
     /// A master playlist.

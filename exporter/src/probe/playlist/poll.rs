@@ -19,7 +19,7 @@ use super::view::{PlaylistSpec, PlaylistView};
 use crate::config::Location;
 use crate::fetch::{Fetcher, Found};
 use crate::health::{Failure, ProbeError};
-use crate::probe::Tools;
+use crate::probe::tools::Tools;
 use crate::reach::Reach;
 
 /// Bytes whose reading may take a millisecond: no live playlist has as many.

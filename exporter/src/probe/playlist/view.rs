@@ -27,7 +27,7 @@ pub const VARIANTS_MAX: usize = 32;
 pub struct PlaylistSpec {
     /// The stream, for labels.
     pub stream: String,
-    /// Its playlist.
+    /// Where its master or media playlist is.
     pub playlist: Location,
     /// Between two polls.
     pub interval: Duration,

@@ -2,14 +2,15 @@
 
 use vvtv_toolkit::render::{Exposition, Kind, Labels};
 
-use crate::probe::host::{HostView, OwnProcess, ProcessView};
+use super::{HostView, OwnProcess, ProcessView};
 
 fn one(out: &mut Exposition, name: &str, help: &str, value: f64) {
     out.family(name, help, Kind::Gauge);
     out.sample(&Labels::NONE, value);
 }
 
-pub(super) fn host(out: &mut Exposition, host: &HostView) {
+/// Writes the families of the machine.
+pub(crate) fn write(out: &mut Exposition, host: &HostView) {
     if let Some(machine) = host.machine {
         one(out, "vvtv_host_cpu_usage_ratio", "Share of all processors that was busy.", machine.cpu_usage_ratio);
         one(out, "vvtv_host_cpus", "Processors.", machine.cpus as f64);

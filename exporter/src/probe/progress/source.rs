@@ -1,16 +1,66 @@
-//! The families of encoders.
+//! An encoder's progress as a source.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use vvtv_toolkit::render::{Exposition, Labels};
 
-use super::flag;
-use super::table::{Family, Table, counter, gauge};
+use super::observe::{Encoder, ProgressTiming};
+use super::{ProgressSpec, ProgressView};
 use crate::clock::Now;
 use crate::config::Stream;
-use crate::snapshot::Views;
+use crate::health::Health;
+use crate::probe::source::{Chapter, Env, Series, Source};
+use crate::probe::tools::Tools;
+use crate::reach::Named;
+use crate::series::{Family, Table, counter, flag, gauge};
 use crate::window::loss::{Loss, Totals};
 
+/// An encoder's progress, as a kind of source.
+#[derive(Debug)]
+pub enum Progress {}
+
+impl Source for Progress {
+    const LABEL: &'static str = "progress";
+    const IS_ASKED: bool = false;
+    const CHAPTER: Chapter = Chapter::Encoders;
+
+    type Spec = ProgressSpec;
+    type View = ProgressView;
+    type Series = EncoderSeries;
+
+    fn configure(stream: &Stream, _reach: &Arc<Named>) -> Option<ProgressSpec> {
+        stream.progress.clone().map(|source| ProgressSpec {
+            stream: stream.name.clone(),
+            source,
+            from: stream.progress_from.clone(),
+            outputs: stream.encoder_outputs,
+            timing: stream.timing,
+        })
+    }
+
+    fn before(spec: &ProgressSpec, _tools: &Tools) -> ProgressView {
+        let encoder = Encoder::new(ProgressTiming::from(spec.timing)).with_outputs(spec.outputs);
+        ProgressView { health: Health::default(), encoder }
+    }
+
+    fn run(
+        spec: ProgressSpec,
+        env: Env,
+        view: watch::Sender<Arc<ProgressView>>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        super::run(spec, env.tools, view, stop)
+    }
+
+    fn health(view: &ProgressView) -> &Health {
+        &view.health
+    }
+}
+
 /// An encoder as it is written.
-struct Encoder {
+struct Written {
     up: bool,
     loss: Loss,
     totals: Totals,
@@ -19,7 +69,7 @@ struct Encoder {
     foreign: u64,
 }
 
-type EncoderFamily = Family<fn(&Encoder) -> Option<f64>>;
+type EncoderFamily = Family<fn(&Written) -> Option<f64>>;
 
 const ENCODERS: [EncoderFamily; 15] = [
     gauge(
@@ -91,15 +141,14 @@ const ENCODERS: [EncoderFamily; 15] = [
     ),
 ];
 
-/// Encoders.
+/// The families of encoders.
 #[derive(Default)]
-pub(super) struct Encoders(Table<15>);
+pub struct EncoderSeries(Table<{ ENCODERS.len() }>);
 
-impl Encoders {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        let Some(view) = &views.progress else { return };
+impl Series<ProgressView> for EncoderSeries {
+    fn push(&mut self, now: Now, config: &Stream, labels: &Labels, view: &ProgressView) {
         let (encoder, up) = (&view.encoder, view.encoder.is_up(now));
-        let encoder = Encoder {
+        let encoder = Written {
             up,
             loss: encoder.loss(now, config.expected_drops_ratio),
             totals: encoder.totals(),
@@ -111,7 +160,7 @@ impl Encoders {
         self.0.push(labels, &Labels::NONE, ENCODERS.each_ref().map(|family| (family.value)(&encoder)));
     }
 
-    pub(super) fn write(&self, out: &mut Exposition) {
+    fn write(&self, out: &mut Exposition) {
         self.0.write(out, &ENCODERS);
     }
 }

@@ -3,26 +3,32 @@
 
 use vvtv_toolkit::render::{Exposition, Kind, LabelList, Labels};
 
-use super::flag;
+/// A yes or a no as a value.
+pub(crate) const fn flag(value: bool) -> f64 {
+    if value { 1.0 } else { 0.0 }
+}
 
 /// A family and how the value of its samples is found.
-pub(super) struct Family<F> {
+pub(crate) struct Family<F> {
     name: &'static str,
     help: &'static str,
     kind: Kind,
-    pub(super) value: F,
+    /// How the value is found; `()` where whoever pushes has it.
+    pub(crate) value: F,
 }
 
-pub(super) const fn gauge<F>(name: &'static str, help: &'static str, value: F) -> Family<F> {
+/// A family of values that go up and down.
+pub(crate) const fn gauge<F>(name: &'static str, help: &'static str, value: F) -> Family<F> {
     Family { name, help, kind: Kind::Gauge, value }
 }
 
-pub(super) const fn counter<F>(name: &'static str, help: &'static str, value: F) -> Family<F> {
+/// A family of values that grow.
+pub(crate) const fn counter<F>(name: &'static str, help: &'static str, value: F) -> Family<F> {
     Family { name, help, kind: Kind::Counter, value }
 }
 
 /// The values of families whose samples have the same labels.
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     labels: LabelList,
     columns: [Vec<Option<f64>>; N],
 }
@@ -35,14 +41,15 @@ impl<const N: usize> Default for Table<N> {
 
 impl<const N: usize> Table<N> {
     /// Adds a subject by its labels, those that it shares with many, and its value in each family; none is not written.
-    pub(super) fn push(&mut self, labels: &Labels, more: &Labels, values: [Option<f64>; N]) {
+    pub(crate) fn push(&mut self, labels: &Labels, more: &Labels, values: [Option<f64>; N]) {
         self.labels.push(labels, more);
         for (column, value) in self.columns.iter_mut().zip(values) {
             column.push(value);
         }
     }
 
-    pub(super) fn write<F>(&self, out: &mut Exposition, families: &[Family<F>; N]) {
+    /// Writes family by family.
+    pub(crate) fn write<F>(&self, out: &mut Exposition, families: &[Family<F>; N]) {
         for (family, column) in families.iter().zip(&self.columns) {
             out.family(family.name, family.help, family.kind);
             for (labels, value) in self.labels.iter().zip(column) {
@@ -55,7 +62,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// Which of several states each subject is in: 1 for that one, 0 for the others.
-pub(super) struct States<S> {
+pub(crate) struct States<S> {
     labels: LabelList,
     states: Vec<S>,
 }
@@ -67,13 +74,14 @@ impl<S> Default for States<S> {
 }
 
 impl<S: PartialEq> States<S> {
-    pub(super) fn push(&mut self, labels: &Labels, state: S) {
+    /// Adds a subject by its labels, and the state that it is in.
+    pub(crate) fn push(&mut self, labels: &Labels, state: S) {
         self.labels.push(labels, &Labels::NONE);
         self.states.push(state);
     }
 
     /// Writes a gauge with a sample of each possible state, told by the labels beside it.
-    pub(super) fn write(&self, out: &mut Exposition, name: &str, help: &str, possible: &[(S, Labels)]) {
+    pub(crate) fn write(&self, out: &mut Exposition, name: &str, help: &str, possible: &[(S, Labels)]) {
         out.family(name, help, Kind::Gauge);
         for (labels, state) in self.labels.iter().zip(&self.states) {
             for (one, more) in possible {

@@ -1,14 +1,63 @@
-//! The families of the streams.
+//! Playlists as a source: `source="hls"`, also where a stream's playlist is a manifest of MPEG-DASH.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use vvtv_toolkit::render::{Exposition, Labels};
 
-use super::flag;
-use super::table::{Family, States, Table, counter, gauge};
+use super::poll;
+use super::variant::VariantView;
+use super::view::{PlaylistSpec, PlaylistView};
 use crate::clock::Now;
 use crate::config::{Location, Stream};
-use crate::health::{Failure, Health};
-use crate::probe::playlist::VariantView;
-use crate::snapshot::{Source, Stage, Views, fault_stage};
+use crate::health::Health;
+use crate::probe::source::{Chapter, Env, Series, Source};
+use crate::probe::tools::Tools;
+use crate::reach::Named;
+use crate::series::{Family, Table, counter, flag, gauge};
+
+/// A stream's playlists, as a kind of source.
+#[derive(Debug)]
+pub enum PlaylistSource {}
+
+impl Source for PlaylistSource {
+    const LABEL: &'static str = "hls";
+    const CHAPTER: Chapter = Chapter::Playlists;
+
+    type Spec = PlaylistSpec;
+    type View = PlaylistView;
+    type Series = PlaylistSeries;
+
+    fn configure(stream: &Stream, _reach: &Arc<Named>) -> Option<PlaylistSpec> {
+        let timing = stream.timing;
+        stream.playlist.clone().map(|playlist| PlaylistSpec {
+            stream: stream.name.clone(),
+            playlist,
+            interval: timing.interval,
+            timeout: timing.timeout,
+            window: timing.window,
+            reach: Arc::clone(&stream.reach),
+        })
+    }
+
+    fn before(spec: &PlaylistSpec, tools: &Tools) -> PlaylistView {
+        PlaylistView::starting(&spec.stream, tools.clock.now(), &tools.remembered)
+    }
+
+    fn run(
+        spec: PlaylistSpec,
+        env: Env,
+        view: watch::Sender<Arc<PlaylistView>>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        poll::run(spec, env.tools, view, stop)
+    }
+
+    fn health(view: &PlaylistView) -> &Health {
+        &view.health
+    }
+}
 
 /// A variant as it is written.
 struct Variant<'a> {
@@ -100,26 +149,25 @@ const UNWATCHED: [Family<()>; 1] =
 const VIOLATIONS: [Family<()>; 1] =
     [counter("vvtv_playlist_violations_total", "New playlists that broke a rule of HLS, by rule.", ())];
 
-/// Playlists.
+/// The families of playlists.
 #[derive(Default)]
-pub(super) struct Segments {
-    variants: Table<13>,
+pub struct PlaylistSeries {
+    variants: Table<{ VARIANTS.len() }>,
     uncounted: Table<1>,
     unwatched: Table<1>,
     violations: Table<1>,
 }
 
-impl Segments {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        for (check, count) in views.hls.iter().flat_map(|hls| &hls.master_violations) {
+impl Series<PlaylistView> for PlaylistSeries {
+    fn push(&mut self, now: Now, config: &Stream, labels: &Labels, view: &PlaylistView) {
+        for (check, count) in &view.master_violations {
             let more = Labels::new(&[("variant", ""), ("check", check.label())]);
             self.violations.push(labels, &more, [Some(*count as f64)]);
         }
-        let Some(hls) = &views.hls else { return };
-        if hls.unwatched > 0 {
-            self.unwatched.push(labels, &Labels::NONE, [Some(hls.unwatched as f64)]);
+        if view.unwatched > 0 {
+            self.unwatched.push(labels, &Labels::NONE, [Some(view.unwatched as f64)]);
         }
-        for (view, counts) in config.counting.of(&hls.variants) {
+        for (view, counts) in config.counting.of(&view.variants) {
             let variant = Variant { now, config, view, counts };
             if !counts {
                 let age = view.age(now, config.expect).as_secs_f64();
@@ -134,114 +182,10 @@ impl Segments {
         }
     }
 
-    pub(super) fn write(&self, out: &mut Exposition) {
+    fn write(&self, out: &mut Exposition) {
         self.variants.write(out, &VARIANTS);
         self.uncounted.write(out, &UNCOUNTED);
         self.unwatched.write(out, &UNWATCHED);
         self.violations.write(out, &VIOLATIONS);
-    }
-}
-
-const THRESHOLDS: [Family<()>; 1] = [gauge(
-    "vvtv_alert_threshold",
-    "What the alert of a signal that is measured compares with, in the signal's unit.",
-    (),
-)];
-
-const QUEUES: [Family<()>; 1] =
-    [gauge("vvtv_queue_buffer_seconds", "Seconds of playable content ahead in the playout queue.", ())];
-
-/// What is joined from several sources, and the queue.
-pub(super) struct Joins {
-    stages: States<Stage>,
-    thresholds: Table<1>,
-    queues: Table<1>,
-    signals: [Labels; 3],
-}
-
-impl Default for Joins {
-    fn default() -> Self {
-        let signals =
-            ["segment_age", "encoder_drops", "bitrate_variance"].map(|signal| Labels::new(&[("signal", signal)]));
-        Self { stages: States::default(), thresholds: Table::default(), queues: Table::default(), signals }
-    }
-}
-
-impl Joins {
-    pub(super) fn push(&mut self, now: Now, config: &Stream, labels: &Labels, views: &Views) {
-        self.stages.push(labels, fault_stage(now, config, views));
-        let of = config.thresholds;
-        let (plays, encodes, arrives) = (views.hls.is_some(), views.progress.is_some(), views.stat.is_some());
-        let measured = [
-            (plays, of.segment_age_seconds),
-            (encodes, of.encoder_drops_ratio),
-            (encodes || arrives, of.bitrate_variance_ratio),
-        ];
-        for (signal, (_, threshold)) in self.signals.iter().zip(measured).filter(|(_, (measured, _))| *measured) {
-            self.thresholds.push(labels, signal, [Some(threshold)]);
-        }
-        if let Some(queue) = &views.queue {
-            self.queues.push(labels, &Labels::NONE, [Some(queue.buffer_seconds)]);
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut Exposition) {
-        let possible = Stage::ALL.map(|stage| (stage, Labels::new(&[("stage", stage.label())])));
-        let help = "1 for the first broken link of encoder, ingest, packager and delivery, or for none.";
-        self.stages.write(out, "vvtv_fault_stage", help, &possible);
-        self.thresholds.write(out, &THRESHOLDS);
-        self.queues.write(out, &QUEUES);
-    }
-}
-
-pub(super) fn source_label(source: Source) -> Labels {
-    Labels::new(&[("source", source.label())])
-}
-
-type SourceFamily = Family<fn(&Health) -> f64>;
-
-const SOURCES: [SourceFamily; 3] = [
-    gauge("vvtv_source_up", "1 if the last attempt to read the source succeeded.", |health| flag(health.up())),
-    gauge(
-        "vvtv_source_last_success_timestamp_seconds",
-        "Unix time at which the source was last read; 0 if never.",
-        |health| health.last_success.map_or(0.0, |at| at.unix_seconds),
-    ),
-    gauge("vvtv_probe_duration_seconds", "Duration of the last attempt to read the source.", |health| {
-        health.duration.as_secs_f64()
-    }),
-];
-
-const FAILURES: [Family<()>; 1] =
-    [counter("vvtv_probe_failures_total", "Failed attempts to read the source, by reason.", ())];
-
-/// How the sources are.
-pub(super) struct Sources {
-    healths: Table<3>,
-    failures: Table<1>,
-    each: [(Source, Labels); 5],
-}
-
-impl Default for Sources {
-    fn default() -> Self {
-        let each = Source::ALL.map(|source| (source, source_label(source)));
-        Self { healths: Table::default(), failures: Table::default(), each }
-    }
-}
-
-impl Sources {
-    pub(super) fn push(&mut self, labels: &Labels, views: &Views) {
-        for (source, health) in views.healths() {
-            let Some((_, more)) = self.each.iter().find(|(one, _)| *one == source) else { continue };
-            self.healths.push(labels, more, SOURCES.each_ref().map(|family| Some((family.value)(health))));
-            for (count, reason) in health.failures.iter().zip(Failure::ALL).filter(|(count, _)| **count > 0) {
-                self.failures.push(labels, &more.with(&[("reason", reason.label())]), [Some(*count as f64)]);
-            }
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut Exposition) {
-        self.healths.write(out, &SOURCES);
-        self.failures.write(out, &FAILURES);
     }
 }
