@@ -4,7 +4,7 @@ use serde::Deserialize;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::Source;
-use crate::probe::hls::{Role, VariantView};
+use crate::probe::playlist::{Role, VariantView};
 
 /// Which variants count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(super) fn read(
 mod tests {
     use super::*;
     use crate::clock::Now;
-    use crate::probe::hls::Freshness;
+    use crate::probe::playlist::Freshness;
     use rstest::rstest;
     use std::time::Duration;
 
