@@ -1,6 +1,6 @@
 # Thin: what it does, the programs do. Every target works from a fresh checkout.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
+PROGRAMS := -p vvtv-exporter -p vvtv-playout -p vvtv-remediator -p vvtvctl -p vvtv-tests
 FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
 .PHONY: help up break test soak lint advisories bench fuzz packages
