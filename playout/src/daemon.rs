@@ -29,7 +29,7 @@ use crate::programme::{Programme, QueueReport};
 use crate::pump::{Order, Pump, PumpReport};
 use crate::speed::Speed;
 use crate::streaming_log::StreamingLog;
-use crate::{hold, process, server};
+use crate::{hold, orphan, server};
 
 /// How often the process is looked at.
 const OBSERVE: Duration = Duration::from_millis(250);
@@ -101,7 +101,7 @@ pub(crate) async fn run(config: Config, layout: Layout, takeover: bool) -> Resul
     let redactor = config.redactor();
     logging::redact_with(&redactor);
     let log = StreamingLog::start(layout.streaming_log(), redactor);
-    if let Some(pid) = process::end_orphan(&layout.encoder_pid()).await? {
+    if let Some(pid) = orphan::end(&layout.encoder_pid()).await? {
         log.info(&format!("ended the encoder of an earlier daemon (pid {pid})"));
     }
     let (asked, requests) = mpsc::channel(64);
@@ -259,7 +259,7 @@ impl Daemon {
                 self.log.info(&format!("encoder[{}] ended: {exit:?}", message.pid));
                 self.encoder = None;
                 self.confirming.take().inspect(JoinHandle::abort);
-                process::forget(&self.layout.encoder_pid());
+                orphan::forget(&self.layout.encoder_pid());
                 let _ = self.orders.send(Order::Detach).await;
                 self.handle(Event::Exited(exit)).await;
             }
@@ -267,9 +267,9 @@ impl Daemon {
     }
 
     async fn observe(&mut self) {
-        let seen = self.encoder.as_ref().and_then(|encoder| process::stat(encoder.pid));
+        let seen = self.encoder.as_ref().and_then(Encoder::stat);
         match seen {
-            Some(stat) => self.handle(Event::Observed(stat.state)).await,
+            Some(stat) => self.handle(Event::Observed(stat.state.into())).await,
             None => self.handle(Event::Tick).await,
         }
     }
@@ -381,7 +381,7 @@ impl Daemon {
             Ok((encoder, sink)) => {
                 let pid = encoder.pid;
                 self.log.info(&format!("encoder[{pid}] started: {:?}", self.settings.report()));
-                if let Err(error) = process::remember(&self.layout.encoder_pid(), pid) {
+                if let Err(error) = orphan::remember(&self.layout.encoder_pid(), pid) {
                     self.log.error(&format!("{error:#}"));
                 }
                 self.encoder = Some(encoder);

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustix::process::Signal;
+use rustix::process::{Pid as OsPid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::net::UdpSocket;
 use tokio::process::{Child, Command};
@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use vvtv_playout_interface::config::Config;
 use vvtv_playout_interface::settings::EncoderSettings;
 use vvtv_streaming::ffmpeg_progress::{Block, Blocks};
+use vvtv_toolkit::process::{self, Stat};
 
 use crate::machine::{Exit, Pid};
-use crate::process;
 use crate::sink::{EncoderInputs, Sink};
 use crate::streaming_log::StreamingLog;
 
@@ -93,6 +93,11 @@ impl Encoder {
         Ok((Self { pid, settings, signals }, sink))
     }
 
+    /// What the system tells of the process; it is buried only after its exit was told.
+    pub(crate) fn stat(&self) -> Option<Stat> {
+        i32::try_from(self.pid).ok().and_then(process::stat)
+    }
+
     /// Asks the process to end.
     pub(crate) fn terminate(&self) {
         let _ = self.signals.try_send(Signal::TERM);
@@ -114,8 +119,15 @@ async fn wait(mut child: Child, pid: Pid, mut orders: mpsc::Receiver<Signal>) ->
                     Exit::Code(-1)
                 }
             },
-            Some(order) = orders.recv() => process::signal(pid, order),
+            Some(order) = orders.recv() => signal(pid, order),
         }
+    }
+}
+
+/// A process that is gone is no error.
+fn signal(pid: Pid, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(OsPid::from_raw) {
+        let _gone = kill_process(pid, signal);
     }
 }
 

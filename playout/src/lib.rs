@@ -16,7 +16,7 @@ mod encoder;
 mod feeder;
 mod hold;
 mod machine;
-mod process;
+mod orphan;
 mod programme;
 mod pump;
 mod report;

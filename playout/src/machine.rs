@@ -10,6 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use vvtv_playout_interface::protocol::State;
+use vvtv_toolkit::process;
 
 use crate::clock::Moment;
 pub(crate) use state::{Alive, Cause, Phase};
@@ -64,6 +65,16 @@ pub(crate) enum ProcessState {
     Stopped,
     /// Dead, not yet reaped (state Z).
     Zombie,
+}
+
+impl From<process::State> for ProcessState {
+    fn from(state: process::State) -> Self {
+        match state {
+            process::State::Active => Self::Active,
+            process::State::Stopped => Self::Stopped,
+            process::State::Dead => Self::Zombie,
+        }
+    }
 }
 
 /// How a process ended.

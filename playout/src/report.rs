@@ -6,9 +6,8 @@ use vvtv_playout_interface::protocol::{
 };
 
 use crate::daemon::Daemon;
-use crate::encoder;
+use crate::encoder::{self, Encoder};
 use crate::machine::{Phase, ProcessState, RestartOutcome};
-use crate::process;
 
 impl Daemon {
     pub(super) fn status(&self) -> Status {
@@ -58,9 +57,8 @@ impl Daemon {
     pub(super) fn stats(&self) -> Stats {
         let status = self.status();
         let pump = self.pump.borrow();
-        let process = self.encoder.as_ref().and_then(|encoder| process::stat(encoder.pid));
-        let ticks_per_second = rustix::param::clock_ticks_per_second() as f64;
-        let cpu_seconds = process.map(|process| process.cpu_ticks as f64 / ticks_per_second);
+        let process = self.encoder.as_ref().and_then(Encoder::stat);
+        let cpu_seconds = process.map(|process| process.cpu_seconds);
         Stats {
             state: status.state,
             pid: status.pid,
@@ -74,7 +72,7 @@ impl Daemon {
                 .zip(status.uptime_seconds)
                 .filter(|(_, uptime)| *uptime > 0.0)
                 .map(|(cpu, uptime)| cpu / uptime),
-            memory_bytes: process.map(|process| process.resident_pages * rustix::param::page_size() as u64),
+            memory_bytes: process.map(|process| process.resident_bytes),
             frames_sent: pump.frames_sent,
             frames_refused: pump.frames_refused,
             slate_frames: pump.slate_frames,

@@ -9,7 +9,6 @@ mod environment;
 mod gate;
 mod group;
 mod orphan;
-mod proc;
 mod spool;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +25,8 @@ pub use capture::Captured;
 pub use descendants::{Mark, adopt};
 pub use environment::search_path;
 pub use gate::{Go, Waiting};
-pub use orphan::{Identity, Orphan, settle};
+pub use orphan::{Orphan, settle};
+pub use vvtv_toolkit::process::Identity;
 
 use crate::facts::Facts;
 use descendants::Leaders;
