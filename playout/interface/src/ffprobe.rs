@@ -69,7 +69,8 @@ struct Format {
 const FORMATS: &str = "mov,matroska,webm,mpegts,mpeg,mpegvideo,mxf,avi,flv,asf,ogg,nut,gxf,dv,ivf,obu,h264,hevc,m4v,av1,rm,wtv,\
                        mp3,aac,flac,ac3,eac3,wav,w64,aiff,caf,amr,dts,truehd,ape,wv,tta,gif";
 
-/// What ffmpeg and ffprobe may open for an item of the queue: the file, as a file, as one of [`FORMATS`]. Goes before `-i`.
+/// What ffmpeg and ffprobe may open for an item of the queue: the file, as a file, and as one of the kinds that hold their media
+/// themselves. Goes before `-i`.
 pub const CONFINED: [&str; 4] = ["-protocol_whitelist", "file", "-format_whitelist", FORMATS];
 
 /// The `file:` form keeps ffmpeg from reading an odd path as a protocol or an option.
