@@ -179,6 +179,19 @@ fn the_core_is_pure_by_its_dependencies() {
 }
 
 #[test]
+fn the_command_line_and_the_daemon_know_their_interface_alone() {
+    let names = |manifest: &str, other: &str| {
+        lines(manifest).any(|(_, line)| line.split(['.', ' ', '=']).next().is_some_and(|name| name == other))
+    };
+    assert!(
+        names("vvtvctl/Cargo.toml", "vvtv-playout-interface") && names("playout/Cargo.toml", "vvtv-playout-interface")
+    );
+    assert!(!names("vvtvctl/Cargo.toml", "vvtv-playout") && !names("playout/Cargo.toml", "vvtvctl"));
+    let interface = ["vvtv-playout", "vvtvctl"].map(|other| names("playout/interface/Cargo.toml", other));
+    assert_eq!(interface, [false, false]);
+}
+
+#[test]
 fn versions_stand_in_one_place() {
     let members = tracked("Cargo.toml").into_iter().filter(|file| file != "Cargo.toml" && !file.contains("fuzz/"));
     let version = Regex::new(r#"^[a-z0-9_-]+\s*=\s*("\d|\{.*version\s*=)"#).unwrap();
