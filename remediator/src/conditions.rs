@@ -16,7 +16,7 @@ pub use prometheus::{PromClient, PromError};
 
 use self::facts::Facts;
 use self::promql::Query;
-use crate::runbook::Site;
+use crate::site::Site;
 
 /// When a step is run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,40 +6,37 @@
 mod agenda;
 mod effects;
 pub mod heartbeat;
+mod input;
+pub mod orphans;
 mod people;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{
-    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, ReceiverName, RunbookId, Scope, Target,
-    Timestamp,
-};
+use vvtv_incident::{Agenda, ClockStep, Event, Fleet, IncidentId, Phase, RunbookId, Timestamp};
 use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
+pub use self::input::{Decided, Input, Unavailable};
 use self::people::Unanswered;
 use self::turn::Turn;
 use crate::alerts::receivers::Receivers;
-use crate::alerts::webhook::AlertUpdate;
 use crate::clock::Clock;
 use crate::conditions::facts::{Said, StepFact};
 use crate::conditions::targets::Known;
-use crate::config::Contact;
 use crate::config::live::Live;
-use crate::journal::outbox::MessageKey;
-use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
+use crate::contacts::Contact;
+use crate::journal::{Batch, Head, Journal, JournalError, RunKey};
 use crate::maintenance::duty::Duties;
 use crate::maintenance::windows::Windows;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
-use crate::steps::{Output, Waiting};
 
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
@@ -53,103 +50,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const COMPLAIN: Duration = Duration::from_secs(30);
 /// How long running steps may go on after the stop before they are left to the next start.
 const DRAIN: Duration = Duration::from_secs(60);
-
-/// Something that the event loop is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A webhook delivery; answered once durable.
-    Alerts {
-        /// Its alerts.
-        updates: Vec<AlertUpdate>,
-        /// Through which receiver of Alertmanager it came.
-        receiver: Option<ReceiverName>,
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<(), Unavailable>>,
-    },
-    /// Everything that stands in Alertmanager.
-    Reconciled {
-        /// The alerts.
-        updates: Vec<AlertUpdate>,
-        /// Whose they are.
-        scope: Scope,
-        /// When they were asked for.
-        asked_at: Timestamp,
-    },
-    /// Every target that Prometheus knows.
-    Targets {
-        /// Their names.
-        listed: BTreeSet<Target>,
-        /// When they were asked for.
-        asked_at: Timestamp,
-    },
-    /// The answer to a question, or a fact from outside.
-    Event(Event),
-    /// What a person did; answered with what was decided, once that is durable or cannot be made so.
-    Operator {
-        /// What.
-        event: Event,
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<Decided, Unavailable>>,
-    },
-    /// A step's process exists, and waits.
-    Spawned {
-        /// Which.
-        key: RunKey,
-        /// How it is known again, and how it is let go.
-        waiting: Waiting,
-    },
-    /// A running step has written something.
-    Output {
-        /// Which.
-        key: RunKey,
-        /// All that it has written so far, its beginning and its end.
-        output: Output,
-    },
-    /// A step is over.
-    Finished {
-        /// Which.
-        key: RunKey,
-        /// For the core.
-        outcome: Outcome,
-        /// For the journal.
-        result: RunResult,
-    },
-    /// The configuration was read again and is good; answered once it is in force.
-    Reload {
-        /// What it says.
-        live: Arc<Live>,
-        /// Where the answer goes.
-        done: oneshot::Sender<()>,
-    },
-    /// A message was taken by its channel, or was not.
-    Delivered {
-        /// Which.
-        key: MessageKey,
-        /// What became of it.
-        delivery: Delivery,
-    },
-    /// Do you live? Answered once that is on disk.
-    Pulse {
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<(), Unavailable>>,
-    },
-    /// Something about a task of the agenda.
-    Task(TaskInput),
-}
-
-/// What was decided on a person's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// The decision.
-    pub entries: Vec<Entry>,
-    /// Whether it is on disk. If not, it takes effect as soon as it is, and is lost if the program ends before.
-    pub durable: bool,
-}
-
-/// The journal cannot be written just now; whoever asked should ask again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal cannot be written")]
-pub struct Unavailable;
 
 /// The loop's whole state.
 pub struct EventLoop {
@@ -314,7 +214,7 @@ impl EventLoop {
             | Input::Event(_)
             | Input::Operator { .. }
             | Input::Pulse { .. }
-            | Input::Reload { .. } => {}
+            | Input::Reload(_) => {}
         }
     }
 

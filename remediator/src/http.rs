@@ -36,13 +36,14 @@ pub use self::room::Room;
 use crate::alerts::sns::Sns;
 use crate::alerts::webhook::Group;
 use crate::clock::{Clock, rfc3339};
-use crate::config::Contact;
-use crate::config::live::{Live, Reloader, Watched};
+use crate::config::live::{Live, Watched};
+use crate::config::reload::Reloader;
+use crate::contacts::Contact;
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
+use crate::keeping::clock_watch::ClockState;
 use crate::metrics::Metrics;
 use crate::paging::delivery::{Troubles, sentences};
-use crate::upstream::clock::ClockState;
 
 /// Where Alertmanager delivers.
 pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";

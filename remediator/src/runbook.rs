@@ -12,20 +12,21 @@ mod file;
 mod library;
 mod page;
 mod place;
-pub mod platform;
 mod schema;
 mod step;
 mod words;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vvtv_incident::{AlertName, StepId};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+pub use argument::Argument;
 pub(crate) use argument::template_start;
-pub use argument::{Argument, Variable, VariableText};
 pub use chore::{Chore, Written as WrittenChore, chores};
 pub use library::{LibraryError, load_dir};
 pub use page::page;
@@ -33,20 +34,11 @@ pub(crate) use place::has_raw_data;
 pub use schema::schema;
 
 use self::effect::Effect;
-use self::platform::Platform;
 use crate::conditions::Condition;
 use crate::conditions::facts::Facts;
 use crate::conditions::promql::Query;
+use crate::site::Site;
 use crate::source::Source;
-
-/// What runbooks may use of one installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// Which of the platform choices counts.
-    pub platform: Platform,
-    /// Values that differ between installations.
-    pub variables: BTreeMap<String, Variable>,
-}
 
 /// One runbook.
 #[derive(Clone, Debug)]
@@ -67,6 +59,29 @@ pub struct Book {
     pub source: PathBuf,
     /// Places in the file.
     pub marks: Marks,
+}
+
+/// The runbooks that are in force, whenever one looks.
+#[derive(Clone)]
+pub struct RunbooksInForce(Arc<dyn Fn() -> Vec<Arc<Book>> + Send + Sync>);
+
+impl RunbooksInForce {
+    /// What this gives, each time that it is asked.
+    pub fn new(look: impl Fn() -> Vec<Arc<Book>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    /// All of them, now.
+    #[must_use]
+    pub fn get(&self) -> Vec<Arc<Book>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for RunbooksInForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.get().iter().map(|book| &book.plan.id)).finish()
+    }
 }
 
 /// One step's particulars.
@@ -149,6 +164,12 @@ impl Book {
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&StepSpec> {
         self.steps.get(id)
+    }
+
+    /// Whether what a step prints is read as JSON.
+    #[must_use]
+    pub fn writes_json(&self, id: &StepId) -> bool {
+        self.step(id).is_some_and(|spec| spec.output == Output::Json)
     }
 }
 

@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_remediator::verbs::import::import;
-use vvtv_remediator::runbook::platform::Platform;
-use vvtv_remediator::runbook::{Site, parse};
+use vvtv_remediator::site::platform::Platform;
+use vvtv_remediator::runbook::parse;
+use vvtv_remediator::site::Site;
 use vvtv_remediator::source::Source;
 
 fuzz_target!(|page: &[u8]| {

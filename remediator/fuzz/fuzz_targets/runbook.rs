@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_remediator::conditions::facts::Facts;
-use vvtv_remediator::runbook::platform::Platform;
-use vvtv_remediator::runbook::{Command, Site, Variable, VariableText, parse};
+use vvtv_remediator::site::platform::Platform;
+use vvtv_remediator::runbook::{Command, parse};
+use vvtv_remediator::site::{Site, Variable, VariableText};
 use vvtv_remediator::source::Source;
 
 fuzz_target!(|text: &str| {

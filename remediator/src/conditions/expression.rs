@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::conditions::facts::Facts;
-use crate::runbook::Site;
+use crate::site::Site;
 
 /// Instructions that one evaluation may take.
 const FUEL: u64 = 50_000;

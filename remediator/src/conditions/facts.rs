@@ -6,8 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use vvtv_incident::{Incident, StepId};
 
-use crate::runbook::{Book, Output};
-
 /// Everything that an expression can see.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Facts {
@@ -102,12 +100,12 @@ impl Said {
         *last = fact;
     }
 
-    /// Every step of an incident, as conditions and arguments can name them.
+    /// Every step of an incident, as conditions and arguments can name them. `writes_json` says of which steps the output is JSON.
     #[must_use]
-    pub fn steps(&self, incident: &Incident, book: &Book) -> BTreeMap<String, StepFacts> {
+    pub fn steps(&self, incident: &Incident, writes_json: impl Fn(&StepId) -> bool) -> BTreeMap<String, StepFacts> {
         let one = |record: &vvtv_incident::StepRecord| {
             let said = self.0.get(&record.id);
-            let is_json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
+            let is_json = writes_json(&record.id);
             let json = |text: &Arc<str>| if is_json { serde_json::from_str(text).ok() } else { None };
             let facts = StepFacts {
                 state: record.state.as_str().to_owned(),

@@ -7,7 +7,7 @@ use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::runbook::platform::Platform;
+use crate::site::platform::Platform;
 use crate::upstream::Upstream;
 
 fn client(server: &MockServer) -> PromClient {

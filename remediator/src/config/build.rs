@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Mode, Policy, ReceiverName, Target};
+use vvtv_incident::{ChannelName, Level, Mode, Policy, ReceiverName, Target};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::duties;
 use super::file::{self, File};
 use super::upstream::plain_headers;
-use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel, people};
+use super::{Config, Marks, SecretFiles, WebhookAccess, channel, people};
 use crate::alerts::receivers::RECEIVER_BYTES_MAX;
 use crate::alerts::sns::TopicArn;
 use crate::conditions::targets::NAMES_MAX;
+use crate::contacts::Contact;
 use crate::maintenance::schedule::Schedule;
 use crate::maintenance::windows::{LASTS_MAX, Window};
-use crate::runbook::platform::Platform;
-use crate::runbook::{Site, Variable};
+use crate::paging::channels::Settings;
+use crate::secret::Secret;
+use crate::site::platform::Platform;
+use crate::site::{Site, Variable};
 use crate::source::{Source, place};
 
 const LISTEN: &str = "127.0.0.1:10048";
@@ -110,7 +113,7 @@ fn rung(contact: &Contact) -> vvtv_incident::Contact {
     vvtv_incident::Contact {
         level: contact.level,
         respond_within: contact.respond_within,
-        channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
+        channels: contact.notify.iter().cloned().collect(),
     }
 }
 
@@ -300,7 +303,7 @@ impl Builder {
     fn contacts(
         &self,
         written: &Spanned<Vec<file::Contact>>,
-        channels: &BTreeMap<ChannelName, Channel>,
+        channels: &BTreeMap<ChannelName, Settings>,
     ) -> Result<Vec<Contact>, YamlError> {
         if written.value.is_empty() {
             return Err(self.source.error(written, "nobody to call: at least a contact of level 1 is needed"));
@@ -331,7 +334,7 @@ impl Builder {
     fn notify(
         &self,
         contact: &file::Contact,
-        channels: &BTreeMap<ChannelName, Channel>,
+        channels: &BTreeMap<ChannelName, Settings>,
     ) -> Result<Vec<ChannelName>, YamlError> {
         if contact.notify.value.is_empty() {
             let message = format!("{} cannot be reached: no channel to notify", contact.name.value);
@@ -339,7 +342,7 @@ impl Builder {
         }
         let mut names = BTreeSet::new();
         for written in &contact.notify.value {
-            let name = ChannelName::new(&written.value);
+            let name = ChannelName::new(written.value.as_str());
             if !channels.contains_key(&name) {
                 let known: Vec<_> = channels.keys().map(ChannelName::as_str).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -350,7 +353,7 @@ impl Builder {
                 return Err(self.source.error(written, "this channel is named twice"));
             }
         }
-        Ok(contact.notify.value.iter().map(|name| ChannelName::new(&name.value)).collect())
+        Ok(contact.notify.value.iter().map(|name| ChannelName::new(name.value.as_str())).collect())
     }
 
     fn policy(&self, limits: file::Limits) -> Result<Policy, YamlError> {
@@ -406,7 +409,7 @@ impl Builder {
 
     fn site(
         &self,
-        written: &BTreeMap<String, Spanned<crate::runbook::platform::ByPlatform<crate::runbook::VariableText>>>,
+        written: &BTreeMap<String, Spanned<crate::site::platform::ByPlatform<crate::site::VariableText>>>,
     ) -> Result<Site, YamlError> {
         let platform = Platform::current();
         let mut variables = BTreeMap::new();

@@ -9,7 +9,8 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 use super::build::{positive, schedule};
 use super::file;
 use crate::maintenance::duty::Duty;
-use crate::runbook::{Chore, Site, chores};
+use crate::runbook::{Chore, chores};
+use crate::site::Site;
 use crate::source::Source;
 
 /// Entries that there may be.

@@ -9,8 +9,9 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
-use crate::runbook::platform::ByPlatform;
-use crate::runbook::{VariableText, WrittenChore};
+use crate::runbook::WrittenChore;
+use crate::site::VariableText;
+use crate::site::platform::ByPlatform;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,8 +9,8 @@ use vvtv_incident::{AlertName, Unanswered, Watch};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
-use super::Secret;
 use super::build::{Builder, positive};
+use crate::secret::Secret;
 use crate::source::Source;
 
 /// Alertmanager delivers the alert that always fires once a minute (alert-rules/alertmanager.yml).

@@ -1,6 +1,8 @@
 mod upstream;
 
+use crate::paging::channels::{Email, EmailTls};
 use rstest::rstest;
+use vvtv_incident::Level;
 
 use super::*;
 
@@ -37,7 +39,7 @@ fn what_is_not_written_has_its_documented_default() {
     let contacts = vec![vvtv_incident::Contact {
         level: Level::FIRST,
         respond_within: Duration::from_secs(300),
-        channels: [vvtv_incident::ChannelName::new("hook")].into(),
+        channels: [ChannelName::new("hook")].into(),
     }];
     let alert = vvtv_incident::AlertName::new("Watchdog");
     let watch = vvtv_incident::Watch { alert, expected: false, silent_after: Duration::from_secs(300) };
@@ -108,7 +110,7 @@ limits:
 fn a_channel_names_one_alertmanager_or_a_cluster(#[case] written: &str, #[case] expected: Result<Vec<&str>, &str>) {
     let text = MINIMAL.replace("webhook: {url: 'http://127.0.0.1:9/x'}", &format!("alertmanager: {written}"));
     let found = read(&text).map(|config| match config.channels.into_values().next() {
-        Some(Channel::Alertmanager { urls, .. }) => urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Some(Settings::Alertmanager { urls, .. }) => urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     });
     match expected {
@@ -407,19 +409,19 @@ fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
     let expected = [
         (
             "alertmanager",
-            Channel::Alertmanager {
+            Settings::Alertmanager {
                 urls: vec![url("http://127.0.0.1:9093/am/api/v2/alerts")],
                 token: Some(Secret::new("alertmanager-token")),
             },
         ),
-        ("hook", Channel::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
-        ("mail", Channel::Email(mail)),
+        ("hook", Settings::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
+        ("mail", Settings::Email(mail)),
         (
             "opsgenie",
-            Channel::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
+            Settings::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
         ),
-        ("plain", Channel::Email(plain)),
-        ("slack", Channel::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
+        ("plain", Settings::Email(plain)),
+        ("slack", Settings::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
     ];
     let expected: BTreeMap<_, _> =
         expected.into_iter().map(|(name, channel)| (ChannelName::new(name), channel)).collect();

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value};
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
-use super::Secret;
 use super::build::{Builder, base_url};
+use crate::secret::Secret;
 use crate::source::place;
 use crate::upstream::{Credentials, Identity, Tls, Upstream};
 

@@ -20,7 +20,8 @@ use crate::failpoint::{Point, reached};
 use crate::journal::outbox::Message;
 use crate::journal::{RunKey, RunResult};
 use crate::paging::delivery::Outgoing;
-use crate::runbook::{Book, Site};
+use crate::runbook::Book;
+use crate::site::Site;
 use crate::steps::{self, Captured, Executor, Finished, Go, Job, Launch};
 
 /// Questions to Prometheus at one time.
@@ -243,7 +244,7 @@ impl EventLoop {
         let alert = state.alerts.values().min_by_key(|alert| alert.heard_at);
         Facts {
             target: state.target.to_string(),
-            steps: self.facts.get(&state.id).unwrap_or(&Said::default()).steps(state, book),
+            steps: self.facts.get(&state.id).unwrap_or(&Said::default()).steps(state, |step| book.writes_json(step)),
             alert: alert.map_or_else(AlertFacts::default, |alert| AlertFacts {
                 name: alert.name.to_string(),
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),

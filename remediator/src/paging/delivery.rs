@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::Event;
+use vvtv_incident::ChannelName;
 use vvtv_toolkit::logging::chain;
 use vvtv_toolkit::redaction;
 
@@ -24,13 +24,13 @@ use self::troubles::Board;
 pub(crate) use self::troubles::sentences;
 pub use self::troubles::{Trouble, Troubles};
 use crate::clock::Clock;
-use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::{Message, MessageKey, MessageKind};
 use crate::journal::{Delivery, Reader};
 use crate::metrics::ChannelMetrics;
 use crate::paging::channels::Channel;
 use crate::paging::message::{Addresses, NoticeError, notice_for};
+use crate::reports::Reports;
 
 /// Messages that may be on their way to one channel's worker; the journal keeps them all.
 const QUEUE_MAX: usize = 4096;
@@ -63,7 +63,23 @@ pub struct Desk {
     /// The clock.
     pub clock: Clock,
     /// Where results go.
-    pub inputs: mpsc::Sender<Input>,
+    pub reports: Reports<Report>,
+}
+
+/// What a channel's worker has to say.
+#[derive(Debug)]
+pub enum Report {
+    /// A message was taken, or was not.
+    Delivered {
+        /// Which.
+        key: MessageKey,
+        /// What became of it.
+        delivery: Delivery,
+    },
+    /// The channel takes no messages.
+    Fails(ChannelName),
+    /// It takes messages again.
+    Works(ChannelName),
 }
 
 /// There is no room for a message, or no such channel: it stays in the journal as unsent, and the next start takes it up.
@@ -254,29 +270,29 @@ impl Worker {
 
     /// Says everywhere that the channel stands otherwise.
     async fn turned(&self, turn: Turn, error: &str) {
-        let channel = vvtv_incident::ChannelName::new(self.name.as_str());
-        let event = match turn {
+        let channel = ChannelName::new(self.name.as_str());
+        let report = match turn {
             Turn::Fails(since) => {
                 let since = self.desk.clock.ago(since.elapsed());
                 tracing::error!(channel = self.name, error, "the channel takes no messages: nobody is called over it");
                 self.board.fails(&self.name, Trouble { since, error: error.to_owned() });
-                Event::ChannelFails(channel)
+                Report::Fails(channel)
             }
             Turn::Works => {
                 tracing::info!(channel = self.name, "the channel takes messages again");
                 self.board.works(&self.name);
-                Event::ChannelWorks(channel)
+                Report::Works(channel)
             }
         };
-        self.tell(Input::Event(event)).await;
+        self.tell(report).await;
     }
 
     async fn report(&self, key: MessageKey, delivery: Delivery) {
-        self.tell(Input::Delivered { key, delivery }).await;
+        self.tell(Report::Delivered { key, delivery }).await;
     }
 
-    async fn tell(&self, input: Input) {
+    async fn tell(&self, report: Report) {
         // The loop has ended: the message stays unsent in the journal and is sent again, under the same key.
-        drop(self.desk.inputs.send(input).await);
+        self.desk.reports.tell(report).await;
     }
 }

@@ -11,8 +11,9 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, File, StepKind};
-use super::{Book, Marks, Site};
+use super::{Book, Marks};
 use crate::conditions::promql::Query;
+use crate::site::Site;
 use crate::source::{Source, place};
 
 pub(super) const HEALTHY_FOR: Duration = Duration::from_secs(30);

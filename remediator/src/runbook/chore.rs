@@ -8,10 +8,11 @@ use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::redaction::Redactor;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
+use super::Command;
 use super::argument::{Argument, Piece};
 use super::build::Builder;
-use super::{Command, Site};
-use crate::runbook::platform::ByPlatform;
+use crate::site::Site;
+use crate::site::platform::ByPlatform;
 use crate::source::{Source, place};
 
 /// A step as it is written.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use vvtv_incident::{AlertName, RunbookId};
 use vvtv_toolkit::yaml::YamlError;
 
-use super::{Book, Site, build};
+use super::{Book, build};
+use crate::site::Site;
 use crate::source::Source;
 
 /// Files that a directory of runbooks may hold.

@@ -13,7 +13,7 @@ use super::{Command, StepSpec, is_identifier};
 use crate::conditions::Condition;
 use crate::conditions::expression::{self, Reads};
 use crate::conditions::promql::Query;
-use crate::runbook::platform::ByPlatform;
+use crate::site::platform::ByPlatform;
 use crate::source::place;
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,3 +1,5 @@
+use crate::site::platform::Platform;
+use crate::site::{Variable, VariableText};
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;

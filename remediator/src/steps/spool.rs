@@ -6,7 +6,7 @@ use std::path::Path;
 use vvtv_incident::{IncidentId, StepId, TaskId};
 
 use super::Mark;
-use crate::facts::Facts;
+use crate::conditions::facts::Facts;
 
 /// For its owner only.
 const MODE: u32 = 0o700;
@@ -45,7 +45,8 @@ pub(super) fn make(spool: &Path) -> std::io::Result<()> {
 pub(super) async fn write(file: &Path, facts: &Facts, attachments: Option<&Path>) -> Result<(), String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let cannot_write = |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
+    let cannot_write =
+        |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
     let json = serde_json::to_vec(facts).map_err(|error| cannot_write(&error))?;
     let (path, attachments) = (file.to_owned(), attachments.map(Path::to_owned));
     let write = move || {

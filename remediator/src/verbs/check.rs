@@ -26,11 +26,12 @@ use vvtv_incident::Level;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use crate::config::{self, Config, SecretFiles};
+use crate::keeping::disk;
 use crate::runbook::effect;
-use crate::runbook::platform::Platform;
-use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
+use crate::runbook::{Book, Command, LibraryError, load_dir};
+use crate::site::Site;
+use crate::site::platform::Platform;
 use crate::source::Source;
-use crate::verbs::serve::disk;
 use metrics::Metrics;
 use rules::Rules;
 

@@ -1,10 +1,7 @@
 //! `serve`: reads the configuration and the journal, starts the parts, and stops them in order.
 
-pub mod disk;
 mod doors;
-mod housekeeping;
 mod people_only;
-pub mod retention;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +17,6 @@ use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
-use self::housekeeping::attachments;
 use self::people_only::Opened;
 use crate::alerts::alertmanager::Alertmanagers;
 use crate::alerts::receivers::Receivers;
@@ -31,19 +27,22 @@ use crate::clock::Clock;
 use crate::conditions::PromClient;
 use crate::conditions::facts::StepFact;
 use crate::conditions::targets::Known;
-use crate::config::live::{Live, Reloader, Watched};
+use crate::config::live::{self, Live};
+use crate::config::reload::Reloader;
 use crate::config::{self, Config, SecretFiles, WebhookAccess};
-use crate::event_loop::heartbeat;
-use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
+use crate::event_loop::{EventLoop, Input, Parts, QUEUE_MAX, Surroundings, heartbeat, orphans};
 use crate::failpoint::{Point, reached};
 use crate::http::{Room, Shared, Warnings, router};
 use crate::journal::outbox::Message;
-use crate::journal::{PastRun, Restored, RestoredAgenda, RunKey};
+use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
+use crate::keeping::clock_watch::ClockState;
+use crate::keeping::{self, Kept, attachments};
 use crate::maintenance::duty::Duties;
 use crate::metrics::Metrics;
 use crate::paging::delivery::{Desk, Outgoing};
 use crate::paging::message::Addresses;
-use crate::runbook::{Book, load_dir};
+use crate::reports::Reports;
+use crate::runbook::{Book, RunbooksInForce, load_dir};
 use crate::steps::{Executor, adopt};
 use crate::verbs::ServeArgs;
 
@@ -69,7 +68,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
         for (message, _place) in &config.marks.unread_secrets {
             tracing::warn!("{message}");
         }
-        for warning in disk::shared(&config) {
+        for warning in keeping::disk::shared(&config) {
             tracing::warn!("{}", warning.message);
         }
         let books = load_dir(&config.runbooks, &config.site)?;
@@ -111,7 +110,7 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option
     report_restart(&opened.restored.saved.incidents);
     let journal_back = wait_for_journal(opened.trouble.is_some(), config.database.clone());
     let tasks = TaskTracker::new();
-    let live = Live::new(&config, books)?;
+    let live = Arc::new(Live::new(&config, books)?);
     let gate = doors::gate(&config, &web, AccessMetrics::beside(&limits.metrics), opened.journal.is_durable())?;
     if !earlier.is_some_and(|earlier| gate.take_over(earlier)) {
         doors::show_link(&config, &web, &gate)?;
@@ -175,7 +174,7 @@ fn reload_on_hangup(reloader: Arc<Reloader>) -> anyhow::Result<impl Future<Outpu
 struct House {
     file: PathBuf,
     config: Config,
-    live: Live,
+    live: Arc<Live>,
     metrics: Metrics,
     gate: Gate,
     room: Room,
@@ -191,23 +190,23 @@ impl House {
         let (clock, clock_step) = start_clock(&mut restored);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
-        let live = Arc::new(live);
         let (showing, shown) = watch::channel(Arc::clone(&live));
-        let addresses = Addresses::new(&config.external_url, shown.clone(), restored.installation.clone());
-        let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
+        let addresses = Addresses::new(&config.external_url, live::runbooks(&shown), restored.installation.clone());
+        let desk = Desk { reader: journal.reader(), addresses, clock, reports: Reports::to(&inputs) };
         let standing = std::mem::take(&mut restored.standing);
         let outgoing = Outgoing::start(live.channels.clone(), standing, (&desk, &metrics.channels), &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
-        let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
+        let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), (&inputs, clock));
         let (receivers, sns) = deliveries(&config, &mut restored)?;
-        let (reconciler, left_out) = reconciler(&config, &desk, &surroundings, &receivers, (&shown, &metrics))?;
+        let (reconciler, left_out) =
+            reconciler(&config, &desk, &surroundings, &receivers, (live::runbooks(&shown), &inputs, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
-        let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
+        let clock_state = keep(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         reconciler.start(&tasks, stop);
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&restored);
-        let orphans = reconcile::find_orphans(
+        let orphans = orphans::find_orphans(
             restored.open_runs,
             &live.books,
             &restored.saved.incidents,
@@ -215,9 +214,9 @@ impl House {
             (&inputs, clock),
             &tasks,
         );
-        let agenda = take_up(restored.agenda, &live.duties, &executor, (&desk, &tasks, &metrics));
+        let agenda = take_up(restored.agenda, &live.duties, &executor, ((&inputs, clock), &tasks, &metrics));
         restored.messages.into_iter().for_each(|message| send(&outgoing, message));
-        let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
+        let reloader = Arc::new(Reloader::new(file, config.clone(), Reports::to(&inputs), metrics.clone()));
         let shared = Shared {
             inputs,
             reader: journal.reader(),
@@ -271,7 +270,7 @@ fn reconciler(
     desk: &Desk,
     surroundings: &Surroundings,
     receivers: &Receivers,
-    (shown, metrics): (&Watched, &Metrics),
+    (runbooks, inputs, metrics): (RunbooksInForce, &mpsc::Sender<Input>, &Metrics),
 ) -> anyhow::Result<(Reconciler, mpsc::Sender<Group>)> {
     let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
     let reconciler = Reconciler {
@@ -283,13 +282,27 @@ fn reconciler(
         targets: config.targets.clone(),
         every: config.reconcile,
         reader: desk.reader.clone(),
-        live: shown.clone(),
+        runbooks,
         now: Arc::new(Notify::new()),
         clock: desk.clock,
-        inputs: desk.inputs.clone(),
+        reports: Reports::to(inputs),
         metrics: metrics.clone(),
     };
     Ok((reconciler, left_out))
+}
+
+/// Starts what goes on beside the event loop; the clock is compared with those of whom the reconciler asks.
+fn keep(
+    config: &Config,
+    journal: &Journal,
+    executor: &Executor,
+    reconciler: &Reconciler,
+    step: Option<ClockStep>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> anyhow::Result<watch::Receiver<ClockState>> {
+    let (clock, peers) = ((reconciler.clock, step), reconciler.peer_clocks());
+    let kept = Kept { config, journal, executor, clock, peers, metrics: &reconciler.metrics };
+    keeping::start(kept, tasks, stop)
 }
 
 /// Starts steps; the facts files of an earlier run are gone but those that its steps may still read.
@@ -320,12 +333,12 @@ fn take_up(
     restored: RestoredAgenda,
     duties: &Duties,
     executor: &Executor,
-    (desk, tasks, metrics): (&Desk, &TaskTracker, &Metrics),
+    (told, tasks, metrics): ((&mpsc::Sender<Input>, Clock), &TaskTracker, &Metrics),
 ) -> Agenda {
     for (name, at) in restored.succeeded.iter().filter(|(name, _)| duties.get(name).is_some()) {
         metrics.tasks.succeeded(name, *at);
     }
-    reconcile::settle_tasks(&restored, duties, executor, (&desk.inputs, desk.clock), tasks);
+    orphans::settle_tasks(&restored, duties, executor, told, tasks);
     Agenda::new(restored.saved)
 }
 
@@ -346,7 +359,7 @@ fn surroundings(
     config: &Config,
     live: &Live,
     (prometheus, executor, outgoing): (PromClient, &Executor, &Outgoing),
-    desk: &Desk,
+    (inputs, clock): (&mpsc::Sender<Input>, Clock),
 ) -> Surroundings {
     Surroundings {
         prometheus,
@@ -355,8 +368,8 @@ fn surroundings(
         executor: executor.clone(),
         outgoing: outgoing.clone(),
         attachments: attachments(config),
-        inputs: desk.inputs.clone(),
-        clock: desk.clock,
+        inputs: inputs.clone(),
+        clock,
         permits: Surroundings::permits(),
         redaction: live.redaction.clone(),
     }

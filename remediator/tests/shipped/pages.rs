@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rstest::rstest;
-use vvtv_remediator::runbook::platform::Platform;
-use vvtv_remediator::runbook::{Site, parse};
+use vvtv_remediator::runbook::parse;
+use vvtv_remediator::site::Site;
+use vvtv_remediator::site::platform::Platform;
 use vvtv_remediator::source::Source;
 use vvtv_remediator::verbs::import::import;
 

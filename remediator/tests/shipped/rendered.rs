@@ -81,7 +81,7 @@ fn rendered() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
         let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
-        let text = page(&source, Some(&config)).unwrap();
+        let text = page(&source, &config.site.variables, &config.contacts).unwrap();
         pages.push((id.to_owned(), text.replace(&root.path().display().to_string(), "ROOT")));
     }
     pages
@@ -118,8 +118,10 @@ fn a_rendered_page_comes_back_as_it_went() {
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
         let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
         let file = (format!("{id}.yml"), source.text().to_owned());
-        for config in [None, Some(&config)] {
-            let import = import("page.md", page(&source, config).unwrap()).unwrap();
+        let alone = page(&source, &BTreeMap::new(), &[]);
+        let installed = page(&source, &config.site.variables, &config.contacts);
+        for rendered in [alone, installed] {
+            let import = import("page.md", rendered.unwrap()).unwrap();
             assert_eq!(import.files, std::slice::from_ref(&file));
             let report = import.report().to_string();
             assert!(
@@ -127,7 +129,7 @@ fn a_rendered_page_comes_back_as_it_went() {
                 "{report}"
             );
         }
-        all.push_str(&page(&source, None).unwrap());
+        all.push_str(&page(&source, &BTreeMap::new(), &[]).unwrap());
         expected.push(file);
     }
     // Four on one page, with Windows' line ends, below a heading of somebody's.
@@ -138,7 +140,8 @@ fn a_rendered_page_comes_back_as_it_went() {
 #[test]
 fn a_rendered_page_that_was_changed_is_read_by_its_words() {
     let source = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/ingest-down.yml")).unwrap();
-    let page = page(&source, None).unwrap().replace("5 minutes to stabilize", "7 minutes to stabilize");
+    let page =
+        page(&source, &BTreeMap::new(), &[]).unwrap().replace("5 minutes to stabilize", "7 minutes to stabilize");
     let import = import("page.md", page).unwrap();
     assert_ne!(import.files[0].1, source.text());
     insta::assert_snapshot!(format!("{}\n{}", import.files[0].1, import.report()));

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::runbook::platform::Platform;
-use crate::runbook::{Site, build};
+use crate::runbook::build;
+use crate::site::Site;
+use crate::site::platform::Platform;
 use crate::source::Source;
 
 /// Whether the schema takes a document.
@@ -50,8 +51,8 @@ fn parser(document: &Value) -> Parser {
     if let Err(error) = source.parse::<file::File>() {
         return Parser::Shape(error.message().to_owned());
     }
-    let argv = crate::runbook::VariableText::One("restart-nginx".to_owned());
-    let variables: BTreeMap<_, _> = [("restart_nginx".to_owned(), crate::runbook::Variable::new(argv).unwrap())].into();
+    let argv = crate::site::VariableText::One("restart-nginx".to_owned());
+    let variables: BTreeMap<_, _> = [("restart_nginx".to_owned(), crate::site::Variable::new(argv).unwrap())].into();
     let takes = |platform| build::book(source.clone(), &Site { platform, variables: variables.clone() }).is_ok();
     let both = takes(Platform::Linux) && takes(Platform::Macos);
     if both { Parser::Runbook } else { Parser::Meaning }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::runbook::Site;
+use crate::site::Site;
 use crate::source::Source;
 use vvtv_toolkit::yaml::{self, Place, YamlError};
 
@@ -8,7 +8,7 @@ fn shipped() -> Import {
 }
 
 fn load(name: &str, text: &str) -> Result<crate::runbook::Book, Vec<YamlError>> {
-    let site = Site { platform: crate::runbook::platform::Platform::Linux, variables: Default::default() };
+    let site = Site { platform: crate::site::platform::Platform::Linux, variables: Default::default() };
     crate::runbook::parse(Source::from_text(name.into(), text.to_owned()), &site)
 }
 

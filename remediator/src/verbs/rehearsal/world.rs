@@ -13,7 +13,8 @@ use vvtv_toolkit::redaction;
 use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said, StepFact};
 use crate::conditions::holds_with;
 use crate::conditions::promql::Query;
-use crate::runbook::{Book, Site};
+use crate::runbook::Book;
+use crate::site::Site;
 
 /// Answers take this long, so that nothing happens in the instant in which it was asked for.
 const ANSWER: Duration = Duration::from_millis(10);
@@ -256,7 +257,11 @@ impl<'a, S: Script> World<'a, S> {
     fn facts(&self, incident: &Incident, book: &Book) -> Facts {
         Facts {
             target: incident.target.to_string(),
-            steps: self.said.get(&incident.id).unwrap_or(&Said::default()).steps(incident, book),
+            steps: self
+                .said
+                .get(&incident.id)
+                .unwrap_or(&Said::default())
+                .steps(incident, |step| book.writes_json(step)),
             alert: self.alert.get(&incident.runbook).cloned().unwrap_or_default(),
             incident: IncidentFacts {
                 id: incident.id.get(),
