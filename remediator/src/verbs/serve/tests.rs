@@ -107,7 +107,7 @@ fn furnished(dir: &Path, stop: &CancellationToken) -> Shared {
     let metrics = Metrics::new().unwrap();
     let web = WebConfig::load(&dir.join("web.yml")).unwrap();
     let gate = doors::gate(&config, &web, AccessMetrics::default(), true).unwrap();
-    let live = Live::new(&config, books).unwrap();
+    let live = Arc::new(Live::new(&config, books).unwrap());
     let room = Room::new(&serve::ServeMetrics::default());
     let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
     let (event_loop, shared) = house.furnish(opened, stop).unwrap();
