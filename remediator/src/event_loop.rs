@@ -37,6 +37,7 @@ use crate::maintenance::duty::Duties;
 use crate::maintenance::windows::Windows;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
+use crate::steps::Spare;
 
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
@@ -61,6 +62,7 @@ pub struct EventLoop {
     facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
     surroundings: Arc<Surroundings>,
+    spares: mpsc::Receiver<Spare>,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
     tasks: TaskTracker,
@@ -107,6 +109,8 @@ pub struct Parts {
     pub receivers: Receivers,
     /// Everything that effects need.
     pub surroundings: Arc<Surroundings>,
+    /// Processes that are ready for the next step.
+    pub spares: mpsc::Receiver<Spare>,
     /// Where it counts.
     pub metrics: Metrics,
     /// What it is told.
@@ -134,6 +138,7 @@ impl EventLoop {
             facts,
             running: parts.orphans,
             surroundings: parts.surroundings,
+            spares: parts.spares,
             metrics: parts.metrics,
             inputs: parts.inputs,
             tasks: TaskTracker::new(),

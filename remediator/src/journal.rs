@@ -17,6 +17,7 @@ mod retention;
 mod salvage;
 mod schema;
 mod sound;
+mod state;
 mod write;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ pub mod retention;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::ClockStep;
@@ -18,12 +18,20 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::{Journal, close_to_others};
 use crate::metrics::Metrics;
-use crate::steps::Executor;
+use crate::steps::{Executor, Spare};
 use crate::upstream::clock::PeerClock;
 
 /// Under which steps leave files, a directory per incident.
 pub(crate) fn attachments(config: &Config) -> PathBuf {
     config.database.with_extension("attachments")
+}
+
+/// Keeps a process ready for the next step, until `stop`.
+pub(crate) fn spares(executor: &Executor, (tasks, stop): (&TaskTracker, &CancellationToken)) -> mpsc::Receiver<Spare> {
+    let (spares, keep) = executor.spares();
+    let stopped = stop.clone();
+    tasks.spawn(async move { stopped.run_until_cancelled(keep).await });
+    spares
 }
 
 /// What is looked after.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vvtv_incident::Mode;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
-use crate::runbook::WrittenChore;
+use crate::runbook::{WrittenChore, WrittenMode};
 use crate::site::VariableText;
 use crate::site::platform::ByPlatform;
 
@@ -33,7 +32,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) alertmanager_config: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) mode: Mode,
+    pub(super) mode: WrittenMode,
     #[serde(default)]
     pub(super) webhook: Option<Webhook>,
     #[serde(default)]

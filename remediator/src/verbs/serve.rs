@@ -3,6 +3,7 @@
 mod doors;
 mod people_only;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,17 +204,11 @@ impl House {
             reconciler(&config, &desk, &surroundings, &receivers, (live::runbooks(&shown), &inputs, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = keep(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
+        let spares = keeping::spares(&executor, (&tasks, stop));
         reconciler.start(&tasks, stop);
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&restored);
-        let orphans = orphans::find_orphans(
-            restored.open_runs,
-            &live.books,
-            &restored.saved.incidents,
-            &executor,
-            (&inputs, clock),
-            &tasks,
-        );
+        let orphans = take_up_steps(&mut restored, &live, &executor, (&inputs, clock), &tasks);
         let agenda = take_up(restored.agenda, &live.duties, &executor, ((&inputs, clock), &tasks, &metrics));
         restored.messages.into_iter().for_each(|message| send(&outgoing, message));
         let reloader = Arc::new(Reloader::new(file, config.clone(), Reports::to(&inputs), metrics.clone()));
@@ -249,6 +244,7 @@ impl House {
             targets: Known::new(config.inventory, restored.targets),
             receivers,
             surroundings: Arc::new(surroundings),
+            spares,
             metrics,
             inputs: queue,
             changes,
@@ -326,6 +322,18 @@ fn send(outgoing: &Outgoing, message: Message) {
     if let Err(error) = outgoing.send(message) {
         tracing::error!(channel, %about, "{error}");
     }
+}
+
+/// The steps that an earlier run left, and how to end each.
+fn take_up_steps(
+    restored: &mut Restored,
+    live: &Live,
+    executor: &Executor,
+    told: (&mpsc::Sender<Input>, Clock),
+    tasks: &TaskTracker,
+) -> BTreeMap<RunKey, CancellationToken> {
+    let runs = std::mem::take(&mut restored.open_runs);
+    orphans::find_orphans(runs, &live.books, &restored.saved.incidents, executor, told, tasks)
 }
 
 /// The tasks that an earlier run left, and when each duty was last done.
