@@ -2,12 +2,12 @@
 
 mod build;
 mod channel;
-mod duties;
 mod file;
 pub mod live;
 mod people;
 pub mod redaction;
 pub mod reload;
+mod tasks;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,18 +16,17 @@ use std::time::Duration;
 
 use url::Url;
 use vvtv_incident::{ChannelName, Policy, ReceiverName, Target};
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 pub use people::Heartbeat;
 
 use crate::alerts::sns::TopicArn;
 use crate::contacts::Contact;
-use crate::maintenance::duty::Duty;
+use crate::maintenance::task::TaskSpec;
 use crate::maintenance::windows::Window;
 use crate::paging::channels::Settings;
 use crate::secret::Secret;
-use crate::site::Site;
-use crate::source::Source;
+use crate::site::SiteValues;
 use crate::upstream::Upstream;
 
 /// The configuration, checked.
@@ -50,7 +49,7 @@ pub struct Config {
     /// Variables of the environment that steps are given besides the usual ones.
     pub environment: Vec<String>,
     /// What runbooks may use of this installation.
-    pub site: Site,
+    pub site: SiteValues,
     /// Prometheus.
     pub prometheus: Upstream,
     /// The Alertmanagers of one cluster; one at least.
@@ -68,7 +67,8 @@ pub struct Config {
     /// The ways to reach them.
     pub channels: BTreeMap<ChannelName, Settings>,
     /// PromQL that yields one sample for each target that exists, with the label that runbooks name as `target`.
-    pub targets: String,
+    /// Without it, those of the inventory are all.
+    pub targets: Option<String>,
     /// Targets that exist whatever Prometheus says.
     pub inventory: BTreeSet<Target>,
     /// Time between two looks at Alertmanager's own list of alerts.
@@ -78,7 +78,7 @@ pub struct Config {
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
     /// What comes round by the calendar.
-    pub maintenance: Vec<Duty>,
+    pub maintenance: Vec<TaskSpec>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
     /// Directories that others fill: the journal should be on another disk.
@@ -110,7 +110,7 @@ pub enum WebhookAccess {
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The file.
-    pub source: Source,
+    pub source: Document,
     /// The list of contacts.
     pub contacts: Spanned<()>,
     /// The console's address; where there is none, the list of those who would be sent there.
@@ -149,7 +149,7 @@ pub enum SecretFiles {
 /// # Errors
 /// What is wrong, with file, line and column.
 pub fn load(path: &Path, secrets: SecretFiles) -> Result<Config, YamlError> {
-    build::config(Source::read(path)?, secrets)
+    build::config(Document::read(path)?, secrets)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ pub mod reports;
 pub mod runbook;
 pub mod secret;
 pub mod site;
-pub mod source;
 pub mod steps;
 pub mod upstream;
 pub mod verbs;

@@ -5,7 +5,6 @@
 mod argument;
 mod build;
 pub(crate) mod carried;
-mod chore;
 mod display;
 pub mod effect;
 mod file;
@@ -14,6 +13,7 @@ mod page;
 mod place;
 mod schema;
 mod step;
+mod task_step;
 mod words;
 
 use std::collections::BTreeMap;
@@ -23,27 +23,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vvtv_incident::{AlertName, StepId};
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 pub use argument::Argument;
 pub(crate) use argument::template_start;
-pub use chore::{Chore, Written as WrittenChore, chores};
 pub(crate) use file::Mode as WrittenMode;
 pub use library::{LibraryError, load_dir};
 pub use page::page;
 pub(crate) use place::has_raw_data;
 pub use schema::schema;
+pub use task_step::{TaskStep, Written as WrittenTaskStep, task_steps};
 
 use self::effect::Effect;
 use crate::conditions::Condition;
 use crate::conditions::facts::Facts;
 use crate::conditions::promql::Query;
-use crate::site::Site;
-use crate::source::Source;
+use crate::site::SiteValues;
 
 /// One runbook.
 #[derive(Clone, Debug)]
-pub struct Book {
+pub struct LoadedRunbook {
     /// What the core needs of it.
     pub plan: vvtv_incident::Runbook,
     /// Name for people.
@@ -64,17 +63,17 @@ pub struct Book {
 
 /// The runbooks that are in force, whenever one looks.
 #[derive(Clone)]
-pub struct RunbooksInForce(Arc<dyn Fn() -> Vec<Arc<Book>> + Send + Sync>);
+pub struct RunbooksInForce(Arc<dyn Fn() -> Vec<Arc<LoadedRunbook>> + Send + Sync>);
 
 impl RunbooksInForce {
     /// What this gives, each time that it is asked.
-    pub fn new(look: impl Fn() -> Vec<Arc<Book>> + Send + Sync + 'static) -> Self {
+    pub fn new(look: impl Fn() -> Vec<Arc<LoadedRunbook>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
 
     /// All of them, now.
     #[must_use]
-    pub fn get(&self) -> Vec<Arc<Book>> {
+    pub fn get(&self) -> Vec<Arc<LoadedRunbook>> {
         (self.0)()
     }
 }
@@ -130,7 +129,7 @@ pub enum Output {
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The file.
-    pub source: Source,
+    pub source: Document,
     /// Its `id`.
     pub id: Spanned<()>,
     /// Each alert that it answers.
@@ -160,7 +159,7 @@ impl Command {
     }
 }
 
-impl Book {
+impl LoadedRunbook {
     /// A step's particulars.
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&StepSpec> {
@@ -179,7 +178,7 @@ impl StepSpec {
     ///
     /// # Errors
     /// A template reads something that is not there, or yields something that must not be an argument; the text names which.
-    pub fn argv(&self, facts: &Facts, site: &Site) -> Result<Vec<String>, String> {
+    pub fn argv(&self, facts: &Facts, site: &SiteValues) -> Result<Vec<String>, String> {
         match &self.command {
             Command::Shell(text) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()]),
             Command::Run(arguments) => argument::render(arguments, facts, site),
@@ -191,7 +190,7 @@ impl StepSpec {
 ///
 /// # Errors
 /// Everything that is wrong in it.
-pub fn parse(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> {
+pub fn parse(source: Document, site: &SiteValues) -> Result<LoadedRunbook, Vec<YamlError>> {
     build::book(source, site)
 }
 

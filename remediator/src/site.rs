@@ -11,7 +11,7 @@ use self::platform::Platform;
 
 /// What runbooks may use of one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct SiteValues {
     /// Which of the platform choices counts.
     pub platform: Platform,
     /// Values that differ between installations.

@@ -27,8 +27,8 @@ use crate::clock::Clock;
 use crate::config::SecretFiles;
 use crate::journal::Reader;
 use crate::runbook::load_dir;
-use crate::source::Source;
 use crate::{config, runbook};
+use vvtv_toolkit::yaml::Document;
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -367,7 +367,7 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
 
 fn render(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let config = args.config_file.as_ref().map(|file| config::load(file, SecretFiles::Report)).transpose()?;
-    let source = Source::read(&args.runbook)?;
+    let source = Document::read(&args.runbook)?;
     let page = match &config {
         Some(config) => runbook::page(&source, &config.site.variables, &config.contacts)?,
         None => runbook::page(&source, &BTreeMap::new(), &[])?,

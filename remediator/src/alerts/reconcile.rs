@@ -57,7 +57,7 @@ pub struct Reconciler {
     /// Whom to ask for the targets.
     pub prometheus: PromClient,
     /// What to ask.
-    pub targets: String,
+    pub targets: Option<String>,
     /// How often.
     pub every: Duration,
     /// Asks for a look now.
@@ -119,7 +119,10 @@ impl Reconciler {
     async fn ask_for_targets(&self) {
         let labels = self.runbooks.get().iter().map(|book| book.plan.target.clone()).collect();
         let asked_at = self.clock.now();
-        let answer = self.prometheus.names(&self.targets, &labels).await;
+        let answer = match &self.targets {
+            Some(query) => self.prometheus.names(query, &labels).await,
+            None => self.prometheus.answers().await.map(|()| BTreeSet::new()),
+        };
         let lives = answer.as_ref().map_or_else(PromError::is_answer, |_| true);
         match answer {
             Ok(listed) => self.reports.tell(Report::Targets { listed, asked_at }).await,

@@ -88,9 +88,9 @@ pub struct StepFact {
 
 /// What the steps of one incident said: each the last time that it ended, and the first time that it ended well.
 #[derive(Clone, Debug, Default)]
-pub struct Said(BTreeMap<StepId, (StepFact, Option<Arc<str>>)>);
+pub struct StepOutputs(BTreeMap<StepId, (StepFact, Option<Arc<str>>)>);
 
-impl Said {
+impl StepOutputs {
     /// Takes an end down; ends are told in their order.
     pub fn note(&mut self, step: StepId, fact: StepFact) {
         let (last, first) = self.0.entry(step).or_default();

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use url::Url;
 use vvtv_incident::ChannelName;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Spanned, YamlError, place};
 
 use super::build::{Builder, base_url, url};
 use super::file;
 use crate::paging::channels::{Email, EmailTls, Settings};
 use crate::secret::Secret;
-use crate::source::place;
 
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 /// Members that a cluster may have.

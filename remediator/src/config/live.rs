@@ -14,11 +14,11 @@ use vvtv_toolkit::redaction::Redactor;
 use crate::config::Config;
 use crate::config::redaction;
 use crate::contacts::Contact;
-use crate::maintenance::duty::Duties;
+use crate::maintenance::task::TaskSpecs;
 use crate::maintenance::windows::Windows;
 use crate::paging::channels::{Channel, Settings};
-use crate::runbook::{Book, RunbooksInForce};
-use crate::site::Site;
+use crate::runbook::{LoadedRunbook, RunbooksInForce};
+use crate::site::SiteValues;
 
 /// How long one try to hand a message over may take.
 const TRY_WITHIN: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const TRY_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Live {
     /// The runbooks.
-    pub books: Vec<Arc<Book>>,
+    pub books: Vec<Arc<LoadedRunbook>>,
     /// The limits, and the mode.
     pub policy: Policy,
     /// Who is called on which channels.
@@ -39,9 +39,9 @@ pub struct Live {
     /// Targets that exist whatever Prometheus says.
     pub inventory: BTreeSet<Target>,
     /// What comes round by the calendar.
-    pub duties: Duties,
+    pub task_specs: TaskSpecs,
     /// What runbooks may use of this installation.
-    pub site: Site,
+    pub site: SiteValues,
     /// What must not be written down.
     pub redaction: Redactor,
 }
@@ -54,7 +54,7 @@ impl Live {
     ///
     /// # Errors
     /// A channel's HTTP client cannot be set up.
-    pub fn new(config: &Config, books: Vec<Book>) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, books: Vec<LoadedRunbook>) -> anyhow::Result<Self> {
         let channel = |(name, channel): (&ChannelName, &Settings)| {
             let channel = Channel::new(channel.clone(), TRY_WITHIN).context("cannot set up the HTTP client")?;
             Ok((name.to_string(), channel))
@@ -66,7 +66,7 @@ impl Live {
             channels: config.channels.iter().map(channel).collect::<anyhow::Result<_>>()?,
             windows: Windows::new(config.maintenance_windows.clone()),
             inventory: config.inventory.clone(),
-            duties: Duties::new(config.maintenance.clone()),
+            task_specs: TaskSpecs::new(config.maintenance.clone()),
             site: config.site.clone(),
             redaction: redaction::redactor(config),
         })

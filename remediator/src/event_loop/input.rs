@@ -92,6 +92,26 @@ pub enum Input {
     Task(TaskInput),
 }
 
+/// How it stands with the loop, for whoever only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How it stands with the journal.
+    pub journal: JournalStatus,
+    /// Whether all new actions are paused.
+    pub paused: bool,
+}
+
+/// How it stands with the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalStatus {
+    /// The last commit was written.
+    Written,
+    /// It was not; what waits for it is tried again.
+    Failing,
+    /// There is none: nothing is done, and people are called for every alert.
+    PeopleOnly,
+}
+
 /// What was decided on a person's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {

@@ -13,8 +13,8 @@ use super::{Input, TaskInput};
 use crate::clock::Clock;
 use crate::failpoint::{Point, reached};
 use crate::journal::{OpenRun, RestoredAgenda, RunKey, RunResult};
-use crate::maintenance::duty::Duties;
-use crate::runbook::Book;
+use crate::maintenance::task::TaskSpecs;
+use crate::runbook::LoadedRunbook;
 use crate::steps::{Executor, Identity, Mark, Orphan, settle};
 
 /// How long the end of an orphan may take beyond its step's timeout.
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// One whose process was never written down was never let go: it has not run, and that is known at once.
 pub fn find_orphans(
     runs: Vec<OpenRun>,
-    books: &[Arc<Book>],
+    books: &[Arc<LoadedRunbook>],
     incidents: &[Incident],
     executor: &Executor,
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
@@ -62,15 +62,15 @@ pub fn find_orphans(
 /// Tasks whose programs ran when an earlier run ended: the same.
 pub fn settle_tasks(
     restored: &RestoredAgenda,
-    duties: &Duties,
+    specs: &TaskSpecs,
     executor: &Executor,
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
     tasks: &TaskTracker,
 ) {
     for task in &restored.saved.open {
         let TaskState::Running { since } = task.state else { continue };
-        let chores = duties.get(&task.name).map(|duty| &*duty.chores).unwrap_or_default();
-        let longest: Duration = chores.iter().map(|chore| chore.timeout).sum();
+        let steps = specs.get(&task.name).map(|spec| &*spec.steps).unwrap_or_default();
+        let longest: Duration = steps.iter().map(|step| step.timeout).sum();
         let (wait, mark) = (time_left(clock, since, longest), executor.task_mark(task.id));
         let (id, process, inputs) = (task.id, restored.processes.get(&task.id).cloned(), inputs.clone());
         tasks.spawn(async move {

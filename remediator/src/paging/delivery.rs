@@ -38,24 +38,24 @@ const QUEUE_MAX: usize = 4096;
 /// The sending ends of all channels.
 #[derive(Clone)]
 pub struct Outgoing {
-    lanes: Arc<BTreeMap<String, Arc<Lane>>>,
+    queues: Arc<BTreeMap<String, Arc<ChannelQueue>>>,
     /// Pages that stand since before the start, until the worker of their channel takes them up.
     standing: Vec<Message>,
-    desk: Desk,
+    context: DeliveryContext,
     board: Board,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// The way to one channel's worker.
-struct Lane {
+struct ChannelQueue {
     messages: mpsc::Sender<Message>,
     channel: watch::Sender<Channel>,
 }
 
 /// What every worker needs.
 #[derive(Clone)]
-pub struct Desk {
+pub struct DeliveryContext {
     /// Where a message's incident is read.
     pub reader: Reader,
     /// Under which addresses people find it.
@@ -93,13 +93,13 @@ impl Outgoing {
     pub fn start(
         channels: BTreeMap<String, Channel>,
         standing: Vec<Message>,
-        (desk, metrics): (&Desk, &ChannelMetrics),
+        (context, metrics): (&DeliveryContext, &ChannelMetrics),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
+        let (context, tasks, stop) = (context.clone(), tasks.clone(), stop.clone());
         let board = Board::new(metrics.clone());
-        let mut outgoing = Self { lanes: Arc::default(), standing, desk, board, tasks, stop };
+        let mut outgoing = Self { queues: Arc::default(), standing, context, board, tasks, stop };
         outgoing.change(channels);
         outgoing.standing = Vec::new();
         outgoing
@@ -114,37 +114,37 @@ impl Outgoing {
     /// Puts other channels in force. A worker whose channel keeps its name keeps the messages that wait; those of a channel that is
     /// gone stay in the journal as unsent.
     pub fn change(&mut self, channels: BTreeMap<String, Channel>) {
-        for gone in self.lanes.keys().filter(|name| !channels.contains_key(*name)) {
+        for gone in self.queues.keys().filter(|name| !channels.contains_key(*name)) {
             self.board.remove(gone);
         }
-        let lane = |(name, channel): (String, Channel)| {
+        let queue = |(name, channel): (String, Channel)| {
             self.board.add(&name);
-            let lane = match self.lanes.get(&name) {
-                Some(lane) => {
-                    lane.channel.send_if_modified(|present| {
+            let queue = match self.queues.get(&name) {
+                Some(queue) => {
+                    queue.channel.send_if_modified(|present| {
                         let other = !present.is_like(&channel);
                         *present = channel;
                         other
                     });
-                    Arc::clone(lane)
+                    Arc::clone(queue)
                 }
                 None => Arc::new(self.open(name.clone(), channel)),
             };
-            (name, lane)
+            (name, queue)
         };
-        self.lanes = Arc::new(channels.into_iter().map(lane).collect());
+        self.queues = Arc::new(channels.into_iter().map(queue).collect());
     }
 
-    fn open(&self, name: String, channel: Channel) -> Lane {
+    fn open(&self, name: String, channel: Channel) -> ChannelQueue {
         let (messages, receiver) = mpsc::channel(QUEUE_MAX);
         let (channel, watched) = watch::channel(channel);
         let standing = self.standing.iter().filter(|message| message.key.channel == name).cloned().collect();
-        let (desk, board) = (self.desk.clone(), self.board.clone());
+        let (context, board) = (self.context.clone(), self.board.clone());
         let (backlog, pages) = (Backlog::new(), Pages::default());
-        let worker = Worker { name, channel: watched, desk, board, backlog, pages };
+        let worker = Worker { name, channel: watched, context, board, backlog, pages };
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver, standing)).await });
-        Lane { messages, channel }
+        ChannelQueue { messages, channel }
     }
 
     /// Hands a message to its channel's worker.
@@ -152,15 +152,15 @@ impl Outgoing {
     /// # Errors
     /// It was not taken.
     pub fn send(&self, message: Message) -> Result<(), NoRoom> {
-        let lane = self.lanes.get(&message.key.channel).ok_or(NoRoom)?;
-        lane.messages.try_send(message).map_err(|_| NoRoom)
+        let queue = self.queues.get(&message.key.channel).ok_or(NoRoom)?;
+        queue.messages.try_send(message).map_err(|_| NoRoom)
     }
 }
 
 struct Worker {
     name: String,
     channel: watch::Receiver<Channel>,
-    desk: Desk,
+    context: DeliveryContext,
     board: Board,
     backlog: Backlog,
     pages: Pages,
@@ -205,7 +205,7 @@ impl Worker {
             return;
         }
         for message in standing {
-            match notice_for(&message, &self.desk.reader, &self.desk.addresses).await {
+            match notice_for(&message, &self.context.reader, &self.context.addresses).await {
                 Ok(notice) => self.pages.keep(message.key.subject, notice),
                 Err(NoticeError::Forgotten(_)) => {}
                 Err(error) => {
@@ -221,13 +221,13 @@ impl Worker {
             self.pages.forget(message.key.subject);
         }
         for key in self.backlog.take(message, Instant::now()) {
-            self.report(key, Delivery::Moot { at: self.desk.clock.now() }).await;
+            self.report(key, Delivery::Moot { at: self.context.clock.now() }).await;
         }
     }
 
     async fn send(&mut self, attempt: Attempt) {
         let (key, begun) = (attempt.message.key.clone(), Instant::now());
-        let (tried, error) = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
+        let (tried, error) = match notice_for(&attempt.message, &self.context.reader, &self.context.addresses).await {
             Ok(notice) => {
                 reached(Point::PageBegun);
                 let channel = self.channel.borrow().clone();
@@ -246,7 +246,7 @@ impl Worker {
             }
             // Retention has forgotten it: nobody waits for this message any more.
             Err(NoticeError::Forgotten(_)) => {
-                let at = self.desk.clock.now();
+                let at = self.context.clock.now();
                 return self.report(key, Delivery::Moot { at }).await;
             }
             Err(error) => (Tried::Unwritten, chain(&error)),
@@ -262,7 +262,7 @@ impl Worker {
             self.turned(turn, &error).await;
         }
         let delivery = match tried {
-            Tried::Taken => Delivery::Sent { at: self.desk.clock.now() },
+            Tried::Taken => Delivery::Sent { at: self.context.clock.now() },
             Tried::Busy { .. } | Tried::Refused | Tried::Unwritten => Delivery::Failed { error },
         };
         self.report(key, delivery).await;
@@ -273,7 +273,7 @@ impl Worker {
         let channel = ChannelName::new(self.name.as_str());
         let report = match turn {
             Turn::Fails(since) => {
-                let since = self.desk.clock.ago(since.elapsed());
+                let since = self.context.clock.ago(since.elapsed());
                 tracing::error!(channel = self.name, error, "the channel takes no messages: nobody is called over it");
                 self.board.fails(&self.name, Trouble { since, error: error.to_owned() });
                 Report::Fails(channel)
@@ -293,6 +293,6 @@ impl Worker {
 
     async fn tell(&self, report: Report) {
         // The loop has ended: the message stays unsent in the journal and is sent again, under the same key.
-        self.desk.reports.tell(report).await;
+        self.context.reports.tell(report).await;
     }
 }

@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use super::place;
 use crate::conditions::expression;
 use crate::conditions::facts::Facts;
-use crate::site::Site;
+use crate::site::SiteValues;
 
 /// The longest argument: a page of memory less than what Linux takes (`MAX_ARG_STRLEN`).
 const BYTES_MAX: usize = 124 << 10;
@@ -85,7 +85,7 @@ impl Argument {
 }
 
 /// Renders the elements in order.
-pub(super) fn render(arguments: &[Argument], facts: &Facts, site: &Site) -> Result<Vec<String>, String> {
+pub(super) fn render(arguments: &[Argument], facts: &Facts, site: &SiteValues) -> Result<Vec<String>, String> {
     let facts = expression::context(facts, site);
     arguments
         .iter()

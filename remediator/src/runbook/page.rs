@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::redaction;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 use super::argument::Piece;
 use super::carried;
@@ -17,7 +17,6 @@ use super::{Argument, Command};
 use crate::contacts::Contact;
 use crate::site::Variable;
 use crate::site::platform::ByPlatform;
-use crate::source::Source;
 
 /// The page of one runbook. Variables and levels that are known have their values and their people in it.
 ///
@@ -26,7 +25,7 @@ use crate::source::Source;
 /// # Errors
 /// The file is no runbook.
 pub fn page(
-    source: &Source,
+    source: &Document,
     variables: &BTreeMap<String, Variable>,
     contacts: &[Contact],
 ) -> Result<String, YamlError> {
@@ -39,7 +38,7 @@ pub fn page(
         writer.bold("Limit", &format!("at most {} changes within an hour; then people are called", most.value));
     }
     writer.recovery(&file);
-    // Site variables may hold what only their programs need to know.
+    // SiteValues variables may hold what only their programs need to know.
     let mut page = redaction::text(&writer.page).into_owned();
     // A runbook with a secret in it is not the same without it.
     if let Cow::Borrowed(text) = redaction::text(source.text()) {

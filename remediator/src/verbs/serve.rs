@@ -31,19 +31,19 @@ use crate::conditions::targets::Known;
 use crate::config::live::{self, Live};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, SecretFiles, WebhookAccess};
-use crate::event_loop::{EventLoop, Input, Parts, QUEUE_MAX, Surroundings, heartbeat, orphans};
+use crate::event_loop::{EffectContext, EventLoop, Input, JournalStatus, Parts, QUEUE_MAX, Status, heartbeat, orphans};
 use crate::failpoint::{Point, reached};
 use crate::http::{Room, Shared, Warnings, router};
 use crate::journal::outbox::Message;
 use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
 use crate::keeping::clock_watch::ClockState;
 use crate::keeping::{self, Kept, attachments};
-use crate::maintenance::duty::Duties;
+use crate::maintenance::task::TaskSpecs;
 use crate::metrics::Metrics;
-use crate::paging::delivery::{Desk, Outgoing};
+use crate::paging::delivery::{DeliveryContext, Outgoing};
 use crate::paging::message::Addresses;
 use crate::reports::Reports;
-use crate::runbook::{Book, RunbooksInForce, load_dir};
+use crate::runbook::{LoadedRunbook, RunbooksInForce, load_dir};
 use crate::steps::{Executor, adopt};
 use crate::verbs::ServeArgs;
 
@@ -91,7 +91,12 @@ enum End {
     JournalBack(Gate),
 }
 
-async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option<&Gate>) -> anyhow::Result<End> {
+async fn run(
+    args: &ServeArgs,
+    config: Config,
+    books: Vec<LoadedRunbook>,
+    earlier: Option<&Gate>,
+) -> anyhow::Result<End> {
     adopt();
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
@@ -118,8 +123,8 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option
     }
     let room = Room::new(&limits.metrics);
     let file = args.config_file.clone();
-    let house = House { file, config, live, metrics, gate: gate.clone(), room, tasks: tasks.clone() };
-    let (event_loop, shared) = house.furnish(opened, &stop)?;
+    let server = Server { file, config, live, metrics, gate: gate.clone(), room, tasks: tasks.clone() };
+    let (event_loop, shared) = server.assemble(opened, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
     let mut looping = tokio::spawn(event_loop.run(stop.clone()));
@@ -172,7 +177,7 @@ fn reload_on_hangup(reloader: Arc<Reloader>) -> anyhow::Result<impl Future<Outpu
     })
 }
 
-struct House {
+struct Server {
     file: PathBuf,
     config: Config,
     live: Arc<Live>,
@@ -182,26 +187,27 @@ struct House {
     tasks: TaskTracker,
 }
 
-impl House {
+impl Server {
     /// Connects the parts and starts those that run on their own.
-    fn furnish(self, opened: Opened, stop: &CancellationToken) -> anyhow::Result<(EventLoop, Shared)> {
+    fn assemble(self, opened: Opened, stop: &CancellationToken) -> anyhow::Result<(EventLoop, Shared)> {
         let Self { file, config, live, metrics, gate, room, tasks } = self;
         let Opened { journal, mut restored, trouble } = opened;
         metrics.opened(journal.is_durable());
         let (clock, clock_step) = start_clock(&mut restored);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
+        let (status, stands) = watch::channel(first_status(&journal));
         let (showing, shown) = watch::channel(Arc::clone(&live));
         let addresses = Addresses::new(&config.external_url, live::runbooks(&shown), restored.installation.clone());
-        let desk = Desk { reader: journal.reader(), addresses, clock, reports: Reports::to(&inputs) };
+        let context = DeliveryContext { reader: journal.reader(), addresses, clock, reports: Reports::to(&inputs) };
         let standing = std::mem::take(&mut restored.standing);
-        let outgoing = Outgoing::start(live.channels.clone(), standing, (&desk, &metrics.channels), &tasks, stop);
+        let outgoing = Outgoing::start(live.channels.clone(), standing, (&context, &metrics.channels), &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
-        let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), (&inputs, clock));
+        let effect_context = effect_context(&config, &live, (prometheus, &executor, &outgoing), (&inputs, clock));
         let (receivers, sns) = deliveries(&config, &mut restored)?;
         let (reconciler, left_out) =
-            reconciler(&config, &desk, &surroundings, &receivers, (live::runbooks(&shown), &inputs, &metrics))?;
+            reconciler(&config, &context, &effect_context, &receivers, (live::runbooks(&shown), &inputs, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = keep(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
         let spares = keeping::spares(&executor, (&tasks, stop));
@@ -209,7 +215,7 @@ impl House {
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&restored);
         let orphans = take_up_steps(&mut restored, &live, &executor, (&inputs, clock), &tasks);
-        let agenda = take_up(restored.agenda, &live.duties, &executor, ((&inputs, clock), &tasks, &metrics));
+        let agenda = take_up(restored.agenda, &live.task_specs, &executor, ((&inputs, clock), &tasks, &metrics));
         restored.messages.into_iter().for_each(|message| send(&outgoing, message));
         let reloader = Arc::new(Reloader::new(file, config.clone(), Reports::to(&inputs), metrics.clone()));
         let shared = Shared {
@@ -226,6 +232,7 @@ impl House {
             room,
             console: config.external_url,
             clock,
+            status: stands,
             changes: changed,
             stop: stop.clone(),
             warnings: Warnings { journal: trouble, clock: clock_state, channels: outgoing.troubles() },
@@ -243,14 +250,21 @@ impl House {
             orphans,
             targets: Known::new(config.inventory, restored.targets),
             receivers,
-            surroundings: Arc::new(surroundings),
+            effect_context: Arc::new(effect_context),
             spares,
             metrics,
             inputs: queue,
             changes,
+            status,
         });
         Ok((event_loop, shared))
     }
+}
+
+/// How it stands before the first turn.
+fn first_status(journal: &Journal) -> Status {
+    let journal = if journal.is_durable() { JournalStatus::Written } else { JournalStatus::PeopleOnly };
+    Status { journal, paused: false }
 }
 
 /// Whom deliveries come from.
@@ -263,8 +277,8 @@ fn deliveries(config: &Config, restored: &mut Restored) -> anyhow::Result<(Recei
 /// The reconciler, and where it is told of groups of which deliveries left alerts out.
 fn reconciler(
     config: &Config,
-    desk: &Desk,
-    surroundings: &Surroundings,
+    context: &DeliveryContext,
+    effect_context: &EffectContext,
     receivers: &Receivers,
     (runbooks, inputs, metrics): (RunbooksInForce, &mpsc::Sender<Input>, &Metrics),
 ) -> anyhow::Result<(Reconciler, mpsc::Sender<Group>)> {
@@ -273,14 +287,14 @@ fn reconciler(
         alertmanagers: Alertmanagers::new(&config.alertmanager)?,
         scope: receivers.scope(),
         left_out: groups,
-        prometheus: surroundings.prometheus.clone(),
-        targets_wanted: Arc::clone(&surroundings.targets_wanted),
+        prometheus: effect_context.prometheus.clone(),
+        targets_wanted: Arc::clone(&effect_context.targets_wanted),
         targets: config.targets.clone(),
         every: config.reconcile,
-        reader: desk.reader.clone(),
+        reader: context.reader.clone(),
         runbooks,
         now: Arc::new(Notify::new()),
-        clock: desk.clock,
+        clock: context.clock,
         reports: Reports::to(inputs),
         metrics: metrics.clone(),
     };
@@ -336,17 +350,17 @@ fn take_up_steps(
     orphans::find_orphans(runs, &live.books, &restored.saved.incidents, executor, told, tasks)
 }
 
-/// The tasks that an earlier run left, and when each duty was last done.
+/// The tasks that an earlier run left, and when each task was last done.
 fn take_up(
     restored: RestoredAgenda,
-    duties: &Duties,
+    specs: &TaskSpecs,
     executor: &Executor,
     (told, tasks, metrics): ((&mpsc::Sender<Input>, Clock), &TaskTracker, &Metrics),
 ) -> Agenda {
-    for (name, at) in restored.succeeded.iter().filter(|(name, _)| duties.get(name).is_some()) {
+    for (name, at) in restored.succeeded.iter().filter(|(name, _)| specs.get(name).is_some()) {
         metrics.tasks.succeeded(name, *at);
     }
-    orphans::settle_tasks(&restored, duties, executor, told, tasks);
+    orphans::settle_tasks(&restored, specs, executor, told, tasks);
     Agenda::new(restored.saved)
 }
 
@@ -363,13 +377,13 @@ fn start_clock(restored: &mut Restored) -> (Clock, Option<ClockStep>) {
     (clock, step)
 }
 
-fn surroundings(
+fn effect_context(
     config: &Config,
     live: &Live,
     (prometheus, executor, outgoing): (PromClient, &Executor, &Outgoing),
     (inputs, clock): (&mpsc::Sender<Input>, Clock),
-) -> Surroundings {
-    Surroundings {
+) -> EffectContext {
+    EffectContext {
         prometheus,
         targets_wanted: Arc::new(Notify::new()),
         site: live.site.clone(),
@@ -378,7 +392,7 @@ fn surroundings(
         attachments: attachments(config),
         inputs: inputs.clone(),
         clock,
-        permits: Surroundings::permits(),
+        permits: EffectContext::permits(),
         redaction: live.redaction.clone(),
     }
 }

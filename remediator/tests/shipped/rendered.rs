@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use vvtv_remediator::runbook::page;
-use vvtv_remediator::source::Source;
 use vvtv_remediator::verbs::import::import;
+use vvtv_toolkit::yaml::Document;
 
 use crate::installation::shipped;
 use crate::verbs::{program, said};
@@ -80,7 +80,7 @@ fn rendered() -> Vec<(String, String)> {
     let (root, config) = shipped();
     let mut pages = Vec::new();
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
-        let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
+        let source = Document::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
         let text = page(&source, &config.site.variables, &config.contacts).unwrap();
         pages.push((id.to_owned(), text.replace(&root.path().display().to_string(), "ROOT")));
     }
@@ -116,7 +116,7 @@ fn a_rendered_page_comes_back_as_it_went() {
     let mut all = String::new();
     let mut expected = Vec::new();
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
-        let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
+        let source = Document::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
         let file = (format!("{id}.yml"), source.text().to_owned());
         let alone = page(&source, &BTreeMap::new(), &[]);
         let installed = page(&source, &config.site.variables, &config.contacts);
@@ -139,7 +139,7 @@ fn a_rendered_page_comes_back_as_it_went() {
 
 #[test]
 fn a_rendered_page_that_was_changed_is_read_by_its_words() {
-    let source = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/ingest-down.yml")).unwrap();
+    let source = Document::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/ingest-down.yml")).unwrap();
     let page =
         page(&source, &BTreeMap::new(), &[]).unwrap().replace("5 minutes to stabilize", "7 minutes to stabilize");
     let import = import("page.md", page).unwrap();

@@ -183,7 +183,7 @@ async fn nobody_there_is_retryable_and_shows_no_address() {
     let channel = Channel::new(kind, WITHIN).unwrap();
     let error = channel.send(&notice(NoticeKind::Trigger)).await.unwrap_err();
     assert!(error.retryable());
-    assert!(!crate::conditions::chain(&error).contains("/hook"), "{}", crate::conditions::chain(&error));
+    assert!(!vvtv_toolkit::logging::chain(&error).contains("/hook"), "{}", vvtv_toolkit::logging::chain(&error));
 }
 
 #[tokio::test]
