@@ -222,7 +222,7 @@ impl EventLoop {
     /// Writes facts down without letting the core act on them: the next start tells it.
     fn note_end(&mut self, input: Input) {
         match input {
-            Input::Finished { key, result, .. } => {
+            Input::Finished { key, result } => {
                 self.running.remove(&key);
                 self.pending.batch.results.push((key, result));
             }

@@ -14,8 +14,9 @@ pub(crate) fn align(incident: &mut Incident, runbook: &Runbook) {
         .chain(std::mem::take(&mut incident.retired))
         .map(|r| (r.id.clone(), r))
         .collect();
-    let fit =
-        |step: &Step| old.remove(&step.id).unwrap_or_else(|| StepRecord::pending(step.id.clone(), step.is_change()));
+    let fit = |step: &Step| {
+        old.remove(&step.id).unwrap_or_else(|| StepRecord::pending(step.id.clone(), step.remembered_kind()))
+    };
     incident.steps = runbook.all_steps().map(fit).collect();
     // A text that is taken back must find what its steps did: they must not run twice.
     incident.retired = old.into_values().filter(|record| record.attempts > 0).collect();

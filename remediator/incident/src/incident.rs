@@ -48,7 +48,8 @@ pub struct Incident {
     pub restore_next: usize,
     /// A person's hold.
     pub hold: Option<Hold>,
-    /// A person ended what the remediator does; the incident goes on for people alone, until none of its alerts fires.
+    /// A person ended what the remediator does, or nobody can say what it has done; the incident goes on for people alone, until none of
+    /// its alerts fires.
     pub aborted: bool,
     /// Who is called.
     pub escalation: Escalation,
@@ -82,7 +83,10 @@ impl Incident {
             phase: Phase::Working { cursor: 0, stage: Stage::Ready },
             reason: Reason::AlertFiring,
             retired: Vec::new(),
-            steps: runbook.all_steps().map(|step| StepRecord::pending(step.id.clone(), step.is_change())).collect(),
+            steps: runbook
+                .all_steps()
+                .map(|step| StepRecord::pending(step.id.clone(), step.remembered_kind()))
+                .collect(),
             settle_until: None,
             changes_stopped_by: None,
             relapses: 0,
@@ -291,7 +295,7 @@ impl Incident {
     /// Without its runbook nothing can be decided any more: what runs is ended, and people have it.
     pub(crate) fn runbook_gone(&mut self, cx: &Context<'_>, out: &mut Out) {
         let over = matches!(self.phase, Phase::Closing { .. } | Phase::Closed { .. });
-        if over || matches!(self.reason, Reason::RunbookGone | Reason::LimitReached) {
+        if over || matches!(self.reason, Reason::RunbookGone | Reason::Unreadable | Reason::LimitReached) {
             return;
         }
         self.kill_running(out);
@@ -332,7 +336,7 @@ impl Incident {
     }
 
     /// Ends the steps that run; whether any did.
-    fn kill_running(&self, out: &mut Out) -> bool {
+    pub(crate) fn kill_running(&self, out: &mut Out) -> bool {
         let running = self.steps.iter().filter(|record| record.state == StepState::Running);
         let kill = |record: &StepRecord| Command::KillStep {
             incident: self.id,

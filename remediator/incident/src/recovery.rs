@@ -12,7 +12,10 @@ use crate::time::Timestamp;
 impl Incident {
     pub(crate) fn exhausted(&mut self, cx: &Context<'_>, out: &mut Out) -> Flow {
         if self.aborted {
-            return if self.firing() { Flow::Wait } else { self.close(Reason::Aborted, cx, out) };
+            // Of alerts that nobody knows nobody can say that they are over.
+            let is_over = !self.firing() && !self.alerts.is_empty();
+            let why = if self.reason == Reason::Unreadable { Reason::AlertResolved } else { Reason::Aborted };
+            return if is_over { self.close(why, cx, out) } else { Flow::Wait };
         }
         if cx.for_people {
             return self.unclaimed(cx, out).unwrap_or(Flow::Wait);

@@ -25,7 +25,7 @@ fn document(path: impl Into<PathBuf>, text: &str) -> Document {
 }
 
 fn read(text: &str) -> Result<Config, String> {
-    let source = document("/etc/vvtv/remediator.yml", &text);
+    let source = document("/etc/vvtv/remediator.yml", text);
     build::config(source, SecretFiles::Demand).map_err(|error| error.to_string())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
-use vvtv_incident::{Entry, Event, Outcome, ReceiverName, Scope, Target, Timestamp};
+use vvtv_incident::{Entry, Event, ReceiverName, Scope, Target, Timestamp};
 
 use super::agenda::TaskInput;
 use crate::alerts::reconcile;
@@ -69,9 +69,7 @@ pub enum Input {
     Finished {
         /// Which.
         key: RunKey,
-        /// For the core.
-        outcome: Outcome,
-        /// For the journal.
+        /// How it ended.
         result: RunResult,
     },
     /// The configuration was read again and is good.

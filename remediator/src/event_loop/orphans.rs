@@ -43,17 +43,17 @@ pub fn find_orphans(
         let inputs = inputs.clone();
         tasks.spawn(async move {
             let (outcome, how) = settled(run.process.as_ref(), &mark, wait, &kill).await;
-            let state = if outcome == Outcome::NotRun { "not_run" } else { "unknown" };
+            let state = outcome.as_str();
             tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, state, how, "looked at after a restart");
             let result = RunResult {
                 finished_at: clock.now(),
-                state,
+                outcome,
                 exit_code: None,
                 stdout: run.output.stdout,
                 stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
             };
             reached(Point::OrphanSettled);
-            drop(inputs.send(Input::Finished { key: run.key, outcome, result }).await);
+            drop(inputs.send(Input::Finished { key: run.key, result }).await);
         });
     }
     kills
@@ -99,8 +99,12 @@ async fn settled(
     let never_let_go = process.is_none_or(|process| process.is_of_this_boot() && mark.still_waits());
     let wait = if never_let_go { wait.min(GRACE) } else { wait };
     let became = settle_or_kill(process, mark, wait, kill).await;
-    // The note stays until the next start: whoever dies before this is written down asks for it again.
-    mark.remove_facts();
+    if never_let_go {
+        // The note stays until the next start: whoever dies before this is written down asks for it again.
+        mark.remove_facts();
+    } else {
+        mark.remove_files();
+    }
     match became {
         Orphan::Gone | Orphan::Ended if never_let_go => (Outcome::NotRun, "its process was never let go"),
         Orphan::Gone => (Outcome::Unknown, "its process was gone"),

@@ -45,7 +45,7 @@ impl Mark {
     }
 
     /// The same with the note.
-    pub(super) fn remove_files(&self) {
+    pub fn remove_files(&self) {
         self.remove_facts();
         remove(&self.note());
     }
