@@ -34,6 +34,7 @@ runbooks: runbooks/
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
 webhook: {unauthenticated: true}
+targets: group by (stream) (vvtv_ingest_up)
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}]
 channels: {hook: {webhook: {url: 'http://127.0.0.1:9/'}}}
 ";

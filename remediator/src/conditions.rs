@@ -11,12 +11,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 use vvtv_incident::{Answer, Target, Verdict};
+use vvtv_toolkit::logging::chain;
 
 pub use prometheus::{PromClient, PromError};
 
 use self::facts::Facts;
 use self::promql::Query;
-use crate::runbook::Site;
+use crate::site::SiteValues;
 
 /// When a step is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Condition {
 ///
 /// Parts are asked in order, and only until the answer is certain. In `all` a "no" outweighs an error beside it, in `any` a "yes"
 /// does: what is certain stays certain.
-pub async fn holds(condition: &Condition, facts: &Facts, site: &Site, prometheus: &PromClient) -> Answer {
+pub async fn holds(condition: &Condition, facts: &Facts, site: &SiteValues, prometheus: &PromClient) -> Answer {
     let target = Target::new(facts.target.as_str());
     let ask = |query: &Query| {
         let query = query.clone();
@@ -53,7 +54,7 @@ pub async fn holds(condition: &Condition, facts: &Facts, site: &Site, prometheus
 }
 
 /// As [`holds`], with somebody else to answer the PromQL: what a rehearsal does.
-pub async fn holds_with<F, A>(condition: &Condition, facts: &Facts, site: &Site, ask: F) -> Answer
+pub async fn holds_with<F, A>(condition: &Condition, facts: &Facts, site: &SiteValues, ask: F) -> Answer
 where
     F: Fn(&Query) -> A + Sync,
     A: Future<Output = Answer> + Send,
@@ -103,18 +104,6 @@ where
         None if *settles == Answer::No => Answer::Yes,
         None => Answer::No,
     }
-}
-
-/// An error with everything that caused it, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 mod build;
 mod channel;
-mod duties;
 mod file;
 pub mod live;
 mod people;
 pub mod redaction;
-mod secret;
+pub mod reload;
+mod tasks;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Policy, ReceiverName, Target};
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_incident::{ChannelName, Policy, ReceiverName, Target};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 pub use people::Heartbeat;
-pub use secret::Secret;
 
 use crate::alerts::sns::TopicArn;
-use crate::maintenance::duty::Duty;
+use crate::contacts::Contact;
+use crate::maintenance::task::TaskSpec;
 use crate::maintenance::windows::Window;
-use crate::runbook::Site;
-use crate::source::Source;
+use crate::paging::channels::Settings;
+use crate::secret::Secret;
+use crate::site::SiteValues;
 use crate::upstream::Upstream;
 
 /// The configuration, checked.
@@ -48,7 +49,7 @@ pub struct Config {
     /// Variables of the environment that steps are given besides the usual ones.
     pub environment: Vec<String>,
     /// What runbooks may use of this installation.
-    pub site: Site,
+    pub site: SiteValues,
     /// Prometheus.
     pub prometheus: Upstream,
     /// The Alertmanagers of one cluster; one at least.
@@ -64,9 +65,10 @@ pub struct Config {
     /// Who is called, first level first.
     pub contacts: Vec<Contact>,
     /// The ways to reach them.
-    pub channels: BTreeMap<ChannelName, Channel>,
+    pub channels: BTreeMap<ChannelName, Settings>,
     /// PromQL that yields one sample for each target that exists, with the label that runbooks name as `target`.
-    pub targets: String,
+    /// Without it, those of the inventory are all.
+    pub targets: Option<String>,
     /// Targets that exist whatever Prometheus says.
     pub inventory: BTreeSet<Target>,
     /// Time between two looks at Alertmanager's own list of alerts.
@@ -76,7 +78,7 @@ pub struct Config {
     /// Planned times in which nothing is done.
     pub maintenance_windows: Vec<Window>,
     /// What comes round by the calendar.
-    pub maintenance: Vec<Duty>,
+    pub maintenance: Vec<TaskSpec>,
     /// How long a closed incident is kept in the journal.
     pub retention: Duration,
     /// Directories that others fill: the journal should be on another disk.
@@ -104,120 +106,11 @@ pub enum WebhookAccess {
     Anybody,
 }
 
-/// A person or rota, and how to reach them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contact {
-    /// The rung of the escalation.
-    pub level: Level,
-    /// Name for people.
-    pub name: String,
-    /// What they decide about.
-    pub scope: String,
-    /// Time until the next level is called.
-    pub respond_within: Duration,
-    /// The channels to use, all of them.
-    pub notify: Vec<ChannelName>,
-}
-
-/// The name of a configured channel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelName(Box<str>);
-
-impl ChannelName {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for ChannelName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A way to reach a contact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// PagerDuty Events API v2.
-    Pagerduty {
-        /// The integration's routing key.
-        routing_key: Secret,
-        /// The enqueue address.
-        url: Url,
-    },
-    /// Any receiver of JSON by POST.
-    Webhook {
-        /// Where to.
-        url: Url,
-        /// Headers to send along.
-        headers: BTreeMap<String, String>,
-        /// A bearer token to send along.
-        token: Option<Secret>,
-    },
-    /// A Slack incoming webhook.
-    Slack {
-        /// Its address, which is all that it takes to write there.
-        url: Secret,
-    },
-    /// Opsgenie's Alert API.
-    Opsgenie {
-        /// The integration's key.
-        api_key: Secret,
-        /// The address of alerts, without a slash at the end.
-        url: Url,
-    },
-    /// Alertmanagers of one cluster, which have receivers of their own.
-    Alertmanager {
-        /// The address of each that takes alerts; one at least.
-        urls: Vec<Url>,
-        /// A bearer token to send along.
-        token: Option<Secret>,
-    },
-    /// Mail to one address.
-    Email(Email),
-}
-
-/// How mail is handed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Email {
-    /// The server that takes it.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// How the connection is kept private.
-    pub tls: EmailTls,
-    /// Who the server must be told to be, if it asks for that.
-    pub login: Option<(String, Secret)>,
-    /// The sender.
-    pub from: lettre::Address,
-    /// The receiver. Another one is another channel: each is tried until it has it.
-    pub to: lettre::Address,
-}
-
-/// Privacy of the connection to a mail server. The text is a PEM certificate to trust besides the system's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EmailTls {
-    /// From the first byte on (port 465).
-    Implicit(Option<String>),
-    /// After STARTTLS, which the server must offer.
-    Starttls(Option<String>),
-    /// Plain text, to this machine only.
-    Loopback,
-}
-
 /// Places in `remediator.yml`.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The file.
-    pub source: Source,
+    pub source: Document,
     /// The list of contacts.
     pub contacts: Spanned<()>,
     /// The console's address; where there is none, the list of those who would be sent there.
@@ -256,7 +149,7 @@ pub enum SecretFiles {
 /// # Errors
 /// What is wrong, with file, line and column.
 pub fn load(path: &Path, secrets: SecretFiles) -> Result<Config, YamlError> {
-    build::config(Source::read(path)?, secrets)
+    build::config(Document::read(path)?, secrets)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use vvtv_incident::{Efficacy, EfficacyTable, Policy, RunbookId, Step, StepId, Ti
 use vvtv_toolkit::duration::PromDuration;
 
 use crate::journal::PastChange;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
 /// How far back the running program looks: 90 days.
 const WINDOW_MILLIS: u64 = 90 * 24 * 3_600_000;
@@ -44,7 +44,7 @@ impl Record {
 
 /// What the changes of the present runbooks' ladders came to; every step that has run is there.
 #[must_use]
-pub fn records(changes: &[PastChange], books: &[Arc<Book>]) -> BTreeMap<(RunbookId, StepId), Record> {
+pub fn records(changes: &[PastChange], books: &[Arc<LoadedRunbook>]) -> BTreeMap<(RunbookId, StepId), Record> {
     let mut records: BTreeMap<_, Record> = BTreeMap::new();
     for change in changes {
         let book = books.iter().find(|book| book.plan.id == change.runbook);

@@ -6,39 +6,38 @@
 mod agenda;
 mod effects;
 pub mod heartbeat;
+mod input;
+pub mod orphans;
 mod people;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{
-    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Phase, ReceiverName, RunbookId, Scope, Target, Timestamp,
-};
+use vvtv_incident::{Agenda, ClockStep, Event, Fleet, IncidentId, Phase, RunbookId, Timestamp};
 use vvtv_toolkit::logging;
 
 pub use self::agenda::TaskInput;
-pub use self::effects::Surroundings;
+pub use self::effects::EffectContext;
+pub use self::input::{Decided, Input, JournalStatus, Status, Unavailable};
 use self::people::Unanswered;
 use self::turn::Turn;
 use crate::alerts::receivers::Receivers;
-use crate::alerts::webhook::AlertUpdate;
 use crate::clock::Clock;
-use crate::conditions::facts::{Said, StepFact};
+use crate::conditions::facts::{StepFact, StepOutputs};
 use crate::conditions::targets::Known;
-use crate::config::Contact;
 use crate::config::live::Live;
-use crate::journal::outbox::MessageKey;
-use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
-use crate::maintenance::duty::Duties;
+use crate::contacts::Contact;
+use crate::journal::{Batch, Head, Journal, JournalError, RunKey};
+use crate::maintenance::task::TaskSpecs;
 use crate::maintenance::windows::Windows;
 use crate::metrics::Metrics;
-use crate::runbook::Book;
-use crate::steps::{Output, Spare, Waiting};
+use crate::runbook::LoadedRunbook;
+use crate::steps::Spare;
 
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
@@ -53,128 +52,48 @@ const COMPLAIN: Duration = Duration::from_secs(30);
 /// How long running steps may go on after the stop before they are left to the next start.
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// Something that the event loop is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A webhook delivery; answered once durable.
-    Alerts {
-        /// Its alerts.
-        updates: Vec<AlertUpdate>,
-        /// Through which receiver of Alertmanager it came.
-        receiver: Option<ReceiverName>,
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<(), Unavailable>>,
-    },
-    /// Everything that stands in Alertmanager.
-    Reconciled {
-        /// The alerts.
-        updates: Vec<AlertUpdate>,
-        /// Whose they are.
-        scope: Scope,
-        /// When they were asked for.
-        asked_at: Timestamp,
-    },
-    /// Every target that Prometheus knows.
-    Targets {
-        /// Their names.
-        listed: BTreeSet<Target>,
-        /// When they were asked for.
-        asked_at: Timestamp,
-    },
-    /// The answer to a question, or a fact from outside.
-    Event(Event),
-    /// What a person did; answered with what was decided, once that is durable or cannot be made so.
-    Operator {
-        /// What.
-        event: Event,
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<Decided, Unavailable>>,
-    },
-    /// A step's process exists, and waits.
-    Spawned {
-        /// Which.
-        key: RunKey,
-        /// How it is known again, and how it is let go.
-        waiting: Waiting,
-    },
-    /// A running step has written something.
-    Output {
-        /// Which.
-        key: RunKey,
-        /// All that it has written so far, its beginning and its end.
-        output: Output,
-    },
-    /// A step is over.
-    Finished {
-        /// Which.
-        key: RunKey,
-        /// How it ended.
-        result: RunResult,
-    },
-    /// The configuration was read again and is good; answered once it is in force.
-    Reload {
-        /// What it says.
-        live: Arc<Live>,
-        /// Where the answer goes.
-        done: oneshot::Sender<()>,
-    },
-    /// A message was taken by its channel, or was not.
-    Delivered {
-        /// Which.
-        key: MessageKey,
-        /// What became of it.
-        delivery: Delivery,
-    },
-    /// Do you live? Answered once that is on disk.
-    Pulse {
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<(), Unavailable>>,
-    },
-    /// Something about a task of the agenda.
-    Task(TaskInput),
-}
-
-/// What was decided on a person's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// The decision.
-    pub entries: Vec<Entry>,
-    /// Whether it is on disk. If not, it takes effect as soon as it is, and is lost if the program ends before.
-    pub durable: bool,
-}
-
-/// The journal cannot be written just now; whoever asked should ask again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal cannot be written")]
-pub struct Unavailable;
-
-/// The loop's whole state.
+/// The loop's whole state. What [`Parts`] has too is explained there.
 pub struct EventLoop {
     fleet: Fleet,
+    agenda: Agenda,
     journal: Journal,
     clock: Clock,
-    books: BTreeMap<RunbookId, Arc<Book>>,
+    /// Told to the core with the first turn, then empty.
+    clock_step: Option<ClockStep>,
+    /// The runbooks in force, by id; the same as in `live`, for steps and questions to be found by.
+    books: BTreeMap<RunbookId, Arc<LoadedRunbook>>,
+    /// Who is called in force, first level first; the same as in `live`.
     contacts: Vec<Contact>,
-    facts: BTreeMap<IncidentId, Said>,
+    /// What the steps of each open incident have said. An incident that is closed has none.
+    facts: BTreeMap<IncidentId, StepOutputs>,
+    /// Every step that runs or is about to, those that an earlier run left included, and how to end it.
     running: BTreeMap<RunKey, CancellationToken>,
-    surroundings: Arc<Surroundings>,
+    effect_context: Arc<EffectContext>,
     spares: mpsc::Receiver<Spare>,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
-    tasks: TaskTracker,
+    /// Effects that are under way; nobody waits for them.
+    background: TaskTracker,
+    /// What was decided and is not on disk yet: of this turn, and of all since the journal began to fail.
     pending: Turn,
+    /// Whether the last commit was not written.
     journal_failing: bool,
+    /// When it was last said that the journal fails; none while it does not.
     complained_at: Option<tokio::time::Instant>,
+    /// The journal's writer has ended: nothing can be written any more in this run.
     journal_closed: bool,
+    /// When the journal was last written, or looked for where it was.
     looked_at: tokio::time::Instant,
-    clock_step: Option<ClockStep>,
     changes: watch::Sender<u64>,
+    status: watch::Sender<Status>,
     unheard: Vec<Event>,
+    /// The maintenance windows in force, and which is open.
     windows: Windows,
     targets: Known,
     receivers: Receivers,
-    agenda: Agenda,
-    duties: Duties,
+    /// What maintenance is configured: the steps of a task, and when it is due.
+    task_specs: TaskSpecs,
+    /// Alerts that no runbook answers, as far as they were counted.
     unanswered: Unanswered,
     live: watch::Sender<Arc<Live>>,
 }
@@ -204,7 +123,7 @@ pub struct Parts {
     /// Which of Alertmanager's receivers are ours.
     pub receivers: Receivers,
     /// Everything that effects need.
-    pub surroundings: Arc<Surroundings>,
+    pub effect_context: Arc<EffectContext>,
     /// Processes that are ready for the next step.
     pub spares: mpsc::Receiver<Spare>,
     /// Where it counts.
@@ -213,13 +132,15 @@ pub struct Parts {
     pub inputs: mpsc::Receiver<Input>,
     /// Where it says that something was committed.
     pub changes: watch::Sender<u64>,
+    /// Where it shows how it stands.
+    pub status: watch::Sender<Status>,
 }
 
 impl EventLoop {
     /// Puts the parts together; nothing runs yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let mut facts: BTreeMap<IncidentId, Said> = BTreeMap::new();
+        let mut facts: BTreeMap<IncidentId, StepOutputs> = BTreeMap::new();
         for (key, fact) in parts.facts {
             facts.entry(key.incident).or_default().note(key.step, fact);
         }
@@ -233,11 +154,11 @@ impl EventLoop {
             contacts: live.contacts.clone(),
             facts,
             running: parts.orphans,
-            surroundings: parts.surroundings,
+            effect_context: parts.effect_context,
             spares: parts.spares,
             metrics: parts.metrics,
             inputs: parts.inputs,
-            tasks: TaskTracker::new(),
+            background: TaskTracker::new(),
             pending: Turn::default(),
             journal_failing: false,
             complained_at: None,
@@ -245,12 +166,13 @@ impl EventLoop {
             looked_at: tokio::time::Instant::now(),
             clock_step: parts.clock_step,
             changes: parts.changes,
+            status: parts.status,
             unheard: parts.unheard,
             windows: live.windows.clone(),
             targets: parts.targets,
             receivers: parts.receivers,
             agenda: parts.agenda,
-            duties: live.duties.clone(),
+            task_specs: live.task_specs.clone(),
             unanswered: Unanswered::default(),
             live: parts.live,
         }
@@ -315,7 +237,7 @@ impl EventLoop {
             | Input::Event(_)
             | Input::Operator { .. }
             | Input::Pulse { .. }
-            | Input::Reload { .. } => {}
+            | Input::Reload(_) => {}
         }
     }
 
@@ -361,13 +283,13 @@ impl EventLoop {
         self.windows.change(live.windows.clone());
         self.targets.change(live.inventory.clone());
         self.apply(now, Event::TargetsKnown(self.targets.targets()));
-        let around = Arc::make_mut(&mut self.surroundings);
-        around.site = live.site.clone();
-        around.redaction = live.redaction.clone();
+        let context = Arc::make_mut(&mut self.effect_context);
+        context.site = live.site.clone();
+        context.redaction = live.redaction.clone();
         logging::redact_with(&live.redaction);
         self.metrics.foresee_channels(live.channels.keys());
-        around.outgoing.change(live.channels.clone());
-        self.duties = live.duties.clone();
+        context.outgoing.change(live.channels.clone());
+        self.task_specs = live.task_specs.clone();
         self.live.send_replace(live);
         self.look_at_windows(now);
         self.configure_agenda(now);
@@ -414,6 +336,7 @@ impl EventLoop {
         self.journal_failing = false;
         self.complained_at = None;
         self.metrics.journal_up.set(i64::from(self.journal.is_durable()));
+        self.show_journal(if self.journal.is_durable() { JournalStatus::Written } else { JournalStatus::PeopleOnly });
         if !turn.batch.is_empty() {
             self.changes.send_modify(|number| *number += 1);
         }
@@ -430,6 +353,9 @@ impl EventLoop {
         self.journal_closed |= matches!(error, JournalError::Closed);
         self.journal_failing = true;
         self.metrics.journal_up.set(0);
+        if self.journal.is_durable() {
+            self.show_journal(JournalStatus::Failing);
+        }
         let waiting = self.pending.batch.messages.len();
         self.metrics.waiting_messages.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         if self.complained_at.is_none_or(|at| at.elapsed() >= COMPLAIN) {
@@ -439,9 +365,15 @@ impl EventLoop {
         }
     }
 
+    fn show_journal(&self, journal: JournalStatus) {
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.journal, journal) != journal);
+    }
+
     fn show(&self) {
         self.metrics.queue_length.set(i64::try_from(self.inputs.len()).unwrap_or(i64::MAX));
-        self.metrics.paused.set(i64::from(self.fleet.pause().is_some()));
+        let paused = self.fleet.pause().is_some();
+        self.metrics.paused.set(i64::from(paused));
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.paused, paused) != paused);
         for (runbook, phases) in self.fleet.census() {
             for (phase, number) in phases {
                 let number = i64::try_from(*number).unwrap_or(i64::MAX);
@@ -451,7 +383,7 @@ impl EventLoop {
     }
 }
 
-fn by_id(live: &Live) -> BTreeMap<RunbookId, Arc<Book>> {
+fn by_id(live: &Live) -> BTreeMap<RunbookId, Arc<LoadedRunbook>> {
     live.books.iter().map(|book| (book.plan.id.clone(), Arc::clone(book))).collect()
 }
 

@@ -36,13 +36,14 @@ pub use self::room::Room;
 use crate::alerts::sns::Sns;
 use crate::alerts::webhook::Group;
 use crate::clock::{Clock, rfc3339};
-use crate::config::Contact;
-use crate::config::live::{Live, Reloader, Watched};
-use crate::event_loop::Input;
+use crate::config::live::{Live, Watched};
+use crate::config::reload::Reloader;
+use crate::contacts::Contact;
+use crate::event_loop::{Input, JournalStatus, Status};
 use crate::journal::{JournalError, Reader};
+use crate::keeping::clock_watch::ClockState;
 use crate::metrics::Metrics;
 use crate::paging::delivery::{Troubles, sentences};
-use crate::upstream::clock::ClockState;
 
 /// Where Alertmanager delivers.
 pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
@@ -80,6 +81,8 @@ pub struct Shared {
     pub console: Url,
     /// The clock.
     pub clock: Clock,
+    /// How it stands with the event loop and its journal.
+    pub status: watch::Receiver<Status>,
     /// Changes with every commit.
     pub changes: watch::Receiver<u64>,
     /// When streams must end.
@@ -189,13 +192,15 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl 
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.metrics.journal_up.get() == 1 && shared.reader.newest().await.is_ok() {
-        "vvtv-remediator is ready.\n".into_response()
-    } else if shared.metrics.keeping.people_only.get() == 1 {
-        (StatusCode::SERVICE_UNAVAILABLE, "people only: the journal cannot be used\n").into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the journal cannot be used\n").into_response()
-    }
+    let journal = shared.status.borrow().journal;
+    let refused = match journal {
+        JournalStatus::Written if shared.reader.newest().await.is_ok() => {
+            return "vvtv-remediator is ready.\n".into_response();
+        }
+        JournalStatus::Written | JournalStatus::Failing => "the journal cannot be used\n",
+        JournalStatus::PeopleOnly => "people only: the journal cannot be used\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, refused).into_response()
 }
 
 /// A failure that a caller is told of, as JSON.

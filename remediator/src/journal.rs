@@ -7,6 +7,7 @@
 mod agenda;
 mod audit;
 mod history;
+pub mod installation;
 mod listed;
 mod load;
 pub mod outbox;

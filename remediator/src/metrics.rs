@@ -15,8 +15,8 @@ use prometheus::{
 use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
 
 pub use self::channels::ChannelMetrics;
-pub use self::keeping::KeepingMetrics;
-pub use self::people::PeopleMetrics;
+pub use self::keeping::{Held, KeepingMetrics};
+pub use self::people::{Beat, PeopleMetrics};
 pub use self::senders::SenderMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;

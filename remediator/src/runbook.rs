@@ -5,53 +5,44 @@
 mod argument;
 mod build;
 pub(crate) mod carried;
-mod chore;
 mod display;
 pub mod effect;
 mod file;
 mod library;
 mod page;
 mod place;
-pub mod platform;
 mod schema;
 mod step;
+mod task_step;
 mod words;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vvtv_incident::{AlertName, StepId};
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
+pub use argument::Argument;
 pub(crate) use argument::template_start;
-pub use argument::{Argument, Variable, VariableText};
-pub use chore::{Chore, Written as WrittenChore, chores};
 pub(crate) use file::Mode as WrittenMode;
 pub use library::{LibraryError, load_dir};
 pub use page::page;
 pub(crate) use place::has_raw_data;
 pub use schema::schema;
+pub use task_step::{TaskStep, Written as WrittenTaskStep, task_steps};
 
 use self::effect::Effect;
-use self::platform::Platform;
 use crate::conditions::Condition;
 use crate::conditions::facts::Facts;
 use crate::conditions::promql::Query;
-use crate::source::Source;
-
-/// What runbooks may use of one installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// Which of the platform choices counts.
-    pub platform: Platform,
-    /// Values that differ between installations.
-    pub variables: BTreeMap<String, Variable>,
-}
+use crate::site::SiteValues;
 
 /// One runbook.
 #[derive(Clone, Debug)]
-pub struct Book {
+pub struct LoadedRunbook {
     /// What the core needs of it.
     pub plan: vvtv_incident::Runbook,
     /// Name for people.
@@ -68,6 +59,29 @@ pub struct Book {
     pub source: PathBuf,
     /// Places in the file.
     pub marks: Marks,
+}
+
+/// The runbooks that are in force, whenever one looks.
+#[derive(Clone)]
+pub struct RunbooksInForce(Arc<dyn Fn() -> Vec<Arc<LoadedRunbook>> + Send + Sync>);
+
+impl RunbooksInForce {
+    /// What this gives, each time that it is asked.
+    pub fn new(look: impl Fn() -> Vec<Arc<LoadedRunbook>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    /// All of them, now.
+    #[must_use]
+    pub fn get(&self) -> Vec<Arc<LoadedRunbook>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for RunbooksInForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.get().iter().map(|book| &book.plan.id)).finish()
+    }
 }
 
 /// One step's particulars.
@@ -115,7 +129,7 @@ pub enum Output {
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The file.
-    pub source: Source,
+    pub source: Document,
     /// Its `id`.
     pub id: Spanned<()>,
     /// Each alert that it answers.
@@ -145,11 +159,17 @@ impl Command {
     }
 }
 
-impl Book {
+impl LoadedRunbook {
     /// A step's particulars.
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&StepSpec> {
         self.steps.get(id)
+    }
+
+    /// Whether what a step prints is read as JSON.
+    #[must_use]
+    pub fn writes_json(&self, id: &StepId) -> bool {
+        self.step(id).is_some_and(|spec| spec.output == Output::Json)
     }
 }
 
@@ -158,7 +178,7 @@ impl StepSpec {
     ///
     /// # Errors
     /// A template reads something that is not there, or yields something that must not be an argument; the text names which.
-    pub fn argv(&self, facts: &Facts, site: &Site) -> Result<Vec<String>, String> {
+    pub fn argv(&self, facts: &Facts, site: &SiteValues) -> Result<Vec<String>, String> {
         match &self.command {
             Command::Shell(text) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()]),
             Command::Run(arguments) => argument::render(arguments, facts, site),
@@ -170,7 +190,7 @@ impl StepSpec {
 ///
 /// # Errors
 /// Everything that is wrong in it.
-pub fn parse(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> {
+pub fn parse(source: Document, site: &SiteValues) -> Result<LoadedRunbook, Vec<YamlError>> {
     build::book(source, site)
 }
 

@@ -85,7 +85,7 @@ pub enum Job {
     Task {
         /// Which.
         task: TaskId,
-        /// Of which duty.
+        /// The name under which it is configured.
         name: TaskName,
     },
 }

@@ -17,7 +17,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
-use crate::config::Secret;
+use crate::secret::Secret;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

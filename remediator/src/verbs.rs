@@ -8,6 +8,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod serve;
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,8 +27,8 @@ use crate::clock::Clock;
 use crate::config::SecretFiles;
 use crate::journal::Reader;
 use crate::runbook::load_dir;
-use crate::source::Source;
 use crate::{config, runbook};
+use vvtv_toolkit::yaml::Document;
 
 /// Runs runbooks when Alertmanager's alerts ask for it, and calls people when that did not help.
 #[derive(Parser)]
@@ -366,7 +367,12 @@ fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
 
 fn render(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let config = args.config_file.as_ref().map(|file| config::load(file, SecretFiles::Report)).transpose()?;
-    print!("{}", runbook::page(&Source::read(&args.runbook)?, config.as_ref())?);
+    let source = Document::read(&args.runbook)?;
+    let page = match &config {
+        Some(config) => runbook::page(&source, &config.site.variables, &config.contacts)?,
+        None => runbook::page(&source, &BTreeMap::new(), &[])?,
+    };
+    print!("{page}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,7 +28,7 @@ pub(crate) use self::auth::{Credentials, Users, Verdict};
 use self::rate::RateLimit;
 use crate::access::{Token, TrustedProxy};
 use crate::logging::chain;
-use crate::yaml::YamlError;
+use crate::yaml::{Document, YamlError};
 
 /// How the server protects what it serves. The default is plain HTTP for everybody. Clones are the same configuration.
 ///
@@ -175,12 +175,12 @@ impl WebConfig {
 }
 
 fn read(path: &Path) -> Result<Settings, YamlError> {
-    let text = crate::yaml::read(path)?;
+    let document = Document::read(path)?;
     let name = path.display().to_string();
     if let Some(why) = exposed(path) {
         return Err(crate::yaml::whole_file(&name, why));
     }
-    file::read(&name, &text, path.parent().unwrap_or(Path::new(".")))
+    file::read(&document)
 }
 
 /// Why the file could be somebody else's words: whoever can write it decides who may come in. The rule is OpenSSH's.

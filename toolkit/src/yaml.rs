@@ -4,6 +4,8 @@
 //!
 //! Meaning errors found after parsing ("this level has no contact") go through [`error_at`] and look the same as syntax errors.
 
+mod document;
+
 use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
@@ -11,6 +13,8 @@ use std::path::Path;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::de::DeserializeOwned;
 pub use serde_yaml::Spanned;
+
+pub use self::document::{Document, place};
 
 use crate::redaction::{self, MARK, Redactor};
 

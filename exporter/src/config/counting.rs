@@ -1,9 +1,8 @@
 //! Which variants the segment age of a stream is about.
 
 use serde::Deserialize;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
-use super::file::Source;
 use crate::probe::playlist::{Role, VariantView};
 
 /// Which variants count.
@@ -72,7 +71,7 @@ impl From<RoleFile> for Role {
 }
 
 pub(super) fn read(
-    source: &Source<'_>,
+    source: &Document,
     count: Option<&Spanned<Vec<RoleFile>>>,
     ignore: &[Spanned<String>],
 ) -> Result<Counting, YamlError> {

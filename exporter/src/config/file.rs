@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::{self, Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 use super::counting::{self, RoleFile};
 use super::reach::{self, ProbeFile};
@@ -177,21 +177,9 @@ struct ProcessFile {
     pid_file: Option<PathBuf>,
 }
 
-/// The file being read, for messages.
-pub(super) struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    pub(super) fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> YamlError {
-        yaml::error_at(self.name, self.text, at, message)
-    }
-}
-
 pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
-    let source = Source { name, text };
-    let file: File = yaml::parse(name, text)?;
+    let source = Document::from_text(name.into(), text.to_owned());
+    let file: File = source.parse()?;
     if file.streams.value.is_empty() && file.streams_from.is_empty() {
         return Err(source.error(&file.streams, "at least one stream is needed"));
     }
@@ -224,7 +212,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, YamlError> {
     Ok(Config { streams, streams_from, host, reach, probing })
 }
 
-fn timing(source: &Source<'_>, file: &File) -> Result<Timing, YamlError> {
+fn timing(source: &Document, file: &File) -> Result<Timing, YamlError> {
     let default = Timing::default();
     let (tenth, minute, hour) = (Duration::from_millis(100), Duration::from_secs(60), Duration::from_secs(3600));
     Ok(Timing {
@@ -239,7 +227,7 @@ fn timing(source: &Source<'_>, file: &File) -> Result<Timing, YamlError> {
 }
 
 pub(super) fn duration(
-    source: &Source<'_>,
+    source: &Document,
     given: Option<&Spanned<PromDuration>>,
     default: Duration,
     min: Duration,
@@ -255,7 +243,7 @@ pub(super) fn duration(
     }
 }
 
-fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing, reach: &Arc<Named>) -> Result<Stream, YamlError> {
+fn stream(source: &Document, file: &StreamFile, timing: Timing, reach: &Arc<Named>) -> Result<Stream, YamlError> {
     let name = &file.name.value;
     let usable = |c: char| !c.is_control() && !matches!(c, '/' | '"' | '\\');
     if name.is_empty() || name.len() > 100 || !name.chars().all(usable) {
@@ -300,7 +288,7 @@ fn stream(source: &Source<'_>, file: &StreamFile, timing: Timing, reach: &Arc<Na
     })
 }
 
-fn encoder_outputs(source: &Source<'_>, at: &Spanned<u32>) -> Result<u32, YamlError> {
+fn encoder_outputs(source: &Document, at: &Spanned<u32>) -> Result<u32, YamlError> {
     if (1..=100).contains(&at.value) {
         Ok(at.value)
     } else {
@@ -308,14 +296,14 @@ fn encoder_outputs(source: &Source<'_>, at: &Spanned<u32>) -> Result<u32, YamlEr
     }
 }
 
-fn stat_server(source: &Source<'_>, given: Option<&Spanned<u32>>) -> Result<Option<u32>, YamlError> {
+fn stat_server(source: &Document, given: Option<&Spanned<u32>>) -> Result<Option<u32>, YamlError> {
     match given {
         Some(at) if at.value == 0 => Err(source.error(at, "the `server` blocks of the page are counted from 1")),
         given => Ok(given.map(|at| at.value)),
     }
 }
 
-fn expected_drops(source: &Source<'_>, rates: &Spanned<FrameRatesFile>) -> Result<f64, YamlError> {
+fn expected_drops(source: &Document, rates: &Spanned<FrameRatesFile>) -> Result<f64, YamlError> {
     let FrameRatesFile { source: from, output } = rates.value;
     let sane = |rate: f64| rate.is_finite() && rate > 0.0 && rate <= 1000.0;
     if !sane(from) || !sane(output) {
@@ -324,7 +312,7 @@ fn expected_drops(source: &Source<'_>, rates: &Spanned<FrameRatesFile>) -> Resul
     Ok((1.0 - output / from).max(0.0))
 }
 
-pub(super) fn thresholds(source: &Source<'_>, file: &ThresholdsFile) -> Result<Thresholds, YamlError> {
+pub(super) fn thresholds(source: &Document, file: &ThresholdsFile) -> Result<Thresholds, YamlError> {
     let positive = |given: &Option<Spanned<f64>>, default: f64, max: f64| match given {
         None => Ok(default),
         Some(value) if value.value > 0.0 && value.value <= max => Ok(value.value),
@@ -338,7 +326,7 @@ pub(super) fn thresholds(source: &Source<'_>, file: &ThresholdsFile) -> Result<T
     })
 }
 
-pub(super) fn location(source: &Source<'_>, at: &Spanned<String>) -> Result<Location, YamlError> {
+pub(super) fn location(source: &Document, at: &Spanned<String>) -> Result<Location, YamlError> {
     if !at.value.contains("://") {
         return match at.value.as_str() {
             "" => Err(source.error(at, "empty: expected an http(s) URL or a file path")),
@@ -353,15 +341,11 @@ pub(super) fn location(source: &Source<'_>, at: &Spanned<String>) -> Result<Loca
     }
 }
 
-fn url(source: &Source<'_>, at: &Spanned<String>) -> Result<Url, YamlError> {
+fn url(source: &Document, at: &Spanned<String>) -> Result<Url, YamlError> {
     at.value.parse().map_err(|error| source.error(at, format!("not a URL: {error}")))
 }
 
-pub(super) fn ingest(
-    source: &Source<'_>,
-    at: &Spanned<String>,
-    connect: IngestConnectFile,
-) -> Result<Ingest, YamlError> {
+pub(super) fn ingest(source: &Document, at: &Spanned<String>, connect: IngestConnectFile) -> Result<Ingest, YamlError> {
     let parsed = RtmpEndpoint::parse(&at.value).map_err(|error| source.error(at, error.to_string()))?;
     match parsed {
         (endpoint, Some(key)) => Ok(Ingest { endpoint: RtmpEndpoint { connect: connect.into(), ..endpoint }, key }),
@@ -369,7 +353,7 @@ pub(super) fn ingest(
     }
 }
 
-fn progress(source: &Source<'_>, at: &Spanned<String>) -> Result<ProgressSource, YamlError> {
+fn progress(source: &Document, at: &Spanned<String>) -> Result<ProgressSource, YamlError> {
     let Some(address) = at.value.strip_prefix("udp://") else {
         return match location(source, at)? {
             Location::File(path) => Ok(ProgressSource::File(path)),
@@ -386,7 +370,7 @@ fn progress(source: &Source<'_>, at: &Spanned<String>) -> Result<ProgressSource,
     }
 }
 
-fn host(source: &Source<'_>, file: HostFile) -> Result<Host, YamlError> {
+fn host(source: &Document, file: HostFile) -> Result<Host, YamlError> {
     let default = Host::default();
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
     let processes = match file.processes {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
-use super::file::Source;
 use super::{Probing, ProgressSource};
 use crate::reach::Named;
 
@@ -19,7 +18,7 @@ pub(super) struct ProbeFile {
     allow: Vec<Spanned<String>>,
 }
 
-pub(super) fn named(source: &Source<'_>, entries: &[Spanned<String>]) -> Result<Named, YamlError> {
+pub(super) fn named(source: &Document, entries: &[Spanned<String>]) -> Result<Named, YamlError> {
     if let Some(entry) = entries.get(ENTRIES_MAX) {
         return Err(source.error(entry, format!("more than {ENTRIES_MAX} hosts and networks")));
     }
@@ -32,18 +31,14 @@ pub(super) fn named(source: &Source<'_>, entries: &[Spanned<String>]) -> Result<
 
 /// A stream's own list, or that of all.
 pub(super) fn own(
-    source: &Source<'_>,
+    source: &Document,
     entries: Option<&[Spanned<String>]>,
     of_all: &Arc<Named>,
 ) -> Result<Arc<Named>, YamlError> {
     entries.map_or_else(|| Ok(Arc::clone(of_all)), |entries| named(source, entries).map(Arc::new))
 }
 
-pub(super) fn probing(
-    source: &Source<'_>,
-    probe: &ProbeFile,
-    of_all: &[Spanned<String>],
-) -> Result<Probing, YamlError> {
+pub(super) fn probing(source: &Document, probe: &ProbeFile, of_all: &[Spanned<String>]) -> Result<Probing, YamlError> {
     let targets = Some(named(source, &probe.allow)?).filter(|named| !named.is_empty());
     let mut reach = named(source, of_all)?;
     // Whoever may ask for it at once may be led there.
@@ -52,7 +47,7 @@ pub(super) fn probing(
 }
 
 pub(super) fn progress_from(
-    source: &Source<'_>,
+    source: &Document,
     progress: Option<&ProgressSource>,
     entries: Option<&Spanned<Vec<Spanned<String>>>>,
 ) -> Result<Option<Arc<Named>>, YamlError> {

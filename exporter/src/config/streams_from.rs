@@ -7,9 +7,9 @@ use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
-use super::file::{self, ExpectFile, IngestConnectFile, STREAMS_MAX, Source, ThresholdsFile};
+use super::file::{self, ExpectFile, IngestConnectFile, STREAMS_MAX, ThresholdsFile};
 use super::{Counting, Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
 use crate::fetch::is_unseen;
 use crate::probe::Configured;
@@ -121,7 +121,7 @@ fn ends_in_a_choice(template: &Url) -> bool {
 }
 
 pub(super) fn read(
-    source: &Source<'_>,
+    source: &Document,
     file: &StreamsFromFile,
     timing: Timing,
     reach: &Arc<Named>,

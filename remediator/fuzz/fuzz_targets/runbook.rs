@@ -3,15 +3,16 @@
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_remediator::conditions::facts::Facts;
-use vvtv_remediator::runbook::platform::Platform;
-use vvtv_remediator::runbook::{Command, Site, Variable, VariableText, parse};
-use vvtv_remediator::source::Source;
+use vvtv_remediator::site::platform::Platform;
+use vvtv_remediator::runbook::{Command, parse};
+use vvtv_remediator::site::{SiteValues, Variable, VariableText};
+use vvtv_toolkit::yaml::Document;
 
 fuzz_target!(|text: &str| {
     let argv = VariableText::Argv(vec!["systemctl".to_owned(), "restart".to_owned()]);
     let variables = Variable::new(argv).map(|it| ("restart_nginx".to_owned(), it)).into_iter().collect();
-    let site = Site { platform: Platform::Linux, variables };
-    let source = Source::from_text("fuzz.yml".into(), text.to_owned());
+    let site = SiteValues { platform: Platform::Linux, variables };
+    let source = Document::from_text("fuzz.yml".into(), text.to_owned());
     match parse(source, &site) {
         Ok(book) => {
             let facts = Facts { target: "$(reboot); --force '\"\n".to_owned(), ..Facts::default() };

@@ -1,28 +1,50 @@
-//! Looking for oneself: what stands in Alertmanager, which targets there are, and what became of processes that a killed
-//! remediator left behind. Edges get lost; levels do not.
+//! Looking for oneself: what stands in Alertmanager, and which targets there are. Edges get lost; levels do not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::{Event, Incident, Outcome, Scope, Source, TaskState, Timestamp};
+use vvtv_incident::{EfficacyTable, Scope, Source, Target, Timestamp};
 
 use crate::alerts::alertmanager::{Alertmanager, AlertmanagerError, Alertmanagers, Standing};
-use crate::alerts::webhook::Group;
+use crate::alerts::webhook::{AlertUpdate, Group};
 use crate::clock::Clock;
 use crate::conditions::{PromClient, PromError};
-use crate::config::live::Watched;
 use crate::efficacy;
-use crate::event_loop::{Input, TaskInput};
 use crate::failpoint::{Point, reached};
-use crate::journal::{OpenRun, Reader, RestoredAgenda, RunKey, RunResult};
-use crate::maintenance::duty::Duties;
+use crate::journal::Reader;
 use crate::metrics::Metrics;
-use crate::runbook::Book;
-use crate::steps::{Executor, Identity, Mark, Orphan, settle};
+use crate::reports::Reports;
+use crate::runbook::RunbooksInForce;
+use crate::upstream::clock::PeerClock;
+
+/// What was found.
+#[derive(Debug)]
+pub enum Report {
+    /// Everything that stands in Alertmanager.
+    Standing {
+        /// The alerts.
+        updates: Vec<AlertUpdate>,
+        /// Whose they are.
+        scope: Scope,
+        /// When they were asked for.
+        asked_at: Timestamp,
+    },
+    /// Every target that Prometheus knows.
+    Targets {
+        /// Their names.
+        listed: BTreeSet<Target>,
+        /// When they were asked for.
+        asked_at: Timestamp,
+    },
+    /// How often each change helped.
+    Efficacy(EfficacyTable),
+    /// Somebody by whom faults are heard of has answered.
+    Alive(Source),
+}
 
 /// Looks at Alertmanager and Prometheus on start, by timer, and when told to.
 pub struct Reconciler {
@@ -35,7 +57,7 @@ pub struct Reconciler {
     /// Whom to ask for the targets.
     pub prometheus: PromClient,
     /// What to ask.
-    pub targets: String,
+    pub targets: Option<String>,
     /// How often.
     pub every: Duration,
     /// Asks for a look now.
@@ -44,17 +66,24 @@ pub struct Reconciler {
     pub targets_wanted: Arc<Notify>,
     /// What the past is asked of.
     pub reader: Reader,
-    /// Whose steps it is asked about.
-    pub live: Watched,
+    /// Whose steps it is asked about, and by which labels targets are named.
+    pub runbooks: RunbooksInForce,
     /// The clock.
     pub clock: Clock,
     /// Where the answers go.
-    pub inputs: mpsc::Sender<Input>,
+    pub reports: Reports<Report>,
     /// What is counted.
     pub metrics: Metrics,
 }
 
 impl Reconciler {
+    /// What Prometheus and the Alertmanagers say that the time is.
+    #[must_use]
+    pub fn peer_clocks(&self) -> (PeerClock, Vec<PeerClock>) {
+        let alertmanagers = self.alertmanagers.iter().map(|peer| peer.clock.clone()).collect();
+        (self.prometheus.clock.clone(), alertmanagers)
+    }
+
     /// Starts looking.
     pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
         let stop = stop.clone();
@@ -88,18 +117,21 @@ impl Reconciler {
     }
 
     async fn ask_for_targets(&self) {
-        let labels = self.live.borrow().books.iter().map(|book| book.plan.target.clone()).collect();
+        let labels = self.runbooks.get().iter().map(|book| book.plan.target.clone()).collect();
         let asked_at = self.clock.now();
-        let answer = self.prometheus.names(&self.targets, &labels).await;
+        let answer = match &self.targets {
+            Some(query) => self.prometheus.names(query, &labels).await,
+            None => self.prometheus.answers().await.map(|()| BTreeSet::new()),
+        };
         let lives = answer.as_ref().map_or_else(PromError::is_answer, |_| true);
         match answer {
-            Ok(listed) => drop(self.inputs.send(Input::Targets { listed, asked_at }).await),
+            Ok(listed) => self.reports.tell(Report::Targets { listed, asked_at }).await,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot list the targets");
             }
         }
         if lives {
-            drop(self.inputs.send(Input::Event(Event::Alive(Source::Prometheus))).await);
+            self.reports.tell(Report::Alive(Source::Prometheus)).await;
         }
     }
 
@@ -107,10 +139,9 @@ impl Reconciler {
     async fn look(&self, left_out: &[Group]) -> bool {
         match self.reader.changes(efficacy::since(self.clock.now())).await {
             Ok(changes) => {
-                let live = self.live.borrow().clone();
-                let records = efficacy::records(&changes, &live.books);
+                let records = efficacy::records(&changes, &self.runbooks.get());
                 self.metrics.efficacy(&records);
-                drop(self.inputs.send(Input::Event(Event::Efficacy(efficacy::table(&records)))).await);
+                self.reports.tell(Report::Efficacy(efficacy::table(&records))).await;
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot look back at changes"),
         }
@@ -135,8 +166,8 @@ impl Reconciler {
         if answered > 0 {
             reached(Point::Reconciled);
             self.metrics.reconciled_at.set(jiff::Timestamp::now().as_second());
-            drop(self.inputs.send(Input::Reconciled { updates, scope, asked_at }).await);
-            drop(self.inputs.send(Input::Event(Event::Alive(Source::Alertmanager))).await);
+            self.reports.tell(Report::Standing { updates, scope, asked_at }).await;
+            self.reports.tell(Report::Alive(Source::Alertmanager)).await;
         }
         answered > 0
     }
@@ -146,106 +177,3 @@ impl Reconciler {
 pub const GROUPS_MAX: usize = 64;
 /// Between two questions for the targets that alerts bring about.
 const TARGETS_EVERY: Duration = Duration::from_secs(1);
-/// How long the end of an orphan may take beyond its step's timeout.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Attempts whose end nobody wrote down: waits for those that still run, kills what outlives its time, and reports each as unknown.
-/// One whose process was never written down was never let go: it has not run, and that is known at once.
-pub fn find_orphans(
-    runs: Vec<OpenRun>,
-    books: &[Arc<Book>],
-    incidents: &[Incident],
-    executor: &Executor,
-    (inputs, clock): (&mpsc::Sender<Input>, Clock),
-    tasks: &TaskTracker,
-) -> BTreeMap<RunKey, CancellationToken> {
-    let mut kills = BTreeMap::new();
-    for run in runs {
-        let kill = CancellationToken::new();
-        kills.insert(run.key.clone(), kill.clone());
-        let runbook =
-            incidents.iter().find(|incident| incident.id == run.key.incident).map(|incident| &incident.runbook);
-        let book = runbook.and_then(|runbook| books.iter().find(|book| book.plan.id == *runbook));
-        let timeout = book.and_then(|book| book.step(&run.key.step)).map_or(GRACE, |spec| spec.timeout);
-        let wait = time_left(clock, run.intent_at, timeout);
-        let mark = executor.step_mark(run.key.incident, &run.key.step, run.key.attempt);
-        let inputs = inputs.clone();
-        tasks.spawn(async move {
-            let (outcome, how) = settled(run.process.as_ref(), &mark, wait, &kill).await;
-            let state = outcome.as_str();
-            tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, state, how, "looked at after a restart");
-            let result = RunResult {
-                finished_at: clock.now(),
-                outcome,
-                exit_code: None,
-                stdout: run.output.stdout,
-                stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
-            };
-            reached(Point::OrphanSettled);
-            drop(inputs.send(Input::Finished { key: run.key, result }).await);
-        });
-    }
-    kills
-}
-
-/// Tasks whose programs ran when an earlier run ended: the same.
-pub fn settle_tasks(
-    restored: &RestoredAgenda,
-    duties: &Duties,
-    executor: &Executor,
-    (inputs, clock): (&mpsc::Sender<Input>, Clock),
-    tasks: &TaskTracker,
-) {
-    for task in &restored.saved.open {
-        let TaskState::Running { since } = task.state else { continue };
-        let chores = duties.get(&task.name).map(|duty| &*duty.chores).unwrap_or_default();
-        let longest: Duration = chores.iter().map(|chore| chore.timeout).sum();
-        let (wait, mark) = (time_left(clock, since, longest), executor.task_mark(task.id));
-        let (id, process, inputs) = (task.id, restored.processes.get(&task.id).cloned(), inputs.clone());
-        tasks.spawn(async move {
-            let (_, how) = settled(process.as_ref(), &mark, wait, &CancellationToken::new()).await;
-            tracing::warn!(task = id.get(), how, "outcome unknown after a restart");
-            let output = Some(format!("the remediator was restarted while this ran: {how}\n"));
-            reached(Point::OrphanSettled);
-            drop(inputs.send(Input::Task(TaskInput::Ended { task: id, outcome: Outcome::Unknown, output })).await);
-        });
-    }
-}
-
-/// How long what was started at a time may still run. Never longer than from now on, whatever that time is.
-fn time_left(clock: Clock, started_at: Timestamp, timeout: Duration) -> Duration {
-    clock.until(started_at + timeout + GRACE).min(timeout + GRACE)
-}
-
-/// Waits for what was left behind of a step, or ends it: what became of it, and how that is said.
-async fn settled(
-    process: Option<&Identity>,
-    mark: &Mark,
-    wait: Duration,
-    kill: &CancellationToken,
-) -> (Outcome, &'static str) {
-    // What waited to be let go ends by itself once nobody is there to do it.
-    let never_let_go = process.is_none_or(|process| process.is_of_this_boot() && mark.still_waits());
-    let wait = if never_let_go { wait.min(GRACE) } else { wait };
-    let became = settle_or_kill(process, mark, wait, kill).await;
-    if never_let_go {
-        // The note stays until the next start: whoever dies before this is written down asks for it again.
-        mark.remove_facts();
-    } else {
-        mark.remove_files();
-    }
-    match became {
-        Orphan::Gone | Orphan::Ended if never_let_go => (Outcome::NotRun, "its process was never let go"),
-        Orphan::Gone => (Outcome::Unknown, "its process was gone"),
-        Orphan::Ended => (Outcome::Unknown, "its process ended unseen"),
-        Orphan::Killed => (Outcome::Unknown, "its process outlived its time and was killed"),
-        Orphan::Stuck => (Outcome::Unknown, "its process cannot be killed"),
-    }
-}
-
-async fn settle_or_kill(process: Option<&Identity>, mark: &Mark, wait: Duration, kill: &CancellationToken) -> Orphan {
-    match kill.run_until_cancelled(settle(process, mark, wait)).await {
-        Some(became) => became,
-        None => settle(process, mark, Duration::ZERO).await,
-    }
-}

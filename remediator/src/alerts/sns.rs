@@ -184,9 +184,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What an envelope that can be believed says.
+/// What an envelope that can be believed has in it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Content {
     /// A message was published.
     Published(String),
     /// The subscription began, as SNS had asked whether it should.
@@ -218,7 +218,7 @@ impl<S: Source> Sns<S> {
     ///
     /// # Errors
     /// It is not believed, or what is needed for that cannot be fetched.
-    pub async fn take(&self, body: &[u8], now: Timestamp) -> Result<Said, SnsError> {
+    pub async fn take(&self, body: &[u8], now: Timestamp) -> Result<Content, SnsError> {
         let envelope: Envelope = serde_json::from_slice(body).map_err(SnsError::Garbage)?;
         let topic = self.topics.iter().find(|topic| *topic.text == *envelope.topic_arn).ok_or(SnsError::Topic)?;
         let at = time(&envelope.timestamp).ok_or(SnsError::Time)?;
@@ -229,12 +229,12 @@ impl<S: Source> Sns<S> {
         let text = signed_text(&envelope).ok_or(SnsError::Unsigned)?;
         self.verify(certificate, &envelope, &text, now).await?;
         match envelope.kind {
-            Kind::Notification => Ok(Said::Published(envelope.message)),
-            Kind::UnsubscribeConfirmation => Ok(Said::Unsubscribed),
+            Kind::Notification => Ok(Content::Published(envelope.message)),
+            Kind::UnsubscribeConfirmation => Ok(Content::Unsubscribed),
             Kind::SubscriptionConfirmation => {
                 let url = SnsUrl::of(topic, envelope.subscribe_url.as_deref().unwrap_or_default())?;
                 self.source.get(&url).await.map_err(SnsError::Unconfirmed)?;
-                Ok(Said::Confirmed)
+                Ok(Content::Confirmed)
             }
         }
     }

@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::conditions::facts::Facts;
-use crate::runbook::Site;
+use crate::site::SiteValues;
 
 /// Instructions that one evaluation may take.
 const FUEL: u64 = 50_000;
@@ -28,7 +28,7 @@ const DATA: [&str; 3] = ["target", "steps", "alert"];
 pub struct Reads {
     /// Steps, by id.
     pub steps: BTreeSet<String>,
-    /// Site variables, by name.
+    /// SiteValues variables, by name.
     pub vars: BTreeSet<String>,
     /// Whether it reads anything else: the target, the alert, the incident or the host, or a step by a name that is not fixed.
     pub facts: bool,
@@ -36,7 +36,7 @@ pub struct Reads {
 
 /// What expressions and templates can name: the facts, and as `vars` the site variables that are one argument.
 #[must_use]
-pub fn context(facts: &Facts, site: &Site) -> Value {
+pub fn context(facts: &Facts, site: &SiteValues) -> Value {
     let vars = site.variables.iter().filter_map(|(name, variable)| Some((name.as_str(), variable.one()?)));
     let vars = Value::from_pairs(vars);
     minijinja::context! { vars, ..Value::from(Serde(facts)) }

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use vvtv_incident::{Incident, StepId};
 
-use crate::runbook::{Book, Output};
-
 /// Everything that an expression can see.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Facts {
@@ -90,9 +88,9 @@ pub struct StepFact {
 
 /// What the steps of one incident said: each the last time that it ended, and the first time that it ended well.
 #[derive(Clone, Debug, Default)]
-pub struct Said(BTreeMap<StepId, (StepFact, Option<Arc<str>>)>);
+pub struct StepOutputs(BTreeMap<StepId, (StepFact, Option<Arc<str>>)>);
 
-impl Said {
+impl StepOutputs {
     /// Takes an end down; ends are told in their order.
     pub fn note(&mut self, step: StepId, fact: StepFact) {
         let (last, first) = self.0.entry(step).or_default();
@@ -102,12 +100,12 @@ impl Said {
         *last = fact;
     }
 
-    /// Every step of an incident, as conditions and arguments can name them.
+    /// Every step of an incident, as conditions and arguments can name them. `writes_json` says of which steps the output is JSON.
     #[must_use]
-    pub fn steps(&self, incident: &Incident, book: &Book) -> BTreeMap<String, StepFacts> {
+    pub fn steps(&self, incident: &Incident, writes_json: impl Fn(&StepId) -> bool) -> BTreeMap<String, StepFacts> {
         let one = |record: &vvtv_incident::StepRecord| {
             let said = self.0.get(&record.id);
-            let is_json = book.step(&record.id).is_some_and(|spec| spec.output == Output::Json);
+            let is_json = writes_json(&record.id);
             let json = |text: &Arc<str>| if is_json { serde_json::from_str(text).ok() } else { None };
             let facts = StepFacts {
                 state: record.state.as_str().to_owned(),

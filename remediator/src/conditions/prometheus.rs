@@ -148,7 +148,7 @@ impl PromClient {
                 let unreachable = matches!(error, PromError::Unreachable { .. } | PromError::Resting);
                 let unsaid = if unreachable { self.outage.complains(Instant::now()) } else { Some(0) };
                 if let Some(unsaid) = unsaid {
-                    let error = super::chain(&error);
+                    let error = vvtv_toolkit::logging::chain(&error);
                     tracing::warn!(target = target.as_str(), error, unsaid, "health cannot be told");
                 }
                 Verdict::Unknown
@@ -183,6 +183,14 @@ impl PromClient {
     /// Prometheus cannot be asked or refuses, a sample has none of the labels, or there are too many names.
     pub async fn names(&self, query: &str, labels: &BTreeSet<LabelName>) -> Result<BTreeSet<Target>, PromError> {
         names(self.ask_or_rest(query, LIST_BODY_MAX).await?, labels)
+    }
+
+    /// Whether Prometheus answers a question that needs none of its series.
+    ///
+    /// # Errors
+    /// Prometheus cannot be asked or refuses.
+    pub async fn answers(&self) -> Result<(), PromError> {
+        self.ask_or_rest("vector(1)", BODY_MAX).await.map(drop)
     }
 
     async fn values(&self, query: &str) -> Result<Vec<f64>, PromError> {

@@ -7,7 +7,7 @@ use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::runbook::platform::Platform;
+use crate::site::platform::Platform;
 use crate::upstream::Upstream;
 
 fn client(server: &MockServer) -> PromClient {
@@ -119,7 +119,7 @@ const ERROR: &str = "alert.labels.none == 1";
 async fn all_and_any_are_three_valued(#[case] parts: &[&str], #[case] all: &str, #[case] any: &str) {
     let server = MockServer::start().await;
     let facts = Facts { target: "main".to_owned(), ..Facts::default() };
-    let site = Site { platform: Platform::Linux, variables: Default::default() };
+    let site = SiteValues { platform: Platform::Linux, variables: Default::default() };
     let parts: Vec<_> = parts.iter().map(|text| expr(text)).collect();
     let prometheus = client(&server);
     let name = |answer: Answer| match answer {
@@ -140,7 +140,7 @@ async fn promql_and_expressions_mix_and_errors_name_their_part() {
     Mock::given(body_string_contains("empty")).respond_with(vector(&[])).mount(&server).await;
     let prometheus = client(&server);
     let facts = Facts { target: "main".to_owned(), ..Facts::default() };
-    let site = Site { platform: Platform::Linux, variables: Default::default() };
+    let site = SiteValues { platform: Platform::Linux, variables: Default::default() };
     let promql = |text: &str| Condition::Promql(Query::parse(text).unwrap());
     let both = Condition::All(vec![promql("yes"), expr(YES)]);
     assert_eq!(holds(&both, &facts, &site, &prometheus).await, Answer::Yes);

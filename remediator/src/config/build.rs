@@ -4,26 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
-use vvtv_incident::{Level, Mode, Policy, ReceiverName, Target};
+use vvtv_incident::{ChannelName, Level, Mode, Policy, ReceiverName, Target};
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError, place};
 
-use super::duties;
 use super::file::{self, File};
+use super::tasks;
 use super::upstream::plain_headers;
-use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel, people};
+use super::{Config, Marks, SecretFiles, WebhookAccess, channel, people};
 use crate::alerts::receivers::RECEIVER_BYTES_MAX;
 use crate::alerts::sns::TopicArn;
 use crate::conditions::targets::NAMES_MAX;
+use crate::contacts::Contact;
 use crate::maintenance::schedule::Schedule;
 use crate::maintenance::windows::{LASTS_MAX, Window};
-use crate::runbook::platform::Platform;
-use crate::runbook::{Site, Variable};
-use crate::source::{Source, place};
+use crate::paging::channels::Settings;
+use crate::secret::Secret;
+use crate::site::platform::Platform;
+use crate::site::{SiteValues, Variable};
 
 const LISTEN: &str = "127.0.0.1:10048";
 const EXTERNAL_URL: &str = "http://localhost:10048";
-const TARGETS: &str = "group by (stream) (vvtv_ingest_up)";
+/// Of what exists, what to ask for, by way of example.
+const TARGETS: &str = "group by (instance) (up)";
 const RECONCILE: Duration = Duration::from_secs(30);
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 const RETENTION_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -35,13 +38,13 @@ const RETURNS_WITHIN_MAX: Duration = Duration::from_secs(3600);
 const CONTACTS_MAX: usize = 20;
 
 pub(super) struct Builder {
-    pub(super) source: Source,
+    pub(super) source: Document,
     secrets: SecretFiles,
     unread_secrets: Vec<(String, Spanned<()>)>,
     pub(super) secret_files: Vec<(std::path::PathBuf, Spanned<()>)>,
 }
 
-pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
+pub(super) fn config(source: Document, secrets: SecretFiles) -> Result<Config, YamlError> {
     let mut file: File = source.parse()?;
     let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
     let mode = Mode::from(file.mode);
@@ -64,7 +67,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     let prometheus = builder.upstream(&place(&file.prometheus), &file.prometheus.value)?;
     let alertmanager = builder.upstreams(&file.alertmanager)?;
     let site = builder.site(&file.variables)?;
-    let maintenance = duties::duties(&builder.source, &site, &file.maintenance, contacts.len())?;
+    let maintenance = tasks::tasks(&builder.source, &site, &file.maintenance, contacts.len())?;
     let source = &builder.source;
     let marks = builder.marks(&file);
     Ok(Config {
@@ -87,7 +90,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
         policy,
         contacts,
         channels,
-        targets: targets(source, file.targets.as_ref())?,
+        targets: targets(source, &file)?,
         inventory: inventory(source, &file.inventory)?,
         environment: environment(source, &file.environment)?,
         reconcile,
@@ -111,11 +114,11 @@ fn rung(contact: &Contact) -> vvtv_incident::Contact {
     vvtv_incident::Contact {
         level: contact.level,
         respond_within: contact.respond_within,
-        channels: contact.notify.iter().map(|name| vvtv_incident::ChannelName::new(name.as_str())).collect(),
+        channels: contact.notify.iter().cloned().collect(),
     }
 }
 
-fn listen(source: &Source, text: Option<&Spanned<String>>) -> Result<String, YamlError> {
+fn listen(source: &Document, text: Option<&Spanned<String>>) -> Result<String, YamlError> {
     let Some(text) = text else { return Ok(LISTEN.to_owned()) };
     match text.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(text.value.clone()),
@@ -125,14 +128,14 @@ fn listen(source: &Source, text: Option<&Spanned<String>>) -> Result<String, Yam
     }
 }
 
-fn database(source: &Source, text: &Spanned<String>) -> Result<std::path::PathBuf, YamlError> {
+fn database(source: &Document, text: &Spanned<String>) -> Result<std::path::PathBuf, YamlError> {
     match text.value.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Ok(source.resolve(path)),
         Some(_) | None => Err(source.error(text, "not a database: expected sqlite:PATH")),
     }
 }
 
-fn receiver(source: &Source, webhook: Option<&file::Webhook>) -> Result<Option<ReceiverName>, YamlError> {
+fn receiver(source: &Document, webhook: Option<&file::Webhook>) -> Result<Option<ReceiverName>, YamlError> {
     let Some(name) = webhook.and_then(|webhook| webhook.receiver.as_ref()) else { return Ok(None) };
     if name.value.is_empty() || name.value.len() > RECEIVER_BYTES_MAX {
         return Err(source.error(name, format!("not a receiver's name: expected 1 to {RECEIVER_BYTES_MAX} bytes")));
@@ -140,7 +143,7 @@ fn receiver(source: &Source, webhook: Option<&file::Webhook>) -> Result<Option<R
     Ok(Some(ReceiverName::new(name.value.as_str())))
 }
 
-fn sns_topics(source: &Source, webhook: Option<&file::Webhook>) -> Result<Vec<TopicArn>, YamlError> {
+fn sns_topics(source: &Document, webhook: Option<&file::Webhook>) -> Result<Vec<TopicArn>, YamlError> {
     let written = webhook.map(|webhook| webhook.sns_topics.as_slice()).unwrap_or_default();
     let topic = |text: &Spanned<String>| {
         let wrong = || source.error(text, "not a topic of Amazon SNS: expected arn:aws:sns:REGION:ACCOUNT:NAME");
@@ -150,8 +153,17 @@ fn sns_topics(source: &Source, webhook: Option<&file::Webhook>) -> Result<Vec<To
 }
 
 /// A query that names what it counts.
-fn targets(source: &Source, query: Option<&Spanned<String>>) -> Result<String, YamlError> {
-    let Some(query) = query else { return Ok(TARGETS.to_owned()) };
+fn targets(source: &Document, file: &File) -> Result<Option<String>, YamlError> {
+    let Some(query) = &file.targets else {
+        if file.inventory.is_empty() {
+            let message = format!(
+                "nobody knows which targets exist, so no step would ever run: name a query as `targets`, e.g. `{TARGETS}`, or the \
+                 targets in `inventory`"
+            );
+            return Err(source.error(&file.runbooks, message));
+        }
+        return Ok(None);
+    };
     let text = query.value.trim();
     if text.is_empty() {
         return Err(source.error(query, "the query is empty"));
@@ -161,10 +173,10 @@ fn targets(source: &Source, query: Option<&Spanned<String>>) -> Result<String, Y
         let message = format!("a number names no targets: expected one sample for each, e.g. `{TARGETS}`");
         return Err(source.error(query, message));
     }
-    Ok(query.value.clone())
+    Ok(Some(query.value.clone()))
 }
 
-fn inventory(source: &Source, names: &[Spanned<String>]) -> Result<BTreeSet<Target>, YamlError> {
+fn inventory(source: &Document, names: &[Spanned<String>]) -> Result<BTreeSet<Target>, YamlError> {
     if let Some(one_too_many) = names.get(NAMES_MAX) {
         return Err(source.error(one_too_many, format!("more than {NAMES_MAX} targets")));
     }
@@ -175,7 +187,7 @@ fn inventory(source: &Source, names: &[Spanned<String>]) -> Result<BTreeSet<Targ
 }
 
 /// Names of variables that steps are given as they are here.
-fn environment(source: &Source, names: &[Spanned<String>]) -> Result<Vec<String>, YamlError> {
+fn environment(source: &Document, names: &[Spanned<String>]) -> Result<Vec<String>, YamlError> {
     for name in names {
         let is_name = !name.value.is_empty()
             && !name.value.starts_with(|c: char| c.is_ascii_digit())
@@ -193,7 +205,7 @@ fn environment(source: &Source, names: &[Spanned<String>]) -> Result<Vec<String>
     Ok(names.iter().map(|name| name.value.clone()).collect())
 }
 
-pub(super) fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+pub(super) fn url(source: &Document, text: &Spanned<String>) -> Result<Url, YamlError> {
     let url = Url::parse(&text.value).map_err(|error| source.error(text, format!("not an address: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(source.error(text, "not an address: expected http://HOST:PORT or https://HOST"));
@@ -202,7 +214,7 @@ pub(super) fn url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlEr
 }
 
 /// An address that paths are joined to: with a slash at the end, so that joining keeps its own path.
-pub(super) fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, YamlError> {
+pub(super) fn base_url(source: &Document, text: &Spanned<String>) -> Result<Url, YamlError> {
     let mut url = url(source, text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(source.error(text, "not a base address: it has a query or a fragment"));
@@ -214,7 +226,7 @@ pub(super) fn base_url(source: &Source, text: &Spanned<String>) -> Result<Url, Y
     Ok(url)
 }
 
-pub(super) fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<Duration, YamlError> {
+pub(super) fn positive(source: &Document, text: &Spanned<PromDuration>) -> Result<Duration, YamlError> {
     let duration = text.value.get();
     if duration.is_zero() {
         return Err(source.error(text, "must be longer than zero"));
@@ -222,7 +234,7 @@ pub(super) fn positive(source: &Source, text: &Spanned<PromDuration>) -> Result<
     Ok(duration)
 }
 
-fn window(source: &Source, written: &file::MaintenanceWindow) -> Result<Window, YamlError> {
+fn window(source: &Document, written: &file::MaintenanceWindow) -> Result<Window, YamlError> {
     let lasts = positive(source, &written.lasts)?;
     if lasts > LASTS_MAX {
         return Err(source.error(&written.lasts, "longer than a day: pause the remediator instead"));
@@ -234,7 +246,11 @@ fn window(source: &Source, written: &file::MaintenanceWindow) -> Result<Window, 
     })
 }
 
-pub(super) fn schedule(source: &Source, cron: &Spanned<String>, zone: &Spanned<String>) -> Result<Schedule, YamlError> {
+pub(super) fn schedule(
+    source: &Document,
+    cron: &Spanned<String>,
+    zone: &Spanned<String>,
+) -> Result<Schedule, YamlError> {
     let zone_is_known = jiff::tz::TimeZone::get(&zone.value).is_ok();
     Schedule::new(&cron.value, &zone.value)
         .map_err(|message| source.error(if zone_is_known { cron } else { zone }, message))
@@ -301,7 +317,7 @@ impl Builder {
     fn contacts(
         &self,
         written: &Spanned<Vec<file::Contact>>,
-        channels: &BTreeMap<ChannelName, Channel>,
+        channels: &BTreeMap<ChannelName, Settings>,
     ) -> Result<Vec<Contact>, YamlError> {
         if written.value.is_empty() {
             return Err(self.source.error(written, "nobody to call: at least a contact of level 1 is needed"));
@@ -332,7 +348,7 @@ impl Builder {
     fn notify(
         &self,
         contact: &file::Contact,
-        channels: &BTreeMap<ChannelName, Channel>,
+        channels: &BTreeMap<ChannelName, Settings>,
     ) -> Result<Vec<ChannelName>, YamlError> {
         if contact.notify.value.is_empty() {
             let message = format!("{} cannot be reached: no channel to notify", contact.name.value);
@@ -340,7 +356,7 @@ impl Builder {
         }
         let mut names = BTreeSet::new();
         for written in &contact.notify.value {
-            let name = ChannelName::new(&written.value);
+            let name = ChannelName::new(written.value.as_str());
             if !channels.contains_key(&name) {
                 let known: Vec<_> = channels.keys().map(ChannelName::as_str).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -351,7 +367,7 @@ impl Builder {
                 return Err(self.source.error(written, "this channel is named twice"));
             }
         }
-        Ok(contact.notify.value.iter().map(|name| ChannelName::new(&name.value)).collect())
+        Ok(contact.notify.value.iter().map(|name| ChannelName::new(name.value.as_str())).collect())
     }
 
     fn policy(&self, limits: file::Limits) -> Result<Policy, YamlError> {
@@ -407,8 +423,8 @@ impl Builder {
 
     fn site(
         &self,
-        written: &BTreeMap<String, Spanned<crate::runbook::platform::ByPlatform<crate::runbook::VariableText>>>,
-    ) -> Result<Site, YamlError> {
+        written: &BTreeMap<String, Spanned<crate::site::platform::ByPlatform<crate::site::VariableText>>>,
+    ) -> Result<SiteValues, YamlError> {
         let platform = Platform::current();
         let mut variables = BTreeMap::new();
         for (name, value) in written {
@@ -419,6 +435,6 @@ impl Builder {
                 .map_err(|message| self.source.error(value, format!("variable `{name}`: {message}")))?;
             variables.insert(name.clone(), variable);
         }
-        Ok(Site { platform, variables })
+        Ok(SiteValues { platform, variables })
     }
 }

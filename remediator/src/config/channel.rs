@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use url::Url;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_incident::ChannelName;
+use vvtv_toolkit::yaml::{Spanned, YamlError, place};
 
 use super::build::{Builder, base_url, url};
-use super::{Channel, ChannelName, Email, EmailTls, Secret, file};
-use crate::source::place;
+use super::file;
+use crate::paging::channels::{Email, EmailTls, Settings};
+use crate::secret::Secret;
 
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 /// Members that a cluster may have.
@@ -35,17 +37,17 @@ impl Builder {
     pub(super) fn channels(
         &mut self,
         written: &BTreeMap<String, Spanned<file::Channel>>,
-    ) -> Result<BTreeMap<ChannelName, Channel>, YamlError> {
+    ) -> Result<BTreeMap<ChannelName, Settings>, YamlError> {
         let mut channels = BTreeMap::new();
         for (name, channel) in written {
-            channels.insert(ChannelName::new(name), self.channel(channel)?);
+            channels.insert(ChannelName::new(name.as_str()), self.channel(channel)?);
         }
         Ok(channels)
     }
 
-    fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Channel, YamlError> {
+    fn channel(&mut self, written: &Spanned<file::Channel>) -> Result<Settings, YamlError> {
         match &written.value {
-            file::Channel::Pagerduty(pagerduty) => Ok(Channel::Pagerduty {
+            file::Channel::Pagerduty(pagerduty) => Ok(Settings::Pagerduty {
                 routing_key: self.needed_secret(&pagerduty.routing_key_file, ROUTING_KEY)?,
                 url: self.url_or(pagerduty.url.as_ref(), PAGERDUTY, written)?,
             }),
@@ -57,17 +59,17 @@ impl Builder {
                 if wrong {
                     return Err(self.source.error(&slack.url_file, "the text of this file is not an address"));
                 }
-                Ok(Channel::Slack { url: address })
+                Ok(Settings::Slack { url: address })
             }
-            file::Channel::Opsgenie(opsgenie) => Ok(Channel::Opsgenie {
+            file::Channel::Opsgenie(opsgenie) => Ok(Settings::Opsgenie {
                 api_key: self.secret(&opsgenie.api_key_file)?,
                 url: self.url_or(opsgenie.url.as_ref(), OPSGENIE, written)?,
             }),
-            file::Channel::Alertmanager(alertmanager) => Ok(Channel::Alertmanager {
+            file::Channel::Alertmanager(alertmanager) => Ok(Settings::Alertmanager {
                 urls: self.alertmanagers(alertmanager, written)?,
                 token: self.optional_secret(alertmanager.token_file.as_ref())?,
             }),
-            file::Channel::Email(email) => Ok(Channel::Email(self.email(email)?)),
+            file::Channel::Email(email) => Ok(Settings::Email(self.email(email)?)),
         }
     }
 
@@ -116,7 +118,7 @@ impl Builder {
         path.map(|path| self.secret(path)).transpose()
     }
 
-    fn webhook(&mut self, webhook: &file::WebhookChannel) -> Result<Channel, YamlError> {
+    fn webhook(&mut self, webhook: &file::WebhookChannel) -> Result<Settings, YamlError> {
         for (name, value) in &webhook.headers {
             let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
                 && reqwest::header::HeaderValue::from_str(&value.value).is_ok();
@@ -124,7 +126,7 @@ impl Builder {
                 return Err(self.source.error(value, format!("`{name}` with this value is not an HTTP header")));
             }
         }
-        Ok(Channel::Webhook {
+        Ok(Settings::Webhook {
             token: self.optional_secret(webhook.token_file.as_ref())?,
             url: url(&self.source, &webhook.url)?,
             headers: webhook.headers.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),

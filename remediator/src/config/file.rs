@@ -8,8 +8,9 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
-use crate::runbook::platform::ByPlatform;
-use crate::runbook::{VariableText, WrittenChore, WrittenMode};
+use crate::runbook::{WrittenMode, WrittenTaskStep};
+use crate::site::VariableText;
+use crate::site::platform::ByPlatform;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +51,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) maintenance_windows: Vec<MaintenanceWindow>,
     #[serde(default)]
-    pub(super) maintenance: Vec<Duty>,
+    pub(super) maintenance: Vec<Task>,
     #[serde(default)]
     pub(super) journal: Journal,
     #[serde(default)]
@@ -72,14 +73,14 @@ pub(super) struct MaintenanceWindow {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Duty {
+pub(super) struct Task {
     pub(super) name: Spanned<String>,
     pub(super) schedule: Spanned<String>,
     pub(super) timezone: Spanned<String>,
     pub(super) owner: Spanned<u8>,
     pub(super) due_within: Spanned<PromDuration>,
     #[serde(default)]
-    pub(super) steps: Option<Spanned<Vec<WrittenChore>>>,
+    pub(super) steps: Option<Spanned<Vec<WrittenTaskStep>>>,
     #[serde(default)]
     pub(super) person: Option<Spanned<String>>,
 }

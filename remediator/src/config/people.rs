@@ -7,11 +7,10 @@ use serde::Deserialize;
 use url::Url;
 use vvtv_incident::{AlertName, Unanswered, Watch};
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
-use super::Secret;
 use super::build::{Builder, positive};
-use crate::source::Source;
+use crate::secret::Secret;
 
 /// Alertmanager delivers the alert that always fires once a minute (alert-rules/alertmanager.yml).
 const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -53,7 +52,7 @@ pub struct Heartbeat {
     pub every: Duration,
 }
 
-pub(super) fn unanswered(source: &Source, written: &WrittenUnanswered) -> Result<Unanswered, YamlError> {
+pub(super) fn unanswered(source: &Document, written: &WrittenUnanswered) -> Result<Unanswered, YamlError> {
     let default = Unanswered::default();
     let severities = match &written.severities {
         None => default.severities,
@@ -73,7 +72,7 @@ pub(super) fn unanswered(source: &Source, written: &WrittenUnanswered) -> Result
 
 /// Who is silent for less than a few of our looks may only have been missed.
 pub(super) fn watch(
-    source: &Source,
+    source: &Document,
     written: Option<&WrittenWatchdog>,
     reconcile: Duration,
 ) -> Result<Watch, YamlError> {

@@ -2,21 +2,22 @@
 
 use vvtv_toolkit::redaction::Redactor;
 
-use crate::config::{Channel, Config, WebhookAccess};
+use crate::config::{Config, WebhookAccess};
+use crate::paging::channels::Settings;
 use crate::upstream::Upstream;
 
 /// Hides every token, key and header value of a configuration, besides what is known by its look.
 #[must_use]
 pub fn redactor(config: &Config) -> Redactor {
     let channels = config.channels.values().flat_map(|channel| match channel {
-        Channel::Pagerduty { routing_key, .. } => vec![routing_key.reveal()],
-        Channel::Webhook { headers, token, .. } => {
+        Settings::Pagerduty { routing_key, .. } => vec![routing_key.reveal()],
+        Settings::Webhook { headers, token, .. } => {
             headers.values().map(String::as_str).chain(token.as_ref().map(|token| token.reveal())).collect()
         }
-        Channel::Slack { url } => vec![url.reveal()],
-        Channel::Opsgenie { api_key, .. } => vec![api_key.reveal()],
-        Channel::Alertmanager { token, .. } => token.iter().map(|token| token.reveal()).collect(),
-        Channel::Email(email) => email.login.iter().map(|(_, password)| password.reveal()).collect(),
+        Settings::Slack { url } => vec![url.reveal()],
+        Settings::Opsgenie { api_key, .. } => vec![api_key.reveal()],
+        Settings::Alertmanager { token, .. } => token.iter().map(|token| token.reveal()).collect(),
+        Settings::Email(email) => email.login.iter().map(|(_, password)| password.reveal()).collect(),
     });
     let webhook = match &config.webhook {
         WebhookAccess::Token(token) => Some(token.reveal()),

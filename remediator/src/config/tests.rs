@@ -1,6 +1,8 @@
 mod upstream;
 
+use crate::paging::channels::{Email, EmailTls};
 use rstest::rstest;
+use vvtv_incident::Level;
 
 use super::*;
 
@@ -15,9 +17,25 @@ channels:
   hook: {webhook: {url: 'http://127.0.0.1:9/x'}}
 ";
 
+/// A file in which nobody has forgotten to say which targets there are.
+fn document(path: impl Into<PathBuf>, text: &str) -> Document {
+    let says = text.contains("\ntargets:") || text.contains("\ninventory:");
+    let text = if says { text.to_owned() } else { format!("{}\ninventory: [main]\n", text.trim_end()) };
+    Document::from_text(path.into(), text)
+}
+
 fn read(text: &str) -> Result<Config, String> {
-    let source = Source::from_text("/etc/vvtv/remediator.yml".into(), text.to_owned());
+    let source = document("/etc/vvtv/remediator.yml", text);
     build::config(source, SecretFiles::Demand).map_err(|error| error.to_string())
+}
+
+#[test]
+fn targets_that_nobody_would_know_are_refused() {
+    let written = Document::from_text("remediator.yml".into(), MINIMAL.to_owned());
+    let error = build::config(written, SecretFiles::Demand).unwrap_err().to_string();
+    let expected = "remediator.yml:2:11: nobody knows which targets exist, so no step would ever run: name a query as `targets`, e.g. \
+                    `group by (instance) (up)`, or the targets in `inventory`";
+    assert_eq!(error.lines().next(), Some(expected));
 }
 
 #[test]
@@ -31,13 +49,13 @@ fn what_is_not_written_has_its_documented_default() {
     assert_eq!(config.prometheus, open("http://127.0.0.1:9090/"));
     assert_eq!(config.alertmanager, [open("http://127.0.0.1:9093/am/")]);
     assert_eq!(config.receiver, None);
-    assert_eq!(config.targets, "group by (stream) (vvtv_ingest_up)");
+    assert_eq!(config.targets, None);
     assert_eq!(config.reconcile, Duration::from_secs(30));
     assert_eq!(config.retention, Duration::from_secs(90 * 86_400));
     let contacts = vec![vvtv_incident::Contact {
         level: Level::FIRST,
         respond_within: Duration::from_secs(300),
-        channels: [vvtv_incident::ChannelName::new("hook")].into(),
+        channels: [ChannelName::new("hook")].into(),
     }];
     let alert = vvtv_incident::AlertName::new("Watchdog");
     let watch = vvtv_incident::Watch { alert, expected: false, silent_after: Duration::from_secs(300) };
@@ -108,7 +126,7 @@ limits:
 fn a_channel_names_one_alertmanager_or_a_cluster(#[case] written: &str, #[case] expected: Result<Vec<&str>, &str>) {
     let text = MINIMAL.replace("webhook: {url: 'http://127.0.0.1:9/x'}", &format!("alertmanager: {written}"));
     let found = read(&text).map(|config| match config.channels.into_values().next() {
-        Some(Channel::Alertmanager { urls, .. }) => urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Some(Settings::Alertmanager { urls, .. }) => urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     });
     match expected {
@@ -235,7 +253,7 @@ fn a_heartbeat_s_address_is_a_secret_of_its_own() {
 #[case(
     "runbooks: runbooks/",
     "runbooks: runbooks/\ntargets: count(group by (stream) (vvtv_ingest_up))",
-    "3:10: a number names no targets: expected one sample for each, e.g. `group by (stream) (vvtv_ingest_up)`"
+    "3:10: a number names no targets: expected one sample for each, e.g. `group by (instance) (up)`"
 )]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\ntargets: ''", "3:10: the query is empty")]
 #[case("runbooks: runbooks/", "runbooks: runbooks/\ninventory: [main, '']", "3:19: a target needs a name")]
@@ -262,7 +280,7 @@ fn what_is_wrong_is_said_in_its_place(#[case] right: &str, #[case] wrong: &str, 
 #[test]
 fn secrets_can_be_absent_where_a_file_is_only_checked() {
     let text = format!("{MINIMAL}webhook: {{token_file: none}}\n");
-    let source = Source::from_text("/etc/vvtv/remediator.yml".into(), text);
+    let source = document("/etc/vvtv/remediator.yml", &text);
     let config = build::config(source, SecretFiles::Report).unwrap();
     assert_eq!(config.marks.unread_secrets.len(), 1);
 }
@@ -281,9 +299,9 @@ fn a_machine_s_steps_and_a_person_s_task_are_read() {
     let shown: Vec<_> = config
         .maintenance
         .iter()
-        .map(|duty| {
-            let chores = duty.chores.iter().map(|chore| format!("{} in {:?}", chore.argv.join(" "), chore.timeout));
-            format!("{} ({:?}): {} {:?}", duty.plan.name, duty.plan.doer, duty.plan.title, chores.collect::<Vec<_>>())
+        .map(|task| {
+            let steps = task.steps.iter().map(|step| format!("{} in {:?}", step.argv.join(" "), step.timeout));
+            format!("{} ({:?}): {} {:?}", task.plan.name, task.plan.doer, task.plan.title, steps.collect::<Vec<_>>())
         })
         .collect();
     assert_eq!(shown, ["checks (Machine): checks [\"ls -l /tmp in 300s\"]", "review (Person): Update it []"]);
@@ -352,7 +370,7 @@ fn a_new_installation_is_told_about_its_empty_routing_key_and_starts_without_one
     let read = |mode: &str| {
         let channel = "hook: {pagerduty: {routing_key_file: key}}";
         let text = MINIMAL.replace("hook: {webhook: {url: 'http://127.0.0.1:9/x'}}", channel);
-        let source = Source::from_text(dir.path().join("remediator.yml"), format!("mode: {mode}\n{text}"));
+        let source = document(dir.path().join("remediator.yml"), &format!("mode: {mode}\n{text}"));
         build::config(source, SecretFiles::Demand).map_err(|error| error.to_string())
     };
     let error = read("act").unwrap_err();
@@ -385,7 +403,7 @@ fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
   plain: {email: {server: '[::1]:25', tls: none, from: a@b.example, to: c@d.example}}
   mail: {email: {server: 'm.example:587', from: a@b.example, to: c@d.example, username: me, password_file: mail, ca_file: ca.pem}}
 ";
-    let source = Source::from_text(dir.path().join("remediator.yml"), format!("{}{}", MINIMAL.trim_end(), channels));
+    let source = document(dir.path().join("remediator.yml"), &format!("{}{}", MINIMAL.trim_end(), channels));
     let config = build::config(source, SecretFiles::Demand).unwrap();
     let address = |text: &str| text.parse::<lettre::Address>().unwrap();
     let plain = Email {
@@ -407,19 +425,19 @@ fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
     let expected = [
         (
             "alertmanager",
-            Channel::Alertmanager {
+            Settings::Alertmanager {
                 urls: vec![url("http://127.0.0.1:9093/am/api/v2/alerts")],
                 token: Some(Secret::new("alertmanager-token")),
             },
         ),
-        ("hook", Channel::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
-        ("mail", Channel::Email(mail)),
+        ("hook", Settings::Webhook { url: url("http://127.0.0.1:9/x"), headers: BTreeMap::new(), token: None }),
+        ("mail", Settings::Email(mail)),
         (
             "opsgenie",
-            Channel::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
+            Settings::Opsgenie { api_key: Secret::new("opsgenie-key"), url: url("https://api.opsgenie.com/v2/alerts") },
         ),
-        ("plain", Channel::Email(plain)),
-        ("slack", Channel::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
+        ("plain", Settings::Email(plain)),
+        ("slack", Settings::Slack { url: Secret::new("https://hooks.slack.example/services/T0/B0/x") }),
     ];
     let expected: BTreeMap<_, _> =
         expected.into_iter().map(|(name, channel)| (ChannelName::new(name), channel)).collect();

@@ -7,11 +7,10 @@ use std::fmt;
 use reqwest::header::{self, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor, value};
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Spanned, YamlError, place};
 
-use super::Secret;
 use super::build::{Builder, base_url};
-use crate::source::place;
+use crate::secret::Secret;
 use crate::upstream::{Credentials, Identity, Tls, Upstream};
 
 /// Alertmanagers of one cluster.

@@ -9,13 +9,13 @@ use vvtv_incident::{
 };
 use vvtv_incident::{TaskState, Timestamp};
 
-use super::effects::{Effect, Surroundings};
+use super::effects::{Effect, EffectContext};
 use super::turn::Asked;
 use super::{EventLoop, Input};
 use crate::conditions::facts::{Facts, HostFacts};
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
-use crate::runbook::Chore;
+use crate::runbook::TaskStep;
 use crate::steps::{Job, Launch, Process, Waiting};
 
 /// What the loop is told of tasks.
@@ -81,8 +81,8 @@ impl EventLoop {
 
     /// Puts what the configuration says in force.
     pub(super) fn configure_agenda(&mut self, now: Timestamp) {
-        let commands = self.agenda.configure(now, self.duties.all().iter().map(|duty| duty.plan.clone()));
-        self.metrics.tasks.duties(self.duties.all().iter().map(|duty| &duty.plan.name));
+        let commands = self.agenda.configure(now, self.task_specs.all().iter().map(|task| task.plan.clone()));
+        self.metrics.tasks.duties(self.task_specs.all().iter().map(|task| &task.plan.name));
         self.plan(now, commands);
     }
 
@@ -91,7 +91,7 @@ impl EventLoop {
         if self.journal_failing {
             return;
         }
-        for (name, at) in self.duties.look(now) {
+        for (name, at) in self.task_specs.look(now) {
             let commands = self.agenda.scheduled(now, &name, at);
             self.plan(now, commands);
         }
@@ -102,7 +102,7 @@ impl EventLoop {
 
     /// How long until the next look.
     pub(super) fn agenda_wakes_in(&self) -> Duration {
-        let next = self.duties.look_at();
+        let next = self.task_specs.look_at();
         self.clock.until(self.agenda.next_deadline().map_or(next, |at| at.min(next)))
     }
 
@@ -162,50 +162,53 @@ impl EventLoop {
 
     pub(super) fn run_task(&self, id: TaskId) {
         let Some(task) = self.agenda.task(id) else { return };
-        let chores = self.duties.get(&task.name).map(|duty| duty.chores.clone()).unwrap_or_default();
-        let (name, around) = (task.name.clone(), self.surroundings.clone());
-        self.tasks.spawn(async move {
-            let (outcome, output) = run_all(&around, id, &name, &chores).await;
+        let steps = self.task_specs.get(&task.name).map(|task| task.steps.clone()).unwrap_or_default();
+        let (name, context) = (task.name.clone(), self.effect_context.clone());
+        self.background.spawn(async move {
+            let (outcome, output) = run_all(&context, id, &name, &steps).await;
             reached(Point::StepEnded);
-            around.tell(Input::Task(TaskInput::Ended { task: id, outcome, output: Some(output) })).await;
+            context.tell(Input::Task(TaskInput::Ended { task: id, outcome, output: Some(output) })).await;
         });
     }
 }
 
 /// Runs a task's steps in their order, up to the first that does not end well.
-async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[Chore]) -> (Outcome, String) {
+async fn run_all(context: &EffectContext, id: TaskId, name: &TaskName, steps: &[TaskStep]) -> (Outcome, String) {
     let mut written = String::new();
-    if chores.is_empty() {
+    if steps.is_empty() {
         return (Outcome::Failed("the configuration has no steps for it any more".to_owned()), written);
     }
-    for chore in chores {
+    for step in steps {
         let launch = Launch {
             job: Job::Task { task: id, name: name.clone() },
-            argv: chore.argv.clone(),
-            timeout: chore.timeout,
-            facts: Facts { host: HostFacts { platform: around.site.platform.as_str().to_owned() }, ..Facts::default() },
+            argv: step.argv.clone(),
+            timeout: step.timeout,
+            facts: Facts {
+                host: HostFacts { platform: context.site.platform.as_str().to_owned() },
+                ..Facts::default()
+            },
             attachments: None,
         };
         reached(Point::StepIntended);
         let (spawned, identity) = oneshot::channel();
         // Nobody watches it while it runs.
         let (output, _) = mpsc::channel(1);
-        let running = around.executor.run(launch, Process::Made(spawned), output, CancellationToken::new());
+        let running = context.executor.run(launch, Process::Made(spawned), output, CancellationToken::new());
         let telling = async {
             if let Ok(waiting) = identity.await {
-                around.tell(Input::Task(TaskInput::Spawned { task: id, waiting })).await;
+                context.tell(Input::Task(TaskInput::Spawned { task: id, waiting })).await;
             }
         };
         let (finished, ()) = tokio::join!(running, telling);
-        let command = around.redaction.arguments(&chore.argv);
+        let command = context.redaction.arguments(&step.argv);
         written.push_str(&format!("$ {command}\n"));
         for output in [&finished.stdout, &finished.stderr] {
-            written.push_str(&around.redaction.text(&output.text()));
+            written.push_str(&context.redaction.text(&output.text()));
         }
         match finished.outcome {
             Outcome::Ok => {}
             Outcome::Failed(why) => {
-                let why = around.redaction.text(&format!("{}: {why}", chore.title)).into_owned();
+                let why = context.redaction.text(&format!("{}: {why}", step.title)).into_owned();
                 return (Outcome::Failed(why), written);
             }
             ended @ (Outcome::Timeout | Outcome::Unknown | Outcome::NotRun) => return (ended, written),

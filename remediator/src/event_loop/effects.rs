@@ -14,13 +14,14 @@ use vvtv_toolkit::redaction::Redactor;
 use super::turn::Ahead;
 use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
-use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepOutputs};
 use crate::conditions::{PromClient, holds};
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::Message;
 use crate::journal::{RunKey, RunResult};
 use crate::paging::delivery::Outgoing;
-use crate::runbook::{Book, Site};
+use crate::runbook::LoadedRunbook;
+use crate::site::SiteValues;
 use crate::steps::{self, Captured, Executor, Finished, Go, Held, Job, Launch, Process, Spare};
 
 /// Questions to Prometheus at one time.
@@ -49,11 +50,11 @@ pub(super) enum Effect {
 
 /// Everything that effects need and the loop does not own.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct EffectContext {
     /// Prometheus.
     pub prometheus: PromClient,
     /// What runbooks may use of this installation.
-    pub site: Site,
+    pub site: SiteValues,
     /// Asks Prometheus for every target.
     pub targets_wanted: Arc<Notify>,
     /// Starts processes.
@@ -79,7 +80,7 @@ pub struct Permits {
     processes: Arc<Semaphore>,
 }
 
-impl Surroundings {
+impl EffectContext {
     /// As many questions and processes at a time as there may be.
     #[must_use]
     pub fn permits() -> Permits {
@@ -99,7 +100,7 @@ impl EventLoop {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
-            Effect::AskTargets => self.surroundings.targets_wanted.notify_one(),
+            Effect::AskTargets => self.effect_context.targets_wanted.notify_one(),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
             Effect::Run { key, decided_at } => drop(self.run_step(key, decided_at, None)),
             Effect::LetGo(go) => {
@@ -119,7 +120,7 @@ impl EventLoop {
     /// What finds no room stays in the journal as unsent, and the next start takes it up.
     fn send(&self, message: Message) {
         let key = message.key.clone();
-        if let Err(error) = self.surroundings.outgoing.send(message) {
+        if let Err(error) = self.effect_context.outgoing.send(message) {
             self.metrics.messages.with_label_values(&[&key.channel, key.kind.as_str(), "no_room"]).inc();
             tracing::error!(channel = key.channel, about = %key.subject, "{error}");
         }
@@ -127,38 +128,39 @@ impl EventLoop {
 
     fn ask_health(&self, incident: IncidentId, ticket: u64) {
         let Some((state, book)) = self.state_and_book(incident) else { return };
-        let (book, target, around) = (book.clone(), state.target.clone(), Arc::clone(&self.surroundings));
-        self.tasks.spawn(async move {
-            let verdict = match tokio::time::timeout(QUESTION_WAITS, around.permits.questions.acquire()).await {
-                Ok(_permit) => around.prometheus.health(&book.healthy, &target).await,
+        let (book, target, context) = (book.clone(), state.target.clone(), Arc::clone(&self.effect_context));
+        self.background.spawn(async move {
+            let verdict = match tokio::time::timeout(QUESTION_WAITS, context.permits.questions.acquire()).await {
+                Ok(_permit) => context.prometheus.health(&book.healthy, &target).await,
                 Err(_) => Verdict::Unknown,
             };
-            around.tell(Input::Event(Event::HealthSample { incident, ticket, verdict })).await;
+            context.tell(Input::Event(Event::HealthSample { incident, ticket, verdict })).await;
         });
     }
 
     fn ask_condition(&self, incident: IncidentId, step: StepId, ticket: u64) {
         let Some((state, book)) = self.state_and_book(incident) else { return };
         let facts = self.facts(state, book);
-        let (book, around) = (book.clone(), Arc::clone(&self.surroundings));
-        self.tasks.spawn(async move {
-            let answer = match (
-                around.permits.questions.acquire().await,
-                book.step(&step).and_then(|spec| spec.when.as_ref()),
-            ) {
-                (Ok(_permit), Some(condition)) => holds(condition, &facts, &around.site, &around.prometheus).await,
-                (Ok(_permit), None) => Answer::Yes,
-                (Err(error), _) => Answer::Error(error.to_string()),
-            };
+        let (book, context) = (book.clone(), Arc::clone(&self.effect_context));
+        self.background.spawn(async move {
+            let answer =
+                match (context.permits.questions.acquire().await, book.step(&step).and_then(|spec| spec.when.as_ref()))
+                {
+                    (Ok(_permit), Some(condition)) => {
+                        holds(condition, &facts, &context.site, &context.prometheus).await
+                    }
+                    (Ok(_permit), None) => Answer::Yes,
+                    (Err(error), _) => Answer::Error(error.to_string()),
+                };
             let answer = match answer {
-                Answer::Error(why) => Answer::Error(around.redaction.text(&why).into_owned()),
+                Answer::Error(why) => Answer::Error(context.redaction.text(&why).into_owned()),
                 told @ (Answer::Yes | Answer::No) => told,
             };
-            around.tell(Input::Event(Event::ConditionAnswered { incident, step, ticket, answer })).await;
+            context.tell(Input::Event(Event::ConditionAnswered { incident, step, ticket, answer })).await;
         });
     }
 
-    fn state_and_book(&self, incident: IncidentId) -> Option<(&Incident, &Arc<Book>)> {
+    fn state_and_book(&self, incident: IncidentId) -> Option<(&Incident, &Arc<LoadedRunbook>)> {
         let state = self.fleet.incident(incident)?;
         Some((state, self.books.get(&state.runbook)?))
     }
@@ -207,23 +209,23 @@ impl EventLoop {
         let kill = CancellationToken::new();
         let launch = self.launch(&key);
         let change = self.is_change(&key);
-        let (around, told, stop) = (Arc::clone(&self.surroundings), key.clone(), kill.clone());
-        let process = self.tasks.spawn(async move {
+        let (context, told, stop) = (Arc::clone(&self.effect_context), key.clone(), kill.clone());
+        let process = self.background.spawn(async move {
             // Changes are bounded by the core; a crowd of diagnoses must not hold them back.
-            let permit = if change { None } else { around.permits.processes.acquire().await.ok() };
-            let age = around.clock.now().since(decided_at);
+            let permit = if change { None } else { context.permits.processes.acquire().await.ok() };
+            let age = context.clock.now().since(decided_at);
             let finished = match launch {
                 Ok(_) if stop.is_cancelled() => never_started("ended before it was started".to_owned(), decided_at),
                 Ok(_) if change && age > DECISION_KEEPS => {
                     never_started(format!("decided {} s ago: too long to act on it", age.as_secs()), decided_at)
                 }
-                Ok(launch) => run(&around, launch, &told, held, stop).await,
-                Err(why) => never_started(why, around.clock.now()),
+                Ok(launch) => run(&context, launch, &told, held, stop).await,
+                Err(why) => never_started(why, context.clock.now()),
             };
             drop(permit);
-            let result = into_result(finished, &around.redaction);
+            let result = into_result(finished, &context.redaction);
             reached(Point::StepEnded);
-            around.tell(Input::Finished { key: told, result }).await;
+            context.tell(Input::Finished { key: told, result }).await;
         });
         self.running.insert(key, kill);
         process.abort_handle()
@@ -245,7 +247,7 @@ impl EventLoop {
                 step: key.step.clone(),
                 attempt: key.attempt,
             },
-            argv: spec.argv(&facts, &self.surroundings.site)?,
+            argv: spec.argv(&facts, &self.effect_context.site)?,
             timeout: spec.timeout,
             facts,
             attachments: Some(self.attachments_of(key.incident)),
@@ -253,15 +255,19 @@ impl EventLoop {
     }
 
     fn attachments_of(&self, incident: IncidentId) -> PathBuf {
-        self.surroundings.attachments.join(incident.to_string())
+        self.effect_context.attachments.join(incident.to_string())
     }
 
     /// What conditions and arguments can name.
-    fn facts(&self, state: &Incident, book: &Book) -> Facts {
+    fn facts(&self, state: &Incident, book: &LoadedRunbook) -> Facts {
         let alert = state.alerts.values().min_by_key(|alert| alert.heard_at);
         Facts {
             target: state.target.to_string(),
-            steps: self.facts.get(&state.id).unwrap_or(&Said::default()).steps(state, book),
+            steps: self
+                .facts
+                .get(&state.id)
+                .unwrap_or(&StepOutputs::default())
+                .steps(state, |step| book.writes_json(step)),
             alert: alert.map_or_else(AlertFacts::default, |alert| AlertFacts {
                 name: alert.name.to_string(),
                 labels: alert.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
@@ -274,13 +280,13 @@ impl EventLoop {
                 opened_at: rfc3339(state.opened_at),
                 attachments: self.attachments_of(state.id).display().to_string(),
             },
-            host: HostFacts { platform: self.surroundings.site.platform.as_str().to_owned() },
+            host: HostFacts { platform: self.effect_context.site.platform.as_str().to_owned() },
         }
     }
 }
 
 async fn run(
-    around: &Surroundings,
+    context: &EffectContext,
     launch: Launch,
     key: &RunKey,
     held: Option<Held>,
@@ -290,17 +296,17 @@ async fn run(
     let (spawned, identity) = oneshot::channel();
     let (output, mut written) = mpsc::channel(1);
     let process = held.map_or(Process::Made(spawned), Process::Held);
-    let running = around.executor.run(launch, process, output, kill);
+    let running = context.executor.run(launch, process, output, kill);
     let telling = async {
         if let Ok(waiting) = identity.await {
-            around.tell(Input::Spawned { key: key.clone(), waiting }).await;
+            context.tell(Input::Spawned { key: key.clone(), waiting }).await;
         }
     };
     let streaming = async {
         while let Some(output) = written.recv().await {
-            let shown = |text: String| excerpt(&around.redaction.text(&text));
+            let shown = |text: String| excerpt(&context.redaction.text(&text));
             let output = steps::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
-            around.tell(Input::Output { key: key.clone(), output }).await;
+            context.tell(Input::Output { key: key.clone(), output }).await;
         }
     };
     tokio::join!(running, telling, streaming).0

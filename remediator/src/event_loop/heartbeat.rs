@@ -13,38 +13,12 @@ use vvtv_toolkit::logging;
 
 use crate::config;
 use crate::event_loop::{Input, Unavailable};
-use crate::metrics::Metrics;
+use crate::metrics::{Beat, Metrics};
 
 /// How long the event loop may take to show that it lives.
 const PULSE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the service may take.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
-
-/// What became of a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
-    /// The service took it.
-    Sent,
-    /// The service did not.
-    Failed,
-    /// The event loop or the journal does not live.
-    Withheld,
-}
-
-impl Beat {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Withheld];
-
-    /// The one spelling.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Withheld => "withheld",
-        }
-    }
-}
 
 /// Why the event loop did not show that it lives.
 #[derive(Debug, thiserror::Error)]

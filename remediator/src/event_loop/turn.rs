@@ -13,6 +13,7 @@ use super::{Decided, EventLoop, Input, Unavailable};
 use crate::alerts::webhook::AlertUpdate;
 use crate::clock::rfc3339;
 use crate::conditions::facts::StepFact;
+use crate::config::reload::Reload;
 use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
 
@@ -104,7 +105,7 @@ impl EventLoop {
                 }
                 self.pending.operators.push((done, entries));
             }
-            Input::Reload { live, done } => {
+            Input::Reload(Reload { live, done }) => {
                 self.reload(now, live);
                 // Whoever gave up waiting finds it in the log.
                 let _gone = done.send(());

@@ -20,7 +20,7 @@ use super::{ApiError, Shared};
 use crate::clock::rfc3339;
 use crate::efficacy;
 use crate::journal::{ClosedIn, ExitCodes, Listing, RunRow};
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
 /// Incidents in each list of the first page.
 const ROWS: usize = 50;
@@ -45,7 +45,7 @@ impl Frame {
         let pause = shared.reader.pause().await?;
         Ok(Self {
             runbooks: shared.live().books.iter().map(|book| book.plan.id.to_string()).collect(),
-            paused: shared.metrics.paused.get() == 1,
+            paused: shared.status.borrow().paused,
             pause: pause.map(|pause| (pause.by.to_string(), rfc3339(pause.at))),
             maintenance: shared.open_window().map(|open| (open.name, open.until)),
             warnings: shared.warnings.now(&shared.live().contacts),
@@ -78,7 +78,7 @@ struct IncidentPage {
 #[template(path = "runbook.html")]
 struct RunbookPage<'a> {
     frame: Frame,
-    book: &'a Book,
+    book: &'a LoadedRunbook,
     timers: Timers,
     ladder: Vec<StepText>,
     recovery: Vec<StepText>,
@@ -166,7 +166,7 @@ fn timers(plan: &Runbook) -> Timers {
     }
 }
 
-fn text(book: &Book, step: &Step) -> StepText {
+fn text(book: &LoadedRunbook, step: &Step) -> StepText {
     let spec = book.step(&step.id);
     let timeout = PromDuration::new(step.timeout);
     let (kind, limits) = match &step.kind {

@@ -33,7 +33,7 @@ const LATER: &str =
 /// What an operator may say.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct OperatorRequest {
     /// A remark about who it was, where several people share a token.
     #[serde(default)]
     by: String,
@@ -155,7 +155,7 @@ fn respond(decided: &Decided, form: bool, page: &str) -> Result<Response, ApiErr
     }
 }
 
-async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
+async fn read(request: Request) -> Result<(Person, OperatorRequest, bool), ApiError> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>();
     let caller = caller.ok_or_else(|| ApiError::Forbidden("nobody is named as who asks".to_owned()))?;
@@ -163,10 +163,10 @@ async fn read(request: Request) -> Result<(Person, Said, bool), ApiError> {
     let body = body.map_err(|error| ApiError::BadRequest(format!("the body cannot be read: {error}")))?.to_bytes();
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = kind.starts_with("application/x-www-form-urlencoded");
-    let said: Said = if form {
+    let said: OperatorRequest = if form {
         axum::extract::Query::try_from_uri(&uri_of(&body)?).map_err(|error| ApiError::BadRequest(error.to_string()))?.0
     } else if body.is_empty() {
-        Said::default()
+        OperatorRequest::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| ApiError::BadRequest(error.to_string()))?
     };

@@ -9,7 +9,7 @@ use vvtv_toolkit::serve::body;
 
 use super::webhook::{answered, take};
 use super::{Shared, WEBHOOK_SNS_PATH};
-use crate::alerts::sns::{ENVELOPE_BYTES_MAX, Said};
+use crate::alerts::sns::{Content, ENVELOPE_BYTES_MAX};
 use crate::alerts::webhook::parse;
 
 pub(super) async fn envelope(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -26,15 +26,15 @@ async fn answer(shared: &Shared, request: Request) -> (StatusCode, String) {
     };
     let now = shared.clock.now();
     match shared.sns.take(&body, now).await {
-        Ok(Said::Published(message)) => match parse(message.as_bytes(), now) {
+        Ok(Content::Published(message)) => match parse(message.as_bytes(), now) {
             Ok(delivery) => take(shared, delivery.of_nobody_s_list()).await,
             Err(error) => (StatusCode::BAD_REQUEST, vvtv_toolkit::logging::chain(&error)),
         },
-        Ok(Said::Confirmed) => {
+        Ok(Content::Confirmed) => {
             tracing::info!(path = WEBHOOK_SNS_PATH, "a subscription of Amazon SNS is confirmed");
             (StatusCode::OK, "ok".to_owned())
         }
-        Ok(Said::Unsubscribed) => {
+        Ok(Content::Unsubscribed) => {
             tracing::warn!(
                 path = WEBHOOK_SNS_PATH,
                 "a subscription of Amazon SNS has ended: nothing comes through it any more"

@@ -67,21 +67,21 @@ impl Tasks {
         let (open, done) = shared.reader.tasks(done).await?;
         let succeeded = shared.reader.succeeded().await?;
         let live = shared.live();
-        let duty = |duty: &crate::maintenance::duty::Duty| DutyView {
-            name: duty.plan.name.to_string(),
-            title: duty.plan.title.to_string(),
-            owner: duty.plan.owner.get(),
-            doer: match duty.plan.doer {
+        let spec = |spec: &crate::maintenance::task::TaskSpec| DutyView {
+            name: spec.plan.name.to_string(),
+            title: spec.plan.title.to_string(),
+            owner: spec.plan.owner.get(),
+            doer: match spec.plan.doer {
                 Doer::Machine => "machine",
                 Doer::Person => "person",
             },
-            next_at: duty.schedule.next(now).map(rfc3339),
-            last_success_at: succeeded.get(&duty.plan.name).copied().map(rfc3339),
+            next_at: spec.schedule.next(now).map(rfc3339),
+            last_success_at: succeeded.get(&spec.plan.name).copied().map(rfc3339),
         };
         Ok(Self {
             open: open.into_iter().map(|row| view(row, now)).collect(),
             recent: done.into_iter().map(|row| view(row, now)).collect(),
-            duties: live.duties.all().iter().map(duty).collect(),
+            duties: live.task_specs.all().iter().map(spec).collect(),
         })
     }
 }

@@ -17,7 +17,7 @@ use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
 use crate::conditions::targets::Told;
-use crate::installation::Installation;
+use crate::journal::installation::Installation;
 use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::steps::{Identity, Output};
 

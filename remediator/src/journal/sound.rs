@@ -9,7 +9,7 @@ use super::listed::RECEIVERS;
 use super::state;
 use super::write::{INSTALLATION, PAUSE, TARGETS};
 use crate::conditions::targets::Told;
-use crate::installation::Installation;
+use crate::journal::installation::Installation;
 
 /// What is wrong with a journal.
 #[derive(Debug, thiserror::Error)]

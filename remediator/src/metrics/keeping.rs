@@ -3,7 +3,32 @@
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, Registry};
 
 use super::{counters, gauge, time, times};
-use crate::verbs::serve::retention::Held;
+
+/// Why nothing is deleted just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The program was started less than an hour ago.
+    JustStarted,
+    /// No other program's clock says the same as ours.
+    ClockUnconfirmed,
+    /// The day's share is deleted.
+    ShareDeleted,
+}
+
+impl Held {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::JustStarted, Self::ClockUnconfirmed, Self::ShareDeleted];
+
+    /// The reason's one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JustStarted => "just_started",
+            Self::ClockUnconfirmed => "clock_unconfirmed",
+            Self::ShareDeleted => "share_deleted",
+        }
+    }
+}
 
 /// The metrics of what is kept, and of when it was.
 #[derive(Clone, Debug)]

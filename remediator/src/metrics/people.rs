@@ -4,7 +4,32 @@ use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use vvtv_incident::Reason;
 
 use super::{counters, gauge, gauges};
-use crate::event_loop::heartbeat::Beat;
+
+/// What became of a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// The service took it.
+    Sent,
+    /// The service did not.
+    Failed,
+    /// The event loop or the journal does not live.
+    Withheld,
+}
+
+impl Beat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Withheld];
+
+    /// The one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Withheld => "withheld",
+        }
+    }
+}
 
 /// The metrics of what people must hear of by others.
 #[derive(Clone, Debug)]

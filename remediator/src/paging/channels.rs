@@ -8,6 +8,7 @@ mod email;
 mod opsgenie;
 mod pagerduty;
 mod retry_after;
+mod settings;
 mod slack;
 mod text;
 mod webhook;
@@ -20,8 +21,8 @@ use sha2::{Digest as _, Sha256};
 use vvtv_incident::{Level, Reason, RunbookId, Severity, StepState};
 
 pub use self::alertmanager::Standing;
+pub use self::settings::{Email, EmailTls, Settings};
 use crate::clock::wall;
-use crate::config;
 use crate::journal::outbox::Subject;
 
 /// The longest summary, in bytes: PagerDuty's limit.
@@ -174,7 +175,7 @@ impl PagerError {
 #[derive(Clone, Debug)]
 pub struct Channel {
     http: reqwest::Client,
-    kind: config::Channel,
+    kind: Settings,
     within: Duration,
 }
 
@@ -183,7 +184,7 @@ impl Channel {
     ///
     /// # Errors
     /// The TLS roots cannot be loaded.
-    pub fn new(kind: config::Channel, within: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(kind: Settings, within: Duration) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(within).redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { http, kind, within })
     }
@@ -204,21 +205,21 @@ impl Channel {
 
     const fn name(&self) -> &'static str {
         match self.kind {
-            config::Channel::Pagerduty { .. } => "PagerDuty",
-            config::Channel::Webhook { .. } => "the webhook",
-            config::Channel::Slack { .. } => "Slack",
-            config::Channel::Opsgenie { .. } => "Opsgenie",
-            config::Channel::Alertmanager { .. } => alertmanager::CHANNEL,
-            config::Channel::Email(_) => "the mail server",
+            Settings::Pagerduty { .. } => "PagerDuty",
+            Settings::Webhook { .. } => "the webhook",
+            Settings::Slack { .. } => "Slack",
+            Settings::Opsgenie { .. } => "Opsgenie",
+            Settings::Alertmanager { .. } => alertmanager::CHANNEL,
+            Settings::Email(_) => "the mail server",
         }
     }
 
     async fn hand_over(&self, notice: &Notice) -> Result<(), PagerError> {
         let request = match &self.kind {
-            config::Channel::Pagerduty { routing_key, url } => {
+            Settings::Pagerduty { routing_key, url } => {
                 self.http.post(url.clone()).json(&pagerduty::event(notice, routing_key))
             }
-            config::Channel::Webhook { url, headers, token } => {
+            Settings::Webhook { url, headers, token } => {
                 let request =
                     headers.iter().fold(self.http.post(url.clone()), |it, (name, value)| it.header(name, value));
                 let request = match token {
@@ -227,18 +228,18 @@ impl Channel {
                 };
                 request.json(&webhook::body(notice))
             }
-            config::Channel::Slack { url } => self.http.post(url.reveal()).json(&slack::message(notice)),
-            config::Channel::Opsgenie { api_key, url } => self
+            Settings::Slack { url } => self.http.post(url.reveal()).json(&slack::message(notice)),
+            Settings::Opsgenie { api_key, url } => self
                 .http
                 .post(opsgenie::address(notice, url))
                 .header(reqwest::header::AUTHORIZATION, format!("GenieKey {}", api_key.reveal()))
                 .json(&opsgenie::body(notice)),
-            config::Channel::Alertmanager { urls, token } => {
+            Settings::Alertmanager { urls, token } => {
                 let now = jiff::Timestamp::now();
                 let page = Standing::new(notice.clone(), now);
                 return alertmanager::tell(&self.http, (urls, token.as_ref()), &[page], now).await;
             }
-            config::Channel::Email(email) => return email::send(email, notice, self.within).await,
+            Settings::Email(email) => return email::send(email, notice, self.within).await,
         };
         taken(self.name(), request).await
     }
@@ -246,7 +247,7 @@ impl Channel {
     /// Whether what it has taken is forgotten there, so that it is to be told again until it is over.
     #[must_use]
     pub const fn forgets(&self) -> bool {
-        matches!(self.kind, config::Channel::Alertmanager { .. })
+        matches!(self.kind, Settings::Alertmanager { .. })
     }
 
     /// Tells of all these pages again, once.
@@ -255,16 +256,16 @@ impl Channel {
     /// Nobody takes them.
     pub async fn tell_again(&self, pages: &[Standing]) -> Result<(), PagerError> {
         match &self.kind {
-            config::Channel::Alertmanager { urls, token } => {
+            Settings::Alertmanager { urls, token } => {
                 let cut: Vec<_> =
                     pages.iter().map(|page| Standing { notice: page.notice.cut(), ..page.clone() }).collect();
                 alertmanager::tell(&self.http, (urls, token.as_ref()), &cut, jiff::Timestamp::now()).await
             }
-            config::Channel::Pagerduty { .. }
-            | config::Channel::Webhook { .. }
-            | config::Channel::Slack { .. }
-            | config::Channel::Opsgenie { .. }
-            | config::Channel::Email(_) => Ok(()),
+            Settings::Pagerduty { .. }
+            | Settings::Webhook { .. }
+            | Settings::Slack { .. }
+            | Settings::Opsgenie { .. }
+            | Settings::Email(_) => Ok(()),
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vvtv_incident::Event;
+use vvtv_incident::ChannelName;
 use vvtv_toolkit::logging::chain;
 use vvtv_toolkit::redaction;
 
@@ -24,13 +24,13 @@ use self::troubles::Board;
 pub(crate) use self::troubles::sentences;
 pub use self::troubles::{Trouble, Troubles};
 use crate::clock::Clock;
-use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::{Message, MessageKey, MessageKind};
 use crate::journal::{Delivery, Reader};
 use crate::metrics::ChannelMetrics;
 use crate::paging::channels::Channel;
 use crate::paging::message::{Addresses, NoticeError, notice_for};
+use crate::reports::Reports;
 
 /// Messages that may be on their way to one channel's worker; the journal keeps them all.
 const QUEUE_MAX: usize = 4096;
@@ -38,24 +38,24 @@ const QUEUE_MAX: usize = 4096;
 /// The sending ends of all channels.
 #[derive(Clone)]
 pub struct Outgoing {
-    lanes: Arc<BTreeMap<String, Arc<Lane>>>,
+    queues: Arc<BTreeMap<String, Arc<ChannelQueue>>>,
     /// Pages that stand since before the start, until the worker of their channel takes them up.
     standing: Vec<Message>,
-    desk: Desk,
+    context: DeliveryContext,
     board: Board,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// The way to one channel's worker.
-struct Lane {
+struct ChannelQueue {
     messages: mpsc::Sender<Message>,
     channel: watch::Sender<Channel>,
 }
 
 /// What every worker needs.
 #[derive(Clone)]
-pub struct Desk {
+pub struct DeliveryContext {
     /// Where a message's incident is read.
     pub reader: Reader,
     /// Under which addresses people find it.
@@ -63,7 +63,23 @@ pub struct Desk {
     /// The clock.
     pub clock: Clock,
     /// Where results go.
-    pub inputs: mpsc::Sender<Input>,
+    pub reports: Reports<Report>,
+}
+
+/// What a channel's worker has to say.
+#[derive(Debug)]
+pub enum Report {
+    /// A message was taken, or was not.
+    Delivered {
+        /// Which.
+        key: MessageKey,
+        /// What became of it.
+        delivery: Delivery,
+    },
+    /// The channel takes no messages.
+    Fails(ChannelName),
+    /// It takes messages again.
+    Works(ChannelName),
 }
 
 /// There is no room for a message, or no such channel: it stays in the journal as unsent, and the next start takes it up.
@@ -77,13 +93,13 @@ impl Outgoing {
     pub fn start(
         channels: BTreeMap<String, Channel>,
         standing: Vec<Message>,
-        (desk, metrics): (&Desk, &ChannelMetrics),
+        (context, metrics): (&DeliveryContext, &ChannelMetrics),
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let (desk, tasks, stop) = (desk.clone(), tasks.clone(), stop.clone());
+        let (context, tasks, stop) = (context.clone(), tasks.clone(), stop.clone());
         let board = Board::new(metrics.clone());
-        let mut outgoing = Self { lanes: Arc::default(), standing, desk, board, tasks, stop };
+        let mut outgoing = Self { queues: Arc::default(), standing, context, board, tasks, stop };
         outgoing.change(channels);
         outgoing.standing = Vec::new();
         outgoing
@@ -98,37 +114,37 @@ impl Outgoing {
     /// Puts other channels in force. A worker whose channel keeps its name keeps the messages that wait; those of a channel that is
     /// gone stay in the journal as unsent.
     pub fn change(&mut self, channels: BTreeMap<String, Channel>) {
-        for gone in self.lanes.keys().filter(|name| !channels.contains_key(*name)) {
+        for gone in self.queues.keys().filter(|name| !channels.contains_key(*name)) {
             self.board.remove(gone);
         }
-        let lane = |(name, channel): (String, Channel)| {
+        let queue = |(name, channel): (String, Channel)| {
             self.board.add(&name);
-            let lane = match self.lanes.get(&name) {
-                Some(lane) => {
-                    lane.channel.send_if_modified(|present| {
+            let queue = match self.queues.get(&name) {
+                Some(queue) => {
+                    queue.channel.send_if_modified(|present| {
                         let other = !present.is_like(&channel);
                         *present = channel;
                         other
                     });
-                    Arc::clone(lane)
+                    Arc::clone(queue)
                 }
                 None => Arc::new(self.open(name.clone(), channel)),
             };
-            (name, lane)
+            (name, queue)
         };
-        self.lanes = Arc::new(channels.into_iter().map(lane).collect());
+        self.queues = Arc::new(channels.into_iter().map(queue).collect());
     }
 
-    fn open(&self, name: String, channel: Channel) -> Lane {
+    fn open(&self, name: String, channel: Channel) -> ChannelQueue {
         let (messages, receiver) = mpsc::channel(QUEUE_MAX);
         let (channel, watched) = watch::channel(channel);
         let standing = self.standing.iter().filter(|message| message.key.channel == name).cloned().collect();
-        let (desk, board) = (self.desk.clone(), self.board.clone());
+        let (context, board) = (self.context.clone(), self.board.clone());
         let (backlog, pages) = (Backlog::new(), Pages::default());
-        let worker = Worker { name, channel: watched, desk, board, backlog, pages };
+        let worker = Worker { name, channel: watched, context, board, backlog, pages };
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(worker.run(receiver, standing)).await });
-        Lane { messages, channel }
+        ChannelQueue { messages, channel }
     }
 
     /// Hands a message to its channel's worker.
@@ -136,15 +152,15 @@ impl Outgoing {
     /// # Errors
     /// It was not taken.
     pub fn send(&self, message: Message) -> Result<(), NoRoom> {
-        let lane = self.lanes.get(&message.key.channel).ok_or(NoRoom)?;
-        lane.messages.try_send(message).map_err(|_| NoRoom)
+        let queue = self.queues.get(&message.key.channel).ok_or(NoRoom)?;
+        queue.messages.try_send(message).map_err(|_| NoRoom)
     }
 }
 
 struct Worker {
     name: String,
     channel: watch::Receiver<Channel>,
-    desk: Desk,
+    context: DeliveryContext,
     board: Board,
     backlog: Backlog,
     pages: Pages,
@@ -189,7 +205,7 @@ impl Worker {
             return;
         }
         for message in standing {
-            match notice_for(&message, &self.desk.reader, &self.desk.addresses).await {
+            match notice_for(&message, &self.context.reader, &self.context.addresses).await {
                 Ok(notice) => self.pages.keep(message.key.subject, notice),
                 Err(NoticeError::Forgotten(_)) => {}
                 Err(error) => {
@@ -205,13 +221,13 @@ impl Worker {
             self.pages.forget(message.key.subject);
         }
         for key in self.backlog.take(message, Instant::now()) {
-            self.report(key, Delivery::Moot { at: self.desk.clock.now() }).await;
+            self.report(key, Delivery::Moot { at: self.context.clock.now() }).await;
         }
     }
 
     async fn send(&mut self, attempt: Attempt) {
         let (key, begun) = (attempt.message.key.clone(), Instant::now());
-        let (tried, error) = match notice_for(&attempt.message, &self.desk.reader, &self.desk.addresses).await {
+        let (tried, error) = match notice_for(&attempt.message, &self.context.reader, &self.context.addresses).await {
             Ok(notice) => {
                 reached(Point::PageBegun);
                 let channel = self.channel.borrow().clone();
@@ -230,7 +246,7 @@ impl Worker {
             }
             // Retention has forgotten it: nobody waits for this message any more.
             Err(NoticeError::Forgotten(_)) => {
-                let at = self.desk.clock.now();
+                let at = self.context.clock.now();
                 return self.report(key, Delivery::Moot { at }).await;
             }
             Err(error) => (Tried::Unwritten, chain(&error)),
@@ -246,7 +262,7 @@ impl Worker {
             self.turned(turn, &error).await;
         }
         let delivery = match tried {
-            Tried::Taken => Delivery::Sent { at: self.desk.clock.now() },
+            Tried::Taken => Delivery::Sent { at: self.context.clock.now() },
             Tried::Busy { .. } | Tried::Refused | Tried::Unwritten => Delivery::Failed { error },
         };
         self.report(key, delivery).await;
@@ -254,29 +270,29 @@ impl Worker {
 
     /// Says everywhere that the channel stands otherwise.
     async fn turned(&self, turn: Turn, error: &str) {
-        let channel = vvtv_incident::ChannelName::new(self.name.as_str());
-        let event = match turn {
+        let channel = ChannelName::new(self.name.as_str());
+        let report = match turn {
             Turn::Fails(since) => {
-                let since = self.desk.clock.ago(since.elapsed());
+                let since = self.context.clock.ago(since.elapsed());
                 tracing::error!(channel = self.name, error, "the channel takes no messages: nobody is called over it");
                 self.board.fails(&self.name, Trouble { since, error: error.to_owned() });
-                Event::ChannelFails(channel)
+                Report::Fails(channel)
             }
             Turn::Works => {
                 tracing::info!(channel = self.name, "the channel takes messages again");
                 self.board.works(&self.name);
-                Event::ChannelWorks(channel)
+                Report::Works(channel)
             }
         };
-        self.tell(Input::Event(event)).await;
+        self.tell(report).await;
     }
 
     async fn report(&self, key: MessageKey, delivery: Delivery) {
-        self.tell(Input::Delivered { key, delivery }).await;
+        self.tell(Report::Delivered { key, delivery }).await;
     }
 
-    async fn tell(&self, input: Input) {
+    async fn tell(&self, report: Report) {
         // The loop has ended: the message stays unsent in the journal and is sent again, under the same key.
-        drop(self.desk.inputs.send(input).await);
+        self.context.reports.tell(report).await;
     }
 }

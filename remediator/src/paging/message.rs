@@ -6,11 +6,11 @@ use url::Url;
 use vvtv_incident::{BuiltIn, Incident, StepState};
 
 use crate::clock::rfc3339;
-use crate::config::live::Watched;
-use crate::installation::Installation;
+use crate::journal::installation::Installation;
 use crate::journal::outbox::{Message, MessageKind, Subject};
 use crate::journal::{JournalError, Reader, TaskRow};
 use crate::paging::channels::{Links, Notice, NoticeKind, Tried};
+use crate::runbook::RunbooksInForce;
 
 /// So many lines of a failed step's stderr are told.
 const SAID_LINES_MAX: usize = 3;
@@ -19,7 +19,7 @@ const SAID_LINES_MAX: usize = 3;
 #[derive(Clone, Debug)]
 pub struct Addresses {
     base: String,
-    live: Watched,
+    runbooks: RunbooksInForce,
     installation: Installation,
 }
 
@@ -37,8 +37,8 @@ pub enum NoticeError {
 impl Addresses {
     /// Addresses under which people reach the console, the runbooks' names for people, and who we are.
     #[must_use]
-    pub fn new(external_url: &Url, live: Watched, installation: Installation) -> Self {
-        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), live, installation }
+    pub fn new(external_url: &Url, runbooks: RunbooksInForce, installation: Installation) -> Self {
+        Self { base: external_url.as_str().trim_end_matches('/').to_owned(), runbooks, installation }
     }
 }
 
@@ -103,8 +103,8 @@ fn write(
     complaints: &BTreeMap<String, String>,
     addresses: &Addresses,
 ) -> Notice {
-    let live = addresses.live.borrow().clone();
-    let book = live.books.iter().find(|book| book.plan.id == incident.runbook);
+    let books = addresses.runbooks.get();
+    let book = books.iter().find(|book| book.plan.id == incident.runbook);
     let built_in = BuiltIn::of(&incident.runbook);
     let title = match (book, built_in) {
         (Some(book), _) => book.title.clone(),

@@ -8,17 +8,17 @@ use vvtv_incident::{
     Runbook, RunbookId, StepId,
 };
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError, place};
 
 use super::file::{self, File, StepKind};
-use super::{Book, Marks, Site};
+use super::{LoadedRunbook, Marks};
 use crate::conditions::promql::Query;
-use crate::source::{Source, place};
+use crate::site::SiteValues;
 
 pub(super) const HEALTHY_FOR: Duration = Duration::from_secs(30);
 const STEPS_MAX: usize = 100;
 
-pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> {
+pub(super) fn book(source: Document, site: &SiteValues) -> Result<LoadedRunbook, Vec<YamlError>> {
     let file: File = source.parse().map_err(|error| vec![error])?;
     let mut builder = Builder::new(source, site);
     builder.head(&file);
@@ -56,7 +56,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
         conditions: builder.conditions,
         source: builder.source,
     };
-    Ok(Book {
+    Ok(LoadedRunbook {
         plan,
         title: file.title.value,
         symptoms: file.symptoms,
@@ -70,8 +70,8 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
 
 /// Collects steps, their places, and everything that is wrong.
 pub(super) struct Builder<'a> {
-    pub(super) source: Source,
-    pub(super) site: &'a Site,
+    pub(super) source: Document,
+    pub(super) site: &'a SiteValues,
     pub(super) specs: BTreeMap<StepId, super::StepSpec>,
     /// Steps whose results may not be there when a later one asks.
     pub(super) background: Vec<StepId>,
@@ -81,7 +81,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) const fn new(source: Source, site: &'a Site) -> Self {
+    pub(super) const fn new(source: Document, site: &'a SiteValues) -> Self {
         Self {
             source,
             site,

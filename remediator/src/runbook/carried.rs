@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::build::is_runbook_id;
 use super::file::File;
-use crate::source::Source;
+use vvtv_toolkit::yaml::Document;
 
 /// The name in bold before the runbook's text.
 pub(crate) const FIELD: &str = "Runbook";
@@ -42,6 +42,6 @@ pub(crate) fn digest<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 
 /// The id of a text that has the shape of a runbook.
 pub(crate) fn id_of(text: &str) -> Option<String> {
-    let file: File = Source::from_text("page".into(), text.to_owned()).parse().ok()?;
+    let file: File = Document::from_text("page".into(), text.to_owned()).parse().ok()?;
     is_runbook_id(&file.id.value).then_some(file.id.value)
 }

@@ -6,7 +6,7 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::Output;
 use super::argument::Piece;
-use crate::runbook::platform::ByPlatform;
+use crate::site::platform::ByPlatform;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

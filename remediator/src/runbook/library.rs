@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use vvtv_incident::{AlertName, RunbookId};
-use vvtv_toolkit::yaml::YamlError;
+use vvtv_toolkit::yaml::{Document, YamlError};
 
-use super::{Book, Site, build};
-use crate::source::Source;
+use super::{LoadedRunbook, build};
+use crate::site::SiteValues;
 
 /// Files that a directory of runbooks may hold.
 const FILES_MAX: usize = 1_000;
@@ -39,11 +39,11 @@ pub enum LibraryError {
 ///
 /// # Errors
 /// Everything that is wrong in any of them, not just the first.
-pub fn load_dir(dir: &Path, site: &Site) -> Result<Vec<Book>, LibraryError> {
+pub fn load_dir(dir: &Path, site: &SiteValues) -> Result<Vec<LoadedRunbook>, LibraryError> {
     let mut books = Vec::new();
     let mut errors = Vec::new();
     for path in files(dir)? {
-        match Source::read(&path).map_err(|error| vec![error]).and_then(|source| build::book(source, site)) {
+        match Document::read(&path).map_err(|error| vec![error]).and_then(|source| build::book(source, site)) {
             Ok(book) => books.push(book),
             Err(wrong) => errors.extend(wrong),
         }
@@ -75,9 +75,9 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, LibraryError> {
 }
 
 /// Ids and alerts belong to one runbook each; causes exist and do not go in a circle.
-fn between(books: &[Book], complete: bool, errors: &mut Vec<YamlError>) {
-    let mut ids: BTreeMap<&RunbookId, &Book> = BTreeMap::new();
-    let mut answers: BTreeMap<&AlertName, &Book> = BTreeMap::new();
+fn between(books: &[LoadedRunbook], complete: bool, errors: &mut Vec<YamlError>) {
+    let mut ids: BTreeMap<&RunbookId, &LoadedRunbook> = BTreeMap::new();
+    let mut answers: BTreeMap<&AlertName, &LoadedRunbook> = BTreeMap::new();
     for book in books {
         let source = &book.marks.source;
         if let Some(other) = ids.insert(&book.plan.id, book) {
@@ -103,7 +103,7 @@ fn between(books: &[Book], complete: bool, errors: &mut Vec<YamlError>) {
     }
 }
 
-fn leads_to(from: &RunbookId, to: &RunbookId, books: &BTreeMap<&RunbookId, &Book>) -> bool {
+fn leads_to(from: &RunbookId, to: &RunbookId, books: &BTreeMap<&RunbookId, &LoadedRunbook>) -> bool {
     let mut seen = BTreeSet::new();
     let mut open = vec![from];
     while let Some(id) = open.pop() {

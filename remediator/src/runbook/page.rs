@@ -7,26 +7,30 @@ use std::time::Duration;
 
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::redaction;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 use super::argument::Piece;
 use super::carried;
 use super::file::{File, Severity, Step, StepKind};
 use super::words::{Titles, condition, duration, one_line};
-use super::{Argument, Command, Variable};
-use crate::config::Config;
-use crate::runbook::platform::ByPlatform;
-use crate::source::Source;
+use super::{Argument, Command};
+use crate::contacts::Contact;
+use crate::site::Variable;
+use crate::site::platform::ByPlatform;
 
-/// The page of one runbook. With a configuration, site variables have their values and levels their people.
+/// The page of one runbook. Variables and levels that are known have their values and their people in it.
 ///
 /// Only the file's shape must be right: its meaning is `check`'s business.
 ///
 /// # Errors
 /// The file is no runbook.
-pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlError> {
+pub fn page(
+    source: &Document,
+    variables: &BTreeMap<String, Variable>,
+    contacts: &[Contact],
+) -> Result<String, YamlError> {
     let file: File = source.parse()?;
-    let mut writer = Writer { page: String::new(), titles: titles(&file), config };
+    let mut writer = Writer { page: String::new(), titles: titles(&file), variables, contacts };
     writer.head(&file);
     writer.actions(&file.steps.value);
     writer.timers(&file);
@@ -34,7 +38,7 @@ pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlErro
         writer.bold("Limit", &format!("at most {} changes within an hour; then people are called", most.value));
     }
     writer.recovery(&file);
-    // Site variables may hold what only their programs need to know.
+    // SiteValues variables may hold what only their programs need to know.
     let mut page = redaction::text(&writer.page).into_owned();
     // A runbook with a secret in it is not the same without it.
     if let Cow::Borrowed(text) = redaction::text(source.text()) {
@@ -46,7 +50,8 @@ pub fn page(source: &Source, config: Option<&Config>) -> Result<String, YamlErro
 struct Writer<'a> {
     page: String,
     titles: Titles<'a>,
-    config: Option<&'a Config>,
+    variables: &'a BTreeMap<String, Variable>,
+    contacts: &'a [Contact],
 }
 
 fn titles(file: &File) -> Titles<'_> {
@@ -163,11 +168,9 @@ impl Writer<'_> {
     }
 
     fn argv(&self, pieces: &[Spanned<Piece>]) -> String {
-        let none = BTreeMap::new();
-        let variables = self.config.map_or(&none, |config| &config.site.variables);
         let arguments = pieces.iter().flat_map(|piece| match &piece.value {
             Piece::Text(text) => vec![Argument::Literal(text.clone())],
-            Piece::Var(name) => match variables.get(name).map(Variable::argv) {
+            Piece::Var(name) => match self.variables.get(name).map(Variable::argv) {
                 Some(argv) => argv.iter().cloned().map(Argument::Literal).collect(),
                 None => vec![Argument::Literal(format!("{{{name}}}"))],
             },
@@ -181,8 +184,7 @@ impl Writer<'_> {
         let level = escalate.level.value;
         let after = span(&escalate.after);
         self.bold("Timer", &format!("{first}; {after} to stabilize before escalating to Level {level}"));
-        let contacts = self.config.map_or(&[][..], |config| &config.contacts);
-        let name = contacts.iter().find(|contact| contact.level.get() == level);
+        let name = self.contacts.iter().find(|contact| contact.level.get() == level);
         let name = name.map(|contact| format!(" ({})", contact.name)).unwrap_or_default();
         let text =
             format!("If it is not healthy within {after}, escalate to Level {level}{name} with diagnostic bundle");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vvtv_incident::StepId;
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::Spanned;
+use vvtv_toolkit::yaml::{Spanned, place};
 
 use super::argument::{Argument, Piece, template_start};
 use super::build::Builder;
@@ -13,8 +13,7 @@ use super::{Command, StepSpec, is_identifier};
 use crate::conditions::Condition;
 use crate::conditions::expression::{self, Reads};
 use crate::conditions::promql::Query;
-use crate::runbook::platform::ByPlatform;
-use crate::source::place;
+use crate::site::platform::ByPlatform;
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// A step that runs longer than this is a job, not an action of a runbook.

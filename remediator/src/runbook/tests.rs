@@ -1,22 +1,24 @@
+use crate::site::platform::Platform;
+use crate::site::{Variable, VariableText};
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 use vvtv_incident::{Kind, OnFailure};
 
 use super::*;
-use crate::source::Source;
+use vvtv_toolkit::yaml::Document;
 
-fn site() -> Site {
+fn site() -> SiteValues {
     let argv = ["systemctl", "restart", "nginx-rtmp"].map(str::to_owned).to_vec();
     let variables = BTreeMap::from([
         ("restart_nginx".to_owned(), Variable::new(VariableText::Argv(argv)).unwrap()),
         ("hls".to_owned(), Variable::new(VariableText::One("/vvtv/broadcast".to_owned())).unwrap()),
     ]);
-    Site { platform: Platform::Linux, variables }
+    SiteValues { platform: Platform::Linux, variables }
 }
 
-fn book(text: &str) -> Result<Book, String> {
-    let source = Source::from_text(PathBuf::from("book.yml"), text.to_owned());
+fn book(text: &str) -> Result<LoadedRunbook, String> {
+    let source = Document::from_text(PathBuf::from("book.yml"), text.to_owned());
     build::book(source, &site()).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
@@ -31,7 +33,7 @@ respond_within: 5m
 escalate: {level: 2, after: 10m}
 ";
 
-fn with_steps(steps: &str) -> Result<Book, String> {
+fn with_steps(steps: &str) -> Result<LoadedRunbook, String> {
     book(&format!("{HEAD}steps:\n{steps}"))
 }
 

@@ -23,14 +23,14 @@ use std::fmt;
 use std::path::Path;
 
 use vvtv_incident::Level;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
 use crate::config::{self, Config, SecretFiles};
+use crate::keeping::disk;
 use crate::runbook::effect;
-use crate::runbook::platform::Platform;
-use crate::runbook::{Book, Command, LibraryError, Site, load_dir};
-use crate::source::Source;
-use crate::verbs::serve::disk;
+use crate::runbook::{Command, LibraryError, LoadedRunbook, load_dir};
+use crate::site::SiteValues;
+use crate::site::platform::Platform;
 use metrics::Metrics;
 use rules::Rules;
 
@@ -74,15 +74,15 @@ impl Report {
         self.add(Weight::Error, error.to_string());
     }
 
-    fn error_at<T>(&mut self, source: &Source, at: &Spanned<T>, message: impl Into<String>) {
+    fn error_at<T>(&mut self, source: &Document, at: &Spanned<T>, message: impl Into<String>) {
         self.error(&source.error(at, message));
     }
 
-    fn warning_at<T>(&mut self, source: &Source, at: &Spanned<T>, message: impl Into<String>) {
+    fn warning_at<T>(&mut self, source: &Document, at: &Spanned<T>, message: impl Into<String>) {
         self.add(Weight::Warning, source.error(at, message).to_string());
     }
 
-    fn endless<T>(&mut self, source: &Source, at: &Spanned<T>, found: Vec<endless::Trouble>) {
+    fn endless<T>(&mut self, source: &Document, at: &Spanned<T>, found: Vec<endless::Trouble>) {
         for trouble in found {
             self.add(trouble.weight, source.error(at, trouble.message).to_string());
         }
@@ -127,13 +127,13 @@ pub fn check(config_file: &Path) -> Report {
     for warning in disk::shared(&config) {
         report.warning_at(&config.marks.source, &warning.mark, warning.message);
     }
-    programs::check_duties(&config, &mut report);
-    check_duties(&config, &mut report);
+    programs::check_tasks(&config, &mut report);
+    check_tasks(&config, &mut report);
     let rules = Rules::read(&config, &mut report);
     let routes = unanswered::routes(&config, &mut report);
     let metrics = Metrics::read(&config, &rules.records, &mut report);
     for platform in [Platform::Linux, Platform::Macos] {
-        let site = Site { platform, ..config.site.clone() };
+        let site = SiteValues { platform, ..config.site.clone() };
         match load_dir(&config.runbooks, &site) {
             Ok(books) => {
                 report.runbooks = books.len();
@@ -160,7 +160,7 @@ pub fn check(config_file: &Path) -> Report {
             }
             Err(LibraryError::Files(errors)) => errors.iter().for_each(|error| report.error(error)),
             Err(error @ (LibraryError::List { .. } | LibraryError::TooMany(_) | LibraryError::Empty(_))) => {
-                let message = crate::conditions::chain(&error);
+                let message = vvtv_toolkit::logging::chain(&error);
                 report.error_at(&config.marks.source, &config.marks.runbooks, message);
             }
         }
@@ -182,7 +182,7 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     effect::commands(text).pop()
 }
 
-fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) {
+fn check_book(book: &LoadedRunbook, config: &Config, rules: &Rules, report: &mut Report) {
     let source = &book.marks.source;
     if let (Some(escalate), Some(mark)) = (book.plan.escalate, &book.marks.escalate)
         && !config.contacts.iter().any(|contact| contact.level == escalate.level)
@@ -210,10 +210,10 @@ fn check_book(book: &Book, config: &Config, rules: &Rules, report: &mut Report) 
 }
 
 /// What a machine runs by the calendar must end, too.
-fn check_duties(config: &Config, report: &mut Report) {
-    for chore in config.maintenance.iter().flat_map(|duty| &*duty.chores) {
-        let words: Vec<&str> = chore.argv.iter().map(String::as_str).collect();
-        report.endless(&config.marks.source, &chore.mark, endless::command(&words));
+fn check_tasks(config: &Config, report: &mut Report) {
+    for step in config.maintenance.iter().flat_map(|task| &*task.steps) {
+        let words: Vec<&str> = step.argv.iter().map(String::as_str).collect();
+        report.endless(&config.marks.source, &step.mark, endless::command(&words));
     }
 }
 

@@ -12,7 +12,7 @@ use vvtv_toolkit::duration::PromDuration;
 use crate::clock::rfc3339;
 use crate::efficacy;
 use crate::journal::{HeldChange, JournalError, Reader};
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
 /// What the journal says of a time.
 #[derive(Debug, Serialize)]
@@ -53,7 +53,7 @@ struct HeldReport {
 /// The journal cannot be read.
 pub async fn report(
     reader: &Reader,
-    books: &[Arc<Book>],
+    books: &[Arc<LoadedRunbook>],
     runbook: Option<&str>,
     since: Timestamp,
 ) -> Result<Report, JournalError> {

@@ -1,11 +1,9 @@
 //! `serve`: reads the configuration and the journal, starts the parts, and stops them in order.
 
-pub mod disk;
 mod doors;
-mod housekeeping;
 mod people_only;
-pub mod retention;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +18,6 @@ use vvtv_toolkit::access::{AccessMetrics, Gate};
 use vvtv_toolkit::web_config::WebConfig;
 use vvtv_toolkit::{logging, serve};
 
-use self::housekeeping::attachments;
 use self::people_only::Opened;
 use crate::alerts::alertmanager::Alertmanagers;
 use crate::alerts::receivers::Receivers;
@@ -31,19 +28,22 @@ use crate::clock::Clock;
 use crate::conditions::PromClient;
 use crate::conditions::facts::StepFact;
 use crate::conditions::targets::Known;
-use crate::config::live::{Live, Reloader, Watched};
+use crate::config::live::{self, Live};
+use crate::config::reload::Reloader;
 use crate::config::{self, Config, SecretFiles, WebhookAccess};
-use crate::event_loop::heartbeat;
-use crate::event_loop::{EventLoop, Parts, QUEUE_MAX, Surroundings};
+use crate::event_loop::{EffectContext, EventLoop, Input, JournalStatus, Parts, QUEUE_MAX, Status, heartbeat, orphans};
 use crate::failpoint::{Point, reached};
 use crate::http::{Room, Shared, Warnings, router};
 use crate::journal::outbox::Message;
-use crate::journal::{PastRun, Restored, RestoredAgenda, RunKey};
-use crate::maintenance::duty::Duties;
+use crate::journal::{Journal, PastRun, Restored, RestoredAgenda, RunKey};
+use crate::keeping::clock_watch::ClockState;
+use crate::keeping::{self, Kept, attachments};
+use crate::maintenance::task::TaskSpecs;
 use crate::metrics::Metrics;
-use crate::paging::delivery::{Desk, Outgoing};
+use crate::paging::delivery::{DeliveryContext, Outgoing};
 use crate::paging::message::Addresses;
-use crate::runbook::{Book, load_dir};
+use crate::reports::Reports;
+use crate::runbook::{LoadedRunbook, RunbooksInForce, load_dir};
 use crate::steps::{Executor, adopt};
 use crate::verbs::ServeArgs;
 
@@ -69,7 +69,7 @@ pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
         for (message, _place) in &config.marks.unread_secrets {
             tracing::warn!("{message}");
         }
-        for warning in disk::shared(&config) {
+        for warning in keeping::disk::shared(&config) {
             tracing::warn!("{}", warning.message);
         }
         let books = load_dir(&config.runbooks, &config.site)?;
@@ -91,7 +91,12 @@ enum End {
     JournalBack(Gate),
 }
 
-async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option<&Gate>) -> anyhow::Result<End> {
+async fn run(
+    args: &ServeArgs,
+    config: Config,
+    books: Vec<LoadedRunbook>,
+    earlier: Option<&Gate>,
+) -> anyhow::Result<End> {
     adopt();
     let stop = CancellationToken::new();
     let default = config.listen.parse().with_context(|| format!("`listen: {}` is no address", config.listen))?;
@@ -111,15 +116,15 @@ async fn run(args: &ServeArgs, config: Config, books: Vec<Book>, earlier: Option
     report_restart(&opened.restored.saved.incidents);
     let journal_back = wait_for_journal(opened.trouble.is_some(), config.database.clone());
     let tasks = TaskTracker::new();
-    let live = Live::new(&config, books)?;
+    let live = Arc::new(Live::new(&config, books)?);
     let gate = doors::gate(&config, &web, AccessMetrics::beside(&limits.metrics), opened.journal.is_durable())?;
     if !earlier.is_some_and(|earlier| gate.take_over(earlier)) {
         doors::show_link(&config, &web, &gate)?;
     }
     let room = Room::new(&limits.metrics);
     let file = args.config_file.clone();
-    let house = House { file, config, live, metrics, gate: gate.clone(), room, tasks: tasks.clone() };
-    let (event_loop, shared) = house.furnish(opened, &stop)?;
+    let server = Server { file, config, live, metrics, gate: gate.clone(), room, tasks: tasks.clone() };
+    let (event_loop, shared) = server.assemble(opened, &stop)?;
     tasks.spawn(reload_on_hangup(Arc::clone(&shared.reloader))?);
     let app = router(shared, &args.web.telemetry_path);
     let mut looping = tokio::spawn(event_loop.run(stop.clone()));
@@ -172,53 +177,47 @@ fn reload_on_hangup(reloader: Arc<Reloader>) -> anyhow::Result<impl Future<Outpu
     })
 }
 
-struct House {
+struct Server {
     file: PathBuf,
     config: Config,
-    live: Live,
+    live: Arc<Live>,
     metrics: Metrics,
     gate: Gate,
     room: Room,
     tasks: TaskTracker,
 }
 
-impl House {
+impl Server {
     /// Connects the parts and starts those that run on their own.
-    fn furnish(self, opened: Opened, stop: &CancellationToken) -> anyhow::Result<(EventLoop, Shared)> {
+    fn assemble(self, opened: Opened, stop: &CancellationToken) -> anyhow::Result<(EventLoop, Shared)> {
         let Self { file, config, live, metrics, gate, room, tasks } = self;
         let Opened { journal, mut restored, trouble } = opened;
         metrics.opened(journal.is_durable());
         let (clock, clock_step) = start_clock(&mut restored);
         let (inputs, queue) = mpsc::channel(QUEUE_MAX);
         let (changes, changed) = watch::channel(0);
-        let live = Arc::new(live);
+        let (status, stands) = watch::channel(first_status(&journal));
         let (showing, shown) = watch::channel(Arc::clone(&live));
-        let addresses = Addresses::new(&config.external_url, shown.clone(), restored.installation.clone());
-        let desk = Desk { reader: journal.reader(), addresses, clock, inputs: inputs.clone() };
+        let addresses = Addresses::new(&config.external_url, live::runbooks(&shown), restored.installation.clone());
+        let context = DeliveryContext { reader: journal.reader(), addresses, clock, reports: Reports::to(&inputs) };
         let standing = std::mem::take(&mut restored.standing);
-        let outgoing = Outgoing::start(live.channels.clone(), standing, (&desk, &metrics.channels), &tasks, stop);
+        let outgoing = Outgoing::start(live.channels.clone(), standing, (&context, &metrics.channels), &tasks, stop);
         let prometheus = PromClient::new(&config.prometheus, PROMETHEUS_TIMEOUT)?;
         let executor = executor(&config, clock, &restored, journal.is_durable())?;
-        let surroundings = surroundings(&config, &live, (prometheus, &executor, &outgoing), &desk);
+        let effect_context = effect_context(&config, &live, (prometheus, &executor, &outgoing), (&inputs, clock));
         let (receivers, sns) = deliveries(&config, &mut restored)?;
-        let (reconciler, left_out) = reconciler(&config, &desk, &surroundings, &receivers, (&shown, &metrics))?;
+        let (reconciler, left_out) =
+            reconciler(&config, &context, &effect_context, &receivers, (live::runbooks(&shown), &inputs, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
-        let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
-        let spares = housekeeping::spares(&executor, (&tasks, stop));
+        let clock_state = keep(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
+        let spares = keeping::spares(&executor, (&tasks, stop));
         reconciler.start(&tasks, stop);
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&mut restored);
-        let orphans = reconcile::find_orphans(
-            restored.open_runs,
-            &live.books,
-            &restored.saved.incidents,
-            &executor,
-            (&inputs, clock),
-            &tasks,
-        );
-        let agenda = take_up(restored.agenda, &live.duties, &executor, (&desk, &tasks, &metrics));
+        let orphans = take_up_steps(&mut restored, &live, &executor, (&inputs, clock), &tasks);
+        let agenda = take_up(restored.agenda, &live.task_specs, &executor, ((&inputs, clock), &tasks, &metrics));
         restored.messages.into_iter().for_each(|message| send(&outgoing, message));
-        let reloader = Arc::new(Reloader::new(file, config.clone(), inputs.clone(), metrics.clone()));
+        let reloader = Arc::new(Reloader::new(file, config.clone(), Reports::to(&inputs), metrics.clone()));
         let shared = Shared {
             inputs,
             reader: journal.reader(),
@@ -233,6 +232,7 @@ impl House {
             room,
             console: config.external_url,
             clock,
+            status: stands,
             changes: changed,
             stop: stop.clone(),
             warnings: Warnings { journal: trouble, clock: clock_state, channels: outgoing.troubles() },
@@ -250,14 +250,21 @@ impl House {
             orphans,
             targets: Known::new(config.inventory, restored.targets),
             receivers,
-            surroundings: Arc::new(surroundings),
+            effect_context: Arc::new(effect_context),
             spares,
             metrics,
             inputs: queue,
             changes,
+            status,
         });
         Ok((event_loop, shared))
     }
+}
+
+/// How it stands before the first turn.
+fn first_status(journal: &Journal) -> Status {
+    let journal = if journal.is_durable() { JournalStatus::Written } else { JournalStatus::PeopleOnly };
+    Status { journal, paused: false }
 }
 
 /// Whom deliveries come from.
@@ -270,28 +277,42 @@ fn deliveries(config: &Config, restored: &mut Restored) -> anyhow::Result<(Recei
 /// The reconciler, and where it is told of groups of which deliveries left alerts out.
 fn reconciler(
     config: &Config,
-    desk: &Desk,
-    surroundings: &Surroundings,
+    context: &DeliveryContext,
+    effect_context: &EffectContext,
     receivers: &Receivers,
-    (shown, metrics): (&Watched, &Metrics),
+    (runbooks, inputs, metrics): (RunbooksInForce, &mpsc::Sender<Input>, &Metrics),
 ) -> anyhow::Result<(Reconciler, mpsc::Sender<Group>)> {
     let (left_out, groups) = mpsc::channel(reconcile::GROUPS_MAX);
     let reconciler = Reconciler {
         alertmanagers: Alertmanagers::new(&config.alertmanager)?,
         scope: receivers.scope(),
         left_out: groups,
-        prometheus: surroundings.prometheus.clone(),
-        targets_wanted: Arc::clone(&surroundings.targets_wanted),
+        prometheus: effect_context.prometheus.clone(),
+        targets_wanted: Arc::clone(&effect_context.targets_wanted),
         targets: config.targets.clone(),
         every: config.reconcile,
-        reader: desk.reader.clone(),
-        live: shown.clone(),
+        reader: context.reader.clone(),
+        runbooks,
         now: Arc::new(Notify::new()),
-        clock: desk.clock,
-        inputs: desk.inputs.clone(),
+        clock: context.clock,
+        reports: Reports::to(inputs),
         metrics: metrics.clone(),
     };
     Ok((reconciler, left_out))
+}
+
+/// Starts what goes on beside the event loop; the clock is compared with those of whom the reconciler asks.
+fn keep(
+    config: &Config,
+    journal: &Journal,
+    executor: &Executor,
+    reconciler: &Reconciler,
+    step: Option<ClockStep>,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> anyhow::Result<watch::Receiver<ClockState>> {
+    let (clock, peers) = ((reconciler.clock, step), reconciler.peer_clocks());
+    let kept = Kept { config, journal, executor, clock, peers, metrics: &reconciler.metrics };
+    keeping::start(kept, tasks, stop)
 }
 
 /// Starts steps; the facts files of an earlier run are gone but those that its steps may still read.
@@ -317,17 +338,29 @@ fn send(outgoing: &Outgoing, message: Message) {
     }
 }
 
-/// The tasks that an earlier run left, and when each duty was last done.
+/// The steps that an earlier run left, and how to end each.
+fn take_up_steps(
+    restored: &mut Restored,
+    live: &Live,
+    executor: &Executor,
+    told: (&mpsc::Sender<Input>, Clock),
+    tasks: &TaskTracker,
+) -> BTreeMap<RunKey, CancellationToken> {
+    let runs = std::mem::take(&mut restored.open_runs);
+    orphans::find_orphans(runs, &live.books, &restored.saved.incidents, executor, told, tasks)
+}
+
+/// The tasks that an earlier run left, and when each task was last done.
 fn take_up(
     restored: RestoredAgenda,
-    duties: &Duties,
+    specs: &TaskSpecs,
     executor: &Executor,
-    (desk, tasks, metrics): (&Desk, &TaskTracker, &Metrics),
+    (told, tasks, metrics): ((&mpsc::Sender<Input>, Clock), &TaskTracker, &Metrics),
 ) -> Agenda {
-    for (name, at) in restored.succeeded.iter().filter(|(name, _)| duties.get(name).is_some()) {
+    for (name, at) in restored.succeeded.iter().filter(|(name, _)| specs.get(name).is_some()) {
         metrics.tasks.succeeded(name, *at);
     }
-    reconcile::settle_tasks(&restored, duties, executor, (&desk.inputs, desk.clock), tasks);
+    orphans::settle_tasks(&restored, specs, executor, told, tasks);
     Agenda::new(restored.saved)
 }
 
@@ -344,22 +377,22 @@ fn start_clock(restored: &mut Restored) -> (Clock, Option<ClockStep>) {
     (clock, step)
 }
 
-fn surroundings(
+fn effect_context(
     config: &Config,
     live: &Live,
     (prometheus, executor, outgoing): (PromClient, &Executor, &Outgoing),
-    desk: &Desk,
-) -> Surroundings {
-    Surroundings {
+    (inputs, clock): (&mpsc::Sender<Input>, Clock),
+) -> EffectContext {
+    EffectContext {
         prometheus,
         targets_wanted: Arc::new(Notify::new()),
         site: live.site.clone(),
         executor: executor.clone(),
         outgoing: outgoing.clone(),
         attachments: attachments(config),
-        inputs: desk.inputs.clone(),
-        clock: desk.clock,
-        permits: Surroundings::permits(),
+        inputs: inputs.clone(),
+        clock,
+        permits: EffectContext::permits(),
         redaction: live.redaction.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vvtv_remediator::config;
+use vvtv_remediator::paging::channels::Settings;
 use vvtv_remediator::paging::channels::{Channel, NoticeKind, Standing};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -44,7 +44,7 @@ async fn a_page_is_an_alert_that_lasts_until_its_end_is_told() {
     let receiver = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
     let alertmanager = start(&receiver.uri());
-    let kind = config::Channel::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
+    let kind = Settings::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
     let channel = Channel::new(kind, WITHIN).unwrap();
     let hostile = "main\"}\n{{ .Labels }} é";
 
@@ -83,7 +83,7 @@ async fn one_of_a_cluster_that_takes_the_page_is_enough_and_none_is_a_failure() 
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gone = url::Url::parse(&format!("http://{gone}/api/v2/alerts")).unwrap();
     let sent_to = async |urls| {
-        let channel = Channel::new(config::Channel::Alertmanager { urls, token: None }, WITHIN).unwrap();
+        let channel = Channel::new(Settings::Alertmanager { urls, token: None }, WITHIN).unwrap();
         channel.send(&notice(NoticeKind::Trigger, "main")).await.map_err(|error| error.to_string())
     };
     assert_eq!(sent_to(vec![gone.clone(), alertmanager.alerts()]).await, Ok(()));
@@ -96,7 +96,7 @@ async fn what_alertmanager_forgets_with_a_restart_it_is_told_again_and_an_end_st
     let receiver = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&receiver).await;
     let mut alertmanager = start(&receiver.uri());
-    let kind = config::Channel::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
+    let kind = Settings::Alertmanager { urls: vec![alertmanager.alerts()], token: None };
     let channel = Channel::new(kind, WITHIN).unwrap();
     let page = Standing::new(notice(NoticeKind::Trigger, "main"), jiff::Timestamp::now());
     channel.send(&page.notice).await.unwrap();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
-use vvtv_remediator::config::{self, Email, EmailTls, Secret};
 use vvtv_remediator::paging::channels::{Channel, NoticeKind, PagerError};
+use vvtv_remediator::paging::channels::{Email, EmailTls, Settings};
+use vvtv_remediator::secret::Secret;
 
 use crate::page::{WITHIN, notice};
 
@@ -78,7 +79,7 @@ fn email(server: &Server, tls: EmailTls) -> Email {
 }
 
 fn send(email: Email, kind: NoticeKind, target: &str) -> Result<(), PagerError> {
-    let channel = Channel::new(config::Channel::Email(email), WITHIN).unwrap();
+    let channel = Channel::new(Settings::Email(email), WITHIN).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(channel.send(&notice(kind, target)))
 }

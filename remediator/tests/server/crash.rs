@@ -72,6 +72,7 @@ alertmanager: STAND_IN
 webhook: {unauthenticated: true}
 reconcile: 500ms
 inventory: [main]
+targets: group by (stream) (vvtv_ingest_up)
 environment: [VVTV_TEST_LOG]
 limits: {health_interval: 50ms, health_interval_idle: 50ms, health_questions_per_second: 100, page_hold: 50ms, returns_within: 50ms}
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}]

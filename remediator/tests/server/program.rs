@@ -48,6 +48,7 @@ runbooks: runbooks/
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
 inventory: [main]
+targets: group by (stream) (vvtv_ingest_up)
 environment: [VVTV_TEST_LOG]
 webhook: {unauthenticated: true}
 contacts:

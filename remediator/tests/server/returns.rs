@@ -27,6 +27,7 @@ alertmanager: STAND_IN
 webhook: {unauthenticated: true}
 reconcile: 1h
 inventory: [main]
+targets: group by (stream) (vvtv_ingest_up)
 environment: [VVTV_TEST_LOG]
 limits: {health_interval: 50ms, health_interval_idle: 50ms, page_hold: 5m}
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, scope: Immediate response, notify: [hook]}]

@@ -3,15 +3,15 @@
 use vvtv_incident::{Kind, Severity, StepId};
 use vvtv_remediator::conditions::facts::{Facts, IncidentFacts, StepFacts};
 use vvtv_remediator::config::Config;
-use vvtv_remediator::runbook::{Book, load_dir};
+use vvtv_remediator::runbook::{LoadedRunbook, load_dir};
 
 use crate::installation::shipped;
 
-fn books(config: &Config) -> Vec<Book> {
+fn books(config: &Config) -> Vec<LoadedRunbook> {
     load_dir(&config.runbooks, &config.site).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn book<'a>(books: &'a [Book], id: &str) -> &'a Book {
+fn book<'a>(books: &'a [LoadedRunbook], id: &str) -> &'a LoadedRunbook {
     books.iter().find(|book| book.plan.id.as_str() == id).unwrap()
 }
 
@@ -80,7 +80,7 @@ fn nothing_slow_stands_before_the_first_repair() {
     }
 }
 
-fn argv(book: &Book, config: &Config, step: &str, facts: &Facts) -> Vec<String> {
+fn argv(book: &LoadedRunbook, config: &Config, step: &str, facts: &Facts) -> Vec<String> {
     book.steps[&StepId::new(step)].argv(facts, &config.site).unwrap()
 }
 

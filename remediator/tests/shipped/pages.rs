@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use rstest::rstest;
-use vvtv_remediator::runbook::platform::Platform;
-use vvtv_remediator::runbook::{Site, parse};
-use vvtv_remediator::source::Source;
+use vvtv_remediator::runbook::parse;
+use vvtv_remediator::site::SiteValues;
+use vvtv_remediator::site::platform::Platform;
 use vvtv_remediator::verbs::import::import;
+use vvtv_toolkit::yaml::Document;
 
 use crate::verbs::{program, said};
 
@@ -62,10 +63,10 @@ fn with_a_head(text: &str) -> String {
 #[case("unclosed")]
 fn what_must_not_run_as_it_stands_is_refused_by_its_place(#[case] name: &str) {
     let import = import(&format!("{name}.md"), page(name)).unwrap();
-    let site = Site { platform: Platform::Linux, variables: Default::default() };
+    let site = SiteValues { platform: Platform::Linux, variables: Default::default() };
     let mut said = Vec::new();
     for (file, text) in &import.files {
-        let source = Source::from_text(file.into(), with_a_head(text));
+        let source = Document::from_text(file.into(), with_a_head(text));
         let errors = parse(source, &site).err().unwrap_or_default();
         said.extend(errors.iter().map(|error| error.to_string().lines().next().unwrap_or_default().to_owned()));
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use vvtv_remediator::runbook::page;
-use vvtv_remediator::source::Source;
 use vvtv_remediator::verbs::import::import;
+use vvtv_toolkit::yaml::Document;
 
 use crate::installation::shipped;
 use crate::verbs::{program, said};
@@ -80,8 +80,8 @@ fn rendered() -> Vec<(String, String)> {
     let (root, config) = shipped();
     let mut pages = Vec::new();
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
-        let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
-        let text = page(&source, Some(&config)).unwrap();
+        let source = Document::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
+        let text = page(&source, &config.site.variables, &config.contacts).unwrap();
         pages.push((id.to_owned(), text.replace(&root.path().display().to_string(), "ROOT")));
     }
     pages
@@ -116,10 +116,12 @@ fn a_rendered_page_comes_back_as_it_went() {
     let mut all = String::new();
     let mut expected = Vec::new();
     for id in ["segment-age", "encoder-drops", "ingest-down", "bitrate-variance"] {
-        let source = Source::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
+        let source = Document::read(&config.runbooks.join(format!("{id}.yml"))).unwrap();
         let file = (format!("{id}.yml"), source.text().to_owned());
-        for config in [None, Some(&config)] {
-            let import = import("page.md", page(&source, config).unwrap()).unwrap();
+        let alone = page(&source, &BTreeMap::new(), &[]);
+        let installed = page(&source, &config.site.variables, &config.contacts);
+        for rendered in [alone, installed] {
+            let import = import("page.md", rendered.unwrap()).unwrap();
             assert_eq!(import.files, std::slice::from_ref(&file));
             let report = import.report().to_string();
             assert!(
@@ -127,7 +129,7 @@ fn a_rendered_page_comes_back_as_it_went() {
                 "{report}"
             );
         }
-        all.push_str(&page(&source, None).unwrap());
+        all.push_str(&page(&source, &BTreeMap::new(), &[]).unwrap());
         expected.push(file);
     }
     // Four on one page, with Windows' line ends, below a heading of somebody's.
@@ -137,8 +139,9 @@ fn a_rendered_page_comes_back_as_it_went() {
 
 #[test]
 fn a_rendered_page_that_was_changed_is_read_by_its_words() {
-    let source = Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/ingest-down.yml")).unwrap();
-    let page = page(&source, None).unwrap().replace("5 minutes to stabilize", "7 minutes to stabilize");
+    let source = Document::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks/ingest-down.yml")).unwrap();
+    let page =
+        page(&source, &BTreeMap::new(), &[]).unwrap().replace("5 minutes to stabilize", "7 minutes to stabilize");
     let import = import("page.md", page).unwrap();
     assert_ne!(import.files[0].1, source.text());
     insta::assert_snapshot!(format!("{}\n{}", import.files[0].1, import.report()));

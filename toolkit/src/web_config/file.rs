@@ -1,7 +1,7 @@
 //! The web configuration file: its shape, and its meaning.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::rate::RateLimit;
 use super::tls;
 use crate::access::{Cidr, Role, Token, TrustedProxy};
 use crate::duration::PromDuration;
-use crate::yaml::{self, Spanned, YamlError};
+use crate::yaml::{Document, Spanned, YamlError};
 
 /// The headers that the format allows to be set.
 const HEADERS: [&str; 5] = [
@@ -122,45 +122,31 @@ struct TlsFile {
     prefer_server_cipher_suites: bool,
 }
 
-/// The file being read, for messages.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-    directory: &'a Path,
-}
-
-impl Source<'_> {
-    fn error<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> YamlError {
-        yaml::error_at(self.name, self.text, at, message)
-    }
-}
-
-pub(super) fn read(name: &str, text: &str, directory: &Path) -> Result<Settings, YamlError> {
-    let source = Source { name, text, directory };
-    let file: File = yaml::parse(name, text)?;
-    let rate = file.rate_limit.as_ref().map(|limit| rate(&source, limit)).transpose()?;
+pub(super) fn read(source: &Document) -> Result<Settings, YamlError> {
+    let file: File = source.parse()?;
+    let rate = file.rate_limit.as_ref().map(|limit| rate(source, limit)).transpose()?;
     let http2 = file.http_server_config.http2;
     let tls = match &file.tls_server_config {
         None => None,
-        Some(section) => Some(server_tls(&source, section, http2)?),
+        Some(section) => Some(server_tls(source, section, http2)?),
     };
-    let users = users(&source, file.basic_auth_users, file.roles)?;
-    let headers = headers(&source, &file.http_server_config.headers)?;
-    let certificates = file.tls_server_config.iter().flat_map(|section| section.value.files(directory));
-    let files = certificates.chain(file.tokens.iter().map(|token| directory.join(&token.file.value))).collect();
-    let tokens = tokens(&source, &file.tokens)?;
-    let proxy = file.trusted_proxy.as_ref().map(|section| proxy(&source, section)).transpose()?;
+    let users = users(source, file.basic_auth_users, file.roles)?;
+    let headers = headers(source, &file.http_server_config.headers)?;
+    let certificates = file.tls_server_config.iter().flat_map(|section| section.value.files(source));
+    let files = certificates.chain(file.tokens.iter().map(|token| source.resolve(&token.file.value))).collect();
+    let tokens = tokens(source, &file.tokens)?;
+    let proxy = file.trusted_proxy.as_ref().map(|section| proxy(source, section)).transpose()?;
     Ok(Settings { tls, users, tokens, proxy, headers, http2, rate, files })
 }
 
 impl TlsFile {
-    fn files(&self, directory: &Path) -> Vec<PathBuf> {
+    fn files(&self, source: &Document) -> Vec<PathBuf> {
         let named = [&self.cert_file, &self.key_file, &self.client_ca_file];
-        named.into_iter().flatten().map(|path| directory.join(path)).collect()
+        named.into_iter().flatten().map(|path| source.resolve(path)).collect()
     }
 }
 
-fn rate(source: &Source<'_>, limit: &Spanned<RateFile>) -> Result<RateLimit, YamlError> {
+fn rate(source: &Document, limit: &Spanned<RateFile>) -> Result<RateLimit, YamlError> {
     let RateFile { interval, burst } = limit.value;
     if interval.get().is_zero() || burst == 0 {
         return Err(source.error(limit, "an interval and a burst above zero are needed: this would admit nobody"));
@@ -170,7 +156,7 @@ fn rate(source: &Source<'_>, limit: &Spanned<RateFile>) -> Result<RateLimit, Yam
 
 /// Picks what is named out of what the TLS library has, in the library's order; empty means all.
 fn pick<T: Clone>(
-    source: &Source<'_>,
+    source: &Document,
     names: &[Spanned<String>],
     known: &[T],
     name_of: impl Fn(&T) -> String,
@@ -186,7 +172,7 @@ fn pick<T: Clone>(
 }
 
 fn users(
-    source: &Source<'_>,
+    source: &Document,
     given: BTreeMap<String, Spanned<String>>,
     roles: Option<BTreeMap<String, Spanned<Role>>>,
 ) -> Result<Option<std::sync::Arc<Users>>, YamlError> {
@@ -209,7 +195,7 @@ fn users(
 /// The longest name of a token.
 const NAME_BYTES_MAX: usize = 64;
 
-fn tokens(source: &Source<'_>, given: &[TokenFile]) -> Result<Vec<Token>, YamlError> {
+fn tokens(source: &Document, given: &[TokenFile]) -> Result<Vec<Token>, YamlError> {
     let mut tokens: Vec<Token> = Vec::with_capacity(given.len());
     for TokenFile { name, role, file } in given {
         if name.value.trim().is_empty() || name.value.len() > NAME_BYTES_MAX || name.value.contains(char::is_control) {
@@ -218,13 +204,13 @@ fn tokens(source: &Source<'_>, given: &[TokenFile]) -> Result<Vec<Token>, YamlEr
         if tokens.iter().any(|token| **token.name() == *name.value) {
             return Err(source.error(name, "another token has this name"));
         }
-        let token = Token::read(&name.value, *role, &source.directory.join(&file.value));
+        let token = Token::read(&name.value, *role, &source.resolve(&file.value));
         tokens.push(token.map_err(|error| source.error(file, error.to_string()))?);
     }
     Ok(tokens)
 }
 
-fn proxy(source: &Source<'_>, section: &Spanned<ProxyFile>) -> Result<TrustedProxy, YamlError> {
+fn proxy(source: &Document, section: &Spanned<ProxyFile>) -> Result<TrustedProxy, YamlError> {
     let file = &section.value;
     let mut addresses = Vec::with_capacity(file.addresses.len());
     for text in &file.addresses {
@@ -254,7 +240,7 @@ fn proxy(source: &Source<'_>, section: &Spanned<ProxyFile>) -> Result<TrustedPro
     })
 }
 
-fn headers(source: &Source<'_>, given: &BTreeMap<String, Spanned<String>>) -> Result<HeaderMap, YamlError> {
+fn headers(source: &Document, given: &BTreeMap<String, Spanned<String>>) -> Result<HeaderMap, YamlError> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let known = HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name));
@@ -274,7 +260,7 @@ fn headers(source: &Source<'_>, given: &BTreeMap<String, Spanned<String>>) -> Re
 }
 
 fn server_tls(
-    source: &Source<'_>,
+    source: &Document,
     section: &Spanned<TlsFile>,
     http2: bool,
 ) -> Result<std::sync::Arc<rustls::ServerConfig>, YamlError> {
@@ -287,7 +273,7 @@ fn server_tls(
             (Some(_), Some(_)) => Err(source.error(section, format!("`{key}` and `{key}_file` exclude each other"))),
             (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
             (None, Some(path)) => {
-                let path = source.directory.join(path);
+                let path = source.resolve(path);
                 let read = std::fs::read(&path);
                 read.map(Some)
                     .map_err(|error| source.error(section, format!("cannot read {key} {}: {error}", path.display())))
@@ -310,7 +296,7 @@ fn server_tls(
 }
 
 fn clients(
-    source: &Source<'_>,
+    source: &Document,
     section: &Spanned<TlsFile>,
     authority: Option<Vec<u8>>,
 ) -> Result<tls::Clients, YamlError> {
@@ -349,7 +335,7 @@ fn clients(
     }
 }
 
-fn versions(source: &Source<'_>, file: &TlsFile) -> Result<tls::Versions, YamlError> {
+fn versions(source: &Document, file: &TlsFile) -> Result<tls::Versions, YamlError> {
     let number = |value: &Option<Spanned<String>>, default: u8| match value {
         None => Ok(default),
         Some(value) => match value.value.as_str() {
@@ -372,7 +358,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        read("web.yml", text, Path::new("/nowhere")).unwrap_err().to_string()
+        read(&Document::from_text("web.yml".into(), text.to_owned())).unwrap_err().to_string()
     }
 
     fn first_lines(texts: &[&str]) -> String {
@@ -420,7 +406,7 @@ mod tests {
         web.yml:4:24: needs `client_auth_type: RequireAndVerifyClientCert`, and a name at least
         web.yml:4:23: not supported, expected one of X25519, CurveP256, CurveP384, X25519MLKEM768
         web.yml:2:3: `cert_file` or `cert` is required
-        web.yml:2:3: cannot read cert /nowhere/a.pem: No such file or directory (os error 2)
+        web.yml:2:3: cannot read cert a.pem: No such file or directory (os error 2)
         web.yml:2:3: `client_ca` without `client_auth_type` would let everybody in
         web.yml:4:21: not supported by this program: it asks for certificates without verifying them
         web.yml:4:21: needs `client_ca_file`
@@ -430,7 +416,7 @@ mod tests {
         web.yml:2:3: the certificate file holds no certificate
         web.yml:1:16: unknown variant `king`, expected one of viewer, operator, admin
         web.yml:1:16: `alice` is not among the `basic_auth_users`
-        web.yml:1:41: cannot read the token in /nowhere/absent: No such file or directory (os error 2)
+        web.yml:1:41: cannot read the token in absent: No such file or directory (os error 2)
         web.yml:1:17: a token's name has one to 64 bytes
         web.yml:1:29: not an address, and not a network in CIDR notation
         web.yml:1:29: this trusts everybody's headers: name the proxy's addresses
@@ -446,7 +432,7 @@ mod tests {
             "basic_auth_users:\n  alice: {}\nhttp_server_config:\n  http2: false\n  headers:\n    X-Frame-Options: deny\n",
             bcrypt::hash("wonder", 4).unwrap()
         );
-        let config = read("web.yml", &text, Path::new("/nowhere")).unwrap();
+        let config = read(&Document::from_text("web.yml".into(), text)).unwrap();
         assert!(!config.http2);
         assert_eq!(format!("{:?}", config.users), "Some({\"alice\": None})");
         assert_eq!(config.headers.get("x-frame-options").unwrap(), "deny");

@@ -91,7 +91,7 @@ pub(crate) fn confirmation(subscribe_url: &str) -> Value {
     message
 }
 
-async fn take(stand: &Stand, message: &Value) -> Result<Said, String> {
+async fn take(stand: &Stand, message: &Value) -> Result<Content, String> {
     let sns = Sns::new(vec![TopicArn::parse(TOPIC).unwrap()], stand);
     sns.take(message.to_string().as_bytes(), crate::clock::wall()).await.map_err(|error| error.to_string())
 }
@@ -104,7 +104,10 @@ async fn a_message_that_its_signature_vouches_for_is_taken_and_an_altered_one_is
     let signer = Signer::new();
     let stand = signer.stand();
     let message = signer.sign(notification(version));
-    assert_eq!(take(&stand, &message).await, Ok(Said::Published("{\"version\": \"4\",\n\"alerts\": []}".to_owned())));
+    assert_eq!(
+        take(&stand, &message).await,
+        Ok(Content::Published("{\"version\": \"4\",\n\"alerts\": []}".to_owned()))
+    );
     let mut with_subject = notification(version);
     with_subject["Subject"] = json!("é");
     assert!(take(&stand, &signer.sign(with_subject)).await.is_ok());
@@ -122,7 +125,7 @@ async fn a_subscription_is_confirmed_at_sns_and_nowhere_else() {
     let signer = Signer::new();
     let stand = signer.stand();
     let at_sns = format!("{HOST}/?Action=ConfirmSubscription&Token=2336412f37");
-    assert_eq!(take(&stand, &signer.sign(confirmation(&at_sns))).await, Ok(Said::Confirmed));
+    assert_eq!(take(&stand, &signer.sign(confirmation(&at_sns))).await, Ok(Content::Confirmed));
     assert_eq!(*stand.asked.lock().unwrap(), [format!("{HOST}/cert.pem"), at_sns]);
     stand.asked.lock().unwrap().clear();
     for elsewhere in ["https://evil.example/", "http://127.0.0.1:10048/-/reload", ""] {
@@ -135,7 +138,7 @@ async fn a_subscription_is_confirmed_at_sns_and_nowhere_else() {
     assert_eq!(take(&stand, &unsigned).await, Err("the signature is wrong".to_owned()));
     let mut over = confirmation(HOST);
     over["Type"] = json!("UnsubscribeConfirmation");
-    assert_eq!(take(&stand, &signer.sign(over)).await, Ok(Said::Unsubscribed));
+    assert_eq!(take(&stand, &signer.sign(over)).await, Ok(Content::Unsubscribed));
 }
 
 #[rstest]

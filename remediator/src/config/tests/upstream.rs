@@ -19,7 +19,7 @@ fn asking(alertmanager: &str) -> Result<Vec<Upstream>, String> {
         std::fs::write(dir.path().join(name), text).unwrap();
     }
     let text = MINIMAL.replace("alertmanager: http://127.0.0.1:9093/am", &format!("alertmanager: {alertmanager}"));
-    let source = Source::from_text(dir.path().join("remediator.yml"), text);
+    let source = document(dir.path().join("remediator.yml"), &text);
     let root = dir.path().display().to_string();
     let config = build::config(source, SecretFiles::Demand);
     config.map(|config| config.alertmanager).map_err(|error| error.to_string().replace(&root, "DIR"))

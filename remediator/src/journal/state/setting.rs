@@ -8,7 +8,7 @@ use vvtv_incident::{IncidentId, Pause, Person, ReceiverName, Target, TaskId};
 use super::Kept;
 use super::word::{MillisV1, at};
 use crate::conditions::targets::Told;
-use crate::installation::{Installation, InstallationId, Nameless, NoInstallationId};
+use crate::journal::installation::{Installation, InstallationId, Nameless, NoInstallationId};
 
 /// A person's stop of all new actions.
 #[derive(Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use vvtv_incident::{
 
 use super::*;
 use crate::conditions::targets::Told;
-use crate::installation::{Installation, InstallationId, Nameless};
+use crate::journal::installation::{Installation, InstallationId, Nameless};
 use crate::journal::outbox::{MessageKind, Subject};
 use crate::steps::Identity;
 use samples::Named;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{Notice, NoticeKind, PagerError, short_key, text};
-use crate::config::Secret;
+use crate::secret::Secret;
 
 pub(super) const CHANNEL: &str = "Alertmanager";
 const KEY_CHARS_MAX: usize = 255;

@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
 use super::{EXPLANATION_CHARS_MAX, Notice, NoticeKind, PagerError, short_key, text};
-use crate::config::{Email, EmailTls};
+use super::{Email, EmailTls};
 
 const CHANNEL: &str = "the mail server";
 /// The part of a message's id that is ours; longer ones break lines.

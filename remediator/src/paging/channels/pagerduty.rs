@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vvtv_incident::Severity;
 
 use super::{Notice, NoticeKind, short_key, text};
-use crate::config::Secret;
+use crate::secret::Secret;
 
 /// The longest `dedup_key`.
 const KEY_CHARS_MAX: usize = 255;

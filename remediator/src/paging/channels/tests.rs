@@ -9,7 +9,7 @@ use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::config::Secret;
+use crate::secret::Secret;
 
 const WITHIN: Duration = Duration::from_millis(500);
 
@@ -54,14 +54,14 @@ async fn server(answers: &[ResponseTemplate]) -> MockServer {
 
 fn pagerduty(server: &MockServer) -> Channel {
     let url = Url::parse(&format!("{}/v2/enqueue", server.uri())).unwrap();
-    Channel::new(config::Channel::Pagerduty { routing_key: Secret::new("R123"), url }, WITHIN).unwrap()
+    Channel::new(Settings::Pagerduty { routing_key: Secret::new("R123"), url }, WITHIN).unwrap()
 }
 
 fn webhook(server: &MockServer) -> Channel {
     let url = Url::parse(&format!("{}/hook", server.uri())).unwrap();
     let headers = BTreeMap::from([("x-team".to_owned(), "streaming".to_owned())]);
     let token = Some(Secret::new("t0ken"));
-    Channel::new(config::Channel::Webhook { url, headers, token }, WITHIN).unwrap()
+    Channel::new(Settings::Webhook { url, headers, token }, WITHIN).unwrap()
 }
 
 async fn bodies(server: &MockServer) -> Vec<Value> {
@@ -179,11 +179,11 @@ async fn a_refusal_is_final(#[case] status: u16) {
 async fn nobody_there_is_retryable_and_shows_no_address() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = Url::parse(&format!("http://{gone}/hook")).unwrap();
-    let kind = config::Channel::Webhook { url, headers: BTreeMap::new(), token: None };
+    let kind = Settings::Webhook { url, headers: BTreeMap::new(), token: None };
     let channel = Channel::new(kind, WITHIN).unwrap();
     let error = channel.send(&notice(NoticeKind::Trigger)).await.unwrap_err();
     assert!(error.retryable());
-    assert!(!crate::conditions::chain(&error).contains("/hook"), "{}", crate::conditions::chain(&error));
+    assert!(!vvtv_toolkit::logging::chain(&error).contains("/hook"), "{}", vvtv_toolkit::logging::chain(&error));
 }
 
 #[tokio::test]

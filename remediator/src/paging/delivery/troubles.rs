@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use vvtv_incident::Timestamp;
 
 use crate::clock::rfc3339;
-use crate::config::Contact;
+use crate::contacts::Contact;
 use crate::metrics::ChannelMetrics;
 
 /// A channel that takes no messages.
@@ -63,7 +63,7 @@ impl Board {
 
 /// What people must know of them, a sentence or two for each; first, whether anybody can be called at all.
 pub(crate) fn sentences(troubles: &Troubles, contacts: &[Contact]) -> Vec<String> {
-    let fails = |channel: &crate::config::ChannelName| troubles.contains_key(channel.as_str());
+    let fails = |channel: &vvtv_incident::ChannelName| troubles.contains_key(channel.as_str());
     let nobody = !troubles.is_empty() && contacts.iter().all(|contact| contact.notify.iter().all(fails));
     let nobody = nobody.then(|| "Nobody can be called: every channel to every contact fails.".to_owned());
     let each = troubles.iter().map(|(name, trouble)| {
@@ -83,7 +83,7 @@ mod tests {
     use vvtv_incident::Level;
 
     use super::*;
-    use crate::config::ChannelName;
+    use vvtv_incident::ChannelName;
 
     #[test]
     fn what_people_are_told() {
@@ -92,7 +92,7 @@ mod tests {
             name: "SRE On-Call".to_owned(),
             scope: String::new(),
             respond_within: Duration::from_secs(300),
-            notify: channels.iter().map(|name| ChannelName::new(name)).collect(),
+            notify: channels.iter().map(|name| ChannelName::new(*name)).collect(),
         };
         let contacts = [contact(1, &["hook"]), contact(2, &["hook", "mail"])];
         let trouble =

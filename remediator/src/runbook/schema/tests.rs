@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::runbook::platform::Platform;
-use crate::runbook::{Site, build};
-use crate::source::Source;
+use crate::runbook::build;
+use crate::site::SiteValues;
+use crate::site::platform::Platform;
+use vvtv_toolkit::yaml::Document;
 
 /// Whether the schema takes a document.
 struct Judge {
@@ -33,7 +34,7 @@ fn shipped() -> Vec<(PathBuf, Value)> {
     let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.to_str().is_some_and(|name| name.ends_with(".yml") && !name.ends_with(".test.yml")));
     files.sort();
-    files.into_iter().map(|file| (file.clone(), Source::read(&file).unwrap().parse().unwrap())).collect()
+    files.into_iter().map(|file| (file.clone(), Document::read(&file).unwrap().parse().unwrap())).collect()
 }
 
 /// What the parser says of a document: its shape is wrong, its meaning is wrong, or it is a runbook.
@@ -46,13 +47,13 @@ enum Parser {
 
 fn parser(document: &Value) -> Parser {
     // JSON is YAML.
-    let source = Source::from_text(PathBuf::from("book.yml"), serde_json::to_string(document).unwrap());
+    let source = Document::from_text(PathBuf::from("book.yml"), serde_json::to_string(document).unwrap());
     if let Err(error) = source.parse::<file::File>() {
         return Parser::Shape(error.message().to_owned());
     }
-    let argv = crate::runbook::VariableText::One("restart-nginx".to_owned());
-    let variables: BTreeMap<_, _> = [("restart_nginx".to_owned(), crate::runbook::Variable::new(argv).unwrap())].into();
-    let takes = |platform| build::book(source.clone(), &Site { platform, variables: variables.clone() }).is_ok();
+    let argv = crate::site::VariableText::One("restart-nginx".to_owned());
+    let variables: BTreeMap<_, _> = [("restart_nginx".to_owned(), crate::site::Variable::new(argv).unwrap())].into();
+    let takes = |platform| build::book(source.clone(), &SiteValues { platform, variables: variables.clone() }).is_ok();
     let both = takes(Platform::Linux) && takes(Platform::Macos);
     if both { Parser::Runbook } else { Parser::Meaning }
 }
@@ -145,7 +146,7 @@ recovery:
 #[test]
 fn schema_and_parser_agree_about_every_mutation_of_a_specimen() {
     let judge = Judge::new();
-    let specimen = Source::from_text(PathBuf::from("specimen.yml"), SPECIMEN.to_owned()).parse().unwrap();
+    let specimen = Document::from_text(PathBuf::from("specimen.yml"), SPECIMEN.to_owned()).parse().unwrap();
     assert_eq!((parser(&specimen), judge.says(&specimen)), (Parser::Runbook, Ok(())));
     let (mut refused, mut taken, mut disagreements) = (0, 0, BTreeSet::new());
     for mutation in mutations(&specimen) {

@@ -3,7 +3,7 @@
 use super::Report;
 use super::endless::has;
 use crate::runbook::effect;
-use crate::runbook::{Book, Command, has_raw_data};
+use crate::runbook::{Command, LoadedRunbook, has_raw_data};
 
 /// Programs whose arguments are addresses, or lead to some: `-d @FILE`, `-i concat:…`.
 const PROGRAMS: [&str; 4] = ["curl", "ffmpeg", "ffprobe", "wget"];
@@ -16,7 +16,7 @@ struct Trouble {
     certain: bool,
 }
 
-pub(super) fn check(book: &Book, report: &mut Report) {
+pub(super) fn check(book: &LoadedRunbook, report: &mut Report) {
     for (id, mark) in &book.marks.commands {
         let Some(spec) = book.steps.get(id) else { continue };
         let found = match &spec.command {

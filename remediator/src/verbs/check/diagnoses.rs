@@ -1,11 +1,11 @@
 //! Steps that say that they only read: whether the table of what programs do says so, too.
 
 use super::Report;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 use crate::runbook::effect::Effect;
 
 /// An error for each that changes, or of which it cannot be said, and whose author does not vouch for it.
-pub(super) fn check(book: &Book, report: &mut Report) {
+pub(super) fn check(book: &LoadedRunbook, report: &mut Report) {
     for step in book.plan.all_steps().filter(|step| !step.is_change()) {
         let (Some(spec), Some(mark)) = (book.steps.get(&step.id), book.marks.commands.get(&step.id)) else { continue };
         if spec.reads_only {

@@ -7,9 +7,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::efficacy::{records, since};
 use crate::journal::Reader;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
-pub(super) fn check(books: &[Book], config: &Config, report: &mut Report) {
+pub(super) fn check(books: &[LoadedRunbook], config: &Config, report: &mut Report) {
     // Before the first start there is no journal, and nothing to say.
     let (true, Ok(runtime)) = (config.database.is_file(), tokio::runtime::Builder::new_current_thread().build()) else {
         return;

@@ -3,7 +3,8 @@
 use url::{Host, Url};
 
 use super::Report;
-use crate::config::{Channel, Config};
+use crate::config::Config;
+use crate::paging::channels::Settings;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     if !is_loopback(&config.external_url) {
@@ -20,16 +21,16 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 }
 
 /// Whether what it is given is read on another machine.
-fn leaves(channel: &Channel) -> bool {
+fn leaves(channel: &Settings) -> bool {
     match channel {
-        Channel::Pagerduty { url, .. } | Channel::Webhook { url, .. } | Channel::Opsgenie { url, .. } => {
+        Settings::Pagerduty { url, .. } | Settings::Webhook { url, .. } | Settings::Opsgenie { url, .. } => {
             !is_loopback(url)
         }
-        Channel::Alertmanager { urls, .. } => !urls.iter().all(is_loopback),
+        Settings::Alertmanager { urls, .. } => !urls.iter().all(is_loopback),
         // What cannot be read here is reported already.
-        Channel::Slack { url } => Url::parse(url.reveal()).is_ok_and(|url| !is_loopback(&url)),
+        Settings::Slack { url } => Url::parse(url.reveal()).is_ok_and(|url| !is_loopback(&url)),
         // A mail server on this machine passes mail on.
-        Channel::Email(_) => true,
+        Settings::Email(_) => true,
     }
 }
 

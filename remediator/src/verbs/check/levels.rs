@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Report;
-use crate::config::{ChannelName, Config};
+use vvtv_incident::ChannelName;
+
+use crate::config::Config;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     let mut contacts: Vec<_> = config.contacts.iter().collect();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use vvtv_toolkit::yaml::Spanned;
+use vvtv_toolkit::yaml::{Document, Spanned};
 
 use super::Report;
 use crate::conditions::Condition;
 use crate::conditions::promql::Query;
 use crate::config::Config;
-use crate::runbook::Book;
-use crate::source::Source;
+use crate::runbook::LoadedRunbook;
 
 /// What Prometheus makes by itself.
 const OWN: [&str; 9] = [
@@ -40,7 +39,7 @@ impl Metrics {
         let mut metrics = Self { names: recorded.clone(), complete: true };
         metrics.names.extend(OWN.map(str::to_owned));
         for (path, mark) in config.metrics.iter().zip(&config.marks.metrics) {
-            match Source::read(path) {
+            match Document::read(path) {
                 Ok(source) => metrics.names.extend(source.text().lines().filter_map(name).map(str::to_owned)),
                 Err(error) => {
                     metrics.complete = false;
@@ -53,7 +52,7 @@ impl Metrics {
     }
 
     /// Looks at every query of a runbook.
-    pub(super) fn check(&self, book: &Book, report: &mut Report) {
+    pub(super) fn check(&self, book: &LoadedRunbook, report: &mut Report) {
         // What could not be read may have the name.
         if !self.complete {
             return;
@@ -68,7 +67,7 @@ impl Metrics {
         }
     }
 
-    fn query(&self, query: &Query, mark: &Spanned<()>, book: &Book, report: &mut Report) {
+    fn query(&self, query: &Query, mark: &Spanned<()>, book: &LoadedRunbook, report: &mut Report) {
         for name in query.metrics() {
             if !self.has(&name) {
                 let near = self.near(&name).map(|near| format!(": is it `{near}`?")).unwrap_or_default();

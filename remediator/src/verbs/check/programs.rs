@@ -7,10 +7,10 @@ use std::path::Path;
 use super::Report;
 use crate::config::Config;
 use crate::runbook::effect;
-use crate::runbook::{Book, Command};
+use crate::runbook::{Command, LoadedRunbook};
 
 /// One warning for each program, where the runbook calls it first.
-pub(super) fn check(book: &Book, report: &mut Report) {
+pub(super) fn check(book: &LoadedRunbook, report: &mut Report) {
     let mut told = BTreeSet::new();
     for id in book.plan.all_steps().map(|step| &step.id) {
         let (Some(spec), Some(mark)) = (book.steps.get(id), book.marks.commands.get(id)) else { continue };
@@ -32,13 +32,13 @@ pub(super) fn check(book: &Book, report: &mut Report) {
 }
 
 /// The same of what comes round by the calendar.
-pub(super) fn check_duties(config: &Config, report: &mut Report) {
+pub(super) fn check_tasks(config: &Config, report: &mut Report) {
     let mut told = BTreeSet::new();
-    for chore in config.maintenance.iter().flat_map(|duty| &*duty.chores) {
-        let Some(program) = chore.argv.first().filter(|program| !is_there(program)) else { continue };
+    for step in config.maintenance.iter().flat_map(|task| &*task.steps) {
+        let Some(program) = step.argv.first().filter(|program| !is_there(program)) else { continue };
         if told.insert(program.clone()) {
             let message = format!("`{program}` is not on this machine's PATH");
-            report.warning_at(&config.marks.source, &chore.mark, message);
+            report.warning_at(&config.marks.source, &step.mark, message);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::conditions::Condition;
 use crate::conditions::expression;
 use crate::conditions::facts::{Facts, StepFacts};
 use crate::config::Config;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
 /// What is known of a condition before anything happens.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum Known {
     Open,
 }
 
-pub(super) fn check(book: &Book, config: &Config, report: &mut Report) {
+pub(super) fn check(book: &LoadedRunbook, config: &Config, report: &mut Report) {
     let mut never = Facts::default();
     for step in book.plan.all_steps() {
         let Some(when) = book.step(&step.id).and_then(|spec| spec.when.as_ref()) else { continue };

@@ -1,6 +1,6 @@
 //! Where Alertmanager's routes send an alert of which only a part of the labels is known.
 //!
-//! Source: Prometheus documentation, Alertmanager `<route>` and `<matcher>`. An alert enters at the top; a node that matches hands it to its
+//! Document: Prometheus documentation, Alertmanager `<route>` and `<matcher>`. An alert enters at the top; a node that matches hands it to its
 //! children in their order and stops at the first that matches and does not say `continue`; where no child matches, the node itself has
 //! it. A label that an alert does not have is empty.
 
@@ -189,7 +189,7 @@ fn route(node: Node, inherited: &str, depth: usize) -> Result<Route, Wrong> {
 }
 
 fn wrong<T>(at: &Spanned<T>, message: String) -> Wrong {
-    Wrong { at: crate::source::place(at), message }
+    Wrong { at: vvtv_toolkit::yaml::place(at), message }
 }
 
 /// The whole value must match.
@@ -283,7 +283,7 @@ receivers:
 "#;
 
     fn routes(text: &str) -> Result<Routes, Wrong> {
-        let source = crate::source::Source::from_text("alertmanager.yml".into(), text.to_owned());
+        let source = vvtv_toolkit::yaml::Document::from_text("alertmanager.yml".into(), text.to_owned());
         Routes::new(source.parse().unwrap())
     }
 

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use vvtv_incident::AlertName;
-use vvtv_toolkit::yaml::Spanned;
+use vvtv_toolkit::yaml::{Document, Spanned, place};
 
 use super::Report;
 use crate::config::Config;
-use crate::runbook::Book;
-use crate::source::{Source, place};
+use crate::runbook::LoadedRunbook;
 
 /// Unknown keys are Prometheus' business: `promtool check rules` knows all of them.
 #[derive(Deserialize)]
@@ -40,7 +39,7 @@ struct Rule {
 
 /// One alert rule.
 pub(super) struct Alert {
-    pub(super) source: Source,
+    pub(super) source: Document,
     /// Where its name stands.
     pub(super) name: Spanned<()>,
     pub(super) expr: String,
@@ -69,7 +68,7 @@ impl Rules {
     pub(super) fn read(config: &Config, report: &mut Report) -> Self {
         let mut rules = Self { complete: true, ..Self::default() };
         for (path, mark) in config.rules.iter().zip(&config.marks.rules) {
-            let source = match Source::read(path) {
+            let source = match Document::read(path) {
                 Ok(source) => source,
                 Err(error) => {
                     rules.complete = false;
@@ -90,7 +89,7 @@ impl Rules {
         rules
     }
 
-    fn add(&mut self, source: &Source, file: File) {
+    fn add(&mut self, source: &Document, file: File) {
         for mut rule in file.groups.into_iter().flat_map(|group| group.rules) {
             self.records.extend(rule.record.take());
             let Some(name) = rule.alert else { continue };
@@ -110,7 +109,7 @@ impl Rules {
     }
 
     /// Whether the rules know an alert that a runbook answers, and say the same of it.
-    pub(super) fn check(&self, alert: &AlertName, mark: &Spanned<()>, book: &Book, report: &mut Report) {
+    pub(super) fn check(&self, alert: &AlertName, mark: &Spanned<()>, book: &LoadedRunbook, report: &mut Report) {
         let Some(rules) = self.alerts.get(alert) else {
             // A rules file that could not be read may have it.
             if self.complete {

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use url::Url;
 
 use super::{Report, Weight};
-use crate::config::{Channel, Config, WebhookAccess};
+use crate::config::{Config, WebhookAccess};
+use crate::paging::channels::Settings;
 
 /// Parts of names whose values are secrets.
 const TELLING: [&str; 6] = ["authorization", "token", "secret", "password", "api-key", "apikey"];
@@ -49,11 +50,11 @@ fn urls(config: &Config) -> Vec<(String, &Url)> {
     urls.extend(config.alertmanager.iter().map(|it| ("Alertmanager".to_owned(), &it.url)));
     for (name, channel) in &config.channels {
         let its = match channel {
-            Channel::Pagerduty { url, .. } | Channel::Webhook { url, .. } | Channel::Opsgenie { url, .. } => {
+            Settings::Pagerduty { url, .. } | Settings::Webhook { url, .. } | Settings::Opsgenie { url, .. } => {
                 std::slice::from_ref(url)
             }
-            Channel::Alertmanager { urls, .. } => urls,
-            Channel::Slack { .. } | Channel::Email(_) => &[],
+            Settings::Alertmanager { urls, .. } => urls,
+            Settings::Slack { .. } | Settings::Email(_) => &[],
         };
         urls.extend(its.iter().map(|url| (format!("channel {name}"), url)));
     }

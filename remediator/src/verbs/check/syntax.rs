@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::Report;
-use crate::runbook::{Book, Command as Step};
+use crate::runbook::{Command as Step, LoadedRunbook};
 
 /// An error for each step whose text is not taken.
-pub(super) fn check(book: &Book, report: &mut Report) {
+pub(super) fn check(book: &LoadedRunbook, report: &mut Report) {
     for (id, mark) in &book.marks.commands {
         let Some(Step::Shell(text)) = book.steps.get(id).map(|spec| &spec.command) else { continue };
         match complaint(text) {

@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 
 use super::Report;
 use crate::config::Config;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
-pub(super) fn check(book: &Book, config: &Config, report: &mut Report) {
-    let words: BTreeSet<&str> = config.targets.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+pub(super) fn check(book: &LoadedRunbook, config: &Config, report: &mut Report) {
+    let words: BTreeSet<&str> = config
+        .targets
+        .iter()
+        .flat_map(|query| query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')))
+        .collect();
     let label = book.plan.target.as_str();
     if !config.inventory.is_empty() || words.contains(label) {
         return;

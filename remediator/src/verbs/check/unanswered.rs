@@ -10,8 +10,8 @@ use super::route::{Holds, Labels, Routes};
 use super::rules::{Alert, Rules};
 use crate::conditions::promql::may_have;
 use crate::config::Config;
-use crate::runbook::Book;
-use crate::source::Source;
+use crate::runbook::LoadedRunbook;
+use vvtv_toolkit::yaml::Document;
 
 /// Names that the files' rules and routes have in common.
 const ALERTNAME: &str = "alertname";
@@ -20,7 +20,7 @@ const SEVERITY: &str = "severity";
 /// Reads the routes that the configuration names; none if it names none, or they cannot be read.
 pub(super) fn routes(config: &Config, report: &mut Report) -> Option<Routes> {
     let (path, mark) = (config.alertmanager_config.as_ref()?, config.marks.alertmanager_config.as_ref()?);
-    let source = match Source::read(path) {
+    let source = match Document::read(path) {
         Ok(source) => source,
         Err(error) => {
             report.error_at(&config.marks.source, mark, format!("{}: {}", path.display(), error.message()));
@@ -50,7 +50,7 @@ pub(super) fn routes(config: &Config, report: &mut Report) -> Option<Routes> {
 }
 
 /// Every rule whose alerts the routes send, or may send, here, and that no runbook answers.
-pub(super) fn check(rules: &Rules, routes: &Routes, books: &[Book], config: &Config, report: &mut Report) {
+pub(super) fn check(rules: &Rules, routes: &Routes, books: &[LoadedRunbook], config: &Config, report: &mut Report) {
     let answered: BTreeSet<&AlertName> = books.iter().flat_map(|book| &book.plan.alerts).collect();
     let watchdog = config.policy.watch.as_ref().map(|watch| &watch.alert);
     for (name, alert) in rules.alerts() {
@@ -74,7 +74,7 @@ pub(super) fn check(rules: &Rules, routes: &Routes, books: &[Book], config: &Con
 }
 
 /// A rule whose alerts a runbook answers and that cannot name the runbook's target.
-pub(super) fn check_target(name: &AlertName, book: &Book, rules: &Rules, report: &mut Report) {
+pub(super) fn check_target(name: &AlertName, book: &LoadedRunbook, rules: &Rules, report: &mut Report) {
     let target = book.plan.target.as_str();
     for (_, alert) in rules.alerts().filter(|(known, _)| *known == name) {
         if has(alert, target) {
@@ -89,7 +89,7 @@ pub(super) fn check_target(name: &AlertName, book: &Book, rules: &Rules, report:
 }
 
 /// What is known of the labels of a rule's alerts.
-fn labels(name: &AlertName, alert: &Alert, books: &[Book]) -> Labels {
+fn labels(name: &AlertName, alert: &Alert, books: &[LoadedRunbook]) -> Labels {
     let mut labels: BTreeMap<_, _> =
         alert.labels.iter().filter(|(_, value)| !is_template(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
     for target in books.iter().map(|book| &book.plan.target).collect::<BTreeSet<&LabelName>>() {

@@ -1,15 +1,14 @@
 use super::*;
-use crate::runbook::Site;
-use crate::source::Source;
-use vvtv_toolkit::yaml::{self, Place, YamlError};
+use crate::site::SiteValues;
+use vvtv_toolkit::yaml::{self, Document, Place, YamlError};
 
 fn shipped() -> Import {
     import("streaming_runbook.md", include_str!("../../../tests/fixtures/streaming_runbook.md")).unwrap()
 }
 
-fn load(name: &str, text: &str) -> Result<crate::runbook::Book, Vec<YamlError>> {
-    let site = Site { platform: crate::runbook::platform::Platform::Linux, variables: Default::default() };
-    crate::runbook::parse(Source::from_text(name.into(), text.to_owned()), &site)
+fn load(name: &str, text: &str) -> Result<crate::runbook::LoadedRunbook, Vec<YamlError>> {
+    let site = SiteValues { platform: crate::site::platform::Platform::Linux, variables: Default::default() };
+    crate::runbook::parse(Document::from_text(name.into(), text.to_owned()), &site)
 }
 
 fn said(import: &Import) -> String {

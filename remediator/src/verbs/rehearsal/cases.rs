@@ -10,15 +10,14 @@ use vvtv_incident::{
     RunbookId, Sender, StepId, Timestamp, Verdict,
 };
 use vvtv_toolkit::duration::PromDuration;
-use vvtv_toolkit::yaml::YamlError;
+use vvtv_toolkit::yaml::{Document, YamlError};
 
 use super::coverage::Coverage;
 use super::file::{self, Case, Deed, File, StepResult};
 use super::world::{Ending, Happens, Line, Script, World, default_target};
 use crate::conditions::promql::Query;
 use crate::config::Config;
-use crate::runbook::Book;
-use crate::source::Source;
+use crate::runbook::LoadedRunbook;
 
 /// A step that the case says nothing about ends well after this time.
 const TAKES: Duration = Duration::from_millis(100);
@@ -76,11 +75,11 @@ impl fmt::Display for Summary {
 
 /// Runs every `*.test.yml` beside the runbooks.
 #[must_use]
-pub fn tests_of(config: &Config, books: &[Book]) -> Summary {
+pub fn tests_of(config: &Config, books: &[LoadedRunbook]) -> Summary {
     let mut summary = Summary::default();
     let mut coverage = Coverage::of(books);
     for path in test_files(&config.runbooks) {
-        match Source::read(&path).and_then(|source| run_file(&source, config, books, &mut coverage)) {
+        match Document::read(&path).and_then(|source| run_file(&source, config, books, &mut coverage)) {
             Ok(cases) => summary.files.push((path, cases)),
             Err(error) => summary.errors.push(error),
         }
@@ -96,9 +95,9 @@ fn test_files(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn run_file(
-    source: &Source,
+    source: &Document,
     config: &Config,
-    books: &[Book],
+    books: &[LoadedRunbook],
     coverage: &mut Coverage,
 ) -> Result<Vec<CaseReport>, YamlError> {
     let file: File = source.parse()?;
@@ -107,9 +106,9 @@ fn run_file(
 
 fn run_case(
     case: &Case,
-    source: &Source,
+    source: &Document,
     config: &Config,
-    books: &[Book],
+    books: &[LoadedRunbook],
     coverage: &mut Coverage,
 ) -> Result<CaseReport, YamlError> {
     names_are_known(case, source, books)?;
@@ -128,7 +127,7 @@ fn run_case(
     Ok(CaseReport { name: case.name.value.clone(), timeline, failure })
 }
 
-fn names_are_known(case: &Case, source: &Source, books: &[Book]) -> Result<(), YamlError> {
+fn names_are_known(case: &Case, source: &Document, books: &[LoadedRunbook]) -> Result<(), YamlError> {
     for (step, results) in &case.steps {
         if !books.iter().any(|book| book.steps.contains_key(&StepId::new(step.as_str()))) {
             return Err(source.error(results, format!("no runbook has a step `{step}`")));

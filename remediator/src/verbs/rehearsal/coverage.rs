@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use vvtv_incident::{Happening, Reason};
 
 use super::world::Line;
-use crate::runbook::Book;
+use crate::runbook::LoadedRunbook;
 
 /// What can happen to runbooks, less what did.
 pub(super) struct Coverage {
@@ -15,7 +15,7 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn of(books: &[Book]) -> Self {
+    pub(super) fn of(books: &[LoadedRunbook]) -> Self {
         let mut missing = BTreeSet::new();
         for book in books {
             let id = &book.plan.id;

@@ -11,7 +11,7 @@ use vvtv_incident::{
 use super::world::{Ending, Happens, Line, Script, World, default_target};
 use crate::conditions::promql::Query;
 use crate::config::Config;
-use crate::runbook::{Book, Command};
+use crate::runbook::{Command, LoadedRunbook};
 
 /// How long a step is taken to run.
 const TAKES: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Script for NothingHelps {
 
 /// The plan as text, or `None` if no runbook has this id.
 #[must_use]
-pub fn simulate(config: &Config, books: &[Book], runbook: &str) -> Option<String> {
+pub fn simulate(config: &Config, books: &[LoadedRunbook], runbook: &str) -> Option<String> {
     let book = books.iter().find(|book| book.plan.id.as_str() == runbook)?;
     let policy = Policy { contacts: config.policy.contacts.clone(), ..Policy::default() };
     let mut world = World::new(policy, books, &config.site, &NothingHelps);
@@ -64,7 +64,7 @@ pub fn simulate(config: &Config, books: &[Book], runbook: &str) -> Option<String
     Some(text)
 }
 
-fn alert(book: &Book) -> Option<vvtv_incident::Alert> {
+fn alert(book: &LoadedRunbook) -> Option<vvtv_incident::Alert> {
     let labels = BTreeMap::from([(LabelName::new(book.plan.target.as_str()), default_target().as_str().into())]);
     let name = book.plan.alerts.first()?.clone();
     Some(vvtv_incident::Alert {
@@ -80,7 +80,7 @@ fn last_level(config: &Config) -> Level {
     config.contacts.last().map_or(Level::FIRST, |contact| contact.level)
 }
 
-fn say(line: &Line, book: &Book, config: &Config) -> Option<String> {
+fn say(line: &Line, book: &LoadedRunbook, config: &Config) -> Option<String> {
     let entry = &line.entry;
     match entry.event {
         Happening::StepStarted => {

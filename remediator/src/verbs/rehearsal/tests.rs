@@ -2,11 +2,11 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::{self, Config, SecretFiles};
-use crate::runbook::{Book, load_dir};
+use crate::runbook::{LoadedRunbook, load_dir};
 
 const RUNBOOK: &str = "\
 id: book
-title: A Book
+title: A LoadedRunbook
 alerts: [Trouble]
 severity: critical
 target: stream
@@ -32,9 +32,10 @@ contacts:
   - {level: 1, name: First, respond_within: 5m, notify: [hook]}
   - {level: 2, name: Second, respond_within: 15m, notify: [hook]}
 channels: {hook: {webhook: {url: 'http://127.0.0.1:9/x'}}}
+targets: group by (stream) (vvtv_ingest_up)
 ";
 
-fn installation(tests: &str) -> (tempfile::TempDir, Config, Vec<Book>) {
+fn installation(tests: &str) -> (tempfile::TempDir, Config, Vec<LoadedRunbook>) {
     let root = tempfile::tempdir().unwrap();
     let path: PathBuf = root.path().join("runbooks");
     std::fs::create_dir(&path).unwrap();

@@ -10,10 +10,11 @@ use vvtv_incident::{
 };
 use vvtv_toolkit::redaction;
 
-use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said, StepFact};
+use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, StepFact, StepOutputs};
 use crate::conditions::holds_with;
 use crate::conditions::promql::Query;
-use crate::runbook::{Book, Site};
+use crate::runbook::LoadedRunbook;
+use crate::site::SiteValues;
 
 /// Answers take this long, so that nothing happens in the instant in which it was asked for.
 const ANSWER: Duration = Duration::from_millis(10);
@@ -60,8 +61,8 @@ pub(super) struct Line {
 
 pub(super) struct World<'a, S> {
     fleet: Fleet,
-    books: &'a [Book],
-    site: &'a Site,
+    books: &'a [LoadedRunbook],
+    site: &'a SiteValues,
     script: &'a S,
     now: Timestamp,
     queue: BTreeMap<(Timestamp, u64), Happens>,
@@ -69,14 +70,14 @@ pub(super) struct World<'a, S> {
     health: BTreeMap<RunbookId, Verdict>,
     /// Health of runbooks that nothing was said about.
     health_of_others: Verdict,
-    said: BTreeMap<IncidentId, Said>,
+    said: BTreeMap<IncidentId, StepOutputs>,
     alert: BTreeMap<RunbookId, AlertFacts>,
     targets: Targets,
     pub(super) lines: Vec<Line>,
 }
 
 impl<'a, S: Script> World<'a, S> {
-    pub(super) fn new(policy: Policy, books: &'a [Book], site: &'a Site, script: &'a S) -> Self {
+    pub(super) fn new(policy: Policy, books: &'a [LoadedRunbook], site: &'a SiteValues, script: &'a S) -> Self {
         let plans = books.iter().map(|book| book.plan.clone()).collect();
         let now = Timestamp::default();
         let fleet = Fleet::new(policy, plans, Saved::default(), now);
@@ -247,16 +248,20 @@ impl<'a, S: Script> World<'a, S> {
         self.at(self.now + ending.takes, Happens::StepEnds { incident: id, step, attempt, ending });
     }
 
-    fn of(&self, id: IncidentId) -> Option<(&Incident, &'a Book)> {
+    fn of(&self, id: IncidentId) -> Option<(&Incident, &'a LoadedRunbook)> {
         let incident = self.fleet.incident(id)?;
         let book = self.books.iter().find(|book| book.plan.id == incident.runbook)?;
         Some((incident, book))
     }
 
-    fn facts(&self, incident: &Incident, book: &Book) -> Facts {
+    fn facts(&self, incident: &Incident, book: &LoadedRunbook) -> Facts {
         Facts {
             target: incident.target.to_string(),
-            steps: self.said.get(&incident.id).unwrap_or(&Said::default()).steps(incident, book),
+            steps: self
+                .said
+                .get(&incident.id)
+                .unwrap_or(&StepOutputs::default())
+                .steps(incident, |step| book.writes_json(step)),
             alert: self.alert.get(&incident.runbook).cloned().unwrap_or_default(),
             incident: IncidentFacts {
                 id: incident.id.get(),

@@ -33,6 +33,7 @@ runbooks: runbooks
 prometheus: http://127.0.0.1:9
 alertmanager: http://127.0.0.1:9
 webhook: {token_file: webhook}
+targets: group by (stream) (vvtv_ingest_up)
 contacts: [{level: 1, name: A, respond_within: 5m, notify: [hook]}]
 channels: {hook: {webhook: {url: 'http://127.0.0.1:9/x'}}}
 ";
@@ -53,13 +54,13 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
-struct Site {
+struct Installed {
     _dir: TempDir,
     app: App,
     stop: CancellationToken,
 }
 
-impl Drop for Site {
+impl Drop for Installed {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -87,19 +88,19 @@ fn files() -> TempDir {
     dir
 }
 
-fn site() -> Site {
+fn site() -> Installed {
     let dir = files();
     let stop = CancellationToken::new();
     let app = served(dir.path(), &stop);
-    Site { _dir: dir, app, stop }
+    Installed { _dir: dir, app, stop }
 }
 
 fn served(dir: &Path, stop: &CancellationToken) -> App {
-    router(furnished(dir, stop), "/metrics")
+    router(assembled(dir, stop), "/metrics")
 }
 
 /// What the handlers have, with the loop running.
-fn furnished(dir: &Path, stop: &CancellationToken) -> Shared {
+fn assembled(dir: &Path, stop: &CancellationToken) -> Shared {
     let file = dir.join("remediator.yml");
     let config = config::load(&file, SecretFiles::Demand).unwrap();
     let books = load_dir(&config.runbooks, &config.site).unwrap();
@@ -107,10 +108,10 @@ fn furnished(dir: &Path, stop: &CancellationToken) -> Shared {
     let metrics = Metrics::new().unwrap();
     let web = WebConfig::load(&dir.join("web.yml")).unwrap();
     let gate = doors::gate(&config, &web, AccessMetrics::default(), true).unwrap();
-    let live = Live::new(&config, books).unwrap();
+    let live = Arc::new(Live::new(&config, books).unwrap());
     let room = Room::new(&serve::ServeMetrics::default());
-    let house = House { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
-    let (event_loop, shared) = house.furnish(opened, stop).unwrap();
+    let server = Server { file, config, live, metrics, gate, room, tasks: TaskTracker::new() };
+    let (event_loop, shared) = server.assemble(opened, stop).unwrap();
     tokio::spawn(event_loop.run(stop.clone()));
     shared
 }

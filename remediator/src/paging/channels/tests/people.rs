@@ -13,7 +13,7 @@ fn hostile(kind: NoticeKind) -> Notice {
 async fn slack_gets_a_message_for_the_call_and_one_for_its_end() {
     let server = server(&[ResponseTemplate::new(200).set_body_string("ok")]).await;
     let url = Secret::new(&format!("{}/services/T0/B0/s3cret", server.uri()));
-    let channel = Channel::new(config::Channel::Slack { url }, WITHIN).unwrap();
+    let channel = Channel::new(Settings::Slack { url }, WITHIN).unwrap();
     channel.send(&notice(NoticeKind::Trigger)).await.unwrap();
     channel.send(&Notice { tried: Vec::new(), ..notice(NoticeKind::Resolve) }).await.unwrap();
     let about = "Called: L2, Streaming Lead
@@ -33,11 +33,11 @@ Incident: 7 (segment-age), open since 2026-01-02T03:14:00Z
 async fn what_keeps_slack_from_taking_it_does_not_show_its_address() {
     let server = server(&[ResponseTemplate::new(404).set_body_string("no_service")]).await;
     let url = Secret::new(&format!("{}/services/T0/B0/s3cret", server.uri()));
-    let channel = Channel::new(config::Channel::Slack { url }, WITHIN).unwrap();
+    let channel = Channel::new(Settings::Slack { url }, WITHIN).unwrap();
     let error = channel.send(&notice(NoticeKind::Trigger)).await.unwrap_err();
     assert_eq!(error.to_string(), "Slack refuses the notice: 404: no_service");
     let gone = Secret::new("http://127.0.0.1:1/services/T0/B0/s3cret");
-    let channel = Channel::new(config::Channel::Slack { url: gone }, WITHIN).unwrap();
+    let channel = Channel::new(Settings::Slack { url: gone }, WITHIN).unwrap();
     let error = channel.send(&notice(NoticeKind::Trigger)).await.unwrap_err();
     assert!(!vvtv_toolkit::logging::chain(&error).contains("s3cret"), "{error:?}");
     assert!(!format!("{channel:?}").contains("s3cret"), "{channel:?}");
@@ -47,7 +47,7 @@ async fn what_keeps_slack_from_taking_it_does_not_show_its_address() {
 async fn opsgenie_gets_an_alert_and_later_its_end_under_the_same_alias() {
     let server = server(&[ResponseTemplate::new(202)]).await;
     let url = Url::parse(&format!("{}/v2/alerts", server.uri())).unwrap();
-    let kind = config::Channel::Opsgenie { api_key: Secret::new("k3y"), url };
+    let kind = Settings::Opsgenie { api_key: Secret::new("k3y"), url };
     let channel = Channel::new(kind, WITHIN).unwrap();
     channel.send(&notice(NoticeKind::Trigger)).await.unwrap();
     channel.send(&notice(NoticeKind::Resolve)).await.unwrap();
@@ -95,7 +95,7 @@ Tried:
 async fn more_about_an_open_page_is_a_note_at_opsgenie_and_an_event_of_the_same_alert_at_pagerduty() {
     let server = server(&[ResponseTemplate::new(202)]).await;
     let url = Url::parse(&format!("{}/v2/alerts", server.uri())).unwrap();
-    let kind = config::Channel::Opsgenie { api_key: Secret::new("k3y"), url };
+    let kind = Settings::Opsgenie { api_key: Secret::new("k3y"), url };
     let mut notice = notice(NoticeKind::Update);
     notice.tried.push(Tried { step: "bundle".to_owned(), title: "Collect".to_owned(), ..notice.tried[0].clone() });
     Channel::new(kind, WITHIN).unwrap().send(&notice).await.unwrap();

@@ -92,7 +92,7 @@ async fn a_signed_message_opens_an_incident_and_a_subscription_is_confirmed() {
     let address = stand_in(dir, Arc::clone(&confirmed)).await;
 
     let (site, stop) = (files(), CancellationToken::new());
-    let mut shared = furnished(site.path(), &stop);
+    let mut shared = assembled(site.path(), &stop);
     let ca = reqwest::Certificate::from_pem(&std::fs::read(dir.join("ca.pem")).unwrap()).unwrap();
     let amazon = Amazon::by(reqwest::Client::builder().tls_certs_only([ca]).resolve(NAME, address)).unwrap();
     shared.sns = Sns::new(vec![TopicArn::parse(TOPIC).unwrap()], amazon);

@@ -8,46 +8,46 @@ use std::time::Duration;
 use vvtv_incident::{TaskName, Timestamp};
 
 use crate::maintenance::schedule::Schedule;
-use crate::runbook::Chore;
+use crate::runbook::TaskStep;
 
 /// How often to look again where no time comes any more.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// One entry of `maintenance`.
 #[derive(Clone, Debug)]
-pub struct Duty {
+pub struct TaskSpec {
     /// What the core needs of it.
     pub plan: vvtv_incident::Duty,
     /// When it comes round.
     pub schedule: Schedule,
     /// What a machine runs, in order; nothing if it is a person's.
-    pub chores: Arc<[Chore]>,
+    pub steps: Arc<[TaskStep]>,
 }
 
 /// All of them, and when to look at them next.
 #[derive(Clone, Debug, Default)]
-pub struct Duties {
-    all: Arc<[Duty]>,
+pub struct TaskSpecs {
+    all: Arc<[TaskSpec]>,
     look_at: Timestamp,
 }
 
-impl Duties {
+impl TaskSpecs {
     /// These; the first look finds their latest times.
     #[must_use]
-    pub fn new(all: Vec<Duty>) -> Self {
+    pub fn new(all: Vec<TaskSpec>) -> Self {
         Self { all: all.into(), look_at: Timestamp::default() }
     }
 
     /// Every one.
     #[must_use]
-    pub fn all(&self) -> &[Duty] {
+    pub fn all(&self) -> &[TaskSpec] {
         &self.all
     }
 
     /// One by its name.
     #[must_use]
-    pub fn get(&self, name: &TaskName) -> Option<&Duty> {
-        self.all.iter().find(|duty| duty.plan.name == *name)
+    pub fn get(&self, name: &TaskName) -> Option<&TaskSpec> {
+        self.all.iter().find(|task| task.plan.name == *name)
     }
 
     /// The latest time of each, if any may have come since the last look.
@@ -55,8 +55,8 @@ impl Duties {
         if now < self.look_at {
             return Vec::new();
         }
-        self.look_at = self.all.iter().filter_map(|duty| duty.schedule.next(now)).min().unwrap_or(now + LOOK_AGAIN);
-        self.all.iter().filter_map(|duty| Some((duty.plan.name.clone(), duty.schedule.latest(now)?))).collect()
+        self.look_at = self.all.iter().filter_map(|task| task.schedule.next(now)).min().unwrap_or(now + LOOK_AGAIN);
+        self.all.iter().filter_map(|task| Some((task.plan.name.clone(), task.schedule.latest(now)?))).collect()
     }
 
     /// When to look again.

@@ -1,5 +1,9 @@
 //! What goes on beside the event loop, whatever happens in it: the dead are buried, the clock is watched, what is old is forgotten.
 
+pub mod clock_watch;
+pub mod disk;
+pub mod retention;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::ClockStep;
 
-use crate::alerts::reconcile::Reconciler;
+use self::clock_watch::{ClockState, ClockWatch};
+use self::retention::Retention;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::{Journal, close_to_others};
+use crate::metrics::Metrics;
 use crate::steps::{Executor, Spare};
-use crate::upstream::clock::{ClockState, ClockWatch};
-use crate::verbs::serve::disk;
-use crate::verbs::serve::retention::Retention;
+use crate::upstream::clock::PeerClock;
 
 /// Under which steps leave files, a directory per incident.
 pub(crate) fn attachments(config: &Config) -> PathBuf {
@@ -29,26 +34,37 @@ pub(crate) fn spares(executor: &Executor, (tasks, stop): (&TaskTracker, &Cancell
     spares
 }
 
-/// Starts all of it, until `stop`. The clock, which came here by `step`, is compared with those of whom the reconciler asks; the result is
-/// what is known of it.
+/// What is looked after.
+pub(crate) struct Kept<'a> {
+    /// Where things are, and how long they stay.
+    pub(crate) config: &'a Config,
+    /// The journal.
+    pub(crate) journal: &'a Journal,
+    /// Whose children are waited for.
+    pub(crate) executor: &'a Executor,
+    /// The clock, and how it came to where it is.
+    pub(crate) clock: (Clock, Option<ClockStep>),
+    /// The clocks of Prometheus and of the Alertmanagers, which it is compared with.
+    pub(crate) peers: (PeerClock, Vec<PeerClock>),
+    /// What is counted.
+    pub(crate) metrics: &'a Metrics,
+}
+
+/// Starts all of it, until `stop`; the result is what is known of the clock.
 ///
 /// # Errors
 /// It cannot be heard of the death of children.
 pub(crate) fn start(
-    config: &Config,
-    journal: &Journal,
-    executor: &Executor,
-    reconciler: &Reconciler,
-    step: Option<ClockStep>,
-    (tasks, stop): (&TaskTracker, &CancellationToken),
+    kept: Kept<'_>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
 ) -> anyhow::Result<watch::Receiver<ClockState>> {
+    let Kept { config, journal, executor, clock: (clock, step), peers, metrics } = kept;
     let burial = executor.bury().context("cannot listen for SIGCHLD")?;
     let stopped = stop.clone();
     tasks.spawn(async move { stopped.run_until_cancelled(burial).await });
-    let alertmanagers = reconciler.alertmanagers.iter().map(|peer| peer.clock.clone()).collect();
-    let peers = (reconciler.prometheus.clock.clone(), alertmanagers);
-    let watch = ClockWatch::new(reconciler.clock, step, peers, reconciler.metrics.clone());
-    disk::watch(&config.database, &reconciler.metrics, tasks, stop);
+    let watch = ClockWatch::new(clock, step, peers, metrics.clone());
+    disk::watch(&config.database, metrics, tasks, stop);
     let clock_state = watch.state();
     watch.start(tasks, stop);
     if journal.is_durable() {
@@ -58,9 +74,9 @@ pub(crate) fn start(
             reader: journal.reader(),
             keep: config.retention,
             attachments: attachments(config),
-            clock: reconciler.clock,
+            clock,
             clock_state: clock_state.clone(),
-            metrics: reconciler.metrics.clone(),
+            metrics: metrics.clone(),
         };
         retention.start(tasks, stop);
     }

@@ -92,6 +92,7 @@ alertmanager: http://127.0.0.1:9
 contacts: [{level: 1, name: SRE On-Call, respond_within: 5m, notify: [hook]}]
 channels: {hook: {webhook: {url: 'http://127.0.0.1:9/'}}}
 journal: {apart_from: [media, absent, /proc]}
+inventory: [main]
 ";
 
     #[test]

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use vvtv_incident::StepId;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::redaction::Redactor;
-use vvtv_toolkit::yaml::{Spanned, YamlError};
+use vvtv_toolkit::yaml::{Document, Spanned, YamlError, place};
 
+use super::Command;
 use super::argument::{Argument, Piece};
 use super::build::Builder;
-use super::{Command, Site};
-use crate::runbook::platform::ByPlatform;
-use crate::source::{Source, place};
+use crate::site::SiteValues;
+use crate::site::platform::ByPlatform;
 
 /// A step as it is written.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Written {
 
 /// A step, checked.
 #[derive(Clone, Debug)]
-pub struct Chore {
+pub struct TaskStep {
     /// Name for people.
     pub title: String,
     /// The program and its arguments.
@@ -42,9 +42,9 @@ pub struct Chore {
 ///
 /// # Errors
 /// The first thing that is wrong, in its place.
-pub fn chores(source: &Source, site: &Site, written: &[Written]) -> Result<Vec<Chore>, YamlError> {
+pub fn task_steps(source: &Document, site: &SiteValues, written: &[Written]) -> Result<Vec<TaskStep>, YamlError> {
     let mut builder = Builder::new(source.clone(), site);
-    let mut chores = Vec::new();
+    let mut steps = Vec::new();
     for step in written {
         let command = builder.run(&StepId::new("chore"), &step.run);
         let timeout = builder.timeout(step.timeout.as_ref());
@@ -54,7 +54,7 @@ pub fn chores(source: &Source, site: &Site, written: &[Written]) -> Result<Vec<C
         }
         let argv: Vec<String> = arguments.iter().map(|argument| argument.as_str().to_owned()).collect();
         let title = step.title.clone().unwrap_or_else(|| Redactor::default().arguments(&argv));
-        chores.push(Chore { title, argv, timeout, mark: place(&step.run) });
+        steps.push(TaskStep { title, argv, timeout, mark: place(&step.run) });
     }
-    builder.errors.into_iter().next().map_or(Ok(chores), Err)
+    builder.errors.into_iter().next().map_or(Ok(steps), Err)
 }

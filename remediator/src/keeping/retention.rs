@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::Timestamp;
 
+use super::clock_watch::ClockState;
 use crate::clock::Clock;
 use crate::journal::{Forgotten, JournalError, Keeper, Most, Reader};
-use crate::metrics::Metrics;
-use crate::upstream::clock::ClockState;
+use crate::metrics::{Held, Metrics};
 
 /// Between two looks for what is old enough.
 const EVERY: Duration = Duration::from_secs(60);
@@ -46,32 +46,6 @@ pub struct Retention {
     pub clock_state: watch::Receiver<ClockState>,
     /// What is counted.
     pub metrics: Metrics,
-}
-
-/// Why nothing is deleted just now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// The program was started less than an hour ago.
-    JustStarted,
-    /// No other program's clock says the same as ours.
-    ClockUnconfirmed,
-    /// The day's share is deleted.
-    ShareDeleted,
-}
-
-impl Held {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::JustStarted, Self::ClockUnconfirmed, Self::ShareDeleted];
-
-    /// The reason's one spelling.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::JustStarted => "just_started",
-            Self::ClockUnconfirmed => "clock_unconfirmed",
-            Self::ShareDeleted => "share_deleted",
-        }
-    }
 }
 
 /// What may still be deleted on the day that began then.

@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{Spanned, YamlError, error_at, parse, read};
 use serde::de::DeserializeOwned;
-use vvtv_toolkit::yaml::{self, Spanned, YamlError};
 
 /// A file's path and text.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct Document {
     path: PathBuf,
     text: String,
 }
 
-impl Source {
+impl Document {
     /// Reads a file.
     ///
     /// # Errors
     /// The file cannot be read, is too large, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Self, YamlError> {
-        Ok(Self { path: path.to_owned(), text: yaml::read(path)? })
+        Ok(Self { path: path.to_owned(), text: read(path)? })
     }
 
     /// A text that did not come from a file; `path` is only used in messages and to resolve relative paths.
@@ -33,6 +33,10 @@ impl Source {
         &self.path
     }
 
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -44,18 +48,18 @@ impl Source {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, YamlError> {
-        yaml::parse(&self.path.display().to_string(), &self.text)
+        parse(&self.name(), &self.text)
     }
 
     /// An error in the meaning of a value of this file.
     #[must_use]
     pub fn error<T>(&self, value: &Spanned<T>, message: impl Into<String>) -> YamlError {
-        yaml::error_at(&self.path.display().to_string(), &self.text, value, message)
+        error_at(&self.name(), &self.text, value, message)
     }
 
     /// A path that stands in the file: relative ones are relative to the file's directory.
     #[must_use]
-    pub fn resolve(&self, path: &str) -> PathBuf {
+    pub fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
         self.path.parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 }
