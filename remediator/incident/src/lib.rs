@@ -24,7 +24,7 @@ mod built_in;
 mod channels;
 mod clock_step;
 mod command;
-mod context;
+
 mod efficacy;
 mod escalation;
 mod event;
@@ -46,6 +46,7 @@ mod state;
 mod step;
 mod targets;
 mod time;
+mod turn;
 
 pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
