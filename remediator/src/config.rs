@@ -4,7 +4,9 @@ mod build;
 mod channel;
 mod duties;
 mod file;
+pub mod live;
 mod people;
+pub mod redaction;
 mod secret;
 mod upstream;
 
@@ -19,10 +21,10 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 pub use people::Heartbeat;
 pub use secret::Secret;
 
-use crate::duty::Duty;
-use crate::maintenance::Window;
+use crate::alerts::sns::TopicArn;
+use crate::maintenance::duty::Duty;
+use crate::maintenance::windows::Window;
 use crate::runbook::Site;
-use crate::sns::TopicArn;
 use crate::source::Source;
 use crate::upstream::Upstream;
 

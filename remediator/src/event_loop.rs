@@ -5,6 +5,7 @@
 
 mod agenda;
 mod effects;
+pub mod heartbeat;
 mod people;
 mod turn;
 
@@ -25,20 +26,20 @@ pub use self::agenda::TaskInput;
 pub use self::effects::Surroundings;
 use self::people::Unanswered;
 use self::turn::Turn;
+use crate::alerts::receivers::Receivers;
+use crate::alerts::webhook::AlertUpdate;
 use crate::clock::Clock;
+use crate::conditions::facts::{Said, StepFact};
+use crate::conditions::targets::Known;
 use crate::config::Contact;
-use crate::duty::Duties;
-use crate::executor::{Output, Waiting};
-use crate::facts::{Said, StepFact};
+use crate::config::live::Live;
+use crate::journal::outbox::MessageKey;
 use crate::journal::{Batch, Delivery, Head, Journal, JournalError, RunKey, RunResult};
-use crate::live::Live;
-use crate::maintenance::Windows;
+use crate::maintenance::duty::Duties;
+use crate::maintenance::windows::Windows;
 use crate::metrics::Metrics;
-use crate::outbox::MessageKey;
-use crate::receivers::Receivers;
 use crate::runbook::Book;
-use crate::targets::Known;
-use crate::webhook::AlertUpdate;
+use crate::steps::{Output, Waiting};
 
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
@@ -390,6 +391,7 @@ impl EventLoop {
             if let Err(error) = result {
                 turn.refuse();
                 self.pending = turn;
+                self.take_back();
                 self.journal_failed(&error);
                 return;
             }
@@ -399,6 +401,7 @@ impl EventLoop {
             if let Err(error) = self.journal.look().await {
                 turn.refuse();
                 self.pending = turn;
+                self.take_back();
                 self.journal_failed(&error);
                 return;
             }

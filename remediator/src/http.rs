@@ -33,16 +33,16 @@ use vvtv_toolkit::render::{Exposition, Format};
 use vvtv_toolkit::serve::body::RETRY_AFTER;
 
 pub use self::room::Room;
+use crate::alerts::sns::Sns;
+use crate::alerts::webhook::Group;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Contact;
-use crate::delivery::{Troubles, sentences};
+use crate::config::live::{Live, Reloader, Watched};
 use crate::event_loop::Input;
 use crate::journal::{JournalError, Reader};
-use crate::live::{Live, Reloader, Watched};
 use crate::metrics::Metrics;
-use crate::peer_clock::ClockState;
-use crate::sns::Sns;
-use crate::webhook::Group;
+use crate::paging::delivery::{Troubles, sentences};
+use crate::upstream::clock::ClockState;
 
 /// Where Alertmanager delivers.
 pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use vvtv_incident::{IncidentId, TaskId};
 
-use crate::outbox::Subject;
+use crate::journal::outbox::Subject;
 
 /// Random hexadecimal digits of an id.
 const DIGITS: usize = 16;

@@ -9,6 +9,7 @@ mod audit;
 mod history;
 mod listed;
 mod load;
+pub mod outbox;
 mod place;
 mod read;
 mod retention;
@@ -31,6 +32,7 @@ pub use self::audit::{AuditError, Gap, Head, StepBack, Verified, export as expor
 pub use self::history::{HeldChange, PastChange};
 pub use self::listed::ListedBatch;
 pub use self::load::{OpenRun, PastRun, Restored};
+use self::outbox::{Message, MessageKey};
 pub(crate) use self::place::close_to_others;
 use self::place::{Location, Place};
 pub use self::read::{
@@ -40,9 +42,8 @@ use self::retention::Old;
 pub use self::retention::{Forgotten, Most};
 pub use self::salvage::{Lost, Salvaged, salvage};
 pub use self::sound::{Unsound, look as look_for_damage};
-use crate::executor::{Identity, Output};
-use crate::outbox::{Message, MessageKey};
-use crate::targets::Told;
+use crate::conditions::targets::Told;
+use crate::steps::{Identity, Output};
 
 /// How long a reader or the writer waits for the other's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,5 +9,5 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    vvtv_remediator::cli::main()
+    vvtv_remediator::verbs::main()
 }

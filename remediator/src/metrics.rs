@@ -20,7 +20,7 @@ pub use self::people::PeopleMetrics;
 pub use self::senders::SenderMetrics;
 pub use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
-use crate::outbox::MessageKind;
+use crate::journal::outbox::MessageKind;
 
 /// The metrics, registered once and handed on.
 #[derive(Clone, Debug)]

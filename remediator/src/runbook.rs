@@ -7,10 +7,12 @@ mod build;
 pub(crate) mod carried;
 mod chore;
 mod display;
+pub mod effect;
 mod file;
 mod library;
 mod page;
 mod place;
+pub mod platform;
 mod schema;
 mod step;
 mod words;
@@ -30,11 +32,11 @@ pub use page::page;
 pub(crate) use place::has_raw_data;
 pub use schema::schema;
 
-use crate::condition::Condition;
-use crate::effect::{self, Effect};
-use crate::facts::Facts;
-use crate::platform::Platform;
-use crate::promql::Query;
+use self::effect::Effect;
+use self::platform::Platform;
+use crate::conditions::Condition;
+use crate::conditions::facts::Facts;
+use crate::conditions::promql::Query;
 use crate::source::Source;
 
 /// What runbooks may use of one installation.

@@ -2,6 +2,8 @@
 //!
 //! Source: Prometheus documentation, `<http_config>`, whose words the configuration uses.
 
+pub mod clock;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vvtv_remediator::import::import;
-use vvtv_remediator::platform::Platform;
+use vvtv_remediator::verbs::import::import;
+use vvtv_remediator::runbook::platform::Platform;
 use vvtv_remediator::runbook::{Site, parse};
 use vvtv_remediator::source::Source;
 

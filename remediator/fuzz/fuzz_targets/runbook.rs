@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vvtv_remediator::facts::Facts;
-use vvtv_remediator::platform::Platform;
+use vvtv_remediator::conditions::facts::Facts;
+use vvtv_remediator::runbook::platform::Platform;
 use vvtv_remediator::runbook::{Command, Site, Variable, VariableText, parse};
 use vvtv_remediator::source::Source;
 

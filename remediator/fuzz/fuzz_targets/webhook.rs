@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vvtv_remediator::webhook::{ALERTS_MAX, parse};
+use vvtv_remediator::alerts::webhook::{ALERTS_MAX, parse};
 
 fuzz_target!(|body: &[u8]| match parse(body, Default::default()) {
     Ok(delivery) => assert!(delivery.alerts.len() <= ALERTS_MAX),

@@ -12,14 +12,14 @@ use super::duties;
 use super::file::{self, File};
 use super::upstream::plain_headers;
 use super::{Channel, ChannelName, Config, Contact, Marks, Secret, SecretFiles, WebhookAccess, channel, people};
-use crate::maintenance::{LASTS_MAX, Window};
-use crate::platform::Platform;
-use crate::receivers::RECEIVER_BYTES_MAX;
+use crate::alerts::receivers::RECEIVER_BYTES_MAX;
+use crate::alerts::sns::TopicArn;
+use crate::conditions::targets::NAMES_MAX;
+use crate::maintenance::schedule::Schedule;
+use crate::maintenance::windows::{LASTS_MAX, Window};
+use crate::runbook::platform::Platform;
 use crate::runbook::{Site, Variable};
-use crate::schedule::Schedule;
-use crate::sns::TopicArn;
 use crate::source::{Source, place};
-use crate::targets::NAMES_MAX;
 
 const LISTEN: &str = "127.0.0.1:10048";
 const EXTERNAL_URL: &str = "http://localhost:10048";
@@ -406,7 +406,7 @@ impl Builder {
 
     fn site(
         &self,
-        written: &BTreeMap<String, Spanned<crate::platform::ByPlatform<crate::runbook::VariableText>>>,
+        written: &BTreeMap<String, Spanned<crate::runbook::platform::ByPlatform<crate::runbook::VariableText>>>,
     ) -> Result<Site, YamlError> {
         let platform = Platform::current();
         let mut variables = BTreeMap::new();

@@ -8,7 +8,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::build::{positive, schedule};
 use super::file;
-use crate::duty::Duty;
+use crate::maintenance::duty::Duty;
 use crate::runbook::{Chore, Site, chores};
 use crate::source::Source;
 

@@ -9,7 +9,7 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
-use crate::platform::ByPlatform;
+use crate::runbook::platform::ByPlatform;
 use crate::runbook::{VariableText, WrittenChore};
 
 #[derive(Debug, Deserialize)]

@@ -152,10 +152,7 @@ fn a_heartbeat_s_address_is_a_secret_of_its_own() {
     let heartbeat = config.heartbeat.as_ref().unwrap();
     assert_eq!((heartbeat.url.reveal(), heartbeat.every), ("https://hc.example/ping/5ecre7", Duration::from_secs(30)));
     assert!(!format!("{config:?}").contains("5ecre7"));
-    assert_eq!(
-        crate::redaction::redactor(&config).text("GET https://hc.example/ping/5ecre7 failed"),
-        "GET REDACTED failed"
-    );
+    assert_eq!(redaction::redactor(&config).text("GET https://hc.example/ping/5ecre7 failed"), "GET REDACTED failed");
     for wrong in ["hc.example/ping", "file:///etc/passwd"] {
         let error = read_with(wrong).unwrap_err();
         assert!(error.contains("not an address of http or https") && !error.contains(wrong), "{error}");
@@ -428,6 +425,6 @@ fn every_kind_of_channel_is_read_with_its_secret_which_is_not_written_down() {
         expected.into_iter().map(|(name, channel)| (ChannelName::new(name), channel)).collect();
     assert_eq!(config.channels, expected);
     let printed = "https://hooks.slack.example/services/T0/B0/x opsgenie-key alertmanager-token mail-password";
-    let redactor = crate::redaction::redactor(&config);
+    let redactor = redaction::redactor(&config);
     assert_eq!(redactor.text(printed), "REDACTED REDACTED REDACTED REDACTED");
 }

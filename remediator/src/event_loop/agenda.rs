@@ -12,11 +12,11 @@ use vvtv_incident::{TaskState, Timestamp};
 use super::effects::{Effect, Surroundings};
 use super::turn::Asked;
 use super::{EventLoop, Input};
-use crate::executor::{Job, Launch, Waiting};
-use crate::facts::{Facts, HostFacts};
+use crate::conditions::facts::{Facts, HostFacts};
 use crate::failpoint::{Point, reached};
-use crate::outbox::{Message, MessageKey, MessageKind, Subject};
+use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::runbook::Chore;
+use crate::steps::{Job, Launch, Waiting};
 
 /// What the loop is told of tasks.
 #[derive(Debug)]
@@ -184,6 +184,7 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
             argv: chore.argv.clone(),
             timeout: chore.timeout,
             facts: Facts { host: HostFacts { platform: around.site.platform.as_str().to_owned() }, ..Facts::default() },
+            attachments: None,
         };
         reached(Point::StepIntended);
         let (spawned, identity) = oneshot::channel();

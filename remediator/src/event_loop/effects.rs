@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{Answer, Event, Incident, IncidentId, Outcome, StepId, TaskId, Timestamp, Verdict};
 use vvtv_toolkit::redaction::Redactor;
 
+use super::turn::Ahead;
 use super::{EventLoop, Input};
 use crate::clock::{Clock, rfc3339};
-use crate::condition::{PromClient, holds};
-use crate::delivery::Outgoing;
-use crate::executor::{self, Captured, Executor, Finished, Go, Job, Launch};
-use crate::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::conditions::facts::{AlertFacts, Facts, HostFacts, IncidentFacts, Said};
+use crate::conditions::{PromClient, holds};
 use crate::failpoint::{Point, reached};
+use crate::journal::outbox::Message;
 use crate::journal::{RunKey, RunResult};
-use crate::outbox::Message;
+use crate::paging::delivery::Outgoing;
 use crate::runbook::{Book, Site};
+use crate::steps::{self, Captured, Executor, Finished, Go, Job, Launch};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
@@ -99,7 +101,7 @@ impl EventLoop {
             Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
             Effect::AskTargets => self.surroundings.targets_wanted.notify_one(),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
-            Effect::Run { key, decided_at } => self.run_step(key, decided_at),
+            Effect::Run { key, decided_at } => drop(self.run_step(key, decided_at)),
             Effect::LetGo(go) => {
                 reached(Point::StepNoted);
                 go.ahead();
@@ -161,12 +163,34 @@ impl EventLoop {
         Some((state, self.books.get(&state.runbook)?))
     }
 
-    fn run_step(&mut self, key: RunKey, decided_at: Timestamp) {
+    /// Makes a step's process while its decision is written: it waits, is let go once both are on disk, and ends without having run if
+    /// we end before. While the journal fails nothing is made that would only wait.
+    pub(super) fn start(&mut self, decided_at: Timestamp, key: RunKey) {
+        if self.journal_failing {
+            self.pending.effects.push(Effect::Run { key, decided_at });
+        } else {
+            let process = self.run_step(key.clone(), decided_at);
+            self.pending.ahead.push(Ahead { key, decided_at, process });
+        }
+    }
+
+    /// Ends what waits for a transaction that could not be written, and makes it anew once it is.
+    pub(super) fn take_back(&mut self) {
+        let again = self.pending.ahead.drain(..).map(|Ahead { key, decided_at, process }| {
+            process.abort();
+            self.running.remove(&key);
+            Effect::Run { key, decided_at }
+        });
+        // Before what was decided about them afterwards.
+        self.pending.effects.splice(..0, again);
+    }
+
+    fn run_step(&mut self, key: RunKey, decided_at: Timestamp) -> AbortHandle {
         let kill = CancellationToken::new();
         let launch = self.launch(&key);
         let change = self.is_change(&key);
         let (around, told, stop) = (Arc::clone(&self.surroundings), key.clone(), kill.clone());
-        self.tasks.spawn(async move {
+        let process = self.tasks.spawn(async move {
             // Changes are bounded by the core; a crowd of diagnoses must not hold them back.
             let permit = if change { None } else { around.permits.processes.acquire().await.ok() };
             let age = around.clock.now().since(decided_at);
@@ -184,6 +208,7 @@ impl EventLoop {
             around.tell(Input::Finished { key: told, outcome, result }).await;
         });
         self.running.insert(key, kill);
+        process.abort_handle()
     }
 
     fn is_change(&self, key: &RunKey) -> bool {
@@ -195,8 +220,6 @@ impl EventLoop {
         let (state, book) = self.state_and_book(key.incident).ok_or("the incident has no runbook any more")?;
         let spec = book.step(&key.step).ok_or("the runbook has no such step any more")?;
         let facts = self.facts(state, book);
-        let attachments = self.attachments_of(key.incident);
-        private_directory(&attachments).map_err(|error| format!("cannot make {}: {error}", attachments.display()))?;
         Ok(Launch {
             job: Job::Step {
                 incident: key.incident,
@@ -207,6 +230,7 @@ impl EventLoop {
             argv: spec.argv(&facts, &self.surroundings.site)?,
             timeout: spec.timeout,
             facts,
+            attachments: Some(self.attachments_of(key.incident)),
         })
     }
 
@@ -237,12 +261,6 @@ impl EventLoop {
     }
 }
 
-/// What a step leaves there is nobody else's business.
-fn private_directory(path: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
     reached(Point::StepIntended);
     let (spawned, identity) = oneshot::channel();
@@ -257,7 +275,7 @@ async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: Cancella
     let streaming = async {
         while let Some(output) = written.recv().await {
             let shown = |text: String| excerpt(&around.redaction.text(&text));
-            let output = executor::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
+            let output = steps::Output { stdout: shown(output.stdout), stderr: shown(output.stderr) };
             around.tell(Input::Output { key: key.clone(), output }).await;
         }
     };

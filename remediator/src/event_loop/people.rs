@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use vvtv_incident::{Entry, Event, Happening, Reason, Source, Timestamp};
 
 use super::{EventLoop, Unavailable};
-use crate::webhook::AlertUpdate;
+use crate::alerts::webhook::AlertUpdate;
 
 /// Names of alerts that are told apart; those of all others are one. An alert's name is anybody's text.
 const NAMES_MAX: usize = 100;

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Scope, Timestamp};
 
 use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
+use crate::alerts::webhook::AlertUpdate;
 use crate::clock::rfc3339;
-use crate::facts::StepFact;
+use crate::conditions::facts::StepFact;
+use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::journal::{Batch, Delivery, PauseChange, RunKey, RunResult};
-use crate::outbox::{Message, MessageKey, MessageKind, Subject};
-use crate::webhook::AlertUpdate;
 
 /// A turn that is not yet durable.
 #[derive(Default)]
@@ -22,6 +23,15 @@ pub(super) struct Turn {
     pub(super) effects: Vec<Effect>,
     deliveries: Vec<oneshot::Sender<Result<(), Unavailable>>>,
     pub(super) operators: Vec<(Asked, Vec<Entry>)>,
+    /// Steps whose processes are made, to wait, while the batch is written.
+    pub(super) ahead: Vec<Ahead>,
+}
+
+/// A step whose process may be there before the step is on disk. It waits: see `executor/gate.rs`.
+pub(super) struct Ahead {
+    pub(super) key: RunKey,
+    pub(super) decided_at: Timestamp,
+    pub(super) process: AbortHandle,
 }
 
 /// Where an operator waits for what was decided.
@@ -98,6 +108,8 @@ impl EventLoop {
                 let _gone = done.send(());
             }
             Input::Output { key, output } => drop(self.pending.batch.outputs.insert(key, output)),
+            // What was taken back meanwhile has no process any more.
+            Input::Spawned { waiting, .. } if waiting.go.is_moot() => {}
             Input::Spawned { key, waiting } => {
                 self.pending.batch.spawned.push((key, waiting.identity));
                 self.pending.effects.push(Effect::LetGo(waiting.go));
@@ -209,7 +221,7 @@ impl EventLoop {
                 Command::RunStep { incident, step, attempt } => {
                     let key = RunKey { incident, step, attempt };
                     self.pending.batch.intents.push((now, key.clone()));
-                    self.pending.effects.push(Effect::Run { key, decided_at: now });
+                    self.start(now, key);
                 }
                 Command::KillStep { incident, step, attempt } => {
                     self.pending.effects.push(Effect::Kill(RunKey { incident, step, attempt }));

@@ -81,7 +81,7 @@ struct WindowView {
 
 pub(super) async fn maintenance(State(shared): State<Arc<Shared>>) -> Json<Maintenance> {
     let now = shared.clock.now();
-    let window = |window: &crate::maintenance::Window| WindowView {
+    let window = |window: &crate::maintenance::windows::Window| WindowView {
         name: window.name.clone(),
         lasts_seconds: window.lasts.as_secs(),
         opens_at: window.opens_at(now).map(rfc3339),

@@ -9,8 +9,8 @@ use vvtv_toolkit::serve::body;
 
 use super::webhook::{answered, take};
 use super::{Shared, WEBHOOK_SNS_PATH};
-use crate::sns::{ENVELOPE_BYTES_MAX, Said};
-use crate::webhook::parse;
+use crate::alerts::sns::{ENVELOPE_BYTES_MAX, Said};
+use crate::alerts::webhook::parse;
 
 pub(super) async fn envelope(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     answered(answer(&shared, request).await)

@@ -67,7 +67,7 @@ impl Tasks {
         let (open, done) = shared.reader.tasks(done).await?;
         let succeeded = shared.reader.succeeded().await?;
         let live = shared.live();
-        let duty = |duty: &crate::duty::Duty| DutyView {
+        let duty = |duty: &crate::maintenance::duty::Duty| DutyView {
             name: duty.plan.name.to_string(),
             title: duty.plan.title.to_string(),
             owner: duty.plan.owner.get(),

@@ -15,10 +15,10 @@ use vvtv_toolkit::access::Refusal;
 use vvtv_toolkit::serve::body::{self, RETRY_AFTER};
 
 use super::{Shared, WEBHOOK_PATH, WEBHOOK_SNS_PATH, WEBHOOK_V2_PATH};
+use crate::alerts::webhook::{ALERTS_MAX, BODY_BYTES_MAX, Delivery, parse};
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
 use crate::metrics::Metrics;
-use crate::webhook::{ALERTS_MAX, BODY_BYTES_MAX, Delivery, parse};
 
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
 const COMMIT_WITHIN: Duration = Duration::from_secs(8);

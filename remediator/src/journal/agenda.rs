@@ -9,7 +9,7 @@ use super::load::{text, timestamp};
 use super::retention::Old;
 use super::write::{json, millis};
 use super::{JournalError, Reader};
-use crate::executor::Identity;
+use crate::steps::Identity;
 
 /// Tasks of either kind that one question gives.
 const ROWS_MAX: usize = 500;

@@ -14,10 +14,10 @@ use super::listed::{self, RECEIVERS};
 use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
-use crate::executor::{Identity, Output};
+use crate::conditions::targets::Told;
 use crate::installation::Installation;
-use crate::outbox::{Message, MessageKey, MessageKind, Subject};
-use crate::targets::Told;
+use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
+use crate::steps::{Identity, Output};
 
 /// Changes older than this do not count against any budget, and what went away longer ago does not come back.
 const LATELY_MS: i64 = 3_600_000;

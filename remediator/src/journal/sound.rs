@@ -7,8 +7,8 @@ use vvtv_incident::{Incident, Pause, ReceiverName, Task};
 use super::JournalError;
 use super::listed::RECEIVERS;
 use super::write::{INSTALLATION, PAUSE, TARGETS};
+use crate::conditions::targets::Told;
 use crate::installation::Installation;
-use crate::targets::Told;
 
 /// What is wrong with a journal.
 #[derive(Debug, thiserror::Error)]

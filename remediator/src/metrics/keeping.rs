@@ -3,7 +3,7 @@
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, Registry};
 
 use super::{counters, gauge, time, times};
-use crate::retention::Held;
+use crate::verbs::serve::retention::Held;
 
 /// The metrics of what is kept, and of when it was.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use vvtv_incident::Reason;
 
 use super::{counters, gauge, gauges};
-use crate::heartbeat::Beat;
+use crate::event_loop::heartbeat::Beat;
 
 /// The metrics of what people must hear of by others.
 #[derive(Clone, Debug)]

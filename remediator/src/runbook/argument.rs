@@ -11,8 +11,8 @@ use minijinja::Value;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::{Site, place};
-use crate::expression;
-use crate::facts::Facts;
+use crate::conditions::expression;
+use crate::conditions::facts::Facts;
 
 /// The longest argument: a page of memory less than what Linux takes (`MAX_ARG_STRLEN`).
 const BYTES_MAX: usize = 124 << 10;

@@ -12,7 +12,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::file::{self, File, StepKind};
 use super::{Book, Marks, Site};
-use crate::promql::Query;
+use crate::conditions::promql::Query;
 use crate::source::{Source, place};
 
 pub(super) const HEALTHY_FOR: Duration = Duration::from_secs(30);

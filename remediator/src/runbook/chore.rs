@@ -11,7 +11,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 use super::argument::{Argument, Piece};
 use super::build::Builder;
 use super::{Command, Site};
-use crate::platform::ByPlatform;
+use crate::runbook::platform::ByPlatform;
 use crate::source::{Source, place};
 
 /// A step as it is written.

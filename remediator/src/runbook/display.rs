@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Argument, Command};
-use crate::condition::Condition;
+use crate::conditions::Condition;
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use vvtv_toolkit::yaml::Spanned;
 
 use super::Output;
 use super::argument::Piece;
-use crate::platform::ByPlatform;
+use crate::runbook::platform::ByPlatform;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,7 +16,7 @@ use super::file::{File, Step, StepKind};
 use super::words::{Titles, condition, duration, one_line};
 use super::{Argument, Command, Variable};
 use crate::config::Config;
-use crate::platform::ByPlatform;
+use crate::runbook::platform::ByPlatform;
 use crate::source::Source;
 
 /// The page of one runbook. With a configuration, site variables have their values and levels their people.

@@ -3,7 +3,7 @@
 //! Data is what an alert or a step said: `target`, `alert`, `steps`. What the site or the remediator itself says (`vars`, `host`,
 //! `incident`) may be more than a segment.
 
-use crate::expression;
+use crate::conditions::expression;
 
 /// A part of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use super::argument::{Argument, Piece, template_start};
 use super::build::Builder;
 use super::file::{self, StepKind, When};
 use super::{Command, StepSpec, is_identifier};
-use crate::condition::Condition;
-use crate::expression::{self, Reads};
-use crate::platform::ByPlatform;
-use crate::promql::Query;
+use crate::conditions::Condition;
+use crate::conditions::expression::{self, Reads};
+use crate::conditions::promql::Query;
+use crate::runbook::platform::ByPlatform;
 use crate::source::place;
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vvtv_remediator::config;
-use vvtv_remediator::pager::{Channel, NoticeKind, Standing};
+use vvtv_remediator::paging::channels::{Channel, NoticeKind, Standing};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

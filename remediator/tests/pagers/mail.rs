@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use vvtv_remediator::config::{self, Email, EmailTls, Secret};
-use vvtv_remediator::pager::{Channel, NoticeKind, PagerError};
+use vvtv_remediator::paging::channels::{Channel, NoticeKind, PagerError};
 
 use crate::page::{WITHIN, notice};
 

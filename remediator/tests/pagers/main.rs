@@ -13,8 +13,8 @@ mod page {
     use std::time::Duration;
 
     use vvtv_incident::{IncidentId, Level, Reason, RunbookId, Severity, StepState};
-    use vvtv_remediator::outbox::Subject;
-    use vvtv_remediator::pager::{Links, Notice, NoticeKind, Tried};
+    use vvtv_remediator::journal::outbox::Subject;
+    use vvtv_remediator::paging::channels::{Links, Notice, NoticeKind, Tried};
 
     /// Real programs on a busy machine: one try may take long.
     pub(crate) const WITHIN: Duration = Duration::from_secs(15);

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use vvtv_incident::Target;
-use vvtv_remediator::check::{Weight, check};
-use vvtv_remediator::rehearsal::tests_of;
 use vvtv_remediator::runbook::load_dir;
+use vvtv_remediator::verbs::check::{Weight, check};
+use vvtv_remediator::verbs::rehearsal::tests_of;
 
 use crate::installation::shipped;
 

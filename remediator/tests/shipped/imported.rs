@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
-use vvtv_remediator::import::{Import, import};
+use vvtv_remediator::verbs::import::{Import, import};
 use vvtv_toolkit::yaml;
 
 const PAGE: &str = include_str!("../fixtures/streaming_runbook.md");

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use vvtv_incident::StepId;
-use vvtv_remediator::facts::Facts;
+use vvtv_remediator::conditions::facts::Facts;
 use vvtv_remediator::runbook::load_dir;
 
 use crate::installation::shipped;

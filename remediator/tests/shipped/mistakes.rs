@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rstest::rstest;
 use serde_json::Value;
-use vvtv_remediator::check::{Weight, check};
+use vvtv_remediator::verbs::check::{Weight, check};
 use vvtv_toolkit::yaml;
 
 use crate::installation::shipped;

@@ -1,8 +1,8 @@
 //! Timers, actions and their order are the page's; restores go back to what was there.
 
 use vvtv_incident::{Kind, Severity, StepId};
+use vvtv_remediator::conditions::facts::{Facts, IncidentFacts, StepFacts};
 use vvtv_remediator::config::Config;
-use vvtv_remediator::facts::{Facts, IncidentFacts, StepFacts};
 use vvtv_remediator::runbook::{Book, load_dir};
 
 use crate::installation::shipped;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use rstest::rstest;
-use vvtv_remediator::import::import;
-use vvtv_remediator::platform::Platform;
+use vvtv_remediator::runbook::platform::Platform;
 use vvtv_remediator::runbook::{Site, parse};
 use vvtv_remediator::source::Source;
+use vvtv_remediator::verbs::import::import;
 
 use crate::verbs::{program, said};
 

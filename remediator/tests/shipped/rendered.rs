@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vvtv_remediator::import::import;
 use vvtv_remediator::runbook::page;
 use vvtv_remediator::source::Source;
+use vvtv_remediator::verbs::import::import;
 
 use crate::installation::shipped;
 use crate::verbs::{program, said};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use vvtv_remediator::import::import;
+use vvtv_remediator::verbs::import::import;
 
 use crate::installation::shipped;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::platform::Platform;
+use crate::runbook::platform::Platform;
 use crate::runbook::{Site, build};
 use crate::source::Source;
 

@@ -1,0 +1,67 @@
+//! What comes round by the calendar, as `maintenance` in the configuration says it: when, whose, and what a machine runs for it.
+//!
+//! Boundary: which times have come; what follows from that is [`vvtv_incident::Agenda`]'s decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vvtv_incident::{TaskName, Timestamp};
+
+use crate::maintenance::schedule::Schedule;
+use crate::runbook::Chore;
+
+/// How often to look again where no time comes any more.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+
+/// One entry of `maintenance`.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    /// What the core needs of it.
+    pub plan: vvtv_incident::Duty,
+    /// When it comes round.
+    pub schedule: Schedule,
+    /// What a machine runs, in order; nothing if it is a person's.
+    pub chores: Arc<[Chore]>,
+}
+
+/// All of them, and when to look at them next.
+#[derive(Clone, Debug, Default)]
+pub struct Duties {
+    all: Arc<[Duty]>,
+    look_at: Timestamp,
+}
+
+impl Duties {
+    /// These; the first look finds their latest times.
+    #[must_use]
+    pub fn new(all: Vec<Duty>) -> Self {
+        Self { all: all.into(), look_at: Timestamp::default() }
+    }
+
+    /// Every one.
+    #[must_use]
+    pub fn all(&self) -> &[Duty] {
+        &self.all
+    }
+
+    /// One by its name.
+    #[must_use]
+    pub fn get(&self, name: &TaskName) -> Option<&Duty> {
+        self.all.iter().find(|duty| duty.plan.name == *name)
+    }
+
+    /// The latest time of each, if any may have come since the last look.
+    pub fn look(&mut self, now: Timestamp) -> Vec<(TaskName, Timestamp)> {
+        if now < self.look_at {
+            return Vec::new();
+        }
+        self.look_at = self.all.iter().filter_map(|duty| duty.schedule.next(now)).min().unwrap_or(now + LOOK_AGAIN);
+        self.all.iter().filter_map(|duty| Some((duty.plan.name.clone(), duty.schedule.latest(now)?))).collect()
+    }
+
+    /// When to look again.
+    #[must_use]
+    pub const fn look_at(&self) -> Timestamp {
+        self.look_at
+    }
+}

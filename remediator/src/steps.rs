@@ -1,0 +1,338 @@
+//! Runs steps: one process group each, without terminal, input or inherited environment, with a timeout and capped output. What a step
+//! started ends with it, wherever it went.
+//!
+//! Boundary: it runs what it is told. Whether and what to run is the core's and the runbook's business, keeping results the journal's.
+
+mod capture;
+mod descendants;
+mod environment;
+mod gate;
+mod group;
+mod orphan;
+mod proc;
+mod spool;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
+
+use capture::lock;
+
+pub use capture::Captured;
+pub use descendants::{Mark, adopt};
+pub use environment::search_path;
+pub use gate::{Go, Waiting};
+pub use orphan::{Identity, Orphan, settle};
+
+use crate::conditions::facts::Facts;
+use descendants::Leaders;
+use gate::Gate;
+use group::{End, Group};
+
+/// How long output is still read after the last process of the step is gone: what was left behind on purpose may hold the pipe.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Between two burials of processes that were left to us.
+const BURY: Duration = Duration::from_millis(100);
+
+/// Between two tellings of a running step's output.
+const TELL: Duration = Duration::from_secs(1);
+
+/// One step to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// What it is part of.
+    pub job: Job,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// The longest it may run.
+    pub timeout: Duration,
+    /// What is known so far: for the environment, and whole in the file named by `VVTV_FACTS`.
+    pub facts: Facts,
+    /// Where it may leave files: made before it runs, for nobody else to read.
+    pub attachments: Option<PathBuf>,
+}
+
+/// What a launch is part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// An incident.
+    Step {
+        /// Which.
+        incident: IncidentId,
+        /// Of which runbook.
+        runbook: RunbookId,
+        /// Which step.
+        step: StepId,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A task of the agenda.
+    Task {
+        /// Which.
+        task: TaskId,
+        /// Of which duty.
+        name: TaskName,
+    },
+}
+
+/// A step that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its exit code, if it ended by itself.
+    pub exit_code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: Captured,
+    /// What it wrote to standard error.
+    pub stderr: Captured,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it, and everything that it started, was over.
+    pub finished_at: Timestamp,
+}
+
+/// What a running step has written so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// To standard output.
+    pub stdout: String,
+    /// To standard error.
+    pub stderr: String,
+}
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Starts steps.
+#[derive(Clone)]
+pub struct Executor {
+    spool: PathBuf,
+    environment: Arc<[String]>,
+    clock: Clock,
+    leaders: Leaders,
+}
+
+impl Executor {
+    /// An executor that keeps the running steps' facts files in `spool`, a directory of its own that [`Self::prepare`] makes, and
+    /// hands the variables of these names on to them.
+    ///
+    /// # Errors
+    /// The path cannot be made absolute.
+    pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
+        let spool = std::path::absolute(spool)?;
+        Ok(Self { spool, environment: environment.into(), clock, leaders: Leaders::default() })
+    }
+
+    /// Makes the spool, and removes the facts files that runs which were killed left in it, but those of `running` steps. It is only
+    /// for who holds the journal: nobody else's steps have files there.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn prepare(&self, running: &[Mark]) -> std::io::Result<()> {
+        spool::make(&self.spool)?;
+        spool::sweep(&self.spool, running);
+        Ok(())
+    }
+
+    /// What an incident's step is known by.
+    #[must_use]
+    pub fn step_mark(&self, incident: IncidentId, step: &StepId, attempt: u32) -> Mark {
+        self.mark(&spool::of_step(incident, step, attempt))
+    }
+
+    /// What a task's steps are known by.
+    #[must_use]
+    pub fn task_mark(&self, task: TaskId) -> Mark {
+        self.mark(&spool::of_task(task))
+    }
+
+    fn mark(&self, name: &str) -> Mark {
+        Mark::new(self.spool.join(name))
+    }
+
+    /// Buries what steps left to us (see [`adopt`]) as soon as it is dead; never ends.
+    ///
+    /// # Errors
+    /// It cannot be heard of the death of children.
+    pub fn bury(&self) -> std::io::Result<impl Future<Output = ()> + use<>> {
+        let mut deaths = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
+        let leaders = self.leaders.clone();
+        Ok(async move {
+            while deaths.recv().await.is_some() {
+                descendants::reap(&leaders);
+                tokio::time::sleep(BURY).await;
+            }
+        })
+    }
+
+    /// Runs one step to its end. A process that waits is sent on `spawned` as soon as there is one, and runs the step's program once it
+    /// is let go; its output so far is sent on `output` while it runs; `kill` ends the step at once.
+    ///
+    /// If the returned future is dropped, the step's processes are killed.
+    pub async fn run(
+        &self,
+        launch: Launch,
+        spawned: oneshot::Sender<Waiting>,
+        output: mpsc::Sender<Output>,
+        kill: CancellationToken,
+    ) -> Finished {
+        let started_at = (self.clock)();
+        let mark = match &launch.job {
+            Job::Step { incident, step, attempt, .. } => self.step_mark(*incident, step, *attempt),
+            Job::Task { task, .. } => self.task_mark(*task),
+        };
+        let ran = match spool::write(mark.file(), &launch.facts, launch.attachments.as_deref()).await {
+            Ok(()) => self.run_group(&launch, &mark, (spawned, output), &kill).await,
+            Err(message) => Ran::failed(message),
+        };
+        mark.remove_file();
+        Finished {
+            outcome: ran.outcome,
+            exit_code: ran.exit_code,
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            started_at,
+            finished_at: (self.clock)(),
+        }
+    }
+
+    async fn run_group(
+        &self,
+        launch: &Launch,
+        mark: &Mark,
+        (spawned, output): (oneshot::Sender<Waiting>, mpsc::Sender<Output>),
+        kill: &CancellationToken,
+    ) -> Ran {
+        let Some((program, arguments)) = launch.argv.split_first() else {
+            return Ran::failed("nothing to run".to_owned());
+        };
+        let environment = match environment::of(launch, &self.environment, mark.file()) {
+            Ok(environment) => environment,
+            Err(message) => return Ran::failed(message),
+        };
+        let (mut child, gate) = match self.spawn(program, arguments, environment) {
+            Ok(spawned) => spawned,
+            Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
+        };
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let Some(mut group) = Group::of(child, mark.clone(), self.leaders.clone()) else {
+            return Ran::failed(format!("{program} has no process id"));
+        };
+        if let Some(outcome) = gate.pass(group.identity(), spawned, kill).await {
+            group.end(gate::ENDS_WITHIN, kill).await;
+            return Ran::without_a_word(outcome);
+        }
+        let (stdout, stderr) = (Mutex::default(), Mutex::default());
+        let end = {
+            let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
+            tokio::pin!(drain);
+            let ending = group.end(launch.timeout, kill);
+            tokio::pin!(ending);
+            let mut drained = false;
+            let telling = tell_output(&stdout, &stderr, &output);
+            tokio::pin!(telling);
+            let end = loop {
+                tokio::select! {
+                    end = &mut ending => break end,
+                    _ = &mut drain, if !drained => drained = true,
+                    () = &mut telling => {}
+                }
+            };
+            if !drained {
+                let _ = tokio::time::timeout(DRAIN, drain).await;
+            }
+            end
+        };
+        let (outcome, exit_code) = outcome(end);
+        let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
+    }
+
+    /// A leader is known as one before it can be taken for an orphan.
+    fn spawn(
+        &self,
+        program: &str,
+        arguments: &[String],
+        environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    ) -> std::io::Result<(tokio::process::Child, Gate)> {
+        gate::find(program, &environment)?;
+        let mut leaders = self.leaders.lock();
+        let (child, gate) = Gate::before(program, arguments, environment)?;
+        leaders.extend(child.id().and_then(|id| i32::try_from(id).ok()));
+        Ok((child, gate))
+    }
+}
+
+impl Launch {
+    /// The alert that the step answers.
+    #[must_use]
+    pub fn alert(&self) -> AlertName {
+        AlertName::new(self.facts.alert.name.as_str())
+    }
+}
+
+impl Finished {
+    /// Standard output as JSON, if it is complete and parses.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        self.stdout.complete().and_then(|bytes| serde_json::from_slice(bytes).ok())
+    }
+}
+
+struct Ran {
+    outcome: Outcome,
+    exit_code: Option<i32>,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+impl Ran {
+    fn failed(message: String) -> Self {
+        Self::without_a_word(Outcome::Failed(message))
+    }
+
+    fn without_a_word(outcome: Outcome) -> Self {
+        Self { outcome, exit_code: None, stdout: Captured::default(), stderr: Captured::default() }
+    }
+}
+
+/// Tells the output so far, whenever there is more of it; never ends.
+async fn tell_output(stdout: &Mutex<Captured>, stderr: &Mutex<Captured>, output: &mpsc::Sender<Output>) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(TELL).await;
+        let read = lock(stdout).len() + lock(stderr).len();
+        if read == told {
+            continue;
+        }
+        let now = Output { stdout: lock(stdout).text(), stderr: lock(stderr).text() };
+        // Who has not taken the last one yet takes a later one.
+        if output.try_send(now).is_ok() {
+            told = read;
+        }
+    }
+}
+
+fn outcome(end: End) -> (Outcome, Option<i32>) {
+    use std::os::unix::process::ExitStatusExt as _;
+    match end {
+        End::Exited(Ok(status)) => match (status.code(), status.signal()) {
+            (Some(0), _) => (Outcome::Ok, Some(0)),
+            (Some(code), _) => (Outcome::Failed(format!("exit code {code}")), Some(code)),
+            (None, Some(signal)) => (Outcome::Failed(format!("killed by signal {signal}")), None),
+            (None, None) => (Outcome::Unknown, None),
+        },
+        End::Exited(Err(error)) => (Outcome::Failed(format!("cannot wait for it: {error}")), None),
+        End::TimedOut => (Outcome::Timeout, None),
+        End::Killed => (Outcome::Failed("ended on request".to_owned()), None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
