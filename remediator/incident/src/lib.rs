@@ -48,7 +48,7 @@ mod targets;
 mod time;
 mod turn;
 
-pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
+pub use agenda::{Agenda, AgendaCommand, AgendaEvent, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
 pub use built_in::{BuiltIn, Unanswered};
 pub use channels::Channels;

@@ -45,7 +45,8 @@ pub(super) fn make(spool: &Path) -> std::io::Result<()> {
 pub(super) async fn write(file: &Path, facts: &Facts, attachments: Option<&Path>) -> Result<(), String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let cannot_write = |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
+    let cannot_write =
+        |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
     let json = serde_json::to_vec(facts).map_err(|error| cannot_write(&error))?;
     let (path, attachments) = (file.to_owned(), attachments.map(Path::to_owned));
     let write = move || {
