@@ -39,7 +39,7 @@ use crate::maintenance::duty::Duties;
 use crate::maintenance::windows::Windows;
 use crate::metrics::Metrics;
 use crate::runbook::Book;
-use crate::steps::{Output, Waiting};
+use crate::steps::{Output, Spare, Waiting};
 
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
@@ -161,6 +161,7 @@ pub struct EventLoop {
     facts: BTreeMap<IncidentId, Said>,
     running: BTreeMap<RunKey, CancellationToken>,
     surroundings: Arc<Surroundings>,
+    spares: mpsc::Receiver<Spare>,
     metrics: Metrics,
     inputs: mpsc::Receiver<Input>,
     tasks: TaskTracker,
@@ -207,6 +208,8 @@ pub struct Parts {
     pub receivers: Receivers,
     /// Everything that effects need.
     pub surroundings: Arc<Surroundings>,
+    /// Processes that are ready for the next step.
+    pub spares: mpsc::Receiver<Spare>,
     /// Where it counts.
     pub metrics: Metrics,
     /// What it is told.
@@ -234,6 +237,7 @@ impl EventLoop {
             facts,
             running: parts.orphans,
             surroundings: parts.surroundings,
+            spares: parts.spares,
             metrics: parts.metrics,
             inputs: parts.inputs,
             tasks: TaskTracker::new(),

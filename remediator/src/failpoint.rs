@@ -47,9 +47,9 @@ points! {
     CommitWritten = "commit_written",
     /// A transaction is committed, and the event loop has not heard of it.
     CommitDone = "commit_done",
-    /// A step is about to get a process; its intent may not be committed.
+    /// A step is about to be given its process; its intent may not be committed.
     StepIntended = "step_intended",
-    /// A step's process exists and waits; its intent may not be committed, and the event loop has not heard of it.
+    /// A step's process exists and waits to be let go; neither need be committed.
     StepSpawned = "step_spawned",
     /// A step's process is written down, and waits to be let go.
     StepNoted = "step_noted",

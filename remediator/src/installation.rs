@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use vvtv_incident::{IncidentId, TaskId};
 
 use crate::journal::outbox::Subject;
@@ -15,8 +14,7 @@ use crate::journal::outbox::Subject;
 const DIGITS: usize = 16;
 
 /// The journal's id, made with it and kept in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallationId(Box<str>);
 
 /// The text is no id.
@@ -46,7 +44,7 @@ impl fmt::Display for InstallationId {
 }
 
 /// Who we are, and which pages were sent before we had a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
     /// The id.
     pub id: InstallationId,
@@ -55,7 +53,7 @@ pub struct Installation {
 }
 
 /// Incidents and tasks of a journal from before ids: whoever took a page of theirs finds it under its old key only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nameless {
     /// Incidents up to this one.
     pub incident: IncidentId,
@@ -81,8 +79,9 @@ mod tests {
 
     #[test]
     fn what_was_open_before_there_were_ids_keeps_its_keys() {
-        let written = r#"{"id":"0123456789abcdef","nameless":{"incident":4,"task":2}}"#;
-        let installation: Installation = serde_json::from_str(written).unwrap();
+        let id = InstallationId::try_from("0123456789abcdef".to_owned()).unwrap();
+        let nameless = Nameless { incident: IncidentId::new(4), task: TaskId::new(2) };
+        let installation = Installation { id, nameless };
         let incident = |number| Subject::Incident { incident: IncidentId::new(number), page: 3 };
         let task = |number| Subject::Task(TaskId::new(number));
         let keys = [incident(4), incident(5), task(2), task(3)].map(|subject| installation.key(subject));
@@ -93,6 +92,6 @@ mod tests {
             "vvtv-0123456789abcdef-task-3",
         ];
         assert_eq!(keys, expected);
-        assert!(serde_json::from_str::<InstallationId>("\"0123456789ABCDEF\"").is_err());
+        assert!(InstallationId::try_from("0123456789ABCDEF".to_owned()).is_err());
     }
 }

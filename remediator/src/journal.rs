@@ -16,6 +16,7 @@ mod retention;
 mod salvage;
 mod schema;
 mod sound;
+mod state;
 mod write;
 
 use std::collections::BTreeMap;

@@ -27,6 +27,7 @@ use vvtv_toolkit::yaml::{Spanned, YamlError};
 pub(crate) use argument::template_start;
 pub use argument::{Argument, Variable, VariableText};
 pub use chore::{Chore, Written as WrittenChore, chores};
+pub(crate) use file::Mode as WrittenMode;
 pub use library::{LibraryError, load_dir};
 pub use page::page;
 pub(crate) use place::has_raw_data;

@@ -12,11 +12,12 @@ mod orphan;
 mod proc;
 mod spool;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
 
@@ -25,12 +26,12 @@ use capture::lock;
 pub use capture::Captured;
 pub use descendants::{Mark, adopt};
 pub use environment::search_path;
-pub use gate::{Go, Waiting};
+pub use gate::{Go, Held, Process, Spare, Waiting};
 pub use orphan::{Identity, Orphan, settle};
 
 use crate::conditions::facts::Facts;
+use crate::failpoint::{Point, reached};
 use descendants::Leaders;
-use gate::Gate;
 use group::{End, Group};
 
 /// How long output is still read after the last process of the step is gone: what was left behind on purpose may hold the pipe.
@@ -38,6 +39,9 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Between two burials of processes that were left to us.
 const BURY: Duration = Duration::from_millis(100);
+
+/// Between two tries to keep a process ready.
+const SPARE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Between two tellings of a running step's output.
 const TELL: Duration = Duration::from_secs(1);
@@ -113,7 +117,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub struct Executor {
     spool: PathBuf,
-    environment: Arc<[String]>,
+    /// What the environments of all steps have in common.
+    environment: Arc<[(OsString, OsString)]>,
     clock: Clock,
     leaders: Leaders,
 }
@@ -126,7 +131,8 @@ impl Executor {
     /// The path cannot be made absolute.
     pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
         let spool = std::path::absolute(spool)?;
-        Ok(Self { spool, environment: environment.into(), clock, leaders: Leaders::default() })
+        let environment = environment::common(environment).into();
+        Ok(Self { spool, environment, clock, leaders: Leaders::default() })
     }
 
     /// Makes the spool, and removes the facts files that runs which were killed left in it, but those of `running` steps. It is only
@@ -171,14 +177,38 @@ impl Executor {
         })
     }
 
-    /// Runs one step to its end. A process that waits is sent on `spawned` as soon as there is one, and runs the step's program once it
-    /// is let go; its output so far is sent on `output` while it runs; `kill` ends the step at once.
+    /// Keeps a process ready for the next step, to be taken by one owner; the future never ends.
+    #[must_use]
+    pub fn spares(&self) -> (mpsc::Receiver<Spare>, impl Future<Output = ()> + use<>) {
+        let (give, take) = mpsc::channel(1);
+        let executor = self.clone();
+        let keep = async move {
+            while let Ok(room) = give.reserve().await {
+                match executor.spare().await {
+                    Ok(spare) => room.send(spare),
+                    // The next step tries it itself, and says why it cannot be started.
+                    Err(_) => tokio::time::sleep(SPARE_AGAIN).await,
+                }
+            }
+        };
+        (take, keep)
+    }
+
+    /// On a thread of its own: where memory is large or short, the kernel takes its time.
+    async fn spare(&self) -> std::io::Result<Spare> {
+        let executor = self.clone();
+        let start = move || Spare::start(&executor.environment, &executor.leaders);
+        tokio::task::spawn_blocking(start).await.map_err(std::io::Error::other)?
+    }
+
+    /// Runs one step to its end, as the program that `process` becomes once it is let go. Its output so far is sent on `output` while
+    /// it runs; `kill` ends the step at once.
     ///
     /// If the returned future is dropped, the step's processes are killed.
     pub async fn run(
         &self,
         launch: Launch,
-        spawned: oneshot::Sender<Waiting>,
+        process: Process,
         output: mpsc::Sender<Output>,
         kill: CancellationToken,
     ) -> Finished {
@@ -187,11 +217,14 @@ impl Executor {
             Job::Step { incident, step, attempt, .. } => self.step_mark(*incident, step, *attempt),
             Job::Task { task, .. } => self.task_mark(*task),
         };
-        let ran = match spool::write(mark.file(), &launch.facts, launch.attachments.as_deref()).await {
-            Ok(()) => self.run_group(&launch, &mark, (spawned, output), &kill).await,
+        let ran = match spool::write(&mark, &launch.facts, launch.attachments.as_deref()).await {
+            Ok(()) => match self.waiting(process, &launch, &mark).await {
+                Ok((held, script)) => run_group(held, &script, (launch.timeout, &mark), &output, &kill).await,
+                Err(message) => Ran::failed(message),
+            },
             Err(message) => Ran::failed(message),
         };
-        mark.remove_file();
+        mark.remove_files();
         Finished {
             outcome: ran.outcome,
             exit_code: ran.exit_code,
@@ -202,71 +235,70 @@ impl Executor {
         }
     }
 
-    async fn run_group(
-        &self,
-        launch: &Launch,
-        mark: &Mark,
-        (spawned, output): (oneshot::Sender<Waiting>, mpsc::Sender<Output>),
-        kill: &CancellationToken,
-    ) -> Ran {
-        let Some((program, arguments)) = launch.argv.split_first() else {
-            return Ran::failed("nothing to run".to_owned());
-        };
-        let environment = match environment::of(launch, &self.environment, mark.file()) {
-            Ok(environment) => environment,
-            Err(message) => return Ran::failed(message),
-        };
-        let (mut child, gate) = match self.spawn(program, arguments, environment) {
-            Ok(spawned) => spawned,
-            Err(error) => return Ran::failed(format!("cannot start {program}: {error}")),
-        };
-        let pipes = (child.stdout.take(), child.stderr.take());
-        let Some(mut group) = Group::of(child, mark.clone(), self.leaders.clone()) else {
-            return Ran::failed(format!("{program} has no process id"));
-        };
-        if let Some(outcome) = gate.pass(group.identity(), spawned, kill).await {
-            group.end(gate::ENDS_WITHIN, kill).await;
-            return Ran::without_a_word(outcome);
-        }
-        let (stdout, stderr) = (Mutex::default(), Mutex::default());
-        let end = {
-            let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
-            tokio::pin!(drain);
-            let ending = group.end(launch.timeout, kill);
-            tokio::pin!(ending);
-            let mut drained = false;
-            let telling = tell_output(&stdout, &stderr, &output);
-            tokio::pin!(telling);
-            let end = loop {
-                tokio::select! {
-                    end = &mut ending => break end,
-                    _ = &mut drain, if !drained => drained = true,
-                    () = &mut telling => {}
+    /// A process that waits, and what it is to become.
+    async fn waiting(&self, process: Process, launch: &Launch, mark: &Mark) -> Result<(Held, Vec<u8>), String> {
+        let program = launch.argv.first().ok_or("nothing to run")?;
+        let cannot_start = |error: std::io::Error| format!("cannot start {program}: {error}");
+        let variables = environment::of(launch, mark.file())?;
+        gate::find(program, &self.environment).map_err(cannot_start)?;
+        let script = gate::script(&mark.note(), &variables, &launch.argv).map_err(cannot_start)?;
+        let held = match process {
+            Process::Held(held) => held,
+            Process::Made(tell) => {
+                let spare = self.spare().await.map_err(cannot_start)?;
+                let identity = spare.identity().clone();
+                let (held, go) = spare.hold();
+                if let Err(waiting) = tell.send(Waiting { identity, go }) {
+                    // Nobody listening is no reason not to run.
+                    waiting.go.ahead();
                 }
-            };
-            if !drained {
-                let _ = tokio::time::timeout(DRAIN, drain).await;
+                held
             }
-            end
         };
-        let (outcome, exit_code) = outcome(end);
-        let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
+        reached(Point::StepSpawned);
+        Ok((held, script))
     }
+}
 
-    /// A leader is known as one before it can be taken for an orphan.
-    fn spawn(
-        &self,
-        program: &str,
-        arguments: &[String],
-        environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-    ) -> std::io::Result<(tokio::process::Child, Gate)> {
-        gate::find(program, &environment)?;
-        let mut leaders = self.leaders.lock();
-        let (child, gate) = Gate::before(program, arguments, environment)?;
-        leaders.extend(child.id().and_then(|id| i32::try_from(id).ok()));
-        Ok((child, gate))
+/// From a process that waits to the end of all that it started.
+async fn run_group(
+    held: Held,
+    script: &[u8],
+    (timeout, mark): (Duration, &Mark),
+    output: &mpsc::Sender<Output>,
+    kill: &CancellationToken,
+) -> Ran {
+    let (mut child, leader, never) = held.pass(script, kill).await;
+    let pipes = (child.stdout.take(), child.stderr.take());
+    let mut group = Group::of(child, leader, mark.clone());
+    if let Some(outcome) = never {
+        group.end(gate::ENDS_WITHIN, kill).await;
+        return Ran::without_a_word(outcome);
     }
+    let (stdout, stderr) = (Mutex::default(), Mutex::default());
+    let end = {
+        let drain = async { tokio::join!(capture::drain(pipes.0, &stdout), capture::drain(pipes.1, &stderr)) };
+        tokio::pin!(drain);
+        let ending = group.end(timeout, kill);
+        tokio::pin!(ending);
+        let mut drained = false;
+        let telling = tell_output(&stdout, &stderr, output);
+        tokio::pin!(telling);
+        let end = loop {
+            tokio::select! {
+                end = &mut ending => break end,
+                _ = &mut drain, if !drained => drained = true,
+                () = &mut telling => {}
+            }
+        };
+        if !drained {
+            let _ = tokio::time::timeout(DRAIN, drain).await;
+        }
+        end
+    };
+    let (outcome, exit_code) = outcome(end);
+    let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
 }
 
 impl Launch {

@@ -15,7 +15,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const MAIN_LINES_MAX: usize = 40;
 
 /// What the pure core may depend on: nothing that has a clock, a file, a socket or a die in it.
-const CORE_DEPENDENCIES: [&str; 2] = ["serde", "thiserror"];
+const CORE_DEPENDENCIES: [&str; 1] = ["thiserror"];
 
 /// A file's lines with their numbers.
 fn lines(file: &str) -> impl Iterator<Item = (usize, String)> + use<> {

@@ -7,8 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::command::{Entry, Happening};
 use crate::event::Outcome;
 use crate::ids::{Level, Person, TaskId, TaskName};
@@ -43,7 +41,7 @@ pub enum Doer {
 }
 
 /// One time of a duty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// Its number.
     pub id: TaskId,
@@ -68,8 +66,7 @@ pub struct Task {
 }
 
 /// How a task stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskState {
     /// A machine's, and something else is going on.
     Waiting,

@@ -1,7 +1,5 @@
 //! Everything the core can ask of the shell: one closed list.
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{Fingerprint, IncidentId, Level, StepId};
 use crate::incident::Incident;
 use crate::reason::Reason;
@@ -104,8 +102,7 @@ pub struct Entry {
 }
 
 /// Kinds of timeline lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Happening {
     /// An incident began.
     Opened,

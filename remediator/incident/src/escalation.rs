@@ -6,8 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::channels::{Channels, People};
 use crate::ids::{Level, Person};
 use crate::policy::Policy;
@@ -16,7 +14,7 @@ use crate::runbook::Runbook;
 use crate::time::Timestamp;
 
 /// The escalation of one incident.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escalation {
     /// When the present trouble began: the timers count from here.
     pub since: Timestamp,
@@ -27,15 +25,13 @@ pub struct Escalation {
     /// Every page of the incident.
     pub pages: Vec<PageRecord>,
     /// Since when the timers stand still: another incident or a person's plan accounts for the trouble, or nobody can be told.
-    #[serde(default)]
     pub still_since: Option<Timestamp>,
     /// The trouble seems to be over, and its pages are taken back unless it returns before.
-    #[serde(default)]
     pub ends: Option<Ending>,
 }
 
 /// When pages are taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// At this time.
     pub at: Timestamp,
@@ -44,8 +40,7 @@ pub struct Ending {
 }
 
 /// Whether somebody has the incident in hand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Nobody yet: the timers run.
     Open,
@@ -56,13 +51,12 @@ pub enum Standing {
         /// Until when the timers rest.
         until: Timestamp,
         /// What they were told of since.
-        #[serde(default)]
         told: BTreeSet<Reason>,
     },
 }
 
 /// A page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRecord {
     /// Number within the incident, from 1.
     pub page: u32,
@@ -73,15 +67,13 @@ pub struct PageRecord {
     /// When it was due.
     pub due_at: Timestamp,
     /// Whether it has arrived.
-    #[serde(default)]
     pub arrival: Arrival,
     /// Whether it has been taken back.
     pub resolved: bool,
 }
 
 /// Whether a page has arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// No channel has taken it yet.
     Awaited,
@@ -92,13 +84,6 @@ pub enum Arrival {
         /// When.
         at: Timestamp,
     },
-}
-
-/// States of an earlier version do not say so, and counted every page as taken.
-impl Default for Arrival {
-    fn default() -> Self {
-        Self::Taken { at: Timestamp::default() }
-    }
 }
 
 /// A call that is due.

@@ -7,8 +7,6 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use crate::align::align;
 use crate::budget::Budget;
 use crate::built_in::BuiltIn;
@@ -73,7 +71,7 @@ pub struct Fleet {
 pub type Census = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
 
 /// A person's stop of all new actions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// Who.
     pub by: Person,

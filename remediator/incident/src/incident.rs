@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::command::{Command, Happening};
 use crate::escalation::{Escalation, Next};
 use crate::event::Verdict;
@@ -17,7 +15,7 @@ use crate::time::Timestamp;
 use crate::turn::{Relevance, Turn};
 
 /// One runbook at work on one target, from the first firing alert to closing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     /// Its number.
     pub id: IncidentId,
@@ -38,7 +36,6 @@ pub struct Incident {
     /// All steps: the ladder's, then each restore with its undo.
     pub steps: Vec<StepRecord>,
     /// Steps that it ran and that the runbook's present text does not have.
-    #[serde(default)]
     pub retired: Vec<StepRecord>,
     /// Until when the last change is given time to work.
     pub settle_until: Option<Timestamp>,
@@ -47,23 +44,19 @@ pub struct Incident {
     /// How often the trouble came back while it was open.
     pub relapses: u32,
     /// How often it had come back, each time soon, when it was opened.
-    #[serde(default)]
     pub returned: u32,
     /// The first restore that has not been tried.
     pub restore_next: usize,
     /// A person's hold.
     pub hold: Option<Hold>,
     /// A person ended what the remediator does; the incident goes on for people alone, until none of its alerts fires.
-    #[serde(default)]
     pub aborted: bool,
     /// Who is called.
     pub escalation: Escalation,
     /// What is known of the target's health. Asked anew after a restart.
-    #[serde(skip)]
     pub health: HealthWatch,
     /// Number of the last condition asked about.
-    #[serde(skip)]
-    pub(crate) ticket: u64,
+    pub ticket: u64,
 }
 
 /// How long the ends of killed steps are waited for: longer than the shell's own TERM, KILL and report.

@@ -6,8 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{Fingerprint, ReceiverName};
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -23,8 +21,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
 const FLUSHED_AFTER: Duration = Duration::from_secs(60);
 
 /// Who told of an alert, and so whose list can know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sender {
     /// Alertmanager, through a receiver that is not known.
     #[default]

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::built_in::Unanswered;
 use crate::ids::{ChannelName, Level};
 use crate::silence::Watch;
@@ -102,8 +100,7 @@ pub struct Contact {
 }
 
 /// What happens to changes, from the freest to the strictest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// They run.
     #[default]

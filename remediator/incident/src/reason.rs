@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 macro_rules! reasons {
     ($(#[doc = $doc:literal] $name:ident = $text:literal,)+) => {
         /// Why the core did, or did not do, something. The same text is metric label, log field, timeline entry and test assertion.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
-            $(#[doc = $doc] #[serde(rename = $text)] $name,)+
+            $(#[doc = $doc] $name,)+
         }
 
         impl Reason {
@@ -21,6 +19,15 @@ macro_rules! reasons {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
+                }
+            }
+
+            /// The reason that is spelled so, if one is.
+            #[must_use]
+            pub fn named(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$name),)+
+                    _ => None,
                 }
             }
 

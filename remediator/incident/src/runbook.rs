@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::efficacy::EfficacyFloor;
 use crate::ids::{AlertName, HealthTest, LabelName, Level, LockName, RunbookId, StepId};
 use crate::policy::{Mode, Policy};
@@ -40,8 +38,7 @@ pub struct Runbook {
 }
 
 /// How bad an alert is, in the runbook page's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth knowing.
     Warning,

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{AlertName, LabelName, Person, StepId};
 use crate::listed::Sender;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// An alert of an incident.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertRecord {
     /// `alertname`.
     pub name: AlertName,
@@ -23,10 +21,8 @@ pub struct AlertRecord {
     /// When it ended.
     pub ends_at: Option<Timestamp>,
     /// Whether it is silenced, inhibited or muted in Alertmanager: then nobody acts on it.
-    #[serde(default)]
     pub suppressed: bool,
-    /// Who told of it last. Earlier versions heard of Alertmanager's alerts only.
-    #[serde(default)]
+    /// Who told of it last.
     pub sender: Sender,
 }
 
@@ -38,7 +34,7 @@ impl AlertRecord {
 }
 
 /// A person's hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Who.
     pub by: Person,
@@ -47,8 +43,7 @@ pub struct Hold {
 }
 
 /// Where an incident stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The steps run.
     Working {
@@ -102,8 +97,7 @@ impl Phase {
 }
 
 /// How far an incident is with a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// It has not looked at it yet.
     Ready,
@@ -155,8 +149,7 @@ pub enum Stage {
 }
 
 /// What keeps a step from running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
     /// A person holds the incident.
     Held,
@@ -214,7 +207,7 @@ impl Block {
 }
 
 /// What became of a step in this incident.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRecord {
     /// Which step.
     pub id: StepId,
@@ -227,7 +220,6 @@ pub struct StepRecord {
     /// How often it was started.
     pub attempts: u32,
     /// How many of those were never let go, so that nothing of them has run.
-    #[serde(default)]
     pub not_run: u32,
     /// When it was last started.
     pub started_at: Option<Timestamp>,
@@ -238,8 +230,7 @@ pub struct StepRecord {
 }
 
 /// How a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepState {
     /// Not looked at yet.
     Pending,

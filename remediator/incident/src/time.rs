@@ -4,13 +4,11 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// A point in time: milliseconds since the Unix epoch, UTC.
 ///
 /// The shell promises that the values it passes never go backwards while it runs, whatever the wall clock does; where they do between
 /// two runs, it says so ([`crate::ClockStep`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {

@@ -225,11 +225,13 @@ async fn settled(
     kill: &CancellationToken,
 ) -> (Outcome, &'static str) {
     // What waited to be let go ends by itself once nobody is there to do it.
-    let wait = if process.is_none() { wait.min(GRACE) } else { wait };
+    let never_let_go = process.is_none_or(|process| process.is_of_this_boot() && mark.still_waits());
+    let wait = if never_let_go { wait.min(GRACE) } else { wait };
     let became = settle_or_kill(process, mark, wait, kill).await;
-    mark.remove_file();
+    // The note stays until the next start: whoever dies before this is written down asks for it again.
+    mark.remove_facts();
     match became {
-        Orphan::Gone | Orphan::Ended if process.is_none() => (Outcome::NotRun, "its process was never let go"),
+        Orphan::Gone | Orphan::Ended if never_let_go => (Outcome::NotRun, "its process was never let go"),
         Orphan::Gone => (Outcome::Unknown, "its process was gone"),
         Orphan::Ended => (Outcome::Unknown, "its process ended unseen"),
         Orphan::Killed => (Outcome::Unknown, "its process outlived its time and was killed"),

@@ -44,7 +44,8 @@ pub(super) struct Builder {
 pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, YamlError> {
     let mut file: File = source.parse()?;
     let mut builder = Builder { source, secrets, unread_secrets: Vec::new(), secret_files: Vec::new() };
-    if file.mode == Mode::Shadow {
+    let mode = Mode::from(file.mode);
+    if mode == Mode::Shadow {
         // Nobody is called: a new installation can watch before it has the means to call.
         builder.secrets = SecretFiles::Report;
     }
@@ -52,7 +53,7 @@ pub(super) fn config(source: Source, secrets: SecretFiles) -> Result<Config, Yam
     builder.secrets = secrets;
     let contacts = builder.contacts(&file.contacts, &channels)?;
     let mut policy = builder.policy(file.limits.take().unwrap_or_default())?;
-    policy.mode = file.mode;
+    policy.mode = mode;
     policy.contacts = contacts.iter().map(rung).collect();
     let reconcile = file.reconcile.as_ref().map_or(Ok(RECONCILE), |every| positive(&builder.source, every))?;
     policy.unanswered = people::unanswered(&builder.source, &file.unanswered)?;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vvtv_incident::Mode;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
 use super::people::{WrittenHeartbeat, WrittenUnanswered, WrittenWatchdog};
 use super::upstream::{One, Several};
 use crate::runbook::platform::ByPlatform;
-use crate::runbook::{VariableText, WrittenChore};
+use crate::runbook::{VariableText, WrittenChore, WrittenMode};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +31,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) alertmanager_config: Option<Spanned<String>>,
     #[serde(default)]
-    pub(super) mode: Mode,
+    pub(super) mode: WrittenMode,
     #[serde(default)]
     pub(super) webhook: Option<Webhook>,
     #[serde(default)]

@@ -16,7 +16,7 @@ use crate::conditions::facts::{Facts, HostFacts};
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::{Message, MessageKey, MessageKind, Subject};
 use crate::runbook::Chore;
-use crate::steps::{Job, Launch, Waiting};
+use crate::steps::{Job, Launch, Process, Waiting};
 
 /// What the loop is told of tasks.
 #[derive(Debug)]
@@ -186,10 +186,9 @@ async fn run_all(around: &Surroundings, id: TaskId, name: &TaskName, chores: &[C
         let (spawned, identity) = oneshot::channel();
         // Nobody watches it while it runs.
         let (output, _) = mpsc::channel(1);
-        let running = around.executor.run(launch, spawned, output, CancellationToken::new());
+        let running = around.executor.run(launch, Process::Made(spawned), output, CancellationToken::new());
         let telling = async {
             if let Ok(waiting) = identity.await {
-                reached(Point::StepSpawned);
                 around.tell(Input::Task(TaskInput::Spawned { task: id, waiting })).await;
             }
         };

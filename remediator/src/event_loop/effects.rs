@@ -21,7 +21,7 @@ use crate::journal::outbox::Message;
 use crate::journal::{RunKey, RunResult};
 use crate::paging::delivery::Outgoing;
 use crate::runbook::{Book, Site};
-use crate::steps::{self, Captured, Executor, Finished, Go, Job, Launch};
+use crate::steps::{self, Captured, Executor, Finished, Go, Held, Job, Launch, Process, Spare};
 
 /// Questions to Prometheus at one time.
 const QUESTIONS_MAX: usize = 64;
@@ -101,7 +101,7 @@ impl EventLoop {
             Effect::AskHealth { incident, ticket } => self.ask_health(incident, ticket),
             Effect::AskTargets => self.surroundings.targets_wanted.notify_one(),
             Effect::AskCondition { incident, step, ticket } => self.ask_condition(incident, step, ticket),
-            Effect::Run { key, decided_at } => drop(self.run_step(key, decided_at)),
+            Effect::Run { key, decided_at } => drop(self.run_step(key, decided_at, None)),
             Effect::LetGo(go) => {
                 reached(Point::StepNoted);
                 go.ahead();
@@ -163,20 +163,38 @@ impl EventLoop {
         Some((state, self.books.get(&state.runbook)?))
     }
 
-    /// Makes a step's process while its decision is written: it waits, is let go once both are on disk, and ends without having run if
-    /// we end before. While the journal fails nothing is made that would only wait.
+    /// Gives a step its process while its decision is written: it waits, is let go once both are on disk, and ends without having run
+    /// if we end before. While the journal fails none is taken that would only wait.
     pub(super) fn start(&mut self, decided_at: Timestamp, key: RunKey) {
         if self.journal_failing {
             self.pending.effects.push(Effect::Run { key, decided_at });
-        } else {
-            let process = self.run_step(key.clone(), decided_at);
-            self.pending.ahead.push(Ahead { key, decided_at, process });
+            return;
         }
+        let held = self.spare().map(|spare| {
+            self.pending.batch.spawned.push((key.clone(), spare.identity().clone()));
+            let (held, go) = spare.hold();
+            self.pending.effects.push(Effect::LetGo(go));
+            held
+        });
+        let process = self.run_step(key.clone(), decided_at, held);
+        self.pending.ahead.push(Ahead { key, decided_at, process });
+    }
+
+    /// The process that is ready, if there is one.
+    fn spare(&mut self) -> Option<Spare> {
+        while let Ok(mut spare) = self.spares.try_recv() {
+            if spare.waits() {
+                return Some(spare);
+            }
+        }
+        None
     }
 
     /// Ends what waits for a transaction that could not be written, and makes it anew once it is.
     pub(super) fn take_back(&mut self) {
-        let again = self.pending.ahead.drain(..).map(|Ahead { key, decided_at, process }| {
+        let ahead = std::mem::take(&mut self.pending.ahead);
+        self.pending.batch.spawned.retain(|(key, _)| !ahead.iter().any(|it| it.key == *key));
+        let again = ahead.into_iter().map(|Ahead { key, decided_at, process }| {
             process.abort();
             self.running.remove(&key);
             Effect::Run { key, decided_at }
@@ -185,7 +203,7 @@ impl EventLoop {
         self.pending.effects.splice(..0, again);
     }
 
-    fn run_step(&mut self, key: RunKey, decided_at: Timestamp) -> AbortHandle {
+    fn run_step(&mut self, key: RunKey, decided_at: Timestamp, held: Option<Held>) -> AbortHandle {
         let kill = CancellationToken::new();
         let launch = self.launch(&key);
         let change = self.is_change(&key);
@@ -199,7 +217,7 @@ impl EventLoop {
                 Ok(_) if change && age > DECISION_KEEPS => {
                     never_started(format!("decided {} s ago: too long to act on it", age.as_secs()), decided_at)
                 }
-                Ok(launch) => run(&around, launch, &told, stop).await,
+                Ok(launch) => run(&around, launch, &told, held, stop).await,
                 Err(why) => never_started(why, around.clock.now()),
             };
             drop(permit);
@@ -261,14 +279,20 @@ impl EventLoop {
     }
 }
 
-async fn run(around: &Surroundings, launch: Launch, key: &RunKey, kill: CancellationToken) -> Finished {
+async fn run(
+    around: &Surroundings,
+    launch: Launch,
+    key: &RunKey,
+    held: Option<Held>,
+    kill: CancellationToken,
+) -> Finished {
     reached(Point::StepIntended);
     let (spawned, identity) = oneshot::channel();
     let (output, mut written) = mpsc::channel(1);
-    let running = around.executor.run(launch, spawned, output, kill);
+    let process = held.map_or(Process::Made(spawned), Process::Held);
+    let running = around.executor.run(launch, process, output, kill);
     let telling = async {
         if let Ok(waiting) = identity.await {
-            reached(Point::StepSpawned);
             around.tell(Input::Spawned { key: key.clone(), waiting }).await;
         }
     };

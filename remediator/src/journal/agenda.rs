@@ -7,7 +7,8 @@ use vvtv_incident::{SavedAgenda, Task, TaskId, TaskName, TaskState, Timestamp};
 
 use super::load::{text, timestamp};
 use super::retention::Old;
-use super::write::{json, millis};
+use super::state;
+use super::write::millis;
 use super::{JournalError, Reader};
 use crate::steps::Identity;
 
@@ -84,7 +85,13 @@ pub(super) fn put(transaction: &Transaction<'_>, batch: &AgendaBatch) -> rusqlit
                 "INSERT INTO task (id, name, scheduled_at, done_at, state) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (id) DO UPDATE SET done_at = ?4, state = ?5",
             )?
-            .execute(params![task.id.get(), task.name.as_str(), millis(task.scheduled_at), done_at, json(task)?])?;
+            .execute(params![
+                task.id.get(),
+                task.name.as_str(),
+                millis(task.scheduled_at),
+                done_at,
+                state::write(task)?
+            ])?;
         if let Some(at) = done_at {
             transaction
                 .prepare_cached("UPDATE duty SET succeeded_at = ?2 WHERE name = ?1")?
@@ -94,7 +101,7 @@ pub(super) fn put(transaction: &Transaction<'_>, batch: &AgendaBatch) -> rusqlit
     for (id, mark) in &batch.spawned {
         transaction
             .prepare_cached("UPDATE task SET process = ?2 WHERE id = ?1")?
-            .execute(params![id.get(), json(mark)?])?;
+            .execute(params![id.get(), state::json(mark)?])?;
     }
     for (id, output) in &batch.outputs {
         transaction.prepare_cached("UPDATE task SET output = ?2 WHERE id = ?1")?.execute(params![id.get(), output])?;
@@ -146,7 +153,7 @@ fn tasks(connection: &Connection, doing: &'static str, which: &str) -> Result<Ve
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(query)? {
         let (id, state): (u32, String) = (row.get(0).map_err(query)?, row.get(1).map_err(query)?);
-        let task = serde_json::from_str(&state).map_err(|source| JournalError::Task { task: id, source })?;
+        let task = state::read(&state).map_err(|source| JournalError::Task { task: id, source })?;
         rows.push(TaskRow { task, output: text(row, 2).map_err(query)? });
     }
     Ok(rows)

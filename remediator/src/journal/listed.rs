@@ -6,7 +6,8 @@ use rusqlite::{Connection, Transaction, params};
 use vvtv_incident::{Fingerprint, ReceiverName, Timestamp};
 
 use super::load::timestamp;
-use super::write::{json, millis};
+use super::state;
+use super::write::millis;
 
 /// The setting under which receivers are kept.
 pub(super) const RECEIVERS: &str = "receivers";
@@ -30,7 +31,7 @@ pub(super) fn put(transaction: &Transaction<'_>, batch: &ListedBatch) -> rusqlit
     if let Some(receivers) = &batch.receivers {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
-            .execute(params![RECEIVERS, json(receivers)?])?;
+            .execute(params![RECEIVERS, state::write(receivers)?])?;
     }
     for (fingerprint, at) in &batch.named {
         match at {

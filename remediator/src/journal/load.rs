@@ -11,6 +11,7 @@ use vvtv_incident::{
 
 use super::agenda::{self, RestoredAgenda};
 use super::listed::{self, RECEIVERS};
+use super::state;
 use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
@@ -106,16 +107,13 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
 }
 
 /// A setting's value, if it is set.
-fn setting<T: serde::de::DeserializeOwned>(
-    connection: &Connection,
-    name: &'static str,
-) -> Result<Option<T>, JournalError> {
+fn setting<T: state::Kept>(connection: &Connection, name: &'static str) -> Result<Option<T>, JournalError> {
     let query = |source| JournalError::Query { doing: "read what an earlier run left", source };
     let text: Option<String> = connection
         .prepare("SELECT value FROM setting WHERE name = ?1")
         .and_then(|mut statement| statement.query_map([name], |row| row.get(0))?.next().transpose())
         .map_err(query)?;
-    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|source| JournalError::Setting { name, source })
+    text.map(|text| state::read(&text)).transpose().map_err(|source| JournalError::Setting { name, source })
 }
 
 /// A text that is only shown: what is not UTF-8 of it is replaced, and one rotten byte keeps nothing from starting.
@@ -148,7 +146,7 @@ fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
     let mut incidents = Vec::new();
     for row in rows {
         let (id, state) = row.map_err(query)?;
-        let incident = serde_json::from_str(&state).map_err(|source| JournalError::State { incident: id, source })?;
+        let incident = state::read(&state).map_err(|source| JournalError::State { incident: id, source })?;
         incidents.push(incident);
     }
     Ok(incidents)

@@ -10,6 +10,7 @@ use super::JournalError;
 use super::load::{incident_id, optional_text, text, timestamp};
 use super::place::Location;
 use super::retention::Most;
+use super::state;
 use super::write::{PAUSE, number};
 
 /// The longest list that one question gives.
@@ -236,7 +237,8 @@ impl Reader {
     /// The journal cannot be read.
     pub async fn exit_codes(&self, of: Vec<IncidentId>) -> Result<ExitCodes, JournalError> {
         const DOING: &str = "read how steps ended";
-        let ids = serde_json::to_string(&of).map_err(|source| JournalError::State { incident: 0, source })?;
+        let ids = of.into_iter().map(IncidentId::get).collect::<Vec<_>>();
+        let ids = serde_json::to_string(&ids).map_err(|source| JournalError::State { incident: 0, source })?;
         let found = self.ask(DOING, move |connection| {
             rows(
                 connection,
@@ -321,7 +323,7 @@ impl Reader {
             let mut rows = statement.query([PAUSE]).map_err(query)?;
             let text: Option<String> =
                 rows.next().and_then(|row| row.map(|row| row.get(0)).transpose()).map_err(query)?;
-            let pause = text.map(|text| serde_json::from_str(&text)).transpose();
+            let pause = text.map(|text| state::read(&text)).transpose();
             pause.map_err(|source| JournalError::State { incident: 0, source })
         })
         .await
@@ -388,7 +390,7 @@ fn incident_rows(
     while let Some(row) = found.next().map_err(failed)? {
         let id: i64 = row.get(0).map_err(failed)?;
         let state = text(row, 3).map_err(failed)?;
-        let incident = match serde_json::from_str(&state) {
+        let incident = match state::read(&state) {
             Ok(incident) => incident,
             Err(error) => {
                 // One that is damaged hides no other; `audit verify` names it too.

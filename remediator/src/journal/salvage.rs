@@ -15,7 +15,7 @@ use vvtv_incident::{Entry, Happening, Reason};
 use super::audit::{self, Gap, Head, Link};
 use super::place::Location;
 use super::sound::{TABLES, is_shown, meaning, shown};
-use super::{Batch, JournalError, schema, write};
+use super::{Batch, JournalError, schema, state, write};
 use crate::clock::wall;
 
 /// Numbers that are looked for one by one.
@@ -320,7 +320,7 @@ fn note_gaps(transaction: &Transaction<'_>, gaps: &[Gap]) -> rusqlite::Result<()
     }
     let mut all = audit::gaps(transaction)?;
     all.extend(gaps.iter().filter(|gap| !all.contains(gap)).cloned().collect::<Vec<_>>());
-    let text = write::json(&all)?;
+    let text = state::json(&all)?;
     transaction.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)", [audit::GAPS, &text])?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use vvtv_incident::{Incident, Pause, ReceiverName, Task};
 
 use super::JournalError;
 use super::listed::RECEIVERS;
+use super::state;
 use super::write::{INSTALLATION, PAUSE, TARGETS};
 use crate::conditions::targets::Told;
 use crate::installation::Installation;
@@ -96,12 +97,12 @@ pub(super) fn is_shown(table: &str, column: &str) -> bool {
 /// What is wrong with a state that is kept as JSON.
 pub(super) fn meaning(table: &str, key: &str, column: &str, text: &str) -> Result<(), serde_json::Error> {
     match (table, column, key) {
-        ("incident", "state", _) => serde_json::from_str::<Incident>(text).map(drop),
-        ("task", "state", _) => serde_json::from_str::<Task>(text).map(drop),
-        ("setting", "value", PAUSE) => serde_json::from_str::<Pause>(text).map(drop),
-        ("setting", "value", TARGETS) => serde_json::from_str::<Told>(text).map(drop),
-        ("setting", "value", INSTALLATION) => serde_json::from_str::<Installation>(text).map(drop),
-        ("setting", "value", RECEIVERS) => serde_json::from_str::<Vec<ReceiverName>>(text).map(drop),
+        ("incident", "state", _) => state::read::<Incident>(text).map(drop),
+        ("task", "state", _) => state::read::<Task>(text).map(drop),
+        ("setting", "value", PAUSE) => state::read::<Pause>(text).map(drop),
+        ("setting", "value", TARGETS) => state::read::<Told>(text).map(drop),
+        ("setting", "value", INSTALLATION) => state::read::<Installation>(text).map(drop),
+        ("setting", "value", RECEIVERS) => state::read::<Vec<ReceiverName>>(text).map(drop),
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use vvtv_incident::{Happening, Incident, Phase};
 use super::agenda;
 use super::audit::{self, Head, Link};
 use super::listed;
+use super::state;
 use super::{Batch, Delivery, JournalError, PauseChange};
 use crate::failpoint::{Point, reached};
 
@@ -54,7 +55,7 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
         Some(PauseChange::Paused(pause)) => {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
-                .execute(params![PAUSE, json(pause)?])?;
+                .execute(params![PAUSE, state::write(pause)?])?;
         }
         Some(PauseChange::Resumed) => {
             transaction.prepare_cached("DELETE FROM setting WHERE name = ?1")?.execute([PAUSE])?;
@@ -63,7 +64,7 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
     if let Some(targets) = &batch.targets {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")?
-            .execute(params![TARGETS, json(targets)?])?;
+            .execute(params![TARGETS, state::write(targets)?])?;
     }
     if let Some(pulse) = batch.pulse {
         transaction
@@ -74,10 +75,6 @@ fn write(connection: &mut Connection, head: &Head, batch: &Batch) -> rusqlite::R
     transaction.commit()?;
     reached(Point::CommitDone);
     Ok(head)
-}
-
-pub(super) fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// SQLite's integers are signed.
@@ -115,7 +112,7 @@ fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite:
             incident.healthy_at.map(millis),
             closed_at,
             incident.level().map(vvtv_incident::Level::get),
-            json(incident)?,
+            state::write(incident)?,
         ])?;
     Ok(())
 }

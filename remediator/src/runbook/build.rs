@@ -32,7 +32,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
     let alerts: Vec<_> = file.alerts.value.iter().map(|alert| (AlertName::new(&*alert.value), place(alert))).collect();
     let plan = Runbook {
         id: RunbookId::new(&*file.id.value),
-        severity: file.severity,
+        severity: file.severity.into(),
         alerts: alerts.iter().map(|(alert, _)| alert.clone()).collect(),
         target: LabelName::new(&*file.target.value),
         causes: file.causes.iter().map(|cause| RunbookId::new(&*cause.value)).collect(),
@@ -42,7 +42,7 @@ pub(super) fn book(source: Source, site: &Site) -> Result<Book, Vec<YamlError>> 
         escalate,
         steps,
         recovery,
-        mode: file.mode,
+        mode: file.mode.into(),
         changes_per_hour: file.limits.changes_per_hour.as_ref().map(|limit| limit.value),
     };
     let marks = Marks {

@@ -1,7 +1,6 @@
 //! A runbook as it is written. What it means is `build`'s business.
 
 use serde::Deserialize;
-use vvtv_incident::{Mode, Severity};
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::yaml::Spanned;
 
@@ -40,6 +39,45 @@ pub(super) struct File {
     pub(super) steps: Spanned<Vec<Step>>,
     #[serde(default)]
     pub(super) recovery: Option<Recovery>,
+}
+
+/// What happens to changes.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    #[default]
+    Act,
+    Approve,
+    Shadow,
+}
+
+impl From<Mode> for vvtv_incident::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Act => Self::Act,
+            Mode::Approve => Self::Approve,
+            Mode::Shadow => Self::Shadow,
+        }
+    }
+}
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    Warning,
+    Major,
+    Critical,
+}
+
+impl From<Severity> for vvtv_incident::Severity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Warning => Self::Warning,
+            Severity::Major => Self::Major,
+            Severity::Critical => Self::Critical,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use vvtv_incident::Severity;
 use vvtv_toolkit::duration::PromDuration;
 use vvtv_toolkit::redaction;
 use vvtv_toolkit::yaml::{Spanned, YamlError};
 
 use super::argument::Piece;
 use super::carried;
-use super::file::{File, Step, StepKind};
+use super::file::{File, Severity, Step, StepKind};
 use super::words::{Titles, condition, duration, one_line};
 use super::{Argument, Command, Variable};
 use crate::config::Config;

@@ -8,7 +8,6 @@ mod keys;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use vvtv_incident::{Mode, Severity};
 
 use super::{Output, file};
 use keys::keys;
@@ -50,7 +49,7 @@ fn runbook() -> Vec<Known> {
         ("description", "What else a person should know of it", json!({"type": "string"})),
         ("undecided", "What a person has to settle first: while it has an entry, the file is refused", none()),
         ("alerts", "Names of the alerts that it answers", texts(1)),
-        ("severity", "How bad its alerts are", one_of::<Severity>()),
+        ("severity", "How bad its alerts are", one_of::<file::Severity>()),
         (
             "target",
             "The alert label whose value is the target",
@@ -69,7 +68,7 @@ fn runbook() -> Vec<Known> {
         ("healthy_for", "How long it must be healthy without a break; 30s if not said", duration()),
         ("respond_within", "The first level is called after this time of trouble", duration()),
         ("escalate", "The runbook's own escalation timer", escalate()),
-        ("mode", "Whether its changes run, wait for a person, or are only written down", one_of::<Mode>()),
+        ("mode", "Whether its changes run, wait for a person, or are only written down", one_of::<file::Mode>()),
         ("limits", "Limits of its own, besides those of the configuration", limits()),
         (
             "steps",

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal};
+use tokio::process::Child;
 
 use super::proc;
 
@@ -27,13 +28,26 @@ impl Mark {
         &self.0
     }
 
+    /// The note that the step's process waits: it is emptied by the process itself as soon as it does not any more.
+    pub(super) fn note(&self) -> PathBuf {
+        self.0.with_extension(super::spool::NOTE)
+    }
+
+    /// Whether it is certain that the step's process was never let go.
+    #[must_use]
+    pub fn still_waits(&self) -> bool {
+        std::fs::metadata(self.note()).is_ok_and(|note| note.len() > 0)
+    }
+
     /// Removes the facts file, which nobody reads any more.
-    pub fn remove_file(&self) {
-        if let Err(error) = std::fs::remove_file(&self.0)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(file = %self.0.display(), %error, "cannot remove a facts file");
-        }
+    pub fn remove_facts(&self) {
+        remove(&self.0);
+    }
+
+    /// The same with the note.
+    pub(super) fn remove_files(&self) {
+        self.remove_facts();
+        remove(&self.note());
     }
 
     /// Whether a living process has it.
@@ -46,17 +60,54 @@ impl Mark {
     }
 }
 
+fn remove(file: &Path) {
+    if let Err(error) = std::fs::remove_file(file)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(file = %file.display(), %error, "cannot remove a step's file");
+    }
+}
+
 /// The processes that were started here and not yet waited for. A process is one of them before anybody can take it for an orphan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaders(Arc<Mutex<BTreeSet<i32>>>);
 
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Leader {
+    pid: Pid,
+    among: Leaders,
+}
+
 impl Leaders {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<i32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn forget(&self, pid: Pid) {
-        self.lock().remove(&pid.as_raw_nonzero().get());
+    /// Starts one.
+    pub(super) fn start(&self, spawn: impl FnOnce() -> std::io::Result<Child>) -> std::io::Result<(Child, Leader)> {
+        let mut known = self.lock();
+        let child = spawn()?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| std::io::Error::other("it has no process id"))?;
+        known.insert(pid.as_raw_nonzero().get());
+        Ok((child, Leader { pid, among: self.clone() }))
+    }
+}
+
+impl Leader {
+    pub(super) const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    pub(super) const fn others(&self) -> &Leaders {
+        &self.among
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        self.among.lock().remove(&self.pid.as_raw_nonzero().get());
     }
 }
 
@@ -82,8 +133,8 @@ pub(super) fn reap(leaders: &Leaders) {
 }
 
 /// The step's processes among our descendants, `leader` and its own included; other leaders' are other steps'.
-pub(super) fn of_step(mark: &Mark, leader: Pid, leaders: &Leaders) -> Vec<i32> {
-    let leader = leader.as_raw_nonzero().get();
+pub(super) fn of_step(mark: &Mark, leader: &Leader) -> Vec<i32> {
+    let (leaders, leader) = (leader.others(), leader.pid().as_raw_nonzero().get());
     let me = rustix::process::getpid().as_raw_nonzero().get();
     let mut waiting: Vec<i32> = {
         let leaders = leaders.lock();

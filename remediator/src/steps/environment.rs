@@ -14,7 +14,15 @@ const LABEL_BYTES_MAX: usize = 4 << 10;
 /// More labels than this are only in the facts file.
 const LABELS_MAX: usize = 64;
 
-/// The environment of one step.
+/// What the environments of all steps have in common.
+pub(super) fn common(named: &[String]) -> Vec<(OsString, OsString)> {
+    let inherited = std::env::vars_os().filter(|(name, _)| {
+        name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || named.iter().any(|it| it == name))
+    });
+    std::iter::once(("PATH".into(), search_path())).chain(inherited).collect()
+}
+
+/// What one step has besides; the names are what a shell takes for a variable.
 ///
 /// `VVTV_TARGET`, `VVTV_ALERT`, `VVTV_INCIDENT`, `VVTV_RUNBOOK`, `VVTV_STEP`, `VVTV_ATTEMPT`, `VVTV_LABEL_<name>` for each label,
 /// and `VVTV_FACTS`, the path of a JSON file with everything. A task's has `VVTV_TASK` (its number), `VVTV_TASK_NAME` and `VVTV_FACTS`. A label that no environment can hold (a NUL, an odd name, too long)
@@ -22,15 +30,10 @@ const LABELS_MAX: usize = 64;
 ///
 /// # Errors
 /// The target has a NUL in it: a step that cannot be told its target must not run.
-pub(super) fn of(launch: &Launch, named: &[String], facts: &Path) -> Result<Vec<(OsString, OsString)>, String> {
+pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsString)>, String> {
     if launch.facts.target.contains('\0') {
         return Err("the target has a NUL in it".to_owned());
     }
-    let inherited = std::env::vars_os().filter(|(name, _)| {
-        name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || named.iter().any(|it| it == name))
-    });
-    let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), search_path())];
-    environment.extend(inherited);
     let own = match &launch.job {
         Job::Step { incident, runbook, step, attempt } => vec![
             ("VVTV_TARGET", launch.facts.target.clone()),
@@ -42,7 +45,8 @@ pub(super) fn of(launch: &Launch, named: &[String], facts: &Path) -> Result<Vec<
         ],
         Job::Task { task, name } => vec![("VVTV_TASK", task.to_string()), ("VVTV_TASK_NAME", name.to_string())],
     };
-    environment.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
+    let mut environment: Vec<(OsString, OsString)> =
+        own.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     environment.push(("VVTV_FACTS".into(), facts.into()));
     let labels = launch.facts.alert.labels.iter().filter(|(name, value)| is_label_name(name) && fits(value));
     environment

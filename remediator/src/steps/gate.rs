@@ -1,10 +1,13 @@
 //! A process is there before its step runs: it waits on a pipe while its identity is written down, and becomes the step's program once
 //! it is let go. Whoever dies before that closes the pipe, and the process ends without having run anything.
 //!
-//! What waits is `/bin/sh`, which becomes the program by `exec`: process id, start time, group and arguments are the program's, and the
-//! pipe is not handed on. It is there wherever a step's shell text can run, and starts in less time than this program itself would.
+//! What waits is `/bin/sh`, which reads from the pipe what it is to become, and becomes it by `exec`: process id, start time, group and
+//! arguments are the program's, and the pipe is not handed on. It is there wherever a step's shell text can run, and starts in less time
+//! than this program itself would. Since it needs to know nothing before, one is kept ready: its identity and what was decided about it
+//! are written in one transaction.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -17,16 +20,24 @@ use tokio_util::sync::CancellationToken;
 use vvtv_incident::Outcome;
 
 use super::Identity;
+use super::descendants::{Leader, Leaders};
 use crate::failpoint::{Point, reached};
 
-/// A whole line lets it go: the end of the pipe does not. The shell's own variables are not the program's.
-const WAITS: &str = "read -r go && unset go PWD OLDPWD && exec \"$@\" </dev/null";
 /// How long a process may wait for its start to be written down; what it was decided on may be over after that.
 const WAITS_AT_MOST: Duration = Duration::from_secs(10);
 /// How long one may take to end that is not let go.
 pub(super) const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A process that waits.
+/// A process that waits to be told what to become. Dropped, it is ended.
+#[derive(Debug)]
+pub struct Spare {
+    pub(super) child: Child,
+    pub(super) leader: Leader,
+    pipe: ChildStdin,
+    identity: Identity,
+}
+
+/// A process that waits, and what lets it go.
 #[derive(Debug)]
 pub struct Waiting {
     /// How it is known again.
@@ -38,6 +49,22 @@ pub struct Waiting {
 /// Lets a process go. Dropped, it ends the process, which has then not run.
 #[derive(Debug)]
 pub struct Go(oneshot::Sender<()>);
+
+/// A process that becomes its program once somebody lets it go.
+#[derive(Debug)]
+pub struct Held {
+    pub(super) spare: Spare,
+    may_go: oneshot::Receiver<()>,
+}
+
+/// Which process a step becomes.
+#[derive(Debug)]
+pub enum Process {
+    /// One that is there.
+    Held(Held),
+    /// One that is made for it; it is told of here, and let go by whoever is told.
+    Made(oneshot::Sender<Waiting>),
+}
 
 impl Go {
     /// It may run.
@@ -53,57 +80,96 @@ impl Go {
     }
 }
 
-/// The pipe that a process waits on.
-pub(super) struct Gate(ChildStdin);
-
-impl Gate {
-    /// Starts a process that waits, as leader of a group of its own, to become a program.
-    pub(super) fn before(
-        program: &str,
-        arguments: &[String],
-        environment: Vec<(OsString, OsString)>,
-    ) -> std::io::Result<(Child, Self)> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", WAITS, "/bin/sh", program])
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+impl Spare {
+    /// Starts one as leader of a group of its own, with the environment that all steps have in common. It is known as a leader before
+    /// it can be taken for an orphan.
+    pub(super) fn start(environment: &[(OsString, OsString)], leaders: &Leaders) -> std::io::Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value))).current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let (mut child, leader) = leaders.start(|| command.spawn())?;
         let pipe = child.stdin.take().ok_or_else(|| std::io::Error::other("its pipe is gone"))?;
-        Ok((child, Self(pipe)))
+        let identity = Identity::of(leader.pid());
+        Ok(Self { child, leader, pipe, identity })
     }
 
-    /// Tells that the process waits, and lets it go when it may. Gives the outcome of one that may not.
-    pub(super) async fn pass(
-        mut self,
-        identity: Identity,
-        tell: oneshot::Sender<Waiting>,
-        kill: &CancellationToken,
-    ) -> Option<Outcome> {
+    /// How it is known again.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether it is still there.
+    pub fn waits(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Binds it to whoever lets it go.
+    #[must_use]
+    pub fn hold(self) -> (Held, Go) {
         let (go, may_go) = oneshot::channel();
-        if let Err(waiting) = tell.send(Waiting { identity, go: Go(go) }) {
-            // Nobody listening is no reason not to run.
-            waiting.go.ahead();
-        }
+        (Held { spare: self, may_go }, Go(go))
+    }
+}
+
+impl Held {
+    /// Waits until it may go, and tells it what to become: `script`. Gives its child, and the outcome of one that may not go.
+    pub(super) async fn pass(self, script: &[u8], kill: &CancellationToken) -> (Child, Leader, Option<Outcome>) {
+        let Self { spare: Spare { child, leader, mut pipe, .. }, may_go } = self;
         let may = tokio::select! {
             biased;
             said = may_go => said.is_ok(),
             () = tokio::time::sleep(WAITS_AT_MOST) => false,
-            () = kill.cancelled() => return Some(Outcome::Failed("ended before it was started".to_owned())),
+            () = kill.cancelled() => {
+                return (child, leader, Some(Outcome::Failed("ended before it was started".to_owned())));
+            }
         };
         if !may {
-            return Some(Outcome::NotRun);
+            return (child, leader, Some(Outcome::NotRun));
         }
         // One that does not read any more has ended, which is found out by waiting for it.
-        let _ended = self.0.write_all(b"\n").await;
+        let _ended = pipe.write_all(script).await;
         reached(Point::StepLetGo);
-        None
+        (child, leader, None)
     }
+}
+
+/// What makes the shell the program. It is one command in braces: whoever dies while it is written leaves one without an end, which does
+/// not run (POSIX.1-2024, Shell Command Language, 2.9.4). From the note that it waits nothing is left once it does not any more.
+///
+/// # Errors
+/// Something has a NUL in it, which neither arguments nor environments can hold.
+pub(super) fn script(note: &Path, variables: &[(OsString, OsString)], argv: &[String]) -> std::io::Result<Vec<u8>> {
+    // The shell's own variables are not the program's.
+    let mut script = b"{ unset PWD OLDPWD; export".to_vec();
+    for (name, value) in variables {
+        script.push(b' ');
+        script.extend(name.as_bytes());
+        script.push(b'=');
+        quote(&mut script, value)?;
+    }
+    script.extend(b"; true >");
+    quote(&mut script, note.as_os_str())?;
+    script.extend(b" && exec");
+    for argument in argv {
+        script.push(b' ');
+        quote(&mut script, OsStr::new(argument))?;
+    }
+    script.extend(b" </dev/null; }\n");
+    Ok(script)
+}
+
+fn quote(script: &mut Vec<u8>, text: &OsStr) -> std::io::Result<()> {
+    script.push(b'\'');
+    for byte in text.as_bytes() {
+        match byte {
+            0 => return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "nul byte found in provided data")),
+            b'\'' => script.extend(b"'\\''"),
+            byte => script.push(*byte),
+        }
+    }
+    script.push(b'\'');
+    Ok(())
 }
 
 /// Whether there is a program of this name, as `exec` looks for it: its errors would only be the shell's.

@@ -9,8 +9,7 @@ use tokio::process::Child;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::descendants::{self, Leaders, Mark};
-use super::orphan::Identity;
+use super::descendants::{self, Leader, Mark};
 use super::proc;
 
 /// Between TERM and KILL.
@@ -40,14 +39,9 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The group of a child that was started as a leader and is one of the leaders; `None` if it was waited for already.
-    pub(super) fn of(child: Child, mark: Mark, leaders: Leaders) -> Option<Self> {
-        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)?;
-        Some(Self { child, family: Family { leader, mark, leaders }, gone: false })
-    }
-
-    pub(super) fn identity(&self) -> Identity {
-        Identity::of(self.family.leader)
+    /// The group of a child that was started as its leader.
+    pub(super) const fn of(child: Child, leader: Leader, mark: Mark) -> Self {
+        Self { child, family: Family { leader, mark }, gone: false }
     }
 
     /// Waits until the leader ends, its time is up, or `kill` says so; then sees to it that nothing that it started is left.
@@ -65,7 +59,7 @@ impl Group {
             }
         }
         if !self.family.vanishes(LINGER).await {
-            let pid = self.family.leader.as_raw_nonzero();
+            let pid = self.family.leader.pid().as_raw_nonzero();
             tracing::warn!(pid, mark = %self.family.mark.file().display(), "a step left processes behind; they are ended");
             if !self.family.terminate().await {
                 tracing::error!(pid, mark = %self.family.mark.file().display(), "processes of a step cannot be ended");
@@ -81,22 +75,20 @@ impl Drop for Group {
         if !self.gone {
             self.family.signal(Signal::KILL);
         }
-        self.family.leaders.forget(self.family.leader);
     }
 }
 
 /// The processes of a step: those of its group, and those of its descendants that left it.
 struct Family {
-    leader: Pid,
+    leader: Leader,
     mark: Mark,
-    leaders: Leaders,
 }
 
 impl Family {
     fn signal(&self, to_send: Signal) {
-        signal(self.leader, to_send);
-        for pid in descendants::of_step(&self.mark, self.leader, &self.leaders) {
-            if proc::stat(pid).is_some_and(|stat| stat.group != self.leader.as_raw_nonzero().get()) {
+        signal(self.leader.pid(), to_send);
+        for pid in descendants::of_step(&self.mark, &self.leader) {
+            if proc::stat(pid).is_some_and(|stat| stat.group != self.leader.pid().as_raw_nonzero().get()) {
                 descendants::signal(&self.mark, pid, to_send);
             }
         }
@@ -105,8 +97,8 @@ impl Family {
     /// Whether one of them lives. While its parent dies, a process may be in nobody's list of children for a moment: the second look
     /// finds it in ours.
     fn lives(&self) -> bool {
-        let strays = || !descendants::of_step(&self.mark, self.leader, &self.leaders).is_empty();
-        alive(self.leader) || strays() || strays()
+        let strays = || !descendants::of_step(&self.mark, &self.leader).is_empty();
+        alive(self.leader.pid()) || strays() || strays()
     }
 
     async fn vanishes(&self, within: Duration) -> bool {

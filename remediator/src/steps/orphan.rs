@@ -43,10 +43,16 @@ impl Identity {
         Self { pid, start_ticks: stat(pid).map(|stat| stat.start_ticks), boot_id: boot_id() }
     }
 
+    /// Whether the machine has certainly not been started since.
+    #[must_use]
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot_id.is_some() && self.boot_id == boot_id()
+    }
+
     /// The group, if any of its processes lives and it is certain that they are this step's.
     fn group(&self) -> Option<Pid> {
         let start = self.start_ticks?;
-        if self.boot_id.is_none() || self.boot_id != boot_id() {
+        if !self.is_of_this_boot() {
             return None;
         }
         let lives = match stat(self.pid) {

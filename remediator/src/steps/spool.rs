@@ -1,13 +1,17 @@
-//! The directory of facts files: a file for each step that runs, under a name that tells whose it is.
+//! The directory of facts files: a file for each step that runs, under a name that tells whose it is, and a note beside it that its process
+//! waits.
 
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use vvtv_incident::{IncidentId, StepId, TaskId};
 
 use super::Mark;
-use crate::facts::Facts;
+use crate::conditions::facts::Facts;
 
+/// How a note's name ends.
+pub(super) const NOTE: &str = "waits";
 /// For its owner only.
 const MODE: u32 = 0o700;
 
@@ -22,7 +26,7 @@ pub(super) fn of_task(task: TaskId) -> String {
 /// Whether a file's name is one of these: a stranger's is not touched.
 fn is_ours(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(name) = name.strip_suffix(".json") else { return false };
+    let Some((name, "json" | NOTE)) = name.rsplit_once('.') else { return false };
     match name.split_once('-') {
         Some(("task", task)) => number(task),
         Some((incident, rest)) => {
@@ -38,17 +42,14 @@ pub(super) fn make(spool: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(spool, std::fs::Permissions::from_mode(MODE))
 }
 
-/// Writes what a step may read, and makes the directory in which it may leave files. On one thread at one go: each step waits for it.
+/// Writes what a step may read and the note that its process waits, and makes the directory in which it may leave files. On one thread
+/// at one go: each step waits for it.
 ///
 /// # Errors
 /// One of them cannot be made; the message names it.
-pub(super) async fn write(file: &Path, facts: &Facts, attachments: Option<&Path>) -> Result<(), String> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let cannot_write =
-        |error: &dyn std::fmt::Display| format!("cannot write the facts file {}: {error}", file.display());
-    let json = serde_json::to_vec(facts).map_err(|error| cannot_write(&error))?;
-    let (path, attachments) = (file.to_owned(), attachments.map(Path::to_owned));
+pub(super) async fn write(mark: &Mark, facts: &Facts, attachments: Option<&Path>) -> Result<(), String> {
+    let json = serde_json::to_vec(facts).map_err(|error| format!("cannot tell a step what is known: {error}"))?;
+    let (mark, attachments) = (mark.clone(), attachments.map(Path::to_owned));
     let write = move || {
         if let Some(directory) = attachments {
             std::fs::DirBuilder::new()
@@ -57,13 +58,18 @@ pub(super) async fn write(file: &Path, facts: &Facts, attachments: Option<&Path>
                 .create(&directory)
                 .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
         }
-        let mut options = std::fs::OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        opened
-            .and_then(|mut opened| opened.write_all(&json))
-            .map_err(|error| format!("cannot write the facts file {}: {error}", path.display()))
+        put(mark.file(), &json)?;
+        put(&mark.note(), b"waits\n")
     };
-    tokio::task::spawn_blocking(write).await.map_err(|error| cannot_write(&error))?
+    tokio::task::spawn_blocking(write).await.map_err(|error| format!("cannot write a step's files: {error}"))?
+}
+
+fn put(path: &Path, content: &[u8]) -> Result<(), String> {
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut opened| opened.write_all(content))
+        .map_err(|error| format!("cannot write the facts file {}: {error}", path.display()))
 }
 
 /// Removes our files but those that are still read.
@@ -74,7 +80,7 @@ pub(super) fn sweep(spool: &Path, running: &[Mark]) {
         let path = entry.path();
         let ours = entry.file_name().to_str().is_some_and(is_ours)
             && entry.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == me);
-        if !ours || running.iter().any(|mark| mark.file() == path) {
+        if !ours || running.iter().any(|mark| mark.file() == path || mark.note() == path) {
             continue;
         }
         match std::fs::remove_file(&path) {
@@ -98,7 +104,14 @@ mod tests {
         std::fs::create_dir(&spool).unwrap();
         make(&spool).unwrap();
         assert_eq!(std::fs::metadata(&spool).unwrap().mode() & 0o777, 0o700);
-        let ours = ["7-mend-2.json", "7-restart-nginx-1.json", "task-3.json", "8-look-1.json"];
+        let ours = [
+            "7-mend-2.json",
+            "7-mend-2.waits",
+            "7-restart-nginx-1.json",
+            "task-3.json",
+            "8-look-1.json",
+            "8-look-1.waits",
+        ];
         let others = ["notes.json", "7-mend-2.json.bak", "7-mend.json", "task-x.json", "-a-1.json", "x7-mend-1.json"];
         for name in ours.iter().chain(&others) {
             std::fs::write(spool.join(name), "{}").unwrap();
@@ -109,7 +122,7 @@ mod tests {
         let mut left: Vec<_> = std::fs::read_dir(&spool).unwrap().map(|it| it.unwrap().file_name()).collect();
         left.sort();
         let mut expected: Vec<_> = others.iter().map(Into::into).collect::<Vec<std::ffi::OsString>>();
-        expected.extend(["8-look-1.json", "9-look-1.json", "9-look-2.json"].map(Into::into));
+        expected.extend(["8-look-1.json", "8-look-1.waits", "9-look-1.json", "9-look-2.json"].map(Into::into));
         expected.sort();
         assert_eq!(left, expected);
     }

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::conditions::facts::AlertFacts;
 
@@ -49,10 +51,8 @@ impl Bench {
 }
 
 /// Nobody listens, so that it is let go at once.
-fn let_go() -> oneshot::Sender<Waiting> {
-    let (sender, receiver) = oneshot::channel();
-    drop(receiver);
-    sender
+fn let_go() -> Process {
+    Process::Made(oneshot::channel().0)
 }
 
 fn process_lives(pid: i32) -> bool {
@@ -240,7 +240,7 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
     let bench = Bench::new();
     let kill = CancellationToken::new();
     let (sender, spawned) = oneshot::channel();
-    let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, kill.clone());
+    let run = bench.executor.run(bench.sh("sleep 300"), Process::Made(sender), mpsc::channel(1).0, kill.clone());
     let (finished, identity) = tokio::join!(run, async {
         let waiting = spawned.await.unwrap();
         waiting.go.ahead();
@@ -251,7 +251,8 @@ async fn a_step_ends_on_request_and_when_nobody_waits_for_it() {
     assert!(!process_lives(identity.pid));
 
     let (sender, spawned) = oneshot::channel();
-    let run = bench.executor.run(bench.sh("sleep 300"), sender, mpsc::channel(1).0, CancellationToken::new());
+    let run =
+        bench.executor.run(bench.sh("sleep 300"), Process::Made(sender), mpsc::channel(1).0, CancellationToken::new());
     let waiting = tokio::select! {
         waiting = spawned => waiting.unwrap(),
         _ = run => panic!("ended by itself"),
@@ -268,7 +269,7 @@ async fn what_is_not_let_go_ends_without_having_run() {
     let (sender, spawned) = oneshot::channel();
     let file = bench.dir.path().join("ran");
     let launch = bench.argv(&["touch", file.to_str().unwrap()]);
-    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, CancellationToken::new());
+    let run = bench.executor.run(launch, Process::Made(sender), mpsc::channel(1).0, CancellationToken::new());
     let (finished, identity) = tokio::join!(run, async {
         let waiting = spawned.await.unwrap();
         assert!(process_lives(waiting.identity.pid));
@@ -286,7 +287,7 @@ async fn what_waits_ends_on_request_without_having_run() {
     let kill = CancellationToken::new();
     let file = bench.dir.path().join("ran");
     let launch = bench.argv(&["touch", file.to_str().unwrap()]);
-    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, kill.clone());
+    let run = bench.executor.run(launch, Process::Made(sender), mpsc::channel(1).0, kill.clone());
     let (finished, waiting) = tokio::join!(run, async {
         let waiting = spawned.await.unwrap();
         kill.cancel();
@@ -301,7 +302,7 @@ async fn what_was_let_go_is_the_process_that_waited_and_has_nothing_of_its_waiti
     let bench = Bench::new();
     let (sender, spawned) = oneshot::channel();
     let launch = bench.argv(&["/bin/cat", "/proc/self/stat", "/proc/self/cmdline", "/proc/self/environ"]);
-    let run = bench.executor.run(launch, sender, mpsc::channel(1).0, CancellationToken::new());
+    let run = bench.executor.run(launch, Process::Made(sender), mpsc::channel(1).0, CancellationToken::new());
     let (finished, identity) = tokio::join!(run, async {
         let waiting = spawned.await.unwrap();
         waiting.go.ahead();

@@ -204,6 +204,7 @@ impl House {
         let (reconciler, left_out) = reconciler(&config, &desk, &surroundings, &receivers, (&shown, &metrics))?;
         let reconcile = Arc::clone(&reconciler.now);
         let clock_state = housekeeping::start(&config, &journal, &executor, &reconciler, clock_step, (&tasks, stop))?;
+        let spares = housekeeping::spares(&executor, (&tasks, stop));
         reconciler.start(&tasks, stop);
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
         let unheard = unheard(&restored);
@@ -250,6 +251,7 @@ impl House {
             targets: Known::new(config.inventory, restored.targets),
             receivers,
             surroundings: Arc::new(surroundings),
+            spares,
             metrics,
             inputs: queue,
             changes,

@@ -264,12 +264,12 @@ impl Life<'_> {
         )
     }
 
-    /// A death before a process was written down, and nothing is said to have not run.
+    /// Deaths while a process waited, as its note says, and something is said that may have run: it is known that it did not.
     fn forgotten(&self, case: &Case, deaths: usize) -> Vec<String> {
-        let before = case.0.first().is_some_and(|(point, _)| matches!(point, Point::StepIntended | Point::StepSpawned));
-        let not_run = self.column("SELECT step FROM step_run WHERE state = 'not_run'");
-        if before && deaths > 0 && not_run.is_empty() {
-            vec!["what was not let go is not known".to_owned()]
+        let waits = |(point, _): &(Point, u32)| matches!(point, Point::StepSpawned | Point::OrphanSettled);
+        let unknown = self.column("SELECT step || ' ' || attempt FROM step_run WHERE state = 'unknown'");
+        if deaths > 0 && case.0.iter().all(waits) && !unknown.is_empty() {
+            vec![format!("what was not let go is not known: {unknown:?}")]
         } else {
             Vec::new()
         }

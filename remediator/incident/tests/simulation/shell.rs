@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening, IncidentId,
-    Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person, Phase, Policy, Reason, Runbook,
-    Saved, Sender, StepId, Target, Targets, Timestamp, Verdict,
+    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening,
+    HealthWatch, Incident, IncidentId, Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person,
+    Phase, Policy, Reason, Runbook, Saved, Sender, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
@@ -27,6 +27,11 @@ const CLAIMED: [&str; 5] = ["a", "b", "c", "d", "../made-up"];
 pub(crate) const ALERTS: [&str; 3] = ["IngestDown", "SegmentAgeHigh", "EncoderDropsHigh"];
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// What a journal keeps of it.
+fn as_kept(incident: &Incident) -> Incident {
+    Incident { health: HealthWatch::default(), ticket: 0, ..incident.clone() }
+}
+
 pub(crate) struct Shell {
     dice: Dice,
     now: Timestamp,
@@ -34,7 +39,7 @@ pub(crate) struct Shell {
     policy: Policy,
     books: Vec<Runbook>,
     // On disk.
-    incidents: BTreeMap<IncidentId, String>,
+    incidents: BTreeMap<IncidentId, Incident>,
     intents: Vec<(Timestamp, IncidentId, StepId, u32)>,
     over: Vec<PastIncident>,
     budget_calls: Vec<BudgetCall>,
@@ -323,7 +328,7 @@ impl Shell {
                     if let Some(incident) = entry.incident.and_then(|id| self.fleet.incident(id)) {
                         self.last_id = self.last_id.max(incident.id.get());
                         self.targets.insert(incident.id, incident.target.clone());
-                        self.incidents.insert(incident.id, serde_json::to_string(incident).unwrap());
+                        self.incidents.insert(incident.id, as_kept(incident));
                     }
                 }
                 Command::RunStep { incident, step, attempt } => {

@@ -2,7 +2,7 @@
 
 use vvtv_incident::{
     Agenda, AgendaCommand, AgendaEvent, ClockStep, Doer, Duty, Event, Gate, Level, Operation, Person, Reason,
-    SavedAgenda, Scope, TaskName, TaskState, Timestamp,
+    SavedAgenda, Scope, Standing, TaskName, TaskState, Timestamp,
 };
 
 use crate::world::{World, change, ok, repeatable, runbook, seconds};
@@ -66,9 +66,8 @@ fn an_acknowledgement_and_a_settling_change_have_as_long_to_go_as_before() {
     world.operate(1, Operation::Ack);
     let remaining = |world: &World| {
         let incident = world.fleet.incidents().next().unwrap();
-        let until = serde_json::to_value(incident).unwrap();
-        let of = |at: &serde_json::Value| at.as_u64().unwrap() - world.now.millis();
-        (of(&until["settle_until"]), of(&until["escalation"]["standing"]["in_hand"]["until"]))
+        let Standing::InHand { until, .. } = incident.escalation.standing else { panic!("nobody has it in hand") };
+        (incident.settle_until.unwrap().since(world.now), until.since(world.now))
     };
     let before = remaining(&world);
     world.start_at(seconds(400 * DAY));

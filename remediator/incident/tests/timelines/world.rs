@@ -6,10 +6,15 @@ use std::time::Duration;
 use crate::pager::Pager;
 use vvtv_incident::{
     Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
-    Fleet, Happening, HealthTest, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting, OnFailure,
-    Operation, Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved, Scope,
-    Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
+    Fleet, Happening, HealthTest, HealthWatch, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting,
+    OnFailure, Operation, Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved,
+    Scope, Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
+
+/// What a journal keeps of it.
+fn as_kept(incident: &Incident) -> Incident {
+    Incident { health: HealthWatch::default(), ticket: 0, ..incident.clone() }
+}
 
 pub(crate) const fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
@@ -392,14 +397,7 @@ impl World {
 
     fn take_up(&mut self, now: Timestamp, step: Option<ClockStep>) {
         let mut saved = Saved {
-            incidents: self
-                .fleet
-                .incidents()
-                .map(|incident| {
-                    let text = serde_json::to_string(incident).unwrap();
-                    serde_json::from_str(&text).unwrap()
-                })
-                .collect(),
+            incidents: self.fleet.incidents().map(as_kept).collect(),
             changes: Vec::new(),
             over: self.over.clone(),
             budget_calls: self.budget_calls.clone(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::ClockStep;
@@ -11,7 +11,7 @@ use vvtv_incident::ClockStep;
 use crate::alerts::reconcile::Reconciler;
 use crate::config::Config;
 use crate::journal::{Journal, close_to_others};
-use crate::steps::Executor;
+use crate::steps::{Executor, Spare};
 use crate::upstream::clock::{ClockState, ClockWatch};
 use crate::verbs::serve::disk;
 use crate::verbs::serve::retention::Retention;
@@ -19,6 +19,14 @@ use crate::verbs::serve::retention::Retention;
 /// Under which steps leave files, a directory per incident.
 pub(crate) fn attachments(config: &Config) -> PathBuf {
     config.database.with_extension("attachments")
+}
+
+/// Keeps a process ready for the next step, until `stop`.
+pub(crate) fn spares(executor: &Executor, (tasks, stop): (&TaskTracker, &CancellationToken)) -> mpsc::Receiver<Spare> {
+    let (spares, keep) = executor.spares();
+    let stopped = stop.clone();
+    tasks.spawn(async move { stopped.run_until_cancelled(keep).await });
+    spares
 }
 
 /// Starts all of it, until `stop`. The clock, which came here by `step`, is compared with those of whom the reconciler asks; the result is

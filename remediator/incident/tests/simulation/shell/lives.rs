@@ -23,8 +23,7 @@ impl Shell {
         // Long enough, now and then, that nobody counts the time.
         let longest = if self.dice.once_in(10) { 200 * 3_600_000 } else { 900_000 };
         self.now = self.now + Duration::from_millis(self.dice.below(longest));
-        let incidents: Vec<Incident> =
-            self.incidents.values().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let incidents: Vec<Incident> = self.incidents.values().cloned().collect();
         let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
             self.changed_by(step).map(|book| PastChange { started_at: *at, runbook: book.id.clone() })
         };
@@ -60,7 +59,7 @@ impl Shell {
         self.maintenance.restart(self.now, clock_step);
         if let Some(step) = clock_step {
             step.apply(&mut saved);
-            let written = saved.incidents.iter().map(|it| (it.id, serde_json::to_string(it).unwrap()));
+            let written = saved.incidents.iter().map(|it| (it.id, it.clone()));
             self.incidents.extend(written);
         }
         self.fleet = Fleet::new(self.policy.clone(), books(), saved, self.now);
