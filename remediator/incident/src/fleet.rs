@@ -197,12 +197,12 @@ impl Fleet {
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
         if !self.runbooks.contains_key(&incident.runbook) {
             // What its changes hold is not known any more, but their target is.
-            if incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
+            if incident.steps().any(|record| record.change && record.state == StepState::Running) {
                 self.running.begin(incident.id, incident.target.clone(), Vec::new());
             }
         } else if let Some(runbook) = self.runbooks.get(&incident.runbook) {
             align(&mut incident, runbook);
-            for (record, step) in incident.steps.iter().zip(runbook.all_steps()) {
+            for (record, step) in incident.steps().zip(runbook.all_steps()) {
                 if record.state == StepState::Running && record.change {
                     self.running.begin(incident.id, incident.target.clone(), incident.locks(step));
                 }

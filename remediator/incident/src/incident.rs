@@ -9,8 +9,8 @@ use crate::event::Verdict;
 use crate::health::{Health, HealthWatch, Heard};
 use crate::ids::{Fingerprint, IncidentId, Level, RunbookId, StepId, Target};
 use crate::reason::Reason;
-use crate::runbook::Runbook;
-use crate::state::{AlertRecord, Block, Hold, Phase, Stage, StepRecord, StepState};
+use crate::runbook::{Runbook, Step};
+use crate::state::{AlertRecord, Hold, Phase, RestoreRecord, Stage, StepMachine, StepRecord, StepRef, StepState};
 use crate::time::Timestamp;
 use crate::turn::{Relevance, Turn};
 
@@ -33,8 +33,10 @@ pub struct Incident {
     pub phase: Phase,
     /// Why it stands there.
     pub reason: Reason,
-    /// All steps: the ladder's, then each restore with its undo.
-    pub steps: Vec<StepRecord>,
+    /// The ladder's steps, in order.
+    pub ladder: Vec<StepRecord>,
+    /// The temporary measures, in the order in which they are taken back.
+    pub restores: Vec<RestoreRecord>,
     /// Steps that it ran and that the runbook's present text does not have.
     pub retired: Vec<StepRecord>,
     /// Until when the last change is given time to work.
@@ -73,6 +75,8 @@ pub(crate) enum Flow {
 
 impl Incident {
     pub(crate) fn open(id: IncidentId, runbook: &Runbook, target: Target, returned: u32, now: Timestamp) -> Self {
+        let pending = |step: &Step| StepRecord::pending(step.id.clone(), step.is_change());
+        let restores = runbook.recovery.restore.iter();
         Self {
             id,
             runbook: runbook.id.clone(),
@@ -80,10 +84,11 @@ impl Incident {
             opened_at: now,
             healthy_at: None,
             alerts: BTreeMap::new(),
-            phase: Phase::Working { cursor: 0, stage: Stage::Ready },
+            phase: Phase::Working(StepMachine::ready(StepRef::Step(0))),
             reason: Reason::AlertFiring,
             retired: Vec::new(),
-            steps: runbook.all_steps().map(|step| StepRecord::pending(step.id.clone(), step.is_change())).collect(),
+            ladder: runbook.steps.iter().map(pending).collect(),
+            restores: restores.map(|it| RestoreRecord { apply: pending(&it.apply), undo: pending(&it.undo) }).collect(),
             settle_until: None,
             changes_stopped_by: None,
             relapses: 0,
@@ -108,6 +113,41 @@ impl Incident {
         Self { phase: Phase::Exhausted, reason: why, ..Self::open(id, runbook, target, returned, now) }
     }
 
+    /// What became of every step: the ladder's, then each measure's way back with its way in again.
+    pub fn steps(&self) -> impl Iterator<Item = &StepRecord> {
+        self.ladder.iter().chain(self.restores.iter().flat_map(|it| [&it.apply, &it.undo]))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn steps_mut(&mut self) -> impl Iterator<Item = &mut StepRecord> {
+        self.ladder.iter_mut().chain(self.restores.iter_mut().flat_map(|it| [&mut it.apply, &mut it.undo]))
+    }
+
+    /// What became of one step.
+    #[must_use]
+    pub fn step(&self, at: StepRef) -> Option<&StepRecord> {
+        match at {
+            StepRef::Step(number) => self.ladder.get(number),
+            StepRef::Apply(number) => self.restores.get(number).map(|it| &it.apply),
+            StepRef::Undo(number) => self.restores.get(number).map(|it| &it.undo),
+        }
+    }
+
+    pub(crate) fn step_mut(&mut self, at: StepRef) -> Option<&mut StepRecord> {
+        match at {
+            StepRef::Step(number) => self.ladder.get_mut(number),
+            StepRef::Apply(number) => self.restores.get_mut(number).map(|it| &mut it.apply),
+            StepRef::Undo(number) => self.restores.get_mut(number).map(|it| &mut it.undo),
+        }
+    }
+
+    /// Where a step stands.
+    pub(crate) fn place_of(&self, step: &StepId) -> Option<StepRef> {
+        let ladder = (0..self.ladder.len()).map(StepRef::Step);
+        let restores = (0..self.restores.len()).flat_map(|number| [StepRef::Apply(number), StepRef::Undo(number)]);
+        ladder.chain(restores).find(|at| self.step(*at).is_some_and(|record| record.id == *step))
+    }
+
     /// Whether one of its alerts fires.
     #[must_use]
     pub fn firing(&self) -> bool {
@@ -118,10 +158,10 @@ impl Incident {
     #[must_use]
     pub const fn in_trouble(&self) -> bool {
         match self.phase {
-            Phase::Working { .. } | Phase::Exhausted => true,
+            Phase::Working(_) | Phase::Exhausted => true,
             Phase::Stabilising
             | Phase::Monitoring { .. }
-            | Phase::Restoring { .. }
+            | Phase::Restoring(_)
             | Phase::Closing { .. }
             | Phase::Closed { .. } => false,
         }
@@ -134,7 +174,7 @@ impl Incident {
             Phase::Closed { .. } => "closed",
             Phase::Closing { .. } => "closing",
             _ if self.hold.is_some() => "held",
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => match stage {
+            Phase::Working(machine) | Phase::Restoring(machine) => match machine.stage {
                 Stage::Blocked { .. } => "blocked",
                 Stage::AwaitingApproval { .. } => "awaiting_approval",
                 Stage::Running { .. } => "running",
@@ -151,8 +191,8 @@ impl Incident {
     /// The change that waits for a person's approval, if one does.
     #[must_use]
     pub fn awaits_approval(&self) -> Option<&StepId> {
-        match self.phase.step() {
-            Some((index, Stage::AwaitingApproval { .. })) => self.steps.get(index).map(|record| &record.id),
+        match self.phase.machine() {
+            Some(StepMachine { at, stage: Stage::AwaitingApproval { .. } }) => self.step(*at).map(|record| &record.id),
             Some(_) | None => None,
         }
     }
@@ -166,7 +206,7 @@ impl Incident {
     /// Turns the crank until nothing moves: phases, then people, then the next question about health.
     pub(crate) fn drive(&mut self, turn: &mut Turn<'_>) {
         // Every transition moves a cursor on, or into another phase; the bound only guards against a mistake in that claim.
-        for _ in 0..(8 * self.steps.len() + 32) {
+        for _ in 0..(8 * self.steps().count() + 32) {
             if self.advance(turn) == Flow::Wait {
                 break;
             }
@@ -182,11 +222,11 @@ impl Incident {
 
     fn advance(&mut self, turn: &mut Turn<'_>) -> Flow {
         match self.phase.clone() {
-            Phase::Working { cursor, stage } => self.work(cursor, stage, turn),
+            Phase::Working(machine) => self.advance_ladder(&machine, turn),
             Phase::Exhausted => self.exhausted(turn),
             Phase::Stabilising => self.stabilising(turn),
             Phase::Monitoring { until } => self.monitoring(until, turn),
-            Phase::Restoring { step, stage } => self.restoring(step, stage, turn),
+            Phase::Restoring(machine) => self.advance_restore(&machine, turn),
             Phase::Closing { reason, give_up_at } => self.closing(reason, give_up_at, turn),
             Phase::Closed { .. } => Flow::Wait,
         }
@@ -240,21 +280,13 @@ impl Incident {
     }
 
     fn next_question_at(&self, turn: &Turn<'_>) -> Timestamp {
-        let fresh_since = self.phase.step().and_then(|(_, stage)| stage.wants_answer_since());
+        let fresh_since = self.phase.machine().and_then(|machine| machine.stage.wants_answer_since());
         self.health.next_question_at(fresh_since, self.health_interval(turn), turn.policy)
     }
 
     fn health_interval(&self, turn: &Turn<'_>) -> Duration {
         let waiting = match &self.phase {
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => !matches!(
-                stage,
-                Stage::Blocked {
-                    by: Block::Held | Block::Paused | Block::Maintenance | Block::Suppressed | Block::CauseOpen,
-                    ..
-                } | Stage::Blocked { by: Block::UnknownTarget | Block::TargetUnverified, .. }
-                    | Stage::Blocked { by: Block::Systemic | Block::BudgetSpent | Block::RunbookBudgetSpent, .. }
-                    | Stage::AwaitingApproval { .. }
-            ),
+            Phase::Working(machine) | Phase::Restoring(machine) => machine.stage.waits_for_health(),
             Phase::Stabilising => true,
             Phase::Exhausted | Phase::Monitoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
         };
@@ -267,7 +299,7 @@ impl Incident {
     pub(crate) fn next_deadline(&self, turn: &Turn<'_>) -> Option<Timestamp> {
         let phase = match &self.phase {
             Phase::Closed { .. } => return None,
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => stage.deadline(),
+            Phase::Working(machine) | Phase::Restoring(machine) => machine.stage.deadline(),
             Phase::Monitoring { until } => {
                 [Some(*until), self.settle_until].into_iter().flatten().filter(|at| *at > turn.now).min()
             }
@@ -329,7 +361,7 @@ impl Incident {
 
     /// There are no steps: people have it at once, unless another incident or their own plan accounts for it.
     pub(crate) fn people_only(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.phase, Phase::Working { .. }) {
+        if !matches!(self.phase, Phase::Working(_)) {
             return;
         }
         let elsewhere = self.waits_for_others(turn);
@@ -341,7 +373,7 @@ impl Incident {
 
     /// Ends the steps that run; whether any did.
     fn kill_running(&self, turn: &mut Turn<'_>) -> bool {
-        let running = self.steps.iter().filter(|record| record.state == StepState::Running);
+        let running = self.steps().filter(|record| record.state == StepState::Running);
         let kill = |record: &StepRecord| Command::KillStep {
             incident: self.id,
             step: record.id.clone(),
@@ -354,7 +386,7 @@ impl Incident {
     }
 
     fn closing(&mut self, reason: Reason, give_up_at: Timestamp, turn: &mut Turn<'_>) -> Flow {
-        let running = self.steps.iter().any(|record| record.state == StepState::Running);
+        let running = self.steps().any(|record| record.state == StepState::Running);
         if running && turn.now < give_up_at {
             return Flow::Wait;
         }

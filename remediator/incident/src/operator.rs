@@ -5,7 +5,7 @@ use crate::event::Operation;
 use crate::ids::{Person, StepId};
 use crate::incident::Incident;
 use crate::reason::Reason;
-use crate::state::{Hold, Phase, Stage};
+use crate::state::{Hold, Phase, Stage, StepMachine, StepRef};
 use crate::turn::{Relevance, Turn};
 
 impl Incident {
@@ -41,19 +41,19 @@ impl Incident {
 
     /// The approval is for the change that waits and that the person named, and health is asked once more before it runs.
     fn approve(&mut self, by: &Person, step: &StepId, turn: &mut Turn<'_>) {
-        let waits = |index: &usize| self.steps.get(*index).is_some_and(|record| record.id == *step);
-        let index = match self.phase.step() {
-            Some((index, Stage::AwaitingApproval { .. })) => Some(index).filter(waits),
+        let waits = |at: &StepRef| self.step(*at).is_some_and(|record| record.id == *step);
+        let at = match self.phase.machine() {
+            Some(StepMachine { at, stage: Stage::AwaitingApproval { .. } }) => Some(*at).filter(waits),
             Some(_) | None => None,
         };
-        let Some(index) = index else {
+        let Some(at) = at else {
             self.record(turn, Happening::Ignored, Reason::NothingToApprove, format!("{step}: {by}"));
             return;
         };
-        if let Some(record) = self.steps.get_mut(index) {
+        if let Some(record) = self.step_mut(at) {
             record.approved_by = Some(by.clone());
         }
-        self.at(index, Stage::Deciding { since: turn.now });
+        self.set_stage(Stage::Deciding { since: turn.now });
         self.record(turn, Happening::Operator, Reason::Approved, format!("{step}: {by}"));
     }
 }

@@ -9,7 +9,7 @@ use crate::ids::{Level, Person, StepId};
 use crate::incident::{Flow, Incident};
 use crate::policy::Mode;
 use crate::reason::Reason;
-use crate::state::{Block, Phase, Stage};
+use crate::state::{Block, Phase, Stage, StepMachine};
 use crate::turn::{Relevance, Systemic, Turn};
 
 impl Incident {
@@ -160,7 +160,7 @@ impl Incident {
 
     /// Whether its steps wait because nothing that exists is called as its target.
     pub(crate) const fn waits_for_its_target(&self) -> bool {
-        matches!(self.phase.step(), Some((_, Stage::Blocked { by: Block::UnknownTarget, .. })))
+        matches!(self.phase.machine(), Some(StepMachine { stage: Stage::Blocked { by: Block::UnknownTarget, .. }, .. }))
     }
 
     /// Whether another incident, or a person's plan, accounts for this one's trouble.
@@ -178,9 +178,9 @@ impl Incident {
                 let is_sick = matches!(health, Health::Sick { .. });
                 self.escalation.ends.is_some() && !is_sick && !self.blind(turn)
             }
-            Phase::Working { .. } => self.escalation.ends.is_some() && self.waits_for_its_target() && !self.firing(),
+            Phase::Working(_) => self.escalation.ends.is_some() && self.waits_for_its_target() && !self.firing(),
             Phase::Exhausted => self.escalation.ends.is_some() && turn.for_people && !self.firing(),
-            Phase::Restoring { .. } | Phase::Closing { .. } | Phase::Closed { .. } => false,
+            Phase::Restoring(_) | Phase::Closing { .. } | Phase::Closed { .. } => false,
         }
     }
 

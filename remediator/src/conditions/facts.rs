@@ -119,6 +119,6 @@ impl Said {
             };
             (record.id.to_string(), facts)
         };
-        incident.steps.iter().map(one).collect()
+        incident.steps().map(one).collect()
     }
 }

@@ -169,7 +169,7 @@ impl EventLoop {
         let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into(), ok };
         if let Some(incident) = self.fleet.incident(key.incident) {
             self.metrics.steps.with_label_values(&[incident.runbook.as_str(), key.step.as_str(), result.state]).inc();
-            let record = incident.steps.iter().find(|record| record.id == key.step);
+            let record = incident.steps().find(|record| record.id == key.step);
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }

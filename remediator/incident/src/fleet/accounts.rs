@@ -8,7 +8,7 @@ use crate::incident::Incident;
 use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
-use crate::state::{Phase, Stage, StepState};
+use crate::state::{BlockKind, Phase, Stage, StepState};
 use crate::targets::{Standing, Targets};
 use crate::time::Timestamp;
 use crate::turn::{Decisions, Relevance, Systemic, Turn};
@@ -126,7 +126,7 @@ impl Fleet {
                 self.budget.spend(out.now, incident.runbook.clone());
             }
         }
-        if !incident.steps.iter().any(|record| record.change && record.state == StepState::Running) {
+        if !incident.steps().any(|record| record.change && record.state == StepState::Running) {
             self.running.end(incident.id);
         }
         self.not_sick(incident);
@@ -136,7 +136,7 @@ impl Fleet {
     /// A change that was not let go spends nothing of the hour's budget.
     pub(super) fn give_back(&mut self, incident: IncidentId, step: &StepId, attempt: u32) {
         let Some(incident) = self.incidents.get(&incident) else { return };
-        let record = incident.steps.iter().find(|record| record.id == *step);
+        let record = incident.steps().find(|record| record.id == *step);
         if let Some(record) = record.filter(|it| it.change && it.attempts == attempt && it.state == StepState::Running)
             && let Some(started_at) = record.started_at
         {
@@ -169,11 +169,14 @@ impl Fleet {
         let incidents = std::mem::take(&mut self.incidents);
         incidents.values().for_each(|incident| self.count(incident));
         self.incidents = incidents;
-        let waits = |incident: &&Incident| matches!(incident.phase.step(), Some((_, Stage::Blocked { by, .. })) if by.is_about_the_target());
+        let waits = |incident: &&Incident| {
+            let stage = incident.phase.machine().map(|machine| &machine.stage);
+            matches!(stage, Some(Stage::Blocked { by, .. }) if by.kind() == BlockKind::Target)
+        };
         let waiting: Vec<_> = self.incidents.values().filter(waits).map(|incident| incident.id).collect();
         for id in waiting {
             self.with(id, out, |incident, turn| {
-                incident.look_again(turn.now);
+                incident.hurry(turn.now);
                 Relevance::Current
             });
         }

@@ -37,7 +37,7 @@ impl Shell {
             }
         }
         for incident in &incidents {
-            for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
+            for record in incident.steps().filter(|record| record.state == StepState::Running) {
                 let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
                 if !self.processes.iter().any(alive) {
                     let key = (incident.id, record.id.clone(), record.attempts);
