@@ -17,8 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vvtv_incident::{
-    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Outcome, Phase, ReceiverName, RunbookId, Scope, Target,
-    Timestamp,
+    Agenda, ClockStep, Entry, Event, Fleet, IncidentId, Phase, ReceiverName, RunbookId, Scope, Target, Timestamp,
 };
 use vvtv_toolkit::logging;
 
@@ -109,9 +108,7 @@ pub enum Input {
     Finished {
         /// Which.
         key: RunKey,
-        /// For the core.
-        outcome: Outcome,
-        /// For the journal.
+        /// How it ended.
         result: RunResult,
     },
     /// The configuration was read again and is good; answered once it is in force.
@@ -303,7 +300,7 @@ impl EventLoop {
     /// Writes facts down without letting the core act on them: the next start tells it.
     fn note_end(&mut self, input: Input) {
         match input {
-            Input::Finished { key, result, .. } => {
+            Input::Finished { key, result } => {
                 self.running.remove(&key);
                 self.pending.batch.results.push((key, result));
             }

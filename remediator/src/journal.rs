@@ -17,6 +17,7 @@ mod salvage;
 mod schema;
 mod sound;
 mod state;
+mod unreadable;
 mod write;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
-use vvtv_incident::{Entry, Incident, IncidentId, Pause, StepId, Timestamp};
+use vvtv_incident::{Entry, Incident, IncidentId, Outcome, Pause, StepId, Timestamp};
 
 pub use self::agenda::{AgendaBatch, RestoredAgenda, TaskRow};
 pub use self::audit::{AuditError, Gap, Head, StepBack, Verified, export as export_audit, verify as verify_audit};
@@ -104,15 +105,6 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
-    /// A stored incident cannot be understood.
-    #[error("the journal's state of incident {incident} cannot be read")]
-    State {
-        /// Which incident.
-        incident: i64,
-        /// What is wrong with it.
-        #[source]
-        source: serde_json::Error,
-    },
     /// A stored setting cannot be understood.
     #[error("the journal's setting `{name}` cannot be read")]
     Setting {
@@ -157,7 +149,7 @@ impl JournalError {
             Self::Open { source, .. } | Self::Query { source, .. } => {
                 !matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
             }
-            Self::State { .. } | Self::Setting { .. } | Self::Task { .. } | Self::Nameless => true,
+            Self::Setting { .. } | Self::Task { .. } | Self::Nameless => true,
             Self::Newer { .. } | Self::InUse { .. } | Self::Replaced { .. } | Self::Closed => false,
         }
     }
@@ -210,8 +202,8 @@ pub struct RunKey {
 pub struct RunResult {
     /// When.
     pub finished_at: Timestamp,
-    /// `ok`, `failed`, `timeout`, `unknown` or `not_run`.
-    pub state: &'static str,
+    /// How.
+    pub outcome: Outcome,
     /// The exit code, if the process had one.
     pub exit_code: Option<i32>,
     /// Head and tail of what it wrote to stdout.

@@ -40,7 +40,13 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// Between two burials of processes that were left to us.
 const BURY: Duration = Duration::from_millis(100);
 
-/// Between two tries to keep a process ready.
+/// Processes that are kept ready.
+const SPARES: usize = 2;
+
+/// From the taking of one to the start of the next: the step that took it comes first.
+const SPARE_LATER: Duration = Duration::from_millis(1);
+
+/// Between two tries to keep one ready.
 const SPARE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Between two tellings of a running step's output.
@@ -177,13 +183,14 @@ impl Executor {
         })
     }
 
-    /// Keeps a process ready for the next step, to be taken by one owner; the future never ends.
+    /// Keeps processes ready for the next steps, to be taken by one owner; the future never ends.
     #[must_use]
     pub fn spares(&self) -> (mpsc::Receiver<Spare>, impl Future<Output = ()> + use<>) {
-        let (give, take) = mpsc::channel(1);
+        let (give, take) = mpsc::channel(SPARES);
         let executor = self.clone();
         let keep = async move {
             while let Ok(room) = give.reserve().await {
+                tokio::time::sleep(SPARE_LATER).await;
                 match executor.spare().await {
                     Ok(spare) => room.send(spare),
                     // The next step tries it itself, and says why it cannot be started.

@@ -52,8 +52,9 @@ fn keep_records(incident: &mut Incident, runbook: &Runbook) {
     let retired = std::mem::take(&mut incident.retired);
     let mut old: BTreeMap<StepId, StepRecord> =
         ladder.chain(restores).chain(retired).map(|record| (record.id.clone(), record)).collect();
-    let mut fit =
-        |step: &Step| old.remove(&step.id).unwrap_or_else(|| StepRecord::pending(step.id.clone(), step.is_change()));
+    let mut fit = |step: &Step| {
+        old.remove(&step.id).unwrap_or_else(|| StepRecord::pending(step.id.clone(), step.remembered_kind()))
+    };
     incident.ladder = runbook.steps.iter().map(&mut fit).collect();
     let restores = runbook.recovery.restore.iter();
     incident.restores = restores.map(|it| RestoreRecord { apply: fit(&it.apply), undo: fit(&it.undo) }).collect();

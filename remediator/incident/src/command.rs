@@ -138,7 +138,7 @@ pub enum Happening {
     Task,
     /// Time goes on elsewhere than where it stopped.
     Clock,
-    /// The journal goes on in another file.
+    /// The journal goes on in another file, or something in it cannot be read.
     Journal,
     /// A person did something.
     Operator,

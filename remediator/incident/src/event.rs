@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::efficacy::EfficacyTable;
+use crate::fleet::Unreadable;
 use crate::ids::{AlertName, ChannelName, Fingerprint, IncidentId, LabelName, Person, StepId};
 use crate::listed::{Muting, Scope, Sender};
 use crate::silence::Source;
@@ -92,6 +93,8 @@ pub enum Event {
         /// What.
         operation: Operation,
     },
+    /// The state of an open incident cannot be read. To be told before anything else is.
+    Unreadable(Box<Unreadable>),
     /// A person stopped all new actions.
     Pause {
         /// Who.
@@ -164,6 +167,20 @@ pub enum Outcome {
     Unknown,
     /// Its process was not let go, so that nothing of it has run.
     NotRun,
+}
+
+impl Outcome {
+    /// The outcome's one spelling.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed(_) => "failed",
+            Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
+            Self::NotRun => "not_run",
+        }
+    }
 }
 
 /// What a person can do with one incident.

@@ -4,6 +4,9 @@ mod accounts;
 mod listed;
 mod people;
 mod reach;
+mod unreadable;
+
+pub use self::unreadable::Unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,13 +200,13 @@ impl Fleet {
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
         if !self.runbooks.contains_key(&incident.runbook) {
             // What its changes hold is not known any more, but their target is.
-            if incident.steps().any(|record| record.change && record.state == StepState::Running) {
+            if incident.steps().any(|record| record.is_change() && record.state == StepState::Running) {
                 self.running.begin(incident.id, incident.target.clone(), Vec::new());
             }
         } else if let Some(runbook) = self.runbooks.get(&incident.runbook) {
             align(&mut incident, runbook);
             for (record, step) in incident.steps().zip(runbook.all_steps()) {
-                if record.state == StepState::Running && record.change {
+                if record.state == StepState::Running && record.is_change() {
                     self.running.begin(incident.id, incident.target.clone(), incident.locks(step));
                 }
             }
@@ -304,6 +307,7 @@ impl Fleet {
                 self.maintenance = open;
                 self.evaluate_all(out);
             }
+            Event::Unreadable(found) => self.take_up_unreadable(*found, out),
             Event::TargetsKnown(targets) => self.targets_known(targets, out),
             Event::Alive(source) => self.alive(source, out),
             Event::Efficacy(table) => self.efficacy = table,

@@ -51,7 +51,8 @@ pub struct Incident {
     pub restore_next: usize,
     /// A person's hold.
     pub hold: Option<Hold>,
-    /// A person ended what the remediator does; the incident goes on for people alone, until none of its alerts fires.
+    /// A person ended what the remediator does, or nobody can say what it has done; the incident goes on for people alone, until none of
+    /// its alerts fires.
     pub aborted: bool,
     /// Who is called.
     pub escalation: Escalation,
@@ -75,7 +76,7 @@ pub(crate) enum Flow {
 
 impl Incident {
     pub(crate) fn open(id: IncidentId, runbook: &Runbook, target: Target, returned: u32, now: Timestamp) -> Self {
-        let pending = |step: &Step| StepRecord::pending(step.id.clone(), step.is_change());
+        let pending = |step: &Step| StepRecord::pending(step.id.clone(), step.remembered_kind());
         let restores = runbook.recovery.restore.iter();
         Self {
             id,
@@ -331,7 +332,7 @@ impl Incident {
     /// Without its runbook nothing can be decided any more: what runs is ended, and people have it.
     pub(crate) fn runbook_gone(&mut self, turn: &mut Turn<'_>) {
         let over = matches!(self.phase, Phase::Closing { .. } | Phase::Closed { .. });
-        if over || matches!(self.reason, Reason::RunbookGone | Reason::LimitReached) {
+        if over || matches!(self.reason, Reason::RunbookGone | Reason::Unreadable | Reason::LimitReached) {
             return;
         }
         self.kill_running(turn);
@@ -372,7 +373,7 @@ impl Incident {
     }
 
     /// Ends the steps that run; whether any did.
-    fn kill_running(&self, turn: &mut Turn<'_>) -> bool {
+    pub(crate) fn kill_running(&self, turn: &mut Turn<'_>) -> bool {
         let running = self.steps().filter(|record| record.state == StepState::Running);
         let kill = |record: &StepRecord| Command::KillStep {
             incident: self.id,

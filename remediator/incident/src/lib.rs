@@ -58,7 +58,7 @@ pub use command::{Command, Entry, Happening, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Arrival, Ending, Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
-pub use fleet::{Census, Fleet, PastChange, Pause, Saved};
+pub use fleet::{Census, Fleet, PastChange, Pause, Saved, Unreadable};
 pub use health::{Health, HealthWatch};
 pub use ids::{
     AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName,
@@ -71,6 +71,8 @@ pub use reason::Reason;
 pub use returns::{BudgetCall, PastIncident};
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
 pub use silence::{Source, Watch};
-pub use state::{AlertRecord, Block, Hold, Phase, RestoreRecord, Stage, StepMachine, StepRecord, StepRef, StepState};
+pub use state::{
+    AlertRecord, Block, Hold, Phase, RestoreRecord, Stage, StepKind, StepMachine, StepRecord, StepRef, StepState,
+};
 pub use targets::Targets;
 pub use time::Timestamp;

@@ -217,6 +217,8 @@ reasons! {
     TimeNotCounted = "time_not_counted",
     /// What could be read of a damaged journal is in this one.
     Salvaged = "salvaged",
+    /// What the journal has of it cannot be read, so nothing is done about it, and it is left to people.
+    Unreadable = "unreadable",
     /// The journal cannot be used: nothing is repaired, and people are called at once.
     PeopleOnly = "people_only",
 }

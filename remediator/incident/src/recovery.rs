@@ -13,7 +13,10 @@ use crate::turn::Turn;
 impl Incident {
     pub(crate) fn exhausted(&mut self, turn: &mut Turn<'_>) -> Flow {
         if self.aborted {
-            return if self.firing() { Flow::Wait } else { self.close(Reason::Aborted, turn) };
+            // Of alerts that nobody knows nobody can say that they are over.
+            let is_over = !self.firing() && !self.alerts.is_empty();
+            let why = if self.reason == Reason::Unreadable { Reason::AlertResolved } else { Reason::Aborted };
+            return if is_over { self.close(why, turn) } else { Flow::Wait };
         }
         if turn.for_people {
             return self.unclaimed(turn).unwrap_or(Flow::Wait);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::efficacy::EfficacyFloor;
 use crate::ids::{AlertName, HealthTest, LabelName, Level, LockName, RunbookId, StepId};
 use crate::policy::{Mode, Policy};
-use crate::state::StepRef;
+use crate::state::{StepKind, StepRef};
 
 /// A runbook's shape: which alerts it answers, its steps in order, and its timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +181,15 @@ impl Runbook {
 }
 
 impl Step {
+    /// What an incident remembers of the step's kind.
+    #[must_use]
+    pub const fn remembered_kind(&self) -> StepKind {
+        match self.kind {
+            Kind::Diagnose { .. } => StepKind::Diagnose,
+            Kind::Change { .. } => StepKind::Change,
+        }
+    }
+
     /// Whether the step alters the system.
     #[must_use]
     pub const fn is_change(&self) -> bool {

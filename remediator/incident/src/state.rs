@@ -271,8 +271,8 @@ pub struct RestoreRecord {
 pub struct StepRecord {
     /// Which step.
     pub id: StepId,
-    /// Whether it alters the system.
-    pub change: bool,
+    /// What kind of step it is.
+    pub kind: StepKind,
     /// How it stands.
     pub state: StepState,
     /// Why.
@@ -287,6 +287,26 @@ pub struct StepRecord {
     pub finished_at: Option<Timestamp>,
     /// Who approved its next start.
     pub approved_by: Option<Person>,
+}
+
+/// What an incident remembers of a step's [`crate::Kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// It reads.
+    Diagnose,
+    /// It alters the system.
+    Change,
+}
+
+impl StepKind {
+    /// The kind's one spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diagnose => "diagnose",
+            Self::Change => "change",
+        }
+    }
 }
 
 /// How a step stands.
@@ -369,16 +389,25 @@ impl Stage {
 }
 
 impl StepRecord {
+    /// Whether it alters the system.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        match self.kind {
+            StepKind::Change => true,
+            StepKind::Diagnose => false,
+        }
+    }
+
     /// How often it was let go.
     #[must_use]
     pub const fn runs(&self) -> u32 {
         self.attempts.saturating_sub(self.not_run)
     }
 
-    pub(crate) const fn pending(id: StepId, change: bool) -> Self {
+    pub(crate) const fn pending(id: StepId, kind: StepKind) -> Self {
         Self {
             id,
-            change,
+            kind,
             state: StepState::Pending,
             reason: None,
             attempts: 0,

@@ -172,17 +172,17 @@ pub fn find_orphans(
         let inputs = inputs.clone();
         tasks.spawn(async move {
             let (outcome, how) = settled(run.process.as_ref(), &mark, wait, &kill).await;
-            let state = if outcome == Outcome::NotRun { "not_run" } else { "unknown" };
+            let state = outcome.as_str();
             tracing::warn!(incident = run.key.incident.get(), step = %run.key.step, state, how, "looked at after a restart");
             let result = RunResult {
                 finished_at: clock.now(),
-                state,
+                outcome,
                 exit_code: None,
                 stdout: run.output.stdout,
                 stderr: format!("{}the remediator was restarted while this ran: {how}\n", run.output.stderr),
             };
             reached(Point::OrphanSettled);
-            drop(inputs.send(Input::Finished { key: run.key, outcome, result }).await);
+            drop(inputs.send(Input::Finished { key: run.key, result }).await);
         });
     }
     kills

@@ -221,9 +221,9 @@ impl EventLoop {
                 Err(why) => never_started(why, around.clock.now()),
             };
             drop(permit);
-            let (outcome, result) = into_result(finished, &around.redaction);
+            let result = into_result(finished, &around.redaction);
             reached(Point::StepEnded);
-            around.tell(Input::Finished { key: told, outcome, result }).await;
+            around.tell(Input::Finished { key: told, result }).await;
         });
         self.running.insert(key, kill);
         process.abort_handle()
@@ -231,7 +231,7 @@ impl EventLoop {
 
     fn is_change(&self, key: &RunKey) -> bool {
         let steps = self.fleet.incident(key.incident).into_iter().flat_map(Incident::steps);
-        steps.into_iter().any(|record| record.id == key.step && record.change)
+        steps.into_iter().any(|record| record.id == key.step && record.is_change())
     }
 
     fn launch(&self, key: &RunKey) -> Result<Launch, String> {
@@ -328,29 +328,20 @@ fn never_started(why: String, at: Timestamp) -> Finished {
     }
 }
 
-fn into_result(finished: Finished, redaction: &Redactor) -> (Outcome, RunResult) {
+fn into_result(finished: Finished, redaction: &Redactor) -> RunResult {
     let mut stderr = finished.stderr.text();
     if let (Outcome::Failed(why), None, true) = (&finished.outcome, finished.exit_code, stderr.trim().is_empty()) {
         // What was refused, or ended from outside, has said nothing itself; people are told why in its place.
         stderr = format!("vvtv-remediator: {why}\n");
     }
-    let state = match &finished.outcome {
-        Outcome::Ok => "ok",
-        Outcome::Failed(_) => "failed",
-        Outcome::Timeout => "timeout",
-        Outcome::Unknown => "unknown",
-        Outcome::NotRun => "not_run",
-    };
-    let result = RunResult {
+    RunResult {
         finished_at: finished.finished_at,
-        state,
+        outcome: match finished.outcome {
+            Outcome::Failed(why) => Outcome::Failed(redaction.text(&why).into_owned()),
+            ended @ (Outcome::Ok | Outcome::Timeout | Outcome::Unknown | Outcome::NotRun) => ended,
+        },
         exit_code: finished.exit_code,
         stdout: redaction.text(&finished.stdout.text()).into_owned(),
         stderr: redaction.text(&stderr).into_owned(),
-    };
-    let outcome = match finished.outcome {
-        Outcome::Failed(why) => Outcome::Failed(redaction.text(&why).into_owned()),
-        ended @ (Outcome::Ok | Outcome::Timeout | Outcome::Unknown | Outcome::NotRun) => ended,
-    };
-    (outcome, result)
+    }
 }

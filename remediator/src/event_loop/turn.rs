@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use vvtv_incident::{Command, Entry, Event, Happening, IncidentId, Level, PageOrder, Reason, Scope, Timestamp};
+use vvtv_incident::{
+    Command, Entry, Event, Happening, IncidentId, Level, Outcome, PageOrder, Reason, Scope, Timestamp,
+};
 
 use super::effects::Effect;
 use super::{Decided, EventLoop, Input, Unavailable};
@@ -114,13 +116,13 @@ impl EventLoop {
                 self.pending.batch.spawned.push((key, waiting.identity));
                 self.pending.effects.push(Effect::LetGo(waiting.go));
             }
-            Input::Finished { key, outcome, result } => {
+            Input::Finished { key, result } => {
                 self.finished(&key, &result);
                 let event = Event::StepFinished {
                     incident: key.incident,
                     step: key.step.clone(),
                     attempt: key.attempt,
-                    outcome,
+                    outcome: result.outcome.clone(),
                 };
                 self.pending.batch.results.push((key, result));
                 self.apply(now, event);
@@ -165,15 +167,16 @@ impl EventLoop {
 
     fn finished(&mut self, key: &RunKey, result: &RunResult) {
         self.running.remove(key);
-        let ok = result.state == "ok";
+        let ok = result.outcome == Outcome::Ok;
         let fact = StepFact { exit_code: result.exit_code, stdout: result.stdout.as_str().into(), ok };
         if let Some(incident) = self.fleet.incident(key.incident) {
-            self.metrics.steps.with_label_values(&[incident.runbook.as_str(), key.step.as_str(), result.state]).inc();
+            let labels = [incident.runbook.as_str(), key.step.as_str(), result.outcome.as_str()];
+            self.metrics.steps.with_label_values(&labels).inc();
             let record = incident.steps().find(|record| record.id == key.step);
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }
-            if result.state != "not_run" {
+            if result.outcome != Outcome::NotRun {
                 self.facts.entry(key.incident).or_default().note(key.step.clone(), fact);
             }
         }

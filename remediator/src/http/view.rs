@@ -153,7 +153,7 @@ pub(crate) fn summary(row: &IncidentRow, exits: &ExitCodes) -> IncidentView {
                 let last = exits.get(&(incident.id, record.id.clone(), record.attempts)).copied();
                 StepView {
                     id: record.id.to_string(),
-                    kind: if record.change { "change" } else { "diagnose" },
+                    kind: record.kind.as_str(),
                     state: record.state.as_str(),
                     reason: record.reason.map(vvtv_incident::Reason::as_str),
                     attempt: record.attempts,

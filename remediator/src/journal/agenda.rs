@@ -101,7 +101,7 @@ pub(super) fn put(transaction: &Transaction<'_>, batch: &AgendaBatch) -> rusqlit
     for (id, mark) in &batch.spawned {
         transaction
             .prepare_cached("UPDATE task SET process = ?2 WHERE id = ?1")?
-            .execute(params![id.get(), state::json(mark)?])?;
+            .execute(params![id.get(), state::write(mark)?])?;
     }
     for (id, output) in &batch.outputs {
         transaction.prepare_cached("UPDATE task SET output = ?2 WHERE id = ?1")?.execute(params![id.get(), output])?;
@@ -127,7 +127,7 @@ pub(super) fn load(connection: &Connection) -> Result<RestoredAgenda, JournalErr
     let rows = statement.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
     for row in rows {
         let (id, text) = row.map_err(query)?;
-        let mark = serde_json::from_str(&text).map_err(|source| JournalError::Task { task: id, source })?;
+        let mark = state::read(&text).map_err(|source| JournalError::Task { task: id, source })?;
         restored.processes.insert(TaskId::new(id), mark);
     }
     Ok(restored)

@@ -5,13 +5,14 @@ use std::str::FromStr as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 use vvtv_incident::{
-    BudgetCall, Happening, Incident, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, ReceiverName,
-    RunbookId, Saved, StepId, Target, Timestamp,
+    BudgetCall, Happening, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, ReceiverName, RunbookId,
+    Saved, StepId, Target, Timestamp, Unreadable,
 };
 
 use super::agenda::{self, RestoredAgenda};
 use super::listed::{self, RECEIVERS};
-use super::state;
+use super::state::{self, SubjectV1};
+use super::unreadable::{self, Opened};
 use super::write::{INSTALLATION, PAUSE, TARGETS, millis};
 use super::{JournalError, RunKey};
 use crate::clock::wall;
@@ -30,6 +31,8 @@ pub struct Restored {
     pub installation: Installation,
     /// For the core.
     pub saved: Saved,
+    /// Open incidents whose state cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Attempts whose end nobody wrote down.
     pub open_runs: Vec<OpenRun>,
     /// Results of open incidents' steps, oldest attempt first, for later conditions.
@@ -84,10 +87,11 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
     let now = newest.unwrap_or(0).min(millis(wall()));
     let last_id: i64 =
         connection.query_row("SELECT coalesce(max(id), 0) FROM incident", [], |row| row.get(0)).map_err(query)?;
+    let Opened { incidents, unreadable } = unreadable::incidents(connection).map_err(query)?;
     Ok(Restored {
         installation: setting(connection, INSTALLATION)?.ok_or(JournalError::Nameless)?,
         saved: Saved {
-            incidents: incidents(connection)?,
+            incidents,
             changes: changes(connection, now).map_err(query)?,
             over: over(connection, now).map_err(query)?,
             budget_calls: budget_calls(connection, now).map_err(query)?,
@@ -103,6 +107,7 @@ pub(super) fn load(connection: &mut Connection) -> Result<Restored, JournalError
         targets: setting(connection, TARGETS)?.unwrap_or_default(),
         receivers: setting(connection, RECEIVERS)?.unwrap_or_default(),
         newest: newest.map(timestamp),
+        unreadable,
     })
 }
 
@@ -136,20 +141,6 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
 
 pub(super) fn incident_id(number: i64) -> IncidentId {
     IncidentId::new(u64::try_from(number).unwrap_or(0))
-}
-
-fn incidents(connection: &Connection) -> Result<Vec<Incident>, JournalError> {
-    let query = |source| JournalError::Query { doing: "read incidents", source };
-    let sql = "SELECT id, state FROM incident WHERE closed_at IS NULL ORDER BY id";
-    let mut statement = connection.prepare(sql).map_err(query)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(query)?;
-    let mut incidents = Vec::new();
-    for row in rows {
-        let (id, state) = row.map_err(query)?;
-        let incident = state::read(&state).map_err(|source| JournalError::State { incident: id, source })?;
-        incidents.push(incident);
-    }
-    Ok(incidents)
 }
 
 fn changes(connection: &Connection, now: i64) -> rusqlite::Result<Vec<PastChange>> {
@@ -241,13 +232,7 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
         )?
         .query_map([], |row| {
             let (exit_code, state): (Option<i32>, String) = (row.get(3)?, row.get(5)?);
-            let outcome = match state.as_str() {
-                "ok" => Outcome::Ok,
-                "timeout" => Outcome::Timeout,
-                "not_run" => Outcome::NotRun,
-                "failed" => Outcome::Failed(exit_code.map_or_else(String::new, |code| format!("exit code {code}"))),
-                _ => Outcome::Unknown,
-            };
+            let outcome = state::outcome(&state, exit_code);
             Ok(PastRun { key: run_key(row)?, exit_code, stdout: text(row, 4)?, outcome })
         })?
         .collect()
@@ -256,20 +241,26 @@ fn results(connection: &Connection) -> rusqlite::Result<Vec<PastRun>> {
 /// What a message is made of, in the order of the columns that [`message`] reads.
 const MESSAGE: &str = "incident_id, page, kind, channel, contact, level, reason, due_at";
 
-fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
-    let kind: String = row.get(2)?;
-    let reason: String = row.get(6)?;
-    Ok(Message {
-        key: MessageKey {
-            subject: Subject::from_columns(row.get(0)?, row.get(1)?),
-            kind: MessageKind::from_str(&kind).unwrap_or(MessageKind::Trigger),
-            channel: row.get(3)?,
-        },
+/// None of one of which nobody can say what it does: taken for another it would call, or stop calling, whom it must not.
+fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Message>> {
+    let columns = SubjectV1 { incident_id: row.get(0)?, page: row.get(1)? };
+    let (kind, reason) = (text(row, 2)?, text(row, 6)?);
+    let (Ok(subject), Ok(known)) = (Subject::try_from(columns), MessageKind::from_str(&kind)) else {
+        let SubjectV1 { incident_id, page } = columns;
+        tracing::error!(incident = incident_id, page, kind, "a message cannot be read: it is not sent");
+        return Ok(None);
+    };
+    let reason = Reason::named(&reason).unwrap_or_else(|| {
+        tracing::error!(about = %subject, reason, "a message's reason cannot be read");
+        Reason::Unreadable
+    });
+    Ok(Some(Message {
+        key: MessageKey { subject, kind: known, channel: row.get(3)? },
         contact: text(row, 4)?,
         level: Level::new(row.get(5)?),
-        reason: Reason::ALL.iter().copied().find(|known| known.as_str() == reason).unwrap_or(Reason::Restarted),
+        reason,
         due_at: timestamp(row.get(7)?),
-    })
+    }))
 }
 
 fn standing(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
@@ -279,7 +270,7 @@ fn standing(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
                  AND later.page = message.page AND later.channel = message.channel AND later.kind = 'resolve')
          ORDER BY due_at"
     );
-    connection.prepare(&sql)?.query_map([], message)?.collect()
+    connection.prepare(&sql)?.query_map([], message)?.filter_map(Result::transpose).collect()
 }
 
 fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
@@ -294,6 +285,7 @@ fn messages(connection: &Connection) -> rusqlite::Result<Vec<Message>> {
              ORDER BY due_at, incident_id, page, CASE kind WHEN 'trigger' THEN 0 WHEN 'update' THEN 1 ELSE 2 END"
         ))?
         .query_map([], message)?
+        .filter_map(Result::transpose)
         .collect()
 }
 

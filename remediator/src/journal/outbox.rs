@@ -63,24 +63,6 @@ impl Subject {
             Self::Task(task) => Some(task.get()),
         }
     }
-
-    /// As the journal's columns `incident_id` and `page` have it. Incidents count from 1: those of incident 0 are tasks.
-    #[must_use]
-    pub fn columns(self) -> (i64, u32) {
-        match self {
-            Self::Incident { incident, page } => (i64::try_from(incident.get()).unwrap_or(i64::MAX), page),
-            Self::Task(task) => (0, task.get()),
-        }
-    }
-
-    /// The inverse of [`Self::columns`].
-    #[must_use]
-    pub fn from_columns(incident: i64, page: u32) -> Self {
-        match u64::try_from(incident) {
-            Ok(0) | Err(_) => Self::Task(TaskId::new(page)),
-            Ok(incident) => Self::Incident { incident: IncidentId::new(incident), page },
-        }
-    }
 }
 
 impl fmt::Display for Subject {

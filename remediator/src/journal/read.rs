@@ -11,6 +11,7 @@ use super::load::{incident_id, optional_text, text, timestamp};
 use super::place::Location;
 use super::retention::Most;
 use super::state;
+use super::unreadable::{COLUMNS, Stored, stored};
 use super::write::{PAUSE, number};
 
 /// The longest list that one question gives.
@@ -159,7 +160,7 @@ impl Reader {
             let before = listing.before.map_or(i64::MAX, number);
             let limit = i64::try_from(listing.limit.min(ROWS_MAX)).unwrap_or(1);
             let sql = format!(
-                "SELECT id, phase, closed_at, state FROM incident WHERE {which} AND id < ?1 ORDER BY id DESC LIMIT ?2"
+                "SELECT {COLUMNS}, phase, closed_at FROM incident WHERE {which} AND id < ?1 ORDER BY id DESC LIMIT ?2"
             );
             incident_rows(connection, DOING, &sql, params![before, limit])
         })
@@ -173,8 +174,8 @@ impl Reader {
     pub async fn incident(&self, id: IncidentId) -> Result<Option<IncidentRow>, JournalError> {
         const DOING: &str = "read an incident";
         self.ask(DOING, move |connection| {
-            let sql = "SELECT id, phase, closed_at, state FROM incident WHERE id = ?1";
-            Ok(incident_rows(connection, DOING, sql, params![number(id)])?.pop())
+            let sql = format!("SELECT {COLUMNS}, phase, closed_at FROM incident WHERE id = ?1");
+            Ok(incident_rows(connection, DOING, &sql, params![number(id)])?.pop())
         })
         .await
     }
@@ -237,15 +238,14 @@ impl Reader {
     /// The journal cannot be read.
     pub async fn exit_codes(&self, of: Vec<IncidentId>) -> Result<ExitCodes, JournalError> {
         const DOING: &str = "read how steps ended";
-        let ids = of.into_iter().map(IncidentId::get).collect::<Vec<_>>();
-        let ids = serde_json::to_string(&ids).map_err(|source| JournalError::State { incident: 0, source })?;
+        let ids = of.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let found = self.ask(DOING, move |connection| {
             rows(
                 connection,
                 DOING,
                 "SELECT incident_id, step, attempt, exit_code FROM step_run
                  WHERE incident_id IN (SELECT value FROM json_each(?1)) AND exit_code IS NOT NULL",
-                ids,
+                format!("[{ids}]"),
                 |row| {
                     let step = StepId::new(row.get::<_, String>(1)?);
                     Ok(((incident_id(row.get(0)?), step, row.get(2)?), row.get(3)?))
@@ -324,7 +324,7 @@ impl Reader {
             let text: Option<String> =
                 rows.next().and_then(|row| row.map(|row| row.get(0)).transpose()).map_err(query)?;
             let pause = text.map(|text| state::read(&text)).transpose();
-            pause.map_err(|source| JournalError::State { incident: 0, source })
+            pause.map_err(|source| JournalError::Setting { name: PAUSE, source })
         })
         .await
     }
@@ -388,18 +388,17 @@ fn incident_rows(
     let mut found = statement.query(parameters).map_err(failed)?;
     let mut incidents = Vec::new();
     while let Some(row) = found.next().map_err(failed)? {
-        let id: i64 = row.get(0).map_err(failed)?;
-        let state = text(row, 3).map_err(failed)?;
-        let incident = match state::read(&state) {
-            Ok(incident) => incident,
-            Err(error) => {
-                // One that is damaged hides no other; `audit verify` names it too.
-                tracing::error!(incident = id, %error, "an incident's state cannot be read: it is not shown");
-                continue;
+        let incident = match stored(connection, row).map_err(failed)? {
+            Stored::Readable(incident) => *incident,
+            Stored::Unreadable { known, why } => {
+                // `audit verify` names it too.
+                let incident = known.id.get();
+                tracing::error!(incident, error = why, "an incident's state cannot be read: little of it is shown");
+                (*known).into()
             }
         };
-        let phase = row.get(1).map_err(failed)?;
-        let closed_at = row.get::<_, Option<i64>>(2).map_err(failed)?.map(timestamp);
+        let phase = row.get(5).map_err(failed)?;
+        let closed_at = row.get::<_, Option<i64>>(6).map_err(failed)?.map(timestamp);
         incidents.push(IncidentRow { incident, phase, closed_at });
     }
     Ok(incidents)

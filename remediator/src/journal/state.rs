@@ -7,11 +7,17 @@
 mod alert;
 mod escalation;
 mod incident;
+mod message;
 mod phase;
+mod run;
 mod setting;
 mod step;
 mod task;
 mod word;
+
+pub(super) use self::incident::alerts_of;
+pub(super) use self::message::SubjectV1;
+pub(super) use self::run::outcome;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

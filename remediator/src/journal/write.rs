@@ -1,12 +1,12 @@
 //! One batch, one transaction.
 
 use rusqlite::{Connection, Transaction, params};
-use vvtv_incident::{Happening, Incident, Phase};
+use vvtv_incident::{Happening, Incident, Phase, StepRecord};
 
 use super::agenda;
 use super::audit::{self, Head, Link};
 use super::listed;
-use super::state;
+use super::state::{self, SubjectV1};
 use super::{Batch, Delivery, JournalError, PauseChange};
 use crate::failpoint::{Point, reached};
 
@@ -148,7 +148,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
             .incidents
             .get(&intent.incident)
             .and_then(|incident| incident.steps().find(|record| record.id == intent.step))
-            .is_some_and(|record| record.change);
+            .is_some_and(StepRecord::is_change);
         transaction
             .prepare_cached(
                 "INSERT INTO step_run (incident_id, step, attempt, change, intent_at, state)
@@ -192,7 +192,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
                 key.step.as_str(),
                 key.attempt,
                 millis(result.finished_at),
-                result.state,
+                result.outcome.as_str(),
                 result.exit_code,
                 result.stdout,
                 result.stderr,
@@ -204,7 +204,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
 fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> {
     for message in &batch.messages {
         let key = &message.key;
-        let (incident, page) = key.subject.columns();
+        let SubjectV1 { incident_id: incident, page } = key.subject.into();
         transaction
             .prepare_cached(
                 // An update tells everything that an earlier one did, so it takes its place.
@@ -226,7 +226,7 @@ fn put_messages(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Resul
             ])?;
     }
     for (key, delivery) in &batch.deliveries {
-        let (incident, page) = key.subject.columns();
+        let SubjectV1 { incident_id: incident, page } = key.subject.into();
         let (state, failed, sent_at, error) = match delivery {
             Delivery::Sent { at } => ("sent", 0, Some(millis(*at)), None),
             Delivery::Moot { at } => ("moot", 0, Some(millis(*at)), None),

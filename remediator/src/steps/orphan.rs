@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustix::process::Pid;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::descendants::{self, Mark};
@@ -14,7 +13,7 @@ use super::proc::{boot_id, has_members, stat};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What tells one process from every other one, before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Its process id, which is also its group's.
     pub pid: i32,

@@ -207,7 +207,7 @@ impl House {
         let spares = housekeeping::spares(&executor, (&tasks, stop));
         reconciler.start(&tasks, stop);
         heartbeat::start(config.heartbeat.as_ref(), (&inputs, &metrics), (&tasks, stop))?;
-        let unheard = unheard(&restored);
+        let unheard = unheard(&mut restored);
         let orphans = reconcile::find_orphans(
             restored.open_runs,
             &live.books,
@@ -374,8 +374,9 @@ fn facts(mut results: Vec<PastRun>) -> Vec<(RunKey, StepFact)> {
     results.into_iter().map(fact).collect()
 }
 
-/// Ends that were written down while the program was stopping, when the core did not listen any more.
-fn unheard(restored: &Restored) -> Vec<Event> {
+/// What the core was not told: incidents that cannot be read, and ends that were written down while the program was stopping, when it
+/// did not listen any more.
+fn unheard(restored: &mut Restored) -> Vec<Event> {
     let running = |run: &&PastRun| {
         let incident = restored.saved.incidents.iter().find(|incident| incident.id == run.key.incident);
         incident.is_some_and(|incident| {
@@ -390,7 +391,10 @@ fn unheard(restored: &Restored) -> Vec<Event> {
         attempt: run.key.attempt,
         outcome: run.outcome.clone(),
     };
-    restored.results.iter().filter(running).map(event).collect()
+    let ends = restored.results.iter().filter(running).map(event).collect::<Vec<_>>();
+    // First: nothing that belongs to one of those may open another incident.
+    let unreadable = std::mem::take(&mut restored.unreadable).into_iter().map(Box::new).map(Event::Unreadable);
+    unreadable.chain(ends).collect()
 }
 
 fn report_restart(incidents: &[vvtv_incident::Incident]) {

@@ -126,7 +126,7 @@ impl Fleet {
                 self.budget.spend(out.now, incident.runbook.clone());
             }
         }
-        if !incident.steps().any(|record| record.change && record.state == StepState::Running) {
+        if !incident.steps().any(|record| record.is_change() && record.state == StepState::Running) {
             self.running.end(incident.id);
         }
         self.not_sick(incident);
@@ -137,7 +137,8 @@ impl Fleet {
     pub(super) fn give_back(&mut self, incident: IncidentId, step: &StepId, attempt: u32) {
         let Some(incident) = self.incidents.get(&incident) else { return };
         let record = incident.steps().find(|record| record.id == *step);
-        if let Some(record) = record.filter(|it| it.change && it.attempts == attempt && it.state == StepState::Running)
+        if let Some(record) =
+            record.filter(|it| it.is_change() && it.attempts == attempt && it.state == StepState::Running)
             && let Some(started_at) = record.started_at
         {
             self.budget.take_back(started_at, &incident.runbook);

@@ -13,5 +13,6 @@ mod returns;
 mod safety;
 mod scenarios;
 mod targets;
+mod unreadable;
 #[cfg(test)]
 mod world;

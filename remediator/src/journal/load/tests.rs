@@ -87,3 +87,28 @@ fn what_went_away_within_the_hour_is_remembered_with_how_often_it_came_back() {
     called.sort();
     assert_eq!(called, ["early", "main"]);
 }
+
+#[test]
+fn a_message_that_cannot_be_read_is_taken_for_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = schema::open(&dir.path().join("remediator.db")).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO message (incident_id, page, kind, channel, contact, level, reason, due_at, state) VALUES
+                 (1, 1, 'trigger', 'hook', 'x', 1, 'respelled', 10, 'queued'),
+                 (1, 2, 'respelled', 'hook', 'x', 1, 'exhausted', 20, 'queued'),
+                 (-1, 3, 'trigger', 'hook', 'x', 1, 'exhausted', 30, 'queued'),
+                 (0, 4, 'trigger', 'hook', 'x', 1, 'overdue', 40, 'sent');",
+        )
+        .unwrap();
+    let short = |messages: Vec<Message>| {
+        messages.into_iter().map(|it| (it.key.subject, it.key.kind, it.reason)).collect::<Vec<_>>()
+    };
+    let page = Subject::Incident { incident: IncidentId::new(1), page: 1 };
+    let task = Subject::Task(vvtv_incident::TaskId::new(4));
+    assert_eq!(
+        short(messages(&connection).unwrap()),
+        [(page, MessageKind::Trigger, Reason::Unreadable), (task, MessageKind::Trigger, Reason::Overdue)]
+    );
+    assert_eq!(short(standing(&connection).unwrap()), [(task, MessageKind::Trigger, Reason::Overdue)]);
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vvtv_incident::{
-    Fingerprint, HealthWatch, Hold, Incident, IncidentId, Person, RestoreRecord, RunbookId, StepId, StepRecord, Target,
-    Timestamp,
+    AlertRecord, Fingerprint, HealthWatch, Hold, Incident, IncidentId, Person, RestoreRecord, RunbookId, StepId,
+    StepRecord, Target, Timestamp,
 };
 
 use super::Kept;
@@ -46,6 +46,18 @@ pub(in crate::journal) struct IncidentV1 {
 struct HoldV1 {
     by: String,
     at: MillisV1,
+}
+
+/// The alerts alone, of a state of which something else cannot be read.
+#[derive(Deserialize)]
+struct AlertsV1 {
+    alerts: BTreeMap<String, AlertV1>,
+}
+
+/// The alerts of an incident whose state cannot be read; none if they cannot be read either.
+pub(in crate::journal) fn alerts_of(text: &str) -> BTreeMap<Fingerprint, AlertRecord> {
+    let alerts = serde_json::from_str(text).map_or_else(|_| BTreeMap::new(), |AlertsV1 { alerts }| alerts);
+    alerts.into_iter().map(|(of, alert)| (Fingerprint::new(of), alert.into())).collect()
 }
 
 impl Kept for Incident {

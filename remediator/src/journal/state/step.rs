@@ -1,7 +1,7 @@
 //! What became of steps.
 
 use serde::{Deserialize, Serialize};
-use vvtv_incident::{Person, StepId, StepRecord, StepState, Timestamp};
+use vvtv_incident::{Person, StepId, StepKind, StepRecord, StepState, Timestamp};
 
 use super::word::{MillisV1, ReasonV1, at};
 
@@ -35,10 +35,10 @@ enum StepStateV1 {
 
 impl From<&StepRecord> for StepV1 {
     fn from(record: &StepRecord) -> Self {
-        let StepRecord { id, change, state, reason, attempts, not_run, started_at, finished_at, approved_by } = record;
+        let StepRecord { id, kind, state, reason, attempts, not_run, started_at, finished_at, approved_by } = record;
         Self {
             id: id.to_string(),
-            change: *change,
+            change: is_change(*kind),
             state: (*state).into(),
             reason: reason.map(ReasonV1),
             attempts: *attempts,
@@ -55,7 +55,7 @@ impl From<StepV1> for StepRecord {
         let StepV1 { id, change, state, reason, attempts, not_run, started_at, finished_at, approved_by } = step;
         Self {
             id: StepId::new(id),
-            change,
+            kind: if change { StepKind::Change } else { StepKind::Diagnose },
             state: state.into(),
             reason: reason.map(|ReasonV1(reason)| reason),
             attempts,
@@ -64,6 +64,14 @@ impl From<StepV1> for StepRecord {
             finished_at: finished_at.map(at),
             approved_by: approved_by.map(Person::new),
         }
+    }
+}
+
+/// A kind beside these two needs a field of its own.
+const fn is_change(kind: StepKind) -> bool {
+    match kind {
+        StepKind::Change => true,
+        StepKind::Diagnose => false,
     }
 }
 

@@ -7,6 +7,7 @@ use vvtv_incident::{Level, Person, Task, TaskId, TaskName, TaskState, Timestamp}
 
 use super::Kept;
 use super::word::{MillisV1, ReasonV1, at};
+use crate::steps::Identity;
 
 /// One time of a duty.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +32,14 @@ enum TaskStateV1 {
     Running { since: MillisV1 },
     Person { paged_at: Option<MillisV1> },
     Done { at: MillisV1, by: Option<String>, note: String },
+}
+
+/// The last process that was started for it.
+#[derive(Serialize, Deserialize)]
+pub(in crate::journal) struct ProcessV1 {
+    pid: i32,
+    start_ticks: Option<u64>,
+    boot_id: Option<String>,
 }
 
 impl Kept for Task {
@@ -81,6 +90,24 @@ impl From<TaskV1> for Task {
             reason,
             failure: failure.map(Into::into),
         }
+    }
+}
+
+impl Kept for Identity {
+    type Wire = ProcessV1;
+}
+
+impl From<&Identity> for ProcessV1 {
+    fn from(process: &Identity) -> Self {
+        let Identity { pid, start_ticks, boot_id } = process;
+        Self { pid: *pid, start_ticks: *start_ticks, boot_id: boot_id.clone() }
+    }
+}
+
+impl From<ProcessV1> for Identity {
+    fn from(process: ProcessV1) -> Self {
+        let ProcessV1 { pid, start_ticks, boot_id } = process;
+        Self { pid, start_ticks, boot_id }
     }
 }
 

@@ -2,12 +2,17 @@ mod samples;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::str::FromStr as _;
 
-use vvtv_incident::{Incident, IncidentId, ReceiverName, StepRef, TaskId};
+use vvtv_incident::{
+    Arrival, Happening, Incident, IncidentId, Outcome, Reason, ReceiverName, Sender, Standing, StepRef, Task, TaskId,
+};
 
 use super::*;
 use crate::conditions::targets::Told;
 use crate::installation::{Installation, InstallationId, Nameless};
+use crate::journal::outbox::{MessageKind, Subject};
+use crate::steps::Identity;
 use samples::Named;
 
 /// What stands in a file of `tests/journals/kept`: a line each, name and JSON. `UPDATE_GOLDEN=1` writes it anew; a line that is there
@@ -42,6 +47,22 @@ fn an_incident_of_every_phase_and_stage_is_kept_as_it_always_was() {
     let phases = samples::phases();
     assert_eq!(phases.len(), 8 + 8 + 5);
     kept("phases", phases.into_iter().map(|(name, phase)| (name, samples::bare(phase))).collect());
+}
+
+/// A whole journal of every version that a dump has, with an incident of every phase and stage; each is called what it is.
+#[test]
+fn a_journal_of_an_earlier_version_has_every_phase_and_stage_as_it_was() {
+    for dump in
+        [include_str!("../../../tests/journals/v4-phases.sql"), include_str!("../../../tests/journals/v6-phases.sql")]
+    {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(dump).unwrap();
+        let mut statement = connection.prepare("SELECT target, state FROM incident ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).unwrap();
+        let found: Vec<_> =
+            rows.map(Result::unwrap).map(|(name, state)| (name, read::<Incident>(&state).unwrap().phase)).collect();
+        assert_eq!(found, samples::phases());
+    }
 }
 
 #[test]
@@ -99,6 +120,9 @@ fn a_place_past_all_steps_is_past_all_measures() {
 #[test]
 fn a_task_in_every_state_is_kept_as_it_always_was() {
     kept("tasks", samples::tasks());
+    let process = |start_ticks, boot_id| Identity { pid: 4242, start_ticks, boot_id };
+    let known = process(Some(1_364_506), Some("853a250f-f06b-48f5-b963-9a5365041e3f".to_owned()));
+    kept("processes", vec![("known".to_owned(), known), ("unknown".to_owned(), process(None, None))]);
 }
 
 #[test]
@@ -109,4 +133,103 @@ fn settings_are_kept_as_they_always_were() {
     let id = InstallationId::try_from("0123456789abcdef".to_owned()).unwrap();
     let nameless = Nameless { incident: IncidentId::new(4), task: TaskId::new(2) };
     kept("installation", vec![("installation".to_owned(), Installation { id, nameless })]);
+}
+
+#[test]
+fn the_words_of_columns_are_what_they_always_were() {
+    let events = samples::events().into_iter().map(Happening::as_str);
+    let kinds = samples::message_kinds().into_iter().map(MessageKind::as_str);
+    let ends: Vec<_> = samples::outcomes();
+    let ends = ends.iter().map(Outcome::as_str);
+    let words = |column: &str, words: Vec<&'static str>| {
+        words.into_iter().map(|word| (column.to_owned(), word.to_owned())).collect::<Vec<_>>()
+    };
+    let all = [
+        words("timeline.event", events.collect()),
+        words("timeline.reason", Reason::ALL.iter().map(|reason| reason.as_str()).collect()),
+        words("message.kind", kinds.collect()),
+        words("step_run.state", ends.collect()),
+    ]
+    .concat();
+    let present: String = all.iter().map(|(column, word)| format!("{column} {word}\n")).collect();
+    assert_eq!(all, lines("columns", &present));
+    for end in samples::outcomes() {
+        assert_eq!(outcome(end.as_str(), Some(3)), end);
+    }
+    assert_eq!(outcome("respelled", Some(0)), Outcome::Unknown);
+    for kind in samples::message_kinds() {
+        assert_eq!(MessageKind::from_str(kind.as_str()).unwrap(), kind);
+    }
+    assert!(Reason::ALL.iter().all(|reason| Reason::named(reason.as_str()) == Some(*reason)));
+}
+
+#[test]
+fn a_message_is_about_an_incident_or_a_task_and_columns_that_name_neither_are_an_error() {
+    let page = Subject::Incident { incident: IncidentId::new(7), page: 2 };
+    let task = Subject::Task(TaskId::new(3));
+    let columns = |subject: Subject| {
+        let SubjectV1 { incident_id, page } = subject.into();
+        (incident_id, page)
+    };
+    assert_eq!([columns(page), columns(task)], [(7, 2), (0, 3)]);
+    let subject = |incident_id, page| Subject::try_from(SubjectV1 { incident_id, page }).ok();
+    assert_eq!([subject(7, 2), subject(0, 3), subject(-1, 3)], [Some(page), Some(task), None]);
+}
+
+#[test]
+fn a_word_that_no_version_has_written_is_an_error_that_names_it() {
+    let whole = write(&samples::full()).unwrap();
+    let error = |from: &str, to: &str| {
+        assert!(whole.contains(from), "{from}");
+        read::<Incident>(&whole.replace(from, to)).unwrap_err().to_string()
+    };
+    let known = "expected one of `pending`, `skipped`, `running`, `ok`, `failed`, `timeout`, `unknown`";
+    for (found, expected) in [
+        (error("\"reason\":\"stabilised\"", "\"reason\":\"spent\""), "unknown reason `spent`".to_owned()),
+        (error("\"failed\"", "\"spent\""), format!("unknown variant `spent`, {known}")),
+    ] {
+        assert!(found.starts_with(&expected), "{found}");
+    }
+    assert!(read::<Incident>(&whole[..whole.len() - 1]).is_err());
+    assert!(read::<Task>("{}").is_err());
+}
+
+/// What the first versions did not write is what they meant.
+#[test]
+fn a_field_that_an_earlier_version_did_not_write_is_read_as_it_meant() {
+    let mut sample = samples::full();
+    let whole = write(&sample).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    for name in ["retired", "returned", "aborted"] {
+        value.as_object_mut().unwrap().remove(name).unwrap();
+    }
+    for name in ["still_since", "ends"] {
+        value["escalation"].as_object_mut().unwrap().remove(name).unwrap();
+    }
+    value["escalation"]["standing"]["in_hand"].as_object_mut().unwrap().remove("told").unwrap();
+    for page in value["escalation"]["pages"].as_array_mut().unwrap() {
+        page.as_object_mut().unwrap().remove("arrival").unwrap();
+    }
+    for step in value["steps"].as_array_mut().unwrap() {
+        step.as_object_mut().unwrap().remove("not_run").unwrap();
+    }
+    for alert in value["alerts"].as_object_mut().unwrap().values_mut() {
+        for name in ["suppressed", "sender"] {
+            alert.as_object_mut().unwrap().remove(name).unwrap();
+        }
+    }
+    sample.retired.clear();
+    (sample.returned, sample.aborted) = (0, false);
+    (sample.escalation.still_since, sample.escalation.ends) = (None, None);
+    if let Standing::InHand { told, .. } = &mut sample.escalation.standing {
+        told.clear();
+    }
+    for page in &mut sample.escalation.pages {
+        page.arrival = Arrival::Taken { at: samples::at(0) };
+    }
+    sample.ladder.iter_mut().for_each(|step| step.not_run = 0);
+    for alert in sample.alerts.values_mut() {
+        (alert.suppressed, alert.sender) = (false, Sender::Alertmanager);
+    }
+    assert_eq!(read::<Incident>(&value.to_string()).unwrap(), sample);
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, AlertRecord, Arrival, Block, Ending, Escalation, Fingerprint, HealthWatch, Hold, Incident, IncidentId,
-    LabelName, Level, PageRecord, Pause, Person, Phase, Reason, ReceiverName, RestoreRecord, RunbookId, Sender, Stage,
-    Standing, StepId, StepMachine, StepRecord, StepRef, StepState, Target, Task, TaskId, TaskName, TaskState,
-    Timestamp,
+    AlertName, AlertRecord, Arrival, Block, Ending, Escalation, Fingerprint, Happening, HealthWatch, Hold, Incident,
+    IncidentId, LabelName, Level, Outcome, PageRecord, Pause, Person, Phase, Reason, ReceiverName, RestoreRecord,
+    RunbookId, Sender, Stage, Standing, StepId, StepKind, StepMachine, StepRecord, StepRef, StepState, Target, Task,
+    TaskId, TaskName, TaskState, Timestamp,
 };
+
+use crate::journal::outbox::MessageKind;
 
 pub(super) type Named<T> = Vec<(String, T)>;
 
@@ -20,10 +22,10 @@ fn person(name: &str) -> Person {
     Person::new(name)
 }
 
-fn step(id: &str, change: bool, state: StepState) -> StepRecord {
+fn step(id: &str, kind: StepKind, state: StepState) -> StepRecord {
     StepRecord {
         id: StepId::new(id),
-        change,
+        kind,
         state,
         reason: None,
         attempts: 0,
@@ -36,7 +38,8 @@ fn step(id: &str, change: bool, state: StepState) -> StepRecord {
 
 /// One of which nothing more is known than that it stands there.
 pub(super) fn bare(phase: Phase) -> Incident {
-    let [look, mend] = [step("look", false, StepState::Pending), step("mend", true, StepState::Pending)];
+    let [look, mend] =
+        [step("look", StepKind::Diagnose, StepState::Pending), step("mend", StepKind::Change, StepState::Pending)];
     let (ladder, restores) = match phase {
         Phase::Restoring(_) => (Vec::new(), vec![RestoreRecord { apply: look, undo: mend }]),
         _ => (vec![look, mend], Vec::new()),
@@ -75,7 +78,7 @@ pub(super) fn bare(phase: Phase) -> Incident {
 
 /// One with two steps and two measures, that takes one of these back.
 pub(super) fn with_measures(at: StepRef, restore_next: usize) -> Incident {
-    let pending = |id: &str| step(id, true, StepState::Pending);
+    let pending = |id: &str| step(id, StepKind::Change, StepState::Pending);
     let measure = |id: &str| RestoreRecord { apply: pending(id), undo: pending(&format!("undo-{id}")) };
     Incident {
         ladder: vec![pending("look"), pending("mend")],
@@ -107,7 +110,7 @@ pub(super) fn full() -> Incident {
         started_at: Some(at(1500)),
         finished_at: Some(at(1600)),
         approved_by: Some(person("ada")),
-        ..step("mend", true, StepState::Failed)
+        ..step("mend", StepKind::Change, StepState::Failed)
     };
     let page = |page, arrival, resolved| PageRecord {
         page,
@@ -128,7 +131,7 @@ pub(super) fn full() -> Incident {
             (Fingerprint::new("f-c"), alert("Third", Sender::Receiver(ReceiverName::new("vvtv")))),
         ]),
         reason: Reason::Stabilised,
-        ladder: vec![step("look", false, StepState::Ok), ran.clone()],
+        ladder: vec![step("look", StepKind::Diagnose, StepState::Ok), ran.clone()],
         retired: vec![StepRecord { id: StepId::new("gone"), ..ran }],
         settle_until: Some(at(3000)),
         changes_stopped_by: Some(StepId::new("mend")),
@@ -202,7 +205,11 @@ pub(super) fn phases() -> Named<Phase> {
         let of = |stage: Stage| match &phase {
             Phase::Working(_) => Some(working(stage)),
             Phase::Restoring(_) => Some(restoring(stage)),
-            _ => None,
+            Phase::Exhausted
+            | Phase::Stabilising
+            | Phase::Monitoring { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed { .. } => None,
         };
         let staged: Named<Phase> = stages()
             .into_iter()
@@ -262,7 +269,10 @@ fn next_state(after: StepState) -> Option<StepState> {
 /// An incident with a step in each of its states.
 pub(super) fn step_states() -> Named<Incident> {
     let of = |state: StepState| {
-        (state.as_str().to_owned(), Incident { ladder: vec![step("mend", true, state)], ..bare(Phase::Exhausted) })
+        (
+            state.as_str().to_owned(),
+            Incident { ladder: vec![step("mend", StepKind::Change, state)], ..bare(Phase::Exhausted) },
+        )
     };
     std::iter::successors(Some(StepState::Pending), |state| next_state(*state)).map(of).collect()
 }
@@ -306,4 +316,60 @@ pub(super) fn told() -> BTreeMap<Target, Timestamp> {
 
 pub(super) fn receivers() -> Vec<ReceiverName> {
     vec![ReceiverName::new("vvtv"), ReceiverName::new("other")]
+}
+
+fn next_event(after: Happening) -> Option<Happening> {
+    Some(match after {
+        Happening::Opened => Happening::Alert,
+        Happening::Alert => Happening::Ignored,
+        Happening::Ignored => Happening::StepStarted,
+        Happening::StepStarted => Happening::StepFinished,
+        Happening::StepFinished => Happening::StepSkipped,
+        Happening::StepSkipped => Happening::Blocked,
+        Happening::Blocked => Happening::Health,
+        Happening::Health => Happening::Phase,
+        Happening::Phase => Happening::Paged,
+        Happening::Paged => Happening::PageDelivered,
+        Happening::PageDelivered => Happening::Told,
+        Happening::Told => Happening::NotCalled,
+        Happening::NotCalled => Happening::PageResolved,
+        Happening::PageResolved => Happening::Channel,
+        Happening::Channel => Happening::Task,
+        Happening::Task => Happening::Clock,
+        Happening::Clock => Happening::Journal,
+        Happening::Journal => Happening::Operator,
+        Happening::Operator => Happening::Closed,
+        Happening::Closed => return None,
+    })
+}
+
+/// Every kind of line that a timeline can have.
+pub(super) fn events() -> Vec<Happening> {
+    std::iter::successors(Some(Happening::Opened), |event| next_event(*event)).collect()
+}
+
+fn next_outcome(after: &Outcome) -> Option<Outcome> {
+    Some(match after {
+        Outcome::Ok => Outcome::Failed("exit code 3".to_owned()),
+        Outcome::Failed(_) => Outcome::Timeout,
+        Outcome::Timeout => Outcome::Unknown,
+        Outcome::Unknown => Outcome::NotRun,
+        Outcome::NotRun => return None,
+    })
+}
+
+pub(super) fn outcomes() -> Vec<Outcome> {
+    std::iter::successors(Some(Outcome::Ok), next_outcome).collect()
+}
+
+const fn next_kind(after: MessageKind) -> Option<MessageKind> {
+    match after {
+        MessageKind::Trigger => Some(MessageKind::Update),
+        MessageKind::Update => Some(MessageKind::Resolve),
+        MessageKind::Resolve => None,
+    }
+}
+
+pub(super) fn message_kinds() -> Vec<MessageKind> {
+    std::iter::successors(Some(MessageKind::Trigger), |kind| next_kind(*kind)).collect()
 }
