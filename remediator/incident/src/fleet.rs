@@ -15,10 +15,9 @@ use crate::budget::Budget;
 use crate::built_in::BuiltIn;
 use crate::channels::Channels;
 use crate::command::{Command, Happening};
-use crate::context::{Out, RunningChanges};
 use crate::efficacy::EfficacyTable;
 use crate::event::{Alert, Event, Outcome};
-use crate::health::{HealthWatch, Heard};
+use crate::health::HealthWatch;
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
 use crate::listed::Named;
@@ -30,6 +29,7 @@ use crate::silence::Source;
 use crate::state::StepState;
 use crate::targets::Targets;
 use crate::time::Timestamp;
+use crate::turn::{Decisions, Relevance, RunningChanges};
 
 /// The whole state of the core, with its one entrance: [`Fleet::step`].
 #[derive(Debug)]
@@ -200,12 +200,12 @@ impl Fleet {
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
         if !self.runbooks.contains_key(&incident.runbook) {
             // What its changes hold is not known any more, but their target is.
-            if incident.steps.iter().any(|record| record.is_change() && record.state == StepState::Running) {
+            if incident.steps().any(|record| record.is_change() && record.state == StepState::Running) {
                 self.running.begin(incident.id, incident.target.clone(), Vec::new());
             }
         } else if let Some(runbook) = self.runbooks.get(&incident.runbook) {
             align(&mut incident, runbook);
-            for (record, step) in incident.steps.iter().zip(runbook.all_steps()) {
+            for (record, step) in incident.steps().zip(runbook.all_steps()) {
                 if record.state == StepState::Running && record.is_change() {
                     self.running.begin(incident.id, incident.target.clone(), incident.locks(step));
                 }
@@ -254,95 +254,87 @@ impl Fleet {
     /// Takes one event and gives what is to be done about it, in order.
     #[must_use]
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
-        let mut out = Out::default();
+        let mut out = Decisions::at(now);
+        self.take(event, &mut out);
+        out.commands
+    }
+
+    fn take(&mut self, event: Event, out: &mut Decisions) {
         match event {
             Event::AlertFiring(alert) => {
-                self.note_named(&alert, now, &mut out);
-                self.alert_firing(alert, now, &mut out);
+                self.note_named(&alert, out);
+                self.alert_firing(alert, out);
             }
-            Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, now, &mut out),
+            Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, out),
             Event::AlertSuppressed(alert) => match self.by_alert.get(&alert.fingerprint).copied() {
-                Some(id) => self.with(id, now, &mut out, |it, _, out| {
-                    it.alert_suppressed(&alert, now, out);
-                    true
-                }),
+                Some(id) => self.with(id, out, |it, turn| it.alert_suppressed(&alert, turn)),
                 None => out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string()),
             },
             Event::AlertResolved { fingerprint, starts_at, ends_at } => {
-                self.told_resolved(&fingerprint, (starts_at, ends_at), now, &mut out);
+                self.told_resolved(&fingerprint, starts_at, ends_at, out);
             }
-            Event::Reconciled { active, scope, asked_at } => {
-                self.reconciled(&active, &scope, asked_at, now, &mut out);
-            }
+            Event::Reconciled { active, scope, asked_at } => self.reconciled(&active, &scope, asked_at, out),
             Event::HealthSample { incident, ticket, verdict } => {
-                self.with(incident, now, &mut out, |it, _, out| {
-                    let heard = it.health.hear(ticket, now, verdict);
-                    it.note_health(heard, out);
-                    heard != Heard::Stale
-                });
+                self.with(incident, out, |it, turn| it.health_answered(ticket, verdict, turn));
             }
             Event::ConditionAnswered { incident, step, ticket, answer } => {
-                self.with(incident, now, &mut out, |it, cx, out| it.condition_answered(&step, ticket, answer, cx, out));
+                self.with(incident, out, |it, turn| it.condition_answered(&step, ticket, answer, turn));
             }
             Event::StepFinished { incident, step, attempt, outcome } => {
                 if outcome == Outcome::NotRun {
                     self.give_back(incident, &step, attempt);
                 }
-                self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
+                self.with(incident, out, |it, turn| it.step_finished(&step, attempt, &outcome, turn));
             }
             Event::PageDelivered { incident, page } => {
-                self.with(incident, now, &mut out, |it, cx, out| it.page_arrived(page, cx, out));
+                self.with(incident, out, |it, turn| it.page_arrived(page, turn));
             }
-            Event::ChannelFails(channel) => self.channel_fails(channel, now, &mut out),
-            Event::ChannelWorks(channel) => self.channel_works(&channel, now, &mut out),
+            Event::ChannelFails(channel) => self.channel_fails(channel, out),
+            Event::ChannelWorks(channel) => self.channel_works(&channel, out),
             Event::Operator { incident, by, operation } => {
-                self.with(incident, now, &mut out, |it, cx, out| {
-                    it.operate(&by, operation, cx, out);
-                    true
-                });
+                self.with(incident, out, |it, turn| it.operate(&by, operation, turn));
             }
             Event::Pause { by } => {
                 out.record(None, Happening::Operator, Reason::Paused, by.to_string());
-                self.pause = Some(Pause { by, at: now });
+                self.pause = Some(Pause { by, at: out.now });
             }
             Event::Resume { by } => {
                 self.pause = None;
                 out.record(None, Happening::Operator, Reason::Resumed, by.to_string());
-                self.drive_all(now, &mut out);
+                self.evaluate_all(out);
             }
             Event::Maintenance(open) => {
                 self.maintenance = open;
-                self.drive_all(now, &mut out);
+                self.evaluate_all(out);
             }
-            Event::Unreadable(found) => self.take_up_unreadable(*found, now, &mut out),
-            Event::TargetsKnown(targets) => self.targets_known(targets, now, &mut out),
-            Event::Alive(source) => self.alive(source, now, &mut out),
+            Event::Unreadable(found) => self.take_up_unreadable(*found, out),
+            Event::TargetsKnown(targets) => self.targets_known(targets, out),
+            Event::Alive(source) => self.alive(source, out),
             Event::Efficacy(table) => self.efficacy = table,
-            Event::Tick => self.tick(now, &mut out),
+            Event::Tick => self.tick(out),
         }
-        out.commands
     }
 
-    fn tick(&mut self, now: Timestamp, out: &mut Out) {
+    fn tick(&mut self, out: &mut Decisions) {
         // Driving an incident gives it a deadline in the future, so this many turns are enough for all that are due.
         for _ in 0..self.incidents.len() {
             let Some((at, id)) = self.deadlines.first().copied() else { break };
-            if at > now {
+            if at > out.now {
                 break;
             }
-            self.with(id, now, out, |_, _, _| true);
+            self.evaluate(id, out);
         }
-        self.listen(now, out);
+        self.listen(out);
     }
 
-    fn drive_all(&mut self, now: Timestamp, out: &mut Out) {
+    fn evaluate_all(&mut self, out: &mut Decisions) {
         let ids: Vec<_> = self.incidents.keys().copied().collect();
         for id in ids {
-            self.with(id, now, out, |_, _, _| true);
+            self.evaluate(id, out);
         }
     }
 
-    fn alert_firing(&mut self, alert: Alert, now: Timestamp, out: &mut Out) {
+    fn alert_firing(&mut self, alert: Alert, out: &mut Decisions) {
         if self.is_watchdog(&alert.name) {
             out.record(None, Happening::Ignored, Reason::Alive, alert.name.to_string());
             return;
@@ -360,7 +352,7 @@ impl Fleet {
                 out.record(None, Happening::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
                 return;
             }
-            None => self.open(key, why, now, out),
+            None => self.open(key, why, out),
         };
         let limit = self.policy.alerts_per_incident;
         if self.incidents.get(&id).is_some_and(|incident| incident.is_too_late_for(&alert)) {
@@ -372,29 +364,29 @@ impl Fleet {
             }
             return;
         }
-        self.with(id, now, out, |it, _, out| {
-            it.alert_firing(&alert, why, limit, now, out);
-            true
-        });
+        self.with(id, out, |it, turn| it.alert_firing(&alert, why, turn));
         if self.incidents.get(&id).is_some_and(|incident| incident.alerts.contains_key(&alert.fingerprint)) {
             let before = self.by_alert.insert(alert.fingerprint.clone(), id);
             if let Some(before) = before.filter(|before| *before != id) {
                 // A runbook that was not there answers it by now.
-                self.with(before, now, out, |it, _, out| {
-                    it.alert_resolved(&alert.fingerprint, now, Reason::AnsweredElsewhere, out);
-                    true
+                self.with(before, out, |it, turn| {
+                    // Whether it had ended there already makes no difference.
+                    let _: Relevance = it.alert_resolved(&alert.fingerprint, turn.now, Reason::AnsweredElsewhere, turn);
+                    Relevance::Current
                 });
             }
         }
     }
 
-    fn open(&mut self, key: (RunbookId, Target), why: Reason, now: Timestamp, out: &mut Out) -> IncidentId {
+    fn open(&mut self, key: (RunbookId, Target), why: Reason, out: &mut Decisions) -> IncidentId {
         self.next_id += 1;
         let id = IncidentId::new(self.next_id);
-        let returned = self.returns.times_back(&key, now, self.policy.returns_within);
+        let returned = self.returns.times_back(&key, out.now, self.policy.returns_within);
         let incident = match (self.runbooks.get(&key.0), self.built_in.get(&key.0)) {
-            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, now)),
-            (None, Some(runbook)) => Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), now)),
+            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, out.now)),
+            (None, Some(runbook)) => {
+                Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), out.now))
+            }
             (None, None) => None,
         };
         if let Some(incident) = incident {
@@ -407,14 +399,7 @@ impl Fleet {
         id
     }
 
-    fn alert_resolved(
-        &mut self,
-        fingerprint: &Fingerprint,
-        ends_at: Timestamp,
-        reason: Reason,
-        now: Timestamp,
-        out: &mut Out,
-    ) {
+    fn alert_resolved(&mut self, fingerprint: &Fingerprint, ends_at: Timestamp, reason: Reason, out: &mut Decisions) {
         for waiting in self.after_closing.values_mut() {
             waiting.retain(|alert| alert.fingerprint != *fingerprint);
         }
@@ -422,6 +407,6 @@ impl Fleet {
             out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
             return;
         };
-        self.with(id, now, out, |it, _, out| it.alert_resolved(fingerprint, ends_at, reason, out));
+        self.with(id, out, |it, turn| it.alert_resolved(fingerprint, ends_at, reason, turn));
     }
 }

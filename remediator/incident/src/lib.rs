@@ -19,12 +19,13 @@
 mod agenda;
 mod alerts;
 mod align;
+mod blocks;
 mod budget;
 mod built_in;
 mod channels;
 mod clock_step;
 mod command;
-mod context;
+
 mod efficacy;
 mod escalation;
 mod event;
@@ -43,11 +44,12 @@ mod returns;
 mod runbook;
 mod silence;
 mod state;
-mod step;
+mod step_machine;
 mod targets;
 mod time;
+mod turn;
 
-pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
+pub use agenda::{Agenda, AgendaCommand, AgendaEvent, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
 pub use built_in::{BuiltIn, Unanswered};
 pub use channels::Channels;
@@ -69,6 +71,8 @@ pub use reason::Reason;
 pub use returns::{BudgetCall, PastIncident};
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
 pub use silence::{Source, Watch};
-pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepKind, StepRecord, StepState};
+pub use state::{
+    AlertRecord, Block, Hold, Phase, RestoreRecord, Stage, StepKind, StepMachine, StepRecord, StepRef, StepState,
+};
 pub use targets::Targets;
 pub use time::Timestamp;

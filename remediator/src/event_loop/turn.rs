@@ -173,7 +173,7 @@ impl EventLoop {
         if let Some(incident) = self.fleet.incident(key.incident) {
             let labels = [incident.runbook.as_str(), key.step.as_str(), result.outcome.as_str()];
             self.metrics.steps.with_label_values(&labels).inc();
-            let record = incident.steps.iter().find(|record| record.id == key.step);
+            let record = incident.steps().find(|record| record.id == key.step);
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }

@@ -16,6 +16,7 @@ use vvtv_incident::{
 
 use crate::books::books;
 use crate::dice::Dice;
+use crate::maintenance::Maintenance;
 use crate::pager::{Pager, channels};
 use crate::process::Process;
 use invariants::silenced;
@@ -64,6 +65,8 @@ pub(crate) struct Shell {
     /// Who had which incident in hand before the event that is being taken in, and until when.
     in_hand: BTreeMap<IncidentId, Timestamp>,
     mail: Vec<(Timestamp, Event)>,
+    /// The agenda beside it.
+    pub(crate) maintenance: Maintenance,
     /// Starts, the first one included.
     lives: u64,
     /// What was decided, and why.
@@ -117,6 +120,7 @@ impl Shell {
             failing: Channels::default(),
             in_hand: BTreeMap::new(),
             mail: Vec::new(),
+            maintenance: Maintenance::new(seed, now),
             lives: 1,
             seen: BTreeSet::new(),
             events: 0,
@@ -233,6 +237,7 @@ impl Shell {
             else {
                 break;
             };
+            self.maintain_until(at);
             self.now = self.now.max(at);
             if pager.is_some_and(|due| due <= self.now) {
                 self.deliver_pages();
@@ -246,6 +251,7 @@ impl Shell {
                 self.deliver(Event::Tick);
             }
         }
+        self.maintain_until(end);
         self.now = self.now.max(end);
     }
 
@@ -303,6 +309,7 @@ impl Shell {
             self.perform(command);
         }
         self.check();
+        self.maintenance.turn(self.now, self.besides());
     }
 
     /// What the real shell makes durable: the state of incidents with a record, the intents, the pause.

@@ -431,7 +431,7 @@ fn a_background_diagnosis_delays_nothing() {
     world.run(seconds(1));
     assert_eq!(world.runs.len(), 2, "{}", world.timeline());
     world.run(seconds(20));
-    let record = &world.fleet.incident(IncidentId::new(1)).unwrap().steps[0];
+    let record = &world.fleet.incident(IncidentId::new(1)).unwrap().ladder[0];
     assert_eq!(record.state.as_str(), "ok");
 }
 
