@@ -442,7 +442,7 @@ impl EventLoop {
     fn show(&self) {
         self.metrics.queue_length.set(i64::try_from(self.inputs.len()).unwrap_or(i64::MAX));
         self.metrics.paused.set(i64::from(self.fleet.pause().is_some()));
-        for (runbook, phases) in self.fleet.census() {
+        for (runbook, phases) in self.fleet.open_counts() {
             for (phase, number) in phases {
                 let number = i64::try_from(*number).unwrap_or(i64::MAX);
                 self.metrics.incidents.with_label_values(&[runbook.as_str(), phase]).set(number);
