@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::command::{Entry, Happening};
+use crate::command::{Entry, EntryKind};
 use crate::event::Outcome;
 use crate::ids::{Level, Person, TaskId, TaskName};
 use crate::reason::Reason;
@@ -34,9 +34,9 @@ pub struct Duty {
 /// Who does a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doer {
-    /// Programs.
+    /// The programs that the shell has for the duty, in order.
     Machine,
-    /// The owner.
+    /// The owner, who says when it is done.
     Person,
 }
 
@@ -72,7 +72,7 @@ pub enum TaskState {
     Waiting,
     /// A machine does it.
     Running {
-        /// Since when.
+        /// When that was decided.
         since: Timestamp,
     },
     /// A person has to do it.
@@ -82,7 +82,7 @@ pub enum TaskState {
     },
     /// It is done.
     Done {
-        /// When.
+        /// When its end, or the word of a person, was heard of.
         at: Timestamp,
         /// By whom, if not by the machine.
         by: Option<Person>,
@@ -131,21 +131,21 @@ pub enum AgendaEvent {
     /// A time of a duty's schedule has come: the latest one up to now. Only the first telling of a time counts, and of several that
     /// nobody looked at only the last.
     Scheduled {
-        /// Which duty.
+        /// The duty's name; of one that is not in force it is ignored.
         name: TaskName,
         /// The time of its schedule.
         at: Timestamp,
     },
     /// A task's programs are over.
     Finished {
-        /// Which task.
+        /// The task's number; of one that does not run it is ignored.
         task: TaskId,
         /// How they ended.
         outcome: Outcome,
     },
     /// A person says that a task is done.
     Closed {
-        /// Which task.
+        /// The task's number; of one that runs, or is done, it is refused.
         task: TaskId,
         /// Who says so.
         by: Person,
@@ -295,7 +295,7 @@ impl Agenda {
     fn close(&mut self, now: Timestamp, id: TaskId, by: Person, note: Box<str>) -> Vec<AgendaCommand> {
         let ignored = |reason| {
             let entry =
-                Entry { incident: None, event: Happening::Ignored, reason, detail: format!("task {id} by {by}") };
+                Entry { incident: None, event: EntryKind::Ignored, reason, detail: format!("task {id} by {by}") };
             vec![AgendaCommand::Record { name: TaskName::new(""), entry }]
         };
         let Some(task) = self.open.get_mut(&id) else { return ignored(Reason::UnknownTask) };
@@ -382,7 +382,7 @@ fn keep(commands: &mut Vec<AgendaCommand>, task: &Task, detail: String) {
 }
 
 fn record(name: &TaskName, reason: Reason, detail: String) -> AgendaCommand {
-    let entry = Entry { incident: None, event: Happening::Task, reason, detail };
+    let entry = Entry { incident: None, event: EntryKind::Task, reason, detail };
     AgendaCommand::Record { name: name.clone(), entry }
 }
 

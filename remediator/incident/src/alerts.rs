@@ -1,6 +1,6 @@
 //! An incident's alerts: heard of, heard of again, gone.
 
-use crate::command::Happening;
+use crate::command::EntryKind;
 use crate::event::Alert;
 use crate::ids::Fingerprint;
 use crate::incident::Incident;
@@ -26,7 +26,7 @@ impl Incident {
             Some(record) if record.fires() && !record.suppressed && alert.starts_at <= record.starts_at => {
                 record.heard_at = now;
                 record.sender.clone_from(&alert.sender);
-                (Happening::Ignored, Reason::Duplicate)
+                (EntryKind::Ignored, Reason::Duplicate)
             }
             Some(record) => {
                 record.ends_at = None;
@@ -34,9 +34,9 @@ impl Incident {
                 record.starts_at = alert.starts_at;
                 record.heard_at = now;
                 record.sender.clone_from(&alert.sender);
-                (Happening::Alert, why)
+                (EntryKind::Alert, why)
             }
-            None if full => (Happening::Ignored, Reason::LimitReached),
+            None if full => (EntryKind::Ignored, Reason::LimitReached),
             None => {
                 let record = AlertRecord {
                     name: alert.name.clone(),
@@ -48,10 +48,10 @@ impl Incident {
                     sender: alert.sender.clone(),
                 };
                 self.alerts.insert(alert.fingerprint.clone(), record);
-                (Happening::Alert, why)
+                (EntryKind::Alert, why)
             }
         };
-        if event == Happening::Alert {
+        if event == EntryKind::Alert {
             self.escalation.fired_again(now);
         }
         self.record(turn, event, reason, alert.name.as_str());
@@ -64,7 +64,7 @@ impl Incident {
         let known = std::mem::replace(&mut record.suppressed, true) && record.ends_at.is_none();
         record.ends_at = None;
         record.heard_at = turn.now;
-        let event = if known { Happening::Ignored } else { Happening::Alert };
+        let event = if known { EntryKind::Ignored } else { EntryKind::Alert };
         self.record(turn, event, Reason::Suppressed, alert.name.as_str());
         Relevance::Current
     }
@@ -93,7 +93,7 @@ impl Incident {
         };
         record.ends_at = Some(ends_at);
         let name = record.name.to_string();
-        self.record(turn, Happening::Alert, reason, name);
+        self.record(turn, EntryKind::Alert, reason, name);
         Relevance::Current
     }
 }

@@ -1,6 +1,6 @@
 //! What keeps steps from running: gates that hold for every step, limits that hold for changes, and the wait for their end.
 
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::health::Health;
 use crate::ids::LockName;
 use crate::incident::Incident;
@@ -78,10 +78,10 @@ impl Incident {
         if let (Block::CauseOpen, Some(cause)) = (by, turn.cause) {
             detail = format!("{detail}: {cause}");
         }
-        self.record(turn, Happening::Blocked, reason, detail);
+        self.record(turn, EntryKind::Blocked, reason, detail);
         match by.kind() {
             BlockKind::Target if by == Block::TargetUnverified => turn.push(Command::AskTargets),
-            BlockKind::Systemic if turn.systemic == Systemic::Caller => self.trouble_lasts(reason, turn),
+            BlockKind::Systemic if turn.systemic == Systemic::Caller => self.page_first_level_once(reason, turn),
             // A measure that cannot be taken back yet is no trouble: the target is healthy.
             BlockKind::Budget if self.in_trouble() => self.budget_is_spent(reason, turn),
             BlockKind::Others

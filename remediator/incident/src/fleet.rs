@@ -14,7 +14,7 @@ use crate::align::align;
 use crate::budget::Budget;
 use crate::built_in::BuiltIn;
 use crate::channels::Channels;
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::efficacy::EfficacyTable;
 use crate::event::{Alert, Event, Outcome};
 use crate::health::HealthWatch;
@@ -34,28 +34,49 @@ use crate::turn::{Decisions, Relevance, RunningChanges};
 /// The whole state of the core, with its one entrance: [`Fleet::step`].
 #[derive(Debug)]
 pub struct Fleet {
+    /// Limits and people in force.
     policy: Policy,
+    /// Runbooks in force.
     runbooks: BTreeMap<RunbookId, Runbook>,
+    /// Which of them answers an alert: an index of `runbooks`.
     answers: BTreeMap<AlertName, RunbookId>,
+    /// The open incidents. One that is at work is taken out for its turn.
     incidents: BTreeMap<IncidentId, Incident>,
-    census: Census,
+    /// How many are open: kept beside `incidents` because it is asked for after every turn.
+    open_counts: OpenCounts,
+    /// The open incident for a runbook and target; there is one at most.
     by_key: BTreeMap<(RunbookId, Target), IncidentId>,
+    /// The open incident that has an alert: an index of the incidents' own alerts.
     by_alert: BTreeMap<Fingerprint, IncidentId>,
+    /// Alerts that fire by their last delivery, whoever has them.
     named: Named,
+    /// When which incident is to be looked at again, soonest first.
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
+    /// The same by incident, to find its entry in `deadlines`.
     deadline_of: BTreeMap<IncidentId, Timestamp>,
+    /// Targets with trouble that exist, and the incidents that say so: what the systemic limit counts.
     sick: BTreeMap<Target, BTreeSet<IncidentId>>,
+    /// The changes that run, and what they hold.
     running: RunningChanges,
+    /// The changes of the last hour.
     budget: Budget,
+    /// How often steps helped lately, as the shell counted it last.
     efficacy: EfficacyTable,
+    /// The ways to people that fail.
     channels: Channels,
+    /// What is remembered for an hour of incidents that are over, and of calls about the budget.
     returns: Returns,
+    /// Which targets exist, as the shell was told last.
     targets: Targets,
+    /// The incident that calls people because too many targets are sick.
     systemic_caller: Option<IncidentId>,
-    /// Incidents in trouble whose target does not exist, and the one that calls people about them.
+    /// Incidents in trouble whose target does not exist.
     strangers: BTreeSet<IncidentId>,
+    /// The one of them that calls people when there are many.
     stranger_caller: Option<IncidentId>,
+    /// A person's stop of all new actions.
     pause: Option<Pause>,
+    /// Whether a maintenance window is open.
     maintenance: bool,
     /// New alerts of incidents that are being closed: each opens an incident of its own after that.
     after_closing: BTreeMap<IncidentId, Vec<Alert>>,
@@ -67,18 +88,19 @@ pub struct Fleet {
     gone: Runbook,
     /// Nothing is done, and somebody is called for every incident.
     people_only: bool,
-    next_id: u64,
+    /// The highest incident number that was ever used.
+    last_id: u64,
 }
 
 /// Numbers of open incidents, by runbook and [phase name](Incident::phase_name).
-pub type Census = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
+pub type OpenCounts = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
 
 /// A person's stop of all new actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Who.
+    /// The person who stopped them.
     pub by: Person,
-    /// Since when.
+    /// When that was said.
     pub at: Timestamp,
 }
 
@@ -124,7 +146,7 @@ impl Fleet {
             runbooks: BTreeMap::new(),
             answers: BTreeMap::new(),
             incidents: BTreeMap::new(),
-            census: Census::new(),
+            open_counts: OpenCounts::new(),
             by_key: BTreeMap::new(),
             by_alert: BTreeMap::new(),
             named: Named::from_saved(saved.named),
@@ -145,7 +167,7 @@ impl Fleet {
             after_closing: BTreeMap::new(),
             gone: Runbook::gone(),
             people_only: false,
-            next_id: saved.last_id,
+            last_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
         fleet.begin_to_listen(now);
@@ -175,7 +197,7 @@ impl Fleet {
         let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
-        self.census.clear();
+        self.open_counts.clear();
         self.by_key.clear();
         self.by_alert.clear();
         self.sick.clear();
@@ -217,7 +239,7 @@ impl Fleet {
             self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
         }
         self.count(&incident);
-        self.next_id = self.next_id.max(id.get());
+        self.last_id = self.last_id.max(id.get());
         self.insert(incident);
         self.set_deadline(id, Some(now));
     }
@@ -241,8 +263,8 @@ impl Fleet {
 
     /// How many incidents are open, by runbook and phase.
     #[must_use]
-    pub const fn census(&self) -> &Census {
-        &self.census
+    pub const fn open_counts(&self) -> &OpenCounts {
+        &self.open_counts
     }
 
     /// A person's pause, if one is in force.
@@ -268,7 +290,7 @@ impl Fleet {
             Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, out),
             Event::AlertSuppressed(alert) => match self.by_alert.get(&alert.fingerprint).copied() {
                 Some(id) => self.with(id, out, |it, turn| it.alert_suppressed(&alert, turn)),
-                None => out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string()),
+                None => out.record(None, EntryKind::Ignored, Reason::Suppressed, alert.name.to_string()),
             },
             Event::AlertResolved { fingerprint, starts_at, ends_at } => {
                 self.told_resolved(&fingerprint, starts_at, ends_at, out);
@@ -295,12 +317,12 @@ impl Fleet {
                 self.with(incident, out, |it, turn| it.operate(&by, operation, turn));
             }
             Event::Pause { by } => {
-                out.record(None, Happening::Operator, Reason::Paused, by.to_string());
+                out.record(None, EntryKind::Operator, Reason::Paused, by.to_string());
                 self.pause = Some(Pause { by, at: out.now });
             }
             Event::Resume { by } => {
                 self.pause = None;
-                out.record(None, Happening::Operator, Reason::Resumed, by.to_string());
+                out.record(None, EntryKind::Operator, Reason::Resumed, by.to_string());
                 self.evaluate_all(out);
             }
             Event::Maintenance(open) => {
@@ -316,7 +338,7 @@ impl Fleet {
     }
 
     fn tick(&mut self, out: &mut Decisions) {
-        // Driving an incident gives it a deadline in the future, so this many turns are enough for all that are due.
+        // Looking at an incident gives it a deadline in the future, so this many turns are enough for all that are due.
         for _ in 0..self.incidents.len() {
             let Some((at, id)) = self.deadlines.first().copied() else { break };
             if at > out.now {
@@ -336,20 +358,20 @@ impl Fleet {
 
     fn alert_firing(&mut self, alert: Alert, out: &mut Decisions) {
         if self.is_watchdog(&alert.name) {
-            out.record(None, Happening::Ignored, Reason::Alive, alert.name.to_string());
+            out.record(None, EntryKind::Ignored, Reason::Alive, alert.name.to_string());
             return;
         }
         let (key, why) = match self.place_of(&alert) {
             Ok(key) => (key, Reason::AlertFiring),
             Err(why) => match self.place_with_people(&alert) {
                 Some(key) => (key, why),
-                None => return out.record(None, Happening::Ignored, why, alert.name.to_string()),
+                None => return out.record(None, EntryKind::Ignored, why, alert.name.to_string()),
             },
         };
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
             None if self.incidents.len() >= self.policy.open_incidents => {
-                out.record(None, Happening::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
+                out.record(None, EntryKind::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
                 return;
             }
             None => self.open(key, why, out),
@@ -358,7 +380,7 @@ impl Fleet {
         if self.incidents.get(&id).is_some_and(|incident| incident.is_too_late_for(&alert)) {
             let waiting = self.after_closing.entry(id).or_default();
             waiting.retain(|known| known.fingerprint != alert.fingerprint);
-            out.record(Some(id), Happening::Ignored, Reason::Closing, alert.name.to_string());
+            out.record(Some(id), EntryKind::Ignored, Reason::Closing, alert.name.to_string());
             if waiting.len() < limit {
                 waiting.push(alert);
             }
@@ -379,8 +401,8 @@ impl Fleet {
     }
 
     fn open(&mut self, key: (RunbookId, Target), why: Reason, out: &mut Decisions) -> IncidentId {
-        self.next_id += 1;
-        let id = IncidentId::new(self.next_id);
+        self.last_id += 1;
+        let id = IncidentId::new(self.last_id);
         let returned = self.returns.times_back(&key, out.now, self.policy.returns_within);
         let incident = match (self.runbooks.get(&key.0), self.built_in.get(&key.0)) {
             (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, out.now)),
@@ -391,7 +413,7 @@ impl Fleet {
         };
         if let Some(incident) = incident {
             let reason = if returned == 0 { why } else { Reason::Returned };
-            out.record(Some(id), Happening::Opened, reason, format!("{}: {}", key.0, key.1));
+            out.record(Some(id), EntryKind::Opened, reason, format!("{}: {}", key.0, key.1));
             self.count(&incident);
             self.insert(incident);
             self.by_key.insert(key, id);
@@ -404,7 +426,7 @@ impl Fleet {
             waiting.retain(|alert| alert.fingerprint != *fingerprint);
         }
         let Some(id) = self.by_alert.get(fingerprint).copied() else {
-            out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
+            out.record(None, EntryKind::Ignored, Reason::UnknownIncident, fingerprint.to_string());
             return;
         };
         self.with(id, out, |it, turn| it.alert_resolved(fingerprint, ends_at, reason, turn));

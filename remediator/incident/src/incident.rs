@@ -1,12 +1,12 @@
-//! One incident: its data, and the turn of the crank that every event ends with.
+//! One incident: its data, and how far it goes on with every event.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::escalation::{Escalation, Next};
 use crate::event::Verdict;
-use crate::health::{Health, HealthWatch, Heard};
+use crate::health::{Health, HealthWatch, SampleEffect};
 use crate::ids::{Fingerprint, IncidentId, Level, RunbookId, StepId, Target};
 use crate::reason::Reason;
 use crate::runbook::{Runbook, Step};
@@ -21,7 +21,7 @@ pub struct Incident {
     pub id: IncidentId,
     /// Which runbook is at work.
     pub runbook: RunbookId,
-    /// On what.
+    /// What it acts on, by the alerts' label.
     pub target: Target,
     /// When it began.
     pub opened_at: Timestamp,
@@ -204,8 +204,8 @@ impl Incident {
         self.escalation.reached.map(|(level, _)| level)
     }
 
-    /// Turns the crank until nothing moves: phases, then people, then the next question about health.
-    pub(crate) fn drive(&mut self, turn: &mut Turn<'_>) {
+    /// Goes on until nothing moves any more: phases, then people, then the next question about health.
+    pub(crate) fn run_to_quiescence(&mut self, turn: &mut Turn<'_>) {
         // Every transition moves a cursor on, or into another phase; the bound only guards against a mistake in that claim.
         for _ in 0..(8 * self.steps().count() + 32) {
             if self.advance(turn) == Flow::Wait {
@@ -233,7 +233,7 @@ impl Incident {
         }
     }
 
-    pub(crate) fn record(&mut self, turn: &mut Turn<'_>, event: Happening, reason: Reason, detail: impl Into<String>) {
+    pub(crate) fn record(&mut self, turn: &mut Turn<'_>, event: EntryKind, reason: Reason, detail: impl Into<String>) {
         turn.decided.record(Some(self.id), event, reason, detail);
     }
 
@@ -241,7 +241,7 @@ impl Incident {
         self.phase = phase;
         self.reason = reason;
         let name = self.phase_name();
-        self.record(turn, Happening::Phase, reason, name);
+        self.record(turn, EntryKind::Phase, reason, name);
         Flow::Again
     }
 
@@ -249,21 +249,21 @@ impl Incident {
         if turn.now < self.next_question_at(turn) {
             return;
         }
-        let (ticket, heard) = self.health.ask(turn.now);
-        self.note_health(heard, turn);
+        let (ticket, effect) = self.health.ask(turn.now);
+        self.note_health(effect, turn);
         turn.push(Command::AskHealth { incident: self.id, ticket });
     }
 
     /// Takes the answer to a question about health.
     pub(crate) fn health_answered(&mut self, ticket: u64, verdict: Verdict, turn: &mut Turn<'_>) -> Relevance {
-        let heard = self.health.hear(ticket, turn.now, verdict);
-        self.note_health(heard, turn);
-        if heard == Heard::Stale { Relevance::Stale } else { Relevance::Current }
+        let effect = self.health.hear(ticket, turn.now, verdict);
+        self.note_health(effect, turn);
+        if effect == SampleEffect::Stale { Relevance::Stale } else { Relevance::Current }
     }
 
     /// Writes a change of health down.
-    pub(crate) fn note_health(&mut self, heard: Heard, turn: &mut Turn<'_>) {
-        if heard != Heard::Changed {
+    pub(crate) fn note_health(&mut self, effect: SampleEffect, turn: &mut Turn<'_>) {
+        if effect != SampleEffect::Changed {
             return;
         }
         let reason = match self.health.health() {
@@ -271,13 +271,13 @@ impl Incident {
                 self.healthy_at = Some(since);
                 Reason::Healthy
             }
-            Health::Sick { .. } => {
+            Health::Unhealthy { .. } => {
                 self.healthy_at = None;
-                Reason::Sick
+                Reason::Unhealthy
             }
             Health::Unknown { .. } => Reason::HealthUnknown,
         };
-        self.record(turn, Happening::Health, reason, "");
+        self.record(turn, EntryKind::Health, reason, "");
     }
 
     fn next_question_at(&self, turn: &Turn<'_>) -> Timestamp {
@@ -337,13 +337,13 @@ impl Incident {
         }
         self.kill_running(turn);
         self.enter(Phase::Exhausted, Reason::RunbookGone, turn);
-        self.trouble(Reason::RunbookGone, turn);
+        self.page_first_level(Reason::RunbookGone, turn);
     }
 
     /// A person ends what the remediator does. What still fires is people's from here on: they are called at once unless somebody has
     /// it in hand, and their timers run; what does not fire is over.
     pub(crate) fn abort(&mut self, by: &str, turn: &mut Turn<'_>) {
-        self.record(turn, Happening::Operator, Reason::Aborted, by);
+        self.record(turn, EntryKind::Operator, Reason::Aborted, by);
         if !self.firing() {
             self.close(Reason::Aborted, turn);
             return;
@@ -356,7 +356,7 @@ impl Incident {
         self.kill_running(turn);
         self.enter(Phase::Exhausted, Reason::Aborted, turn);
         if !self.resting(turn) && !self.waits_for_others(turn) {
-            self.trouble(Reason::Aborted, turn);
+            self.page_first_level(Reason::Aborted, turn);
         }
     }
 
@@ -368,7 +368,7 @@ impl Incident {
         let elsewhere = self.waits_for_others(turn);
         self.enter(Phase::Exhausted, Reason::PeopleOnly, turn);
         if !elsewhere {
-            self.trouble(Reason::PeopleOnly, turn);
+            self.page_first_level(Reason::PeopleOnly, turn);
         }
     }
 
@@ -399,7 +399,7 @@ impl Incident {
     fn finish(&mut self, reason: Reason, turn: &mut Turn<'_>) {
         self.phase = Phase::Closed { at: turn.now };
         self.reason = reason;
-        self.record(turn, Happening::Closed, reason, "");
+        self.record(turn, EntryKind::Closed, reason, "");
         turn.push(Command::Close(Box::new(self.clone())));
     }
 }

@@ -59,7 +59,7 @@ impl Incident {
             // A change needs a fresh "sick".
             StepOutcome::Judged(Verdict::Healthy) => self.leave_out(at, Reason::Healthy, "", turn),
             StepOutcome::Judged(Verdict::Unknown) => self.block(at, Block::HealthUnknown, turn),
-            StepOutcome::Judged(Verdict::Sick) => match self.blocks_change(step, turn) {
+            StepOutcome::Judged(Verdict::Unhealthy) => match self.blocks_change(step, turn) {
                 Some(by) => self.block(at, by, turn),
                 None => self.act(at, step, Reason::NextStep, turn),
             },
@@ -68,7 +68,7 @@ impl Incident {
                 self.look_again(by, now, false, turn)
             }
             StepOutcome::AsksApproval(reason) => {
-                self.trouble(reason, turn);
+                self.page_first_level(reason, turn);
                 return Flow::Wait;
             }
             StepOutcome::LeftOut | StepOutcome::RunsBeside => return self.next_step(number),
@@ -107,17 +107,17 @@ impl Incident {
     fn settle(&mut self, number: usize, since: Timestamp, until: Timestamp, turn: &Turn<'_>) -> Flow {
         match self.health.answer_since(since) {
             Some(Verdict::Healthy) => self.next_step(number),
-            Some(Verdict::Sick | Verdict::Unknown) | None if turn.now < until => Flow::Wait,
-            Some(Verdict::Sick | Verdict::Unknown) | None => self.next_step(number),
+            Some(Verdict::Unhealthy | Verdict::Unknown) | None if turn.now < until => Flow::Wait,
+            Some(Verdict::Unhealthy | Verdict::Unknown) | None => self.next_step(number),
         }
     }
 
     fn verify(&mut self, number: usize, step: &Step, since: Timestamp, until: Timestamp, turn: &mut Turn<'_>) -> Flow {
         match self.health.answer_since(since) {
             Some(Verdict::Healthy) => return self.next_step(number),
-            Some(Verdict::Sick) if turn.now >= until => {}
+            Some(Verdict::Unhealthy) if turn.now >= until => {}
             // Rerunning without knowing would be acting on a guess; people are called when health stays unknown.
-            Some(Verdict::Sick | Verdict::Unknown) | None => return Flow::Wait,
+            Some(Verdict::Unhealthy | Verdict::Unknown) | None => return Flow::Wait,
         }
         let record = self.step(StepRef::Step(number));
         let used = record.is_none_or(|record| record.runs() >= step.attempts_max(turn.policy));
@@ -125,7 +125,7 @@ impl Incident {
             return self.again(number);
         }
         self.changes_stopped_by = Some(step.id.clone());
-        self.trouble(Reason::OutcomeUnknown, turn);
+        self.page_first_level(Reason::OutcomeUnknown, turn);
         self.next_step(number)
     }
 
@@ -137,12 +137,12 @@ impl Incident {
         };
         match self.health.answer_since(since) {
             Some(Verdict::Healthy) => self.enter(Phase::Stabilising, Reason::Healthy, turn),
-            Some(Verdict::Sick) if self.settle_until.is_none_or(|until| turn.now >= until) => {
+            Some(Verdict::Unhealthy) if self.settle_until.is_none_or(|until| turn.now >= until) => {
                 let flow = self.enter(Phase::Exhausted, Reason::Exhausted, turn);
-                self.trouble(Reason::Exhausted, turn);
+                self.page_first_level(Reason::Exhausted, turn);
                 flow
             }
-            Some(Verdict::Sick | Verdict::Unknown) | None => Flow::Wait,
+            Some(Verdict::Unhealthy | Verdict::Unknown) | None => Flow::Wait,
         }
     }
 
@@ -168,7 +168,7 @@ impl Incident {
                 if *on_failure == OnFailure::Stop {
                     self.changes_stopped_by = Some(step.id.clone());
                 }
-                self.trouble(reason, turn);
+                self.page_first_level(reason, turn);
                 return self.next_step(number);
             }
         };

@@ -54,11 +54,11 @@ pub use budget::Budget;
 pub use built_in::{BuiltIn, Unanswered};
 pub use channels::Channels;
 pub use clock_step::ClockStep;
-pub use command::{Command, Entry, Happening, PageOrder};
+pub use command::{Command, Entry, EntryKind, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Arrival, Ending, Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
-pub use fleet::{Census, Fleet, PastChange, Pause, Saved, Unreadable};
+pub use fleet::{Fleet, OpenCounts, PastChange, Pause, Saved, Unreadable};
 pub use health::{Health, HealthWatch};
 pub use ids::{
     AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName,

@@ -1,6 +1,6 @@
 //! What people do to one incident.
 
-use crate::command::Happening;
+use crate::command::EntryKind;
 use crate::event::Operation;
 use crate::ids::{Person, StepId};
 use crate::incident::Incident;
@@ -11,29 +11,29 @@ use crate::turn::{Relevance, Turn};
 impl Incident {
     pub(crate) fn operate(&mut self, by: &Person, operation: Operation, turn: &mut Turn<'_>) -> Relevance {
         if matches!(self.phase, Phase::Closing { .. }) {
-            self.record(turn, Happening::Ignored, Reason::UnknownIncident, by.as_str());
+            self.record(turn, EntryKind::Ignored, Reason::UnknownIncident, by.as_str());
             return Relevance::Current;
         }
         let until = turn.now + turn.policy.ack_expires;
         match operation {
             Operation::Ack => {
                 self.escalation.take_in_hand(by.clone(), until);
-                self.record(turn, Happening::Operator, Reason::Acknowledged, by.as_str());
+                self.record(turn, EntryKind::Operator, Reason::Acknowledged, by.as_str());
             }
             Operation::Hold => {
                 self.hold = Some(Hold { by: by.clone(), at: turn.now });
-                self.record(turn, Happening::Operator, Reason::Held, by.as_str());
-                self.trouble(Reason::Held, turn);
+                self.record(turn, EntryKind::Operator, Reason::Held, by.as_str());
+                self.page_first_level(Reason::Held, turn);
                 self.escalation.take_in_hand(by.clone(), until);
             }
             Operation::Release => {
                 self.hold = None;
-                self.record(turn, Happening::Operator, Reason::Released, by.as_str());
+                self.record(turn, EntryKind::Operator, Reason::Released, by.as_str());
             }
             Operation::Approve(step) => self.approve(by, &step, turn),
             Operation::Abort => self.abort(by.as_str(), turn),
             Operation::Note(text) => {
-                self.record(turn, Happening::Operator, Reason::Noted, format!("{by}: {text}"));
+                self.record(turn, EntryKind::Operator, Reason::Noted, format!("{by}: {text}"));
             }
         }
         Relevance::Current
@@ -47,13 +47,13 @@ impl Incident {
             Some(_) | None => None,
         };
         let Some(at) = at else {
-            self.record(turn, Happening::Ignored, Reason::NothingToApprove, format!("{step}: {by}"));
+            self.record(turn, EntryKind::Ignored, Reason::NothingToApprove, format!("{step}: {by}"));
             return;
         };
         if let Some(record) = self.step_mut(at) {
             record.approved_by = Some(by.clone());
         }
         self.set_stage(Stage::Deciding { since: turn.now });
-        self.record(turn, Happening::Operator, Reason::Approved, format!("{step}: {by}"));
+        self.record(turn, EntryKind::Operator, Reason::Approved, format!("{step}: {by}"));
     }
 }

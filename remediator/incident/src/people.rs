@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::{Command, Happening, PageOrder};
+use crate::command::{Command, EntryKind, PageOrder};
 use crate::escalation::{Due, Ending, Next};
 use crate::health::Health;
 use crate::ids::{Level, Person, StepId};
@@ -15,7 +15,7 @@ use crate::turn::{Relevance, Systemic, Turn};
 impl Incident {
     /// Something happened that a person must know of: whoever has the incident in hand is told; if nobody has, and nobody was called
     /// before, the first level is called at once.
-    pub(crate) fn trouble(&mut self, reason: Reason, turn: &mut Turn<'_>) {
+    pub(crate) fn page_first_level(&mut self, reason: Reason, turn: &mut Turn<'_>) {
         if let Some(by) = self.escalation.in_hand_of(turn.now).cloned() {
             self.escalation.note_told(reason);
             self.tell(&by, reason, turn);
@@ -33,11 +33,11 @@ impl Incident {
     }
 
     /// The same of something that lasts, and is found again at every look: whoever has it in hand is told once.
-    pub(crate) fn trouble_lasts(&mut self, reason: Reason, turn: &mut Turn<'_>) {
+    pub(crate) fn page_first_level_once(&mut self, reason: Reason, turn: &mut Turn<'_>) {
         match self.escalation.in_hand_of(turn.now).cloned() {
             Some(by) if self.escalation.note_told(reason) => self.tell(&by, reason, turn),
             Some(_) => {}
-            None => self.trouble(reason, turn),
+            None => self.page_first_level(reason, turn),
         }
     }
 
@@ -45,9 +45,9 @@ impl Incident {
     pub(crate) fn budget_is_spent(&mut self, reason: Reason, turn: &mut Turn<'_>) {
         let nobody_knows = !self.escalation.has_called() && self.escalation.in_hand_of(turn.now).is_none();
         if turn.budget_was_called && nobody_knows {
-            self.record(turn, Happening::Ignored, Reason::AlreadyPaged, reason.as_str());
+            self.record(turn, EntryKind::Ignored, Reason::AlreadyPaged, reason.as_str());
         } else {
-            self.trouble_lasts(reason, turn);
+            self.page_first_level_once(reason, turn);
         }
     }
 
@@ -56,7 +56,7 @@ impl Incident {
         if turn.mode() == Mode::Shadow {
             return;
         }
-        self.record(turn, Happening::Told, reason, by.as_str());
+        self.record(turn, EntryKind::Told, reason, by.as_str());
         self.update_pages(reason, turn);
     }
 
@@ -72,7 +72,7 @@ impl Incident {
         let over = matches!(self.phase, Phase::Exhausted | Phase::Closing { .. } | Phase::Closed { .. });
         let just_told = turn.decided.commands.get(since..).unwrap_or_default().iter().any(told);
         if !over && !just_told && !self.escalation.open_pages().is_empty() {
-            self.record(turn, Happening::Told, reason, step.as_str());
+            self.record(turn, EntryKind::Told, reason, step.as_str());
             self.update_pages(reason, turn);
         }
     }
@@ -86,7 +86,7 @@ impl Incident {
             self.tell(&by, Reason::Relapse, turn);
         } else if self.escalation.has_called() {
             let number = format!("return {}", self.times_back());
-            self.record(turn, Happening::Told, Reason::Relapse, number);
+            self.record(turn, EntryKind::Told, Reason::Relapse, number);
             self.update_pages(Reason::Relapse, turn);
         }
     }
@@ -98,13 +98,13 @@ impl Incident {
         if self.escalation.pages.len() >= turn.policy.pages_per_incident as usize {
             if self.reason != Reason::LimitReached {
                 self.reason = Reason::LimitReached;
-                self.record(turn, Happening::Ignored, Reason::LimitReached, "pages of one incident");
+                self.record(turn, EntryKind::Ignored, Reason::LimitReached, "pages of one incident");
             }
             self.escalation.reached = Some((due.level, turn.now));
             return;
         }
         let page = self.escalation.called(turn.now, due);
-        self.record(turn, Happening::Paged, due.reason, due.level.to_string());
+        self.record(turn, EntryKind::Paged, due.reason, due.level.to_string());
         turn.push(Command::Page(PageOrder { incident: self.id, page, level: due.level, reason: due.reason }));
     }
 
@@ -117,16 +117,16 @@ impl Incident {
         let stood_still = self.escalation.still_since.is_some();
         self.escalation.go_on(turn.now);
         if self.waits_for_its_target() {
-            self.trouble_lasts(Reason::UnknownTarget, turn);
+            self.page_first_level_once(Reason::UnknownTarget, turn);
         }
         let resting = self.resting(turn);
         if !resting && self.blind(turn) {
-            self.trouble_lasts(Reason::HealthUnknown, turn);
+            self.page_first_level_once(Reason::HealthUnknown, turn);
         }
         if let Some(due) = self.call_who_is_due(resting, turn) {
             self.escalation.stand_still(turn.now);
             if !stood_still {
-                self.record(turn, Happening::NotCalled, Reason::NoOtherChannel, due.level.to_string());
+                self.record(turn, EntryKind::NotCalled, Reason::NoOtherChannel, due.level.to_string());
             }
         }
     }
@@ -136,7 +136,7 @@ impl Incident {
         // Every call is of a higher level than the one that could not be reached; one more finds that nobody else is due.
         for _ in 0..turn.policy.contacts.len() + 2 {
             for page in self.escalation.find_undeliverable(turn.people()) {
-                self.record(turn, Happening::PageDelivered, Reason::Undeliverable, page.to_string());
+                self.record(turn, EntryKind::PageDelivered, Reason::Undeliverable, page.to_string());
             }
             match self.escalation.due(turn.now, turn.runbook, turn.people()) {
                 Some(Next::Call(due)) if !resting => self.page(due, turn),
@@ -151,7 +151,7 @@ impl Incident {
     pub(crate) fn page_arrived(&mut self, page: u32, turn: &mut Turn<'_>) -> Relevance {
         let is_news = self.escalation.arrived(page, turn.now);
         if is_news {
-            self.record(turn, Happening::PageDelivered, Reason::Delivered, page.to_string());
+            self.record(turn, EntryKind::PageDelivered, Reason::Delivered, page.to_string());
             Relevance::Current
         } else {
             Relevance::Stale
@@ -175,7 +175,7 @@ impl Incident {
         match self.phase {
             Phase::Stabilising => matches!(health, Health::Healthy { .. }),
             Phase::Monitoring { .. } => {
-                let is_sick = matches!(health, Health::Sick { .. });
+                let is_sick = matches!(health, Health::Unhealthy { .. });
                 self.escalation.ends.is_some() && !is_sick && !self.blind(turn)
             }
             Phase::Working(_) => self.escalation.ends.is_some() && self.waits_for_its_target() && !self.firing(),
@@ -248,7 +248,7 @@ impl Incident {
 
     pub(crate) fn resolve_pages(&mut self, reason: Reason, turn: &mut Turn<'_>) {
         for page in self.escalation.resolve_pages() {
-            self.record(turn, Happening::PageResolved, reason, page.to_string());
+            self.record(turn, EntryKind::PageResolved, reason, page.to_string());
             turn.push(Command::ResolvePage { incident: self.id, page });
         }
     }

@@ -23,7 +23,7 @@ impl Incident {
         }
         match self.health.health() {
             Health::Healthy { .. } => self.enter(Phase::Stabilising, Reason::Healthy, turn),
-            Health::Sick { .. } | Health::Unknown { .. } => Flow::Wait,
+            Health::Unhealthy { .. } | Health::Unknown { .. } => Flow::Wait,
         }
     }
 
@@ -31,8 +31,8 @@ impl Incident {
         match self.health.health() {
             Health::Unknown { .. } => Flow::Wait,
             // The last change was promised this much time; a wobble within it is no failure of the change.
-            Health::Sick { .. } if self.settle_until.is_some_and(|until| turn.now < until) => Flow::Wait,
-            Health::Sick { .. } => self.relapse(turn),
+            Health::Unhealthy { .. } if self.settle_until.is_some_and(|until| turn.now < until) => Flow::Wait,
+            Health::Unhealthy { .. } => self.relapse(turn),
             Health::Healthy { since } if turn.now.since(since) >= turn.runbook.healthy_for => {
                 self.hold_pages(turn);
                 let until = turn.now + turn.runbook.recovery.monitor;
@@ -46,18 +46,18 @@ impl Incident {
         let steady = match self.health.health() {
             Health::Unknown { .. } => return Flow::Wait,
             // A measure that was put in place again shows only after its time, and the alert may fire for what is over by then.
-            Health::Sick { .. } if self.settle_until.is_some_and(|until| turn.now < until) => return Flow::Wait,
-            Health::Sick { .. } if self.firing() => {
+            Health::Unhealthy { .. } if self.settle_until.is_some_and(|until| turn.now < until) => return Flow::Wait,
+            Health::Unhealthy { .. } if self.firing() => {
                 // What returns while its pages are open joins them.
                 if self.escalation.ends.take().is_none() {
                     self.escalation.restart(turn.now);
                 }
                 return self.relapse(turn);
             }
-            Health::Sick { since } => {
+            Health::Unhealthy { since } => {
                 // No alert says so, and yet it is not healthy: whoever reads the page finds out which of the two is wrong.
                 if turn.now.since(since) >= turn.runbook.respond_within {
-                    self.trouble_lasts(Reason::Sick, turn);
+                    self.page_first_level_once(Reason::Unhealthy, turn);
                 }
                 return Flow::Wait;
             }
@@ -68,7 +68,7 @@ impl Incident {
         }
         if self.firing() {
             if turn.now >= until + turn.runbook.respond_within {
-                self.trouble_lasts(Reason::AlertStillFiring, turn);
+                self.page_first_level_once(Reason::AlertStillFiring, turn);
             }
             return Flow::Wait;
         }
@@ -85,7 +85,7 @@ impl Incident {
         self.tell_of_return(turn);
         if self.relapses > turn.policy.relapses {
             let flow = self.enter(Phase::Exhausted, Reason::Flapping, turn);
-            self.trouble(Reason::Flapping, turn);
+            self.page_first_level(Reason::Flapping, turn);
             return flow;
         }
         if !self.restoring_was_stopped() {
@@ -112,7 +112,7 @@ impl Incident {
     pub(crate) fn advance_restore(&mut self, machine: &StepMachine, turn: &mut Turn<'_>) -> Flow {
         let waiting = matches!(machine.stage, Stage::Ready | Stage::Blocked { .. } | Stage::AwaitingApproval { .. });
         let puts_back = matches!(machine.at, StepRef::Undo(_));
-        if waiting && !puts_back && self.firing() && matches!(self.health.health(), Health::Sick { .. }) {
+        if waiting && !puts_back && self.firing() && matches!(self.health.health(), Health::Unhealthy { .. }) {
             self.escalation.restart(turn.now);
             return self.relapse(turn);
         }
@@ -148,9 +148,9 @@ impl Incident {
             },
             // A measure is taken back only from a target that is healthy.
             StepOutcome::Judged(Verdict::Unknown) => return Flow::Wait,
-            StepOutcome::Judged(Verdict::Sick) => {
+            StepOutcome::Judged(Verdict::Unhealthy) => {
                 let until = turn.now + turn.runbook.recovery.monitor;
-                return self.enter(Phase::Monitoring { until }, Reason::Sick, turn);
+                return self.enter(Phase::Monitoring { until }, Reason::Unhealthy, turn);
             }
             StepOutcome::Judged(Verdict::Healthy) => match self.blocks_restore(at, step, turn) {
                 Some(by) => self.block(at, by, turn),
@@ -162,7 +162,7 @@ impl Incident {
             }
             StepOutcome::Blocked => {
                 if matches!(at, StepRef::Undo(_)) {
-                    self.trouble_lasts(Reason::RestoreHurt, turn);
+                    self.page_first_level_once(Reason::RestoreHurt, turn);
                 }
                 return Flow::Wait;
             }
@@ -203,14 +203,14 @@ impl Incident {
         let (since, until) = (turn.now, turn.now + step.settle());
         if matches!(at, StepRef::Undo(_)) {
             self.settle_until = Some(until);
-            self.trouble(Reason::RestoreHurt, turn);
+            self.page_first_level(Reason::RestoreHurt, turn);
             return self.stop_restoring(Reason::RestoreHurt, turn);
         }
         let stage = match state {
             StepState::Ok => Stage::Settling { since, until },
             StepState::Unknown => Stage::Verifying { since, until },
             StepState::Failed | StepState::Timeout | StepState::Pending | StepState::Skipped | StepState::Running => {
-                self.trouble(reason, turn);
+                self.page_first_level(reason, turn);
                 return self.stop_restoring(reason, turn);
             }
         };
@@ -229,7 +229,7 @@ impl Incident {
             Some(_) | None => until,
         };
         match self.health.answer_since(asked_from) {
-            Some(Verdict::Sick) => {
+            Some(Verdict::Unhealthy) => {
                 let undo = match at {
                     StepRef::Apply(number) | StepRef::Undo(number) | StepRef::Step(number) => StepRef::Undo(number),
                 };

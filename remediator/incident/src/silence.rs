@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::command::Happening;
+use crate::command::EntryKind;
 use crate::ids::{AlertName, Fingerprint};
 use crate::incident::Incident;
 use crate::listed::Sender;
@@ -92,9 +92,9 @@ impl Incident {
             sender: Sender::Other,
         };
         self.alerts.insert(source.fingerprint(), record);
-        self.record(turn, Happening::Alert, source.silent(), source.alert());
+        self.record(turn, EntryKind::Alert, source.silent(), source.alert());
         if !self.waits_for_others(turn) {
-            self.trouble(source.silent(), turn);
+            self.page_first_level(source.silent(), turn);
         }
         Relevance::Current
     }

@@ -36,9 +36,9 @@ impl AlertRecord {
 /// A person's hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Who.
+    /// The person who holds it; anybody may release it.
     pub by: Person,
-    /// Since when.
+    /// When that was said.
     pub at: Timestamp,
 }
 
@@ -67,7 +67,7 @@ pub enum Phase {
     },
     /// Over.
     Closed {
-        /// Since when.
+        /// When the last of its steps had ended, and nothing was left to wait for.
         at: Timestamp,
     },
 }
@@ -139,40 +139,40 @@ pub enum Stage {
     },
     /// It waits for an answer about health that was asked for at or after this time.
     Deciding {
-        /// That time.
+        /// The earliest time of a question whose answer counts.
         since: Timestamp,
     },
     /// Something keeps the step from running.
     Blocked {
-        /// What.
+        /// What must end before the step is looked at again.
         by: Block,
         /// When to look again.
         retry_at: Timestamp,
     },
     /// It waits for a person.
     AwaitingApproval {
-        /// Until when.
+        /// When the approval expires, and the step is left out.
         until: Timestamp,
     },
     /// The step runs.
     Running {
-        /// Which attempt.
+        /// The attempt's number, counted from 1.
         attempt: u32,
         /// When the shell must have reported the end.
         deadline: Timestamp,
     },
     /// The change is done and given time to work.
     Settling {
-        /// Since when.
+        /// When the step ended; earlier answers about health do not count.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
     /// How the step ended is not known; health tells whether it worked.
     Verifying {
-        /// Since when.
+        /// When the step was given up on; earlier answers about health do not count.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
 }
@@ -269,13 +269,13 @@ pub struct RestoreRecord {
 /// What became of a step in this incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRecord {
-    /// Which step.
+    /// Its id, unique within the runbook.
     pub id: StepId,
     /// What kind of step it is.
     pub kind: StepKind,
     /// How it stands.
     pub state: StepState,
-    /// Why.
+    /// Why it stands so; nothing while it was not looked at.
     pub reason: Option<Reason>,
     /// How often it was started.
     pub attempts: u32,

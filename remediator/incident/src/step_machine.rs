@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::efficacy::Efficacy;
 use crate::event::{Answer, Outcome, Verdict};
 use crate::ids::StepId;
@@ -59,16 +59,16 @@ pub(crate) enum StepOutcome {
     },
     /// It ran, and is given time to work.
     Settling {
-        /// Since when.
+        /// When the step ended.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
     /// It was started and nobody saw the end; health tells whether it worked.
     Verifying {
-        /// Since when.
+        /// When the step was given up on.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
 }
@@ -210,7 +210,7 @@ impl Incident {
         self.set_stage(Stage::AwaitingApproval { until: turn.now + turn.policy.approval_expires });
         let step = self.step_name(at);
         self.reason = reason;
-        self.record(turn, Happening::Blocked, reason, format!("{step}{why}"));
+        self.record(turn, EntryKind::Blocked, reason, format!("{step}{why}"));
         StepOutcome::AsksApproval(reason)
     }
 
@@ -225,7 +225,7 @@ impl Incident {
         record.approved_by = None;
         let attempt = record.attempts;
         self.reason = reason;
-        self.record(turn, Happening::StepStarted, reason, format!("{} (attempt {attempt})", step.id));
+        self.record(turn, EntryKind::StepStarted, reason, format!("{} (attempt {attempt})", step.id));
         turn.push(Command::RunStep { incident: id, step: step.id.clone(), attempt });
         if matches!(step.kind, Kind::Diagnose { background: true, .. }) {
             return StepOutcome::RunsBeside;
@@ -246,7 +246,7 @@ impl Incident {
         if !why.is_empty() {
             detail = format!("{detail}: {why}");
         }
-        self.record(turn, Happening::StepSkipped, reason, detail);
+        self.record(turn, EntryKind::StepSkipped, reason, detail);
         StepOutcome::LeftOut
     }
 
@@ -303,7 +303,7 @@ impl Incident {
         }
         let step = self.step_name(at);
         let detail = if detail.is_empty() { step } else { format!("{step}: {detail}") };
-        self.record(turn, Happening::StepFinished, reason, detail);
+        self.record(turn, EntryKind::StepFinished, reason, detail);
         if awaited {
             self.reason = reason;
         }
@@ -319,7 +319,7 @@ impl Incident {
             record.reason = Some(Reason::NotRun);
             record.finished_at = Some(turn.now);
         }
-        self.record(turn, Happening::StepFinished, Reason::NotRun, self.step_name(at));
+        self.record(turn, EntryKind::StepFinished, Reason::NotRun, self.step_name(at));
         if awaited {
             self.reason = Reason::NotRun;
             self.enter_stage(Stage::Ready)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::budget::Budget;
 use crate::channels::{Channels, People};
-use crate::command::{Command, Entry, Happening};
+use crate::command::{Command, Entry, EntryKind};
 use crate::efficacy::EfficacyTable;
 use crate::ids::{IncidentId, LockName, RunbookId, Target};
 use crate::policy::{Mode, Policy};
@@ -120,7 +120,7 @@ impl Decisions {
     pub(crate) fn record(
         &mut self,
         incident: Option<IncidentId>,
-        event: Happening,
+        event: EntryKind,
         reason: Reason,
         detail: impl Into<String>,
     ) {

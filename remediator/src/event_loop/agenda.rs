@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{
-    AgendaCommand, AgendaEvent, Entry, Gate, Happening, Level, Mode, Outcome, Person, Reason, Task, TaskId, TaskName,
+    AgendaCommand, AgendaEvent, Entry, EntryKind, Gate, Level, Mode, Outcome, Person, Reason, Task, TaskId, TaskName,
 };
 use vvtv_incident::{TaskState, Timestamp};
 
@@ -119,7 +119,7 @@ impl EventLoop {
         for command in self.agenda.step(now, event) {
             match command {
                 AgendaCommand::Record { name, entry } => {
-                    if entry.event == Happening::Task {
+                    if entry.event == EntryKind::Task {
                         self.metrics.tasks.decided(&name, entry.reason);
                     }
                     entries.push(entry.clone());

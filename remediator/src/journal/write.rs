@@ -1,7 +1,7 @@
 //! One batch, one transaction.
 
 use rusqlite::{Connection, Transaction, params};
-use vvtv_incident::{Happening, Incident, Phase, StepRecord};
+use vvtv_incident::{EntryKind, Incident, Phase, StepRecord};
 
 use super::agenda;
 use super::audit::{self, Head, Link};
@@ -124,7 +124,7 @@ fn put_timeline(transaction: &Transaction<'_>, head: &Head, batch: &Batch) -> ru
     )?;
     for (at, entry) in &batch.timeline {
         // What was left alone is counted, not kept: a repeated delivery must not fill the disk.
-        if entry.event == Happening::Ignored {
+        if entry.event == EntryKind::Ignored {
             continue;
         }
         let link = Link {

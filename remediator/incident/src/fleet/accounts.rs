@@ -2,7 +2,7 @@
 
 use super::Fleet;
 use crate::built_in::BuiltIn;
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::ids::{IncidentId, LockName, RunbookId, StepId};
 use crate::incident::Incident;
 use crate::policy::Mode;
@@ -27,7 +27,7 @@ impl Fleet {
         apply: impl FnOnce(&mut Incident, &mut Turn<'_>) -> Relevance,
     ) {
         let Some(mut incident) = self.remove(id) else {
-            out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
+            out.record(None, EntryKind::Ignored, Reason::UnknownIncident, id.to_string());
             return;
         };
         let first = out.commands.len();
@@ -38,14 +38,14 @@ impl Fleet {
             incident.people_only(&mut turn);
         }
         match apply(&mut incident, &mut turn) {
-            Relevance::Current => incident.drive(&mut turn),
-            Relevance::Stale => turn.decided.record(Some(id), Happening::Ignored, Reason::Stale, ""),
+            Relevance::Current => incident.run_to_quiescence(&mut turn),
+            Relevance::Stale => turn.decided.record(Some(id), EntryKind::Ignored, Reason::Stale, ""),
         }
         let deadline = incident.next_deadline(&turn);
         let calls = turn.systemic == Systemic::Caller && incident.in_trouble() && turn.mode() != Mode::Shadow;
         let standing = turn.standing;
         self.note_caller(id, calls, standing);
-        self.settle_accounts(&incident, out, first);
+        self.update_indexes(&incident, out, first);
         self.remember(&incident, first, out);
         if matches!(incident.phase, Phase::Closed { .. }) {
             self.forget(&incident);
@@ -99,14 +99,14 @@ impl Fleet {
     }
 
     pub(super) fn insert(&mut self, incident: Incident) {
-        let phases = self.census.entry(incident.runbook.clone()).or_default();
+        let phases = self.open_counts.entry(incident.runbook.clone()).or_default();
         *phases.entry(incident.phase_name()).or_default() += 1;
         self.incidents.insert(incident.id, incident);
     }
 
     fn remove(&mut self, id: IncidentId) -> Option<Incident> {
         let incident = self.incidents.remove(&id)?;
-        let phases = self.census.get_mut(&incident.runbook);
+        let phases = self.open_counts.get_mut(&incident.runbook);
         if let Some(number) = phases.and_then(|phases| phases.get_mut(incident.phase_name())) {
             *number -= 1;
         }
@@ -114,7 +114,7 @@ impl Fleet {
     }
 
     /// Locks, budget and the number of sick targets follow what the incident has just done.
-    fn settle_accounts(&mut self, incident: &Incident, out: &Decisions, first: usize) {
+    fn update_indexes(&mut self, incident: &Incident, out: &Decisions, first: usize) {
         let runbook = self.runbooks.get(&incident.runbook);
         for command in out.commands.get(first..).unwrap_or_default() {
             if let Command::RunStep { step, .. } = command

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Fleet;
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::event::Alert;
 use crate::ids::Fingerprint;
 use crate::listed::{Muting, Scope, Sender};
@@ -21,7 +21,7 @@ impl Fleet {
         while let Some((fingerprint, too_many)) = self.named.forget_one(out.now) {
             if too_many {
                 let detail = format!("alerts that deliveries have named: {fingerprint} is forgotten");
-                out.record(None, Happening::Ignored, Reason::LimitReached, detail);
+                out.record(None, EntryKind::Ignored, Reason::LimitReached, detail);
             }
             out.push(Command::NoteNamed { fingerprint, at: None });
         }
@@ -35,7 +35,7 @@ impl Fleet {
         };
         match forbidden {
             None => self.alert_firing(alert, out),
-            Some(reason) => out.record(None, Happening::Ignored, reason, alert.name.to_string()),
+            Some(reason) => out.record(None, EntryKind::Ignored, reason, alert.name.to_string()),
         }
     }
 
@@ -59,7 +59,7 @@ impl Fleet {
             .and_then(|id| self.incidents.get(&id))
             .is_some_and(|it| it.has_begun_again(fingerprint, starts_at, ends_at));
         if earlier {
-            out.record(id, Happening::Ignored, Reason::EarlierEpisode, fingerprint.to_string());
+            out.record(id, EntryKind::Ignored, Reason::EarlierEpisode, fingerprint.to_string());
             return;
         }
         if self.named.ends(fingerprint) {

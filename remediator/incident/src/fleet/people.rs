@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Fleet;
 use crate::built_in::{BuiltIn, MANY_OTHERS, UNANSWERED_MAX};
-use crate::command::Happening;
+use crate::command::EntryKind;
 use crate::event::Alert;
 use crate::ids::{AlertName, IncidentId, RunbookId, Target};
 use crate::incident::Incident;
@@ -75,7 +75,7 @@ impl Fleet {
         self.heard.insert(source, out.now);
         match self.silence().filter(|id| self.incidents.get(id).is_some_and(|it| it.tells_of(source))) {
             Some(id) => self.with(id, out, |it, turn| it.heard_again(source, turn)),
-            None => out.record(None, Happening::Ignored, Reason::Alive, source.as_str()),
+            None => out.record(None, EntryKind::Ignored, Reason::Alive, source.as_str()),
         }
     }
 

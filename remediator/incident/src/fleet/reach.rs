@@ -1,7 +1,7 @@
 //! The ways to people, and the trouble that comes back: what one incident finds out and others go by.
 
 use super::Fleet;
-use crate::command::{Command, Happening};
+use crate::command::{Command, EntryKind};
 use crate::ids::ChannelName;
 use crate::incident::Incident;
 use crate::reason::Reason;
@@ -15,7 +15,7 @@ impl Fleet {
         if leads_to_somebody && self.channels.fails(channel.clone()) {
             self.channel_changed(&channel, Reason::ChannelFailing, out);
         } else {
-            out.record(None, Happening::Ignored, Reason::Stale, channel.as_str());
+            out.record(None, EntryKind::Ignored, Reason::Stale, channel.as_str());
         }
     }
 
@@ -23,13 +23,13 @@ impl Fleet {
         if self.channels.works(channel) {
             self.channel_changed(channel, Reason::ChannelWorking, out);
         } else {
-            out.record(None, Happening::Ignored, Reason::Stale, channel.as_str());
+            out.record(None, EntryKind::Ignored, Reason::Stale, channel.as_str());
         }
     }
 
     /// Incidents whose pages wait, or whose timers do, are looked at again.
     fn channel_changed(&mut self, channel: &ChannelName, reason: Reason, out: &mut Decisions) {
-        out.record(None, Happening::Channel, reason, channel.as_str());
+        out.record(None, EntryKind::Channel, reason, channel.as_str());
         let concerned = |incident: &&Incident| incident.escalation.has_called();
         let ids: Vec<_> = self.incidents.values().filter(concerned).map(|incident| incident.id).collect();
         for id in ids {
@@ -50,7 +50,7 @@ impl Fleet {
             forgotten.extend(self.returns.note_over(incident.key(), out.now, incident.times_back(), limit));
         }
         for (runbook, target) in forgotten {
-            out.record(None, Happening::Ignored, Reason::LimitReached, format!("remembered: {runbook}: {target}"));
+            out.record(None, EntryKind::Ignored, Reason::LimitReached, format!("remembered: {runbook}: {target}"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Fleet;
-use crate::command::Happening;
+use crate::command::EntryKind;
 use crate::escalation::{Escalation, PageRecord};
 use crate::health::HealthWatch;
 use crate::ids::{Fingerprint, IncidentId, RunbookId, Target};
@@ -20,7 +20,7 @@ pub struct Unreadable {
     pub id: IncidentId,
     /// Which runbook was at work.
     pub runbook: RunbookId,
-    /// On what.
+    /// What it acted on.
     pub target: Target,
     /// When it began.
     pub opened_at: Timestamp,
@@ -40,14 +40,14 @@ impl Fleet {
         let (id, text, now) = (found.id, found.text.clone(), out.now);
         let mut incident = Incident::from(found);
         if self.incidents.contains_key(&id) || self.by_key.contains_key(&incident.key()) {
-            return out.record(None, Happening::Ignored, Reason::Duplicate, id.to_string());
+            return out.record(None, EntryKind::Ignored, Reason::Duplicate, id.to_string());
         }
         // A clock that was ahead may have written it.
         incident.opened_at = incident.opened_at.min(now);
         incident.escalation.since = now;
         incident.health = HealthWatch::new(now);
         self.take_up(incident, now);
-        out.record(Some(id), Happening::Journal, Reason::Unreadable, text);
+        out.record(Some(id), EntryKind::Journal, Reason::Unreadable, text);
         self.with(id, out, |it, turn| it.left_unreadable(turn));
     }
 }
@@ -87,7 +87,7 @@ impl Incident {
         self.kill_running(turn);
         self.enter(Phase::Exhausted, Reason::Unreadable, turn);
         if !self.resting(turn) && !self.waits_for_others(turn) {
-            self.trouble(Reason::Unreadable, turn);
+            self.page_first_level(Reason::Unreadable, turn);
         }
         Relevance::Current
     }

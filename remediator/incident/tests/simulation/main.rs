@@ -19,32 +19,32 @@ mod shell;
 mod histories {
     use std::collections::BTreeSet;
 
-    use vvtv_incident::{Happening, Reason};
+    use vvtv_incident::{EntryKind, Reason};
 
     use super::shell::Shell;
 
     /// Situations of people and of tasks that are not worth much if the histories never come to them.
-    const MUST_BE_SEEN: [(Happening, Reason); 20] = [
-        (Happening::Channel, Reason::ChannelFailing),
-        (Happening::PageDelivered, Reason::Undeliverable),
-        (Happening::Paged, Reason::Undeliverable),
-        (Happening::Paged, Reason::AcknowledgementExpired),
-        (Happening::NotCalled, Reason::NoOtherChannel),
-        (Happening::Told, Reason::Relapse),
-        (Happening::Told, Reason::StepFailed),
-        (Happening::Opened, Reason::Returned),
-        (Happening::Paged, Reason::Unreadable),
-        (Happening::Task, Reason::Missed),
-        (Happening::Task, Reason::StillOpen),
-        (Happening::Task, Reason::NextStep),
-        (Happening::Task, Reason::StepOk),
-        (Happening::Task, Reason::StepFailed),
-        (Happening::Task, Reason::OutcomeUnknown),
-        (Happening::Task, Reason::NotRun),
-        (Happening::Task, Reason::TaskBlocked),
-        (Happening::Task, Reason::Overdue),
-        (Happening::Task, Reason::Done),
-        (Happening::Ignored, Reason::TaskRunning),
+    const MUST_BE_SEEN: [(EntryKind, Reason); 20] = [
+        (EntryKind::Channel, Reason::ChannelFailing),
+        (EntryKind::PageDelivered, Reason::Undeliverable),
+        (EntryKind::Paged, Reason::Undeliverable),
+        (EntryKind::Paged, Reason::AcknowledgementExpired),
+        (EntryKind::NotCalled, Reason::NoOtherChannel),
+        (EntryKind::Told, Reason::Relapse),
+        (EntryKind::Told, Reason::StepFailed),
+        (EntryKind::Opened, Reason::Returned),
+        (EntryKind::Paged, Reason::Unreadable),
+        (EntryKind::Task, Reason::Missed),
+        (EntryKind::Task, Reason::StillOpen),
+        (EntryKind::Task, Reason::NextStep),
+        (EntryKind::Task, Reason::StepOk),
+        (EntryKind::Task, Reason::StepFailed),
+        (EntryKind::Task, Reason::OutcomeUnknown),
+        (EntryKind::Task, Reason::NotRun),
+        (EntryKind::Task, Reason::TaskBlocked),
+        (EntryKind::Task, Reason::Overdue),
+        (EntryKind::Task, Reason::Done),
+        (EntryKind::Ignored, Reason::TaskRunning),
     ];
 
     /// Events over all histories of one test run.
@@ -61,7 +61,7 @@ mod histories {
         tasks: u64,
         /// What stands for every decision about incidents, and about tasks.
         digests: [u64; 2],
-        seen: BTreeSet<(Happening, Reason)>,
+        seen: BTreeSet<(EntryKind, Reason)>,
     }
 
     fn run(seed: u64) -> Counted {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Agenda, AgendaCommand, AgendaEvent, ClockStep, Doer, Duty, Gate, Happening, Level, Outcome, Person, Reason,
+    Agenda, AgendaCommand, AgendaEvent, ClockStep, Doer, Duty, EntryKind, Gate, Level, Outcome, Person, Reason,
     SavedAgenda, Task, TaskId, TaskName, TaskState, Timestamp,
 };
 
@@ -61,7 +61,7 @@ pub(crate) struct Maintenance {
     // Under way in memory.
     look_at: Timestamp,
     /// What was decided, and why.
-    pub(crate) seen: BTreeSet<(Happening, Reason)>,
+    pub(crate) seen: BTreeSet<(EntryKind, Reason)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening,
+    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, EntryKind, Event, Fingerprint, Fleet,
     HealthWatch, Incident, IncidentId, Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person,
     Phase, Policy, Reason, Runbook, Saved, Sender, StepId, Target, Targets, Timestamp, Verdict,
 };
@@ -70,7 +70,7 @@ pub(crate) struct Shell {
     /// Starts, the first one included.
     lives: u64,
     /// What was decided, and why.
-    pub(crate) seen: BTreeSet<(Happening, Reason)>,
+    pub(crate) seen: BTreeSet<(EntryKind, Reason)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
 }
@@ -383,7 +383,7 @@ impl Shell {
                 let sick = target.and_then(|target| self.sick.get(target)).copied().unwrap_or(false);
                 let verdict = match self.dice.below(30) {
                     0 => Verdict::Unknown,
-                    _ if sick => Verdict::Sick,
+                    _ if sick => Verdict::Unhealthy,
                     _ => Verdict::Healthy,
                 };
                 // Some answers are lost, some come late.

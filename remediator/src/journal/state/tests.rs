@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use vvtv_incident::{
-    Arrival, Happening, Incident, IncidentId, Outcome, Reason, ReceiverName, Sender, Standing, StepRef, Task, TaskId,
+    Arrival, EntryKind, Incident, IncidentId, Outcome, Reason, ReceiverName, Sender, Standing, StepRef, Task, TaskId,
 };
 
 use super::*;
@@ -137,7 +137,7 @@ fn settings_are_kept_as_they_always_were() {
 
 #[test]
 fn the_words_of_columns_are_what_they_always_were() {
-    let events = samples::events().into_iter().map(Happening::as_str);
+    let events = samples::events().into_iter().map(EntryKind::as_str);
     let kinds = samples::message_kinds().into_iter().map(MessageKind::as_str);
     let ends: Vec<_> = samples::outcomes();
     let ends = ends.iter().map(Outcome::as_str);

@@ -87,8 +87,9 @@ impl Shell {
             return None;
         }
         let index = usize::try_from(self.dice.below(incidents.len() as u64)).unwrap();
-        let Incident { id, runbook, target, opened_at, alerts, mut steps, escalation, .. } = incidents.remove(index);
-        steps.retain(|record| record.attempts > 0);
+        let incident = incidents.remove(index);
+        let steps = incident.steps().filter(|record| record.attempts > 0).cloned().collect();
+        let Incident { id, runbook, target, opened_at, alerts, escalation, .. } = incident;
         Some(Event::Unreadable(Box::new(Unreadable {
             id,
             runbook,

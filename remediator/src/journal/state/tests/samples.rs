@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, AlertRecord, Arrival, Block, Ending, Escalation, Fingerprint, Happening, HealthWatch, Hold, Incident,
+    AlertName, AlertRecord, Arrival, Block, Ending, EntryKind, Escalation, Fingerprint, HealthWatch, Hold, Incident,
     IncidentId, LabelName, Level, Outcome, PageRecord, Pause, Person, Phase, Reason, ReceiverName, RestoreRecord,
     RunbookId, Sender, Stage, Standing, StepId, StepKind, StepMachine, StepRecord, StepRef, StepState, Target, Task,
     TaskId, TaskName, TaskState, Timestamp,
@@ -318,34 +318,34 @@ pub(super) fn receivers() -> Vec<ReceiverName> {
     vec![ReceiverName::new("vvtv"), ReceiverName::new("other")]
 }
 
-fn next_event(after: Happening) -> Option<Happening> {
+fn next_event(after: EntryKind) -> Option<EntryKind> {
     Some(match after {
-        Happening::Opened => Happening::Alert,
-        Happening::Alert => Happening::Ignored,
-        Happening::Ignored => Happening::StepStarted,
-        Happening::StepStarted => Happening::StepFinished,
-        Happening::StepFinished => Happening::StepSkipped,
-        Happening::StepSkipped => Happening::Blocked,
-        Happening::Blocked => Happening::Health,
-        Happening::Health => Happening::Phase,
-        Happening::Phase => Happening::Paged,
-        Happening::Paged => Happening::PageDelivered,
-        Happening::PageDelivered => Happening::Told,
-        Happening::Told => Happening::NotCalled,
-        Happening::NotCalled => Happening::PageResolved,
-        Happening::PageResolved => Happening::Channel,
-        Happening::Channel => Happening::Task,
-        Happening::Task => Happening::Clock,
-        Happening::Clock => Happening::Journal,
-        Happening::Journal => Happening::Operator,
-        Happening::Operator => Happening::Closed,
-        Happening::Closed => return None,
+        EntryKind::Opened => EntryKind::Alert,
+        EntryKind::Alert => EntryKind::Ignored,
+        EntryKind::Ignored => EntryKind::StepStarted,
+        EntryKind::StepStarted => EntryKind::StepFinished,
+        EntryKind::StepFinished => EntryKind::StepSkipped,
+        EntryKind::StepSkipped => EntryKind::Blocked,
+        EntryKind::Blocked => EntryKind::Health,
+        EntryKind::Health => EntryKind::Phase,
+        EntryKind::Phase => EntryKind::Paged,
+        EntryKind::Paged => EntryKind::PageDelivered,
+        EntryKind::PageDelivered => EntryKind::Told,
+        EntryKind::Told => EntryKind::NotCalled,
+        EntryKind::NotCalled => EntryKind::PageResolved,
+        EntryKind::PageResolved => EntryKind::Channel,
+        EntryKind::Channel => EntryKind::Task,
+        EntryKind::Task => EntryKind::Clock,
+        EntryKind::Clock => EntryKind::Journal,
+        EntryKind::Journal => EntryKind::Operator,
+        EntryKind::Operator => EntryKind::Closed,
+        EntryKind::Closed => return None,
     })
 }
 
 /// Every kind of line that a timeline can have.
-pub(super) fn events() -> Vec<Happening> {
-    std::iter::successors(Some(Happening::Opened), |event| next_event(*event)).collect()
+pub(super) fn events() -> Vec<EntryKind> {
+    std::iter::successors(Some(EntryKind::Opened), |event| next_event(*event)).collect()
 }
 
 fn next_outcome(after: &Outcome) -> Option<Outcome> {
