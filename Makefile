@@ -1,6 +1,6 @@
 # Thin: what it does, the programs do. Every target works from a fresh checkout.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-PROGRAMS := -p vvtv-exporter -p vvtv-remediator -p vvtvctl -p vvtv-tests
+PROGRAMS := -p vvtv-exporter -p vvtv-playout -p vvtv-remediator -p vvtvctl -p vvtv-tests
 FUZZ := $(wildcard */fuzz/Cargo.toml */*/fuzz/Cargo.toml)
 
 .PHONY: help up break test soak lint advisories bench fuzz packages
@@ -9,12 +9,12 @@ help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
 up: packages ## The whole stack on this machine, with a live board; Ctrl-C stops everything
-	cargo build --release --locked $(PROGRAMS)
-	@$(TARGET)/release/vvtv-lab up
+	cargo build --profile lab --no-default-features --locked --bins $(PROGRAMS)
+	@$(TARGET)/lab/vvtv-lab up
 
 break: ## Harm the running stack: make break FAULT=encoder-frozen (UNDO=1 takes it back); without FAULT, a list
-	@test -x $(TARGET)/release/vvtv-lab || { echo 'no stack was built yet: make up'; exit 1; }
-	@$(TARGET)/release/vvtv-lab break $(FAULT) $(if $(UNDO),--undo)
+	@test -x $(TARGET)/lab/vvtv-lab || { echo 'no stack was built yet: make up'; exit 1; }
+	@$(TARGET)/lab/vvtv-lab break $(FAULT) $(if $(UNDO),--undo)
 
 test: ## Every test, the end-to-end ones on the real components too
 	@deploy/packages tests

@@ -5,13 +5,13 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use vvtv_exporter::probe::hls;
+use vvtv_exporter::probe::playlist;
 use vvtv_streaming::{ffmpeg_progress, nginx_rtmp};
 
 fn playlists(criterion: &mut Criterion) {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
     criterion.bench_function("a playlist", |bencher| {
-        bencher.iter(|| hls::parse(black_box(body), &hls::Context::default()).unwrap());
+        bencher.iter(|| playlist::parse(black_box(body), &playlist::Context::default()).unwrap());
     });
 }
 
@@ -25,7 +25,7 @@ fn recordings(criterion: &mut Criterion) {
         body += &format!("#EXT-X-PROGRAM-DATE-TIME:2026-11-22T{time}.000Z\n#EXTINF:2.000,\nmain_{n}.ts{signature}\n");
     }
     criterion.bench_function("a playlist of 12 hours", |bencher| {
-        bencher.iter(|| hls::parse(black_box(body.as_bytes()), &hls::Context::default()).unwrap());
+        bencher.iter(|| playlist::parse(black_box(body.as_bytes()), &playlist::Context::default()).unwrap());
     });
 }
 

@@ -12,9 +12,9 @@ use tikv_jemallocator::Jemalloc;
 use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, HlsView, Playlist, Sight};
-use vvtv_exporter::snapshot::Views;
-use vvtv_exporter::state::Remembered;
+use vvtv_exporter::probe::Views;
+use vvtv_exporter::probe::playlist::Remembered;
+use vvtv_exporter::probe::playlist::{self, Playlist, PlaylistView, Sight};
 use vvtv_toolkit::render::{Exposition, Format, Labels};
 
 /// As the program has it.
@@ -27,12 +27,12 @@ fn at(seconds: f64) -> Now {
     Now { mono: Duration::from_secs_f64(seconds), unix_seconds: 1.7e9 + seconds }
 }
 
-fn view(stream: &str) -> HlsView {
+fn view(stream: &str) -> PlaylistView {
     let body = include_bytes!("../tests/fixtures/playlist-media-live.m3u8");
-    let Playlist::Media(media) = hls::parse(body, &hls::Context::default()).unwrap() else {
+    let Playlist::Media(media) = playlist::parse(body, &playlist::Context::default()).unwrap() else {
         unreachable!("a media playlist")
     };
-    let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
+    let mut view = PlaylistView::starting(stream, at(0.0), &Remembered::default());
     for variant in &mut view.variants {
         let _ = variant.freshness.observe(at(1.0), &Sight::of(&media, None, Duration::from_secs(60)).unwrap());
         variant.buffer.observe(at(1.0), &media);
@@ -50,8 +50,8 @@ fn streams() -> Vec<(Arc<Stream>, Labels, Views)> {
     }
     let config = Config::parse("scrape.yml", &text).unwrap();
     let known = |stream: &Arc<Stream>| {
-        let hls = Some(Arc::new(view(&stream.name)));
-        let views = Views { hls, rtmp: None, stat: None, progress: None, queue: None };
+        let playlist = Some(Arc::new(view(&stream.name)));
+        let views = Views { playlist, ..Views::default() };
         (Arc::clone(stream), Labels::new(&[("stream", &stream.name)]), views)
     };
     config.streams.iter().map(known).collect()

@@ -22,12 +22,12 @@ use crate::config::{Config, StreamsFrom};
 use crate::discovery::Discovered;
 use crate::fetch::{Fetcher, shown};
 use crate::files::Files;
-use crate::fleet::Fleet;
 use crate::health::{Failure, ProbeError};
+use crate::probe::playlist::Remembered;
 use crate::probe::{Pace, Tools};
+use crate::probe_fleet::ProbeFleet;
 use crate::recorder::Recorder;
 use crate::server::{self, Site};
-use crate::state::Remembered;
 use crate::thresholds::Warnings;
 
 /// The port that is listened on by default.
@@ -102,7 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let remembered = Arc::new(remembered(args.state_file.as_deref()));
     let pace = Pace::register(&registry).context("register metrics")?;
     let tools = Tools { clock: Clock::start(), fetcher, recorder, remembered, pace };
-    let mut fleet = Fleet::new(tools.clone());
+    let mut fleet = ProbeFleet::new(tools.clone());
     fleet.apply(&config).await;
     own.reloaded(tools.clock, true);
     info!(streams = config.streams.len(), "watching");
@@ -184,7 +184,7 @@ impl Signals {
 /// Owns the probes: reloads when asked or signalled, and ends everything at last.
 struct Control {
     args: Args,
-    fleet: Fleet,
+    fleet: ProbeFleet,
     clock: Clock,
     own: OwnMetrics,
     files: Files,
@@ -229,7 +229,7 @@ impl Control {
 
     async fn save(&mut self) {
         let Some(path) = self.args.state_file.clone() else { return };
-        let known = Remembered::of(self.clock.now(), &self.fleet.watched().borrow());
+        let known = self.fleet.watched().borrow().remembered(self.clock.now());
         if known == self.saved {
             return;
         }

@@ -18,6 +18,7 @@ use vvtv_toolkit::yaml::{self, YamlError};
 pub use self::counting::Counting;
 pub use self::ingest::{Arguments, Connect, Ingest, IngestError, RtmpEndpoint};
 pub use self::streams_from::StreamsFrom;
+use crate::probe::Configured;
 use crate::reach::Named;
 
 /// The whole configuration.
@@ -59,8 +60,8 @@ pub struct Stream {
     pub progress: Option<ProgressSource>,
     /// Whose datagrams of it count; none: everybody's that arrive.
     pub progress_from: Option<Arc<Named>>,
-    /// The playout queue's database.
-    pub queue: Option<PathBuf>,
+    /// What it says under the keys that sources have for themselves.
+    pub sources: Configured,
     /// What alerts compare with.
     pub thresholds: Thresholds,
     /// How often, how long, over how much.
@@ -99,9 +100,9 @@ pub enum Location {
 /// A publisher's place on a statistics page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StatEntry {
-    /// The page.
+    /// Where the page is.
     pub location: Location,
-    /// Application.
+    /// The application that the publisher publishes to.
     pub app: String,
     /// Stream name within it.
     pub key: String,
@@ -123,7 +124,7 @@ pub enum ProgressSource {
 /// What alerts compare with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
-    /// Seconds.
+    /// Age of the newest segment, seconds.
     pub segment_age_seconds: f64,
     /// Lost ÷ expected frames.
     pub encoder_drops_ratio: f64,

@@ -30,7 +30,7 @@ use self::coding::{Coding, CodingError, codings, decode};
 use self::door::Door;
 use self::headers::{content_age, is_playlist_path, is_playlist_type, plausible};
 use self::room::{Buffer, MIDDLING, Room, SMALL, Taken};
-pub use self::segment::{Ask, Found, is_denied};
+pub use self::segment::{Ask, ByteRange, Found, is_denied};
 use self::shown::shown_url;
 pub use self::shown::{is_unseen, shown, shown_reference};
 use crate::config::Location;

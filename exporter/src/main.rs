@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Builder;
 use vvtv_exporter::app::{self, Args, Command};
 use vvtv_exporter::{files, selftest};
 
 /// Ten thousand polls a second make half a million small allocations, on which the system's allocator spends a quarter of the time.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What hangs on a filesystem cannot be ended, and is not waited for.
 const END_WITHIN: Duration = Duration::from_secs(1);

@@ -1,63 +1,41 @@
 //! The sources, one module each: fetch, parse (pure), observe (pure). Each runs as a task of its own with its own timeouts, owns
 //! what it knows, and publishes a small immutable view of it.
 
-pub mod dash;
-pub mod hls;
 pub mod host;
 pub mod nginx_stat;
 mod pace;
+pub mod playlist;
+mod pool;
 pub mod progress;
 pub mod queue;
 pub mod rtmp;
-
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+mod source;
+mod table;
+mod tools;
 
 pub use self::pace::{Pace, Ticks};
-use crate::clock::{Clock, Now};
-use crate::fetch::Fetcher;
-use crate::health::{Edge, Health, ProbeError};
-use crate::recorder::Recorder;
-use crate::state::Remembered;
+pub(crate) use self::pool::Pool;
+pub use self::source::{Chapter, Env, Keyed, Neighbour, Series, Source, View};
+pub use self::tools::Tools;
 
-/// What every probe works with.
-#[derive(Clone, Debug)]
-pub struct Tools {
-    /// The process's clock.
-    pub clock: Clock,
-    /// For documents.
-    pub fetcher: Arc<Fetcher>,
-    /// For raw observations.
-    pub recorder: Recorder,
-    /// What earlier runs saw.
-    pub remembered: Arc<Remembered>,
-    /// When attempts begin.
-    pub pace: Pace,
-}
-
-/// Waits for the next attempt; false once the probe shall end.
-async fn next_tick(ticks: &mut Ticks, stop: &CancellationToken) -> bool {
-    tokio::select! {
-        () = ticks.tick() => true,
-        () = stop.cancelled() => false,
-    }
-}
-
-/// Records an attempt in a source's health, and logs where it begins or ceases to fail.
-fn record(health: &mut Health, who: &str, source: &str, started: Now, ended: Now, outcome: Result<(), ProbeError>) {
-    let text = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    match health.record(ended, ended.since(started.mono), outcome) {
-        Edge::Same => {}
-        edge @ (Edge::Recovered | Edge::Failed) => {
-            let Some(kept_back) = health.telling.may(ended) else { return };
-            let kept_back = (kept_back > 0).then_some(kept_back);
-            if edge == Edge::Recovered {
-                info!(who, source, kept_back, "source answers");
-            } else {
-                warn!(who, source, error = text, kept_back, "source failed");
-            }
+/// The table of sources, for the macro that is named: name, type, and the source's own key in a stream's configuration where it has one.
+macro_rules! each_source {
+    ($then:ident) => {
+        $then! {
+            /// What viewers fetch: the playlists.
+            playlist: crate::probe::playlist::PlaylistSource,
+            /// The RTMP application that the encoder publishes to.
+            rtmp: crate::probe::rtmp::Rtmp,
+            /// The statistics page that lists the publisher.
+            stat: crate::probe::nginx_stat::NginxStat,
+            /// What the encoder reports of itself.
+            progress: crate::probe::progress::Progress,
+            /// The playout queue.
+            queue: crate::probe::queue::Queue = queue,
         }
-    }
+    };
 }
+pub(crate) use each_source;
+
+pub use self::table::{Configured, Receivers, Views};
+pub(crate) use self::table::{Pools, Tables, Wanted, asked, labels, record_names};

@@ -15,9 +15,9 @@ use self::world::{Fault, World};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
-use crate::fleet::{Fleet, View, Watched};
 use crate::metrics;
-use crate::probe::{Pace, Tools};
+use crate::probe::{Pace, Tools, View};
+use crate::probe_fleet::{ProbeFleet, Watched};
 use crate::recorder::Recorder;
 
 /// How long a metric may take to trip or to clear: the window, and the probes' own pace.
@@ -128,7 +128,7 @@ impl fmt::Display for Times {
 /// The real probes, pointed at a world of faults.
 struct Bench {
     world: World,
-    fleet: Fleet,
+    fleet: ProbeFleet,
     watched: View<Watched>,
     clock: Clock,
     registry: Registry,
@@ -143,7 +143,7 @@ impl Bench {
         let pace = Pace::register(&registry).context("register metrics")?;
         let fetcher = Arc::new(Fetcher::new().context("set an HTTP client up")?);
         let tools = Tools { clock, fetcher, recorder: Recorder::start(), remembered: Arc::default(), pace };
-        let mut fleet = Fleet::new(tools);
+        let mut fleet = ProbeFleet::new(tools);
         fleet.apply(&config).await;
         world.begin();
         let watched = fleet.watched();

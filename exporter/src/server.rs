@@ -16,8 +16,8 @@ use vvtv_toolkit::redaction::Redactor;
 use self::probe::Places;
 use self::scrape::LargeScrapes;
 use crate::app::ReloadRequest;
-use crate::fleet::{View, Watched, record_names};
-use crate::probe::Tools;
+use crate::probe::{Tools, View, record_names};
+use crate::probe_fleet::Watched;
 
 /// What the endpoints read.
 #[derive(Clone, Debug)]

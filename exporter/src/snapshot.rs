@@ -1,92 +1,20 @@
 //! What is known of a stream at one moment, joined from all its sources. Pure: `now` and views in, facts out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
 use crate::config::Stream;
-use crate::fleet::WatchedStream;
-use crate::health::{Failure, Health};
-use crate::probe::hls::HlsView;
-use crate::probe::nginx_stat::{Listing, Motion, Publisher, StatView};
-use crate::probe::progress::ProgressView;
-use crate::probe::queue::QueueView;
-use crate::probe::rtmp::{Answer, RtmpView};
-
-/// The views of one stream's sources at one moment.
-#[derive(Clone, Debug)]
-pub struct Views {
-    /// Playlists.
-    pub hls: Option<Arc<HlsView>>,
-    /// RTMP application.
-    pub rtmp: Option<Arc<RtmpView>>,
-    /// Statistics page.
-    pub stat: Option<Arc<StatView>>,
-    /// Encoder.
-    pub progress: Option<Arc<ProgressView>>,
-    /// Queue.
-    pub queue: Option<Arc<QueueView>>,
-}
+use crate::health::Failure;
+use crate::probe::Views;
+use crate::probe::nginx_stat::{Motion, Publisher, is_untold};
+use crate::probe::playlist::segments_flow;
+use crate::probe::rtmp::Answer;
 
 impl Views {
-    /// The latest view of each source.
-    #[must_use]
-    pub fn of(stream: &WatchedStream) -> Self {
-        Self {
-            hls: stream.hls.as_ref().map(|view| Arc::clone(&view.borrow())),
-            rtmp: stream.rtmp.as_ref().map(|view| Arc::clone(&view.borrow())),
-            stat: stream.stat.as_ref().map(|view| Arc::clone(&view.borrow())),
-            progress: stream.progress.as_ref().map(|view| Arc::clone(&view.borrow())),
-            queue: stream.queue.as_ref().map(|view| Arc::clone(&view.borrow())),
-        }
-    }
-
-    /// The health of each configured source.
-    pub fn healths(&self) -> impl Iterator<Item = (Source, &Health)> {
-        let hls = self.hls.as_ref().map(|view| (Source::Hls, &view.health));
-        let rtmp = self.rtmp.as_ref().map(|view| (Source::Rtmp, &view.health));
-        let stat = self.stat.as_ref().map(|view| (Source::NginxStat, &view.health));
-        let progress = self.progress.as_ref().map(|view| (Source::Progress, &view.health));
-        let queue = self.queue.as_ref().map(|view| (Source::Queue, &view.health));
-        [hls, rtmp, stat, progress, queue].into_iter().flatten()
-    }
-
     /// The stream's publisher on the statistics page.
     #[must_use]
     pub fn publisher(&self, stream: &Stream) -> Option<&Publisher> {
         self.stat.as_ref()?.publishers.find(stream.nginx_stat.as_ref()?)
-    }
-}
-
-/// A kind of source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Playlists.
-    Hls,
-    /// RTMP application.
-    Rtmp,
-    /// Statistics page.
-    NginxStat,
-    /// Encoder.
-    Progress,
-    /// Queue.
-    Queue,
-}
-
-impl Source {
-    /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Hls, Self::Rtmp, Self::NginxStat, Self::Progress, Self::Queue];
-
-    /// The label value.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Hls => "hls",
-            Self::Rtmp => "rtmp",
-            Self::NginxStat => "nginx_stat",
-            Self::Progress => "progress",
-            Self::Queue => "queue",
-        }
     }
 }
 
@@ -181,7 +109,7 @@ impl Stage {
 /// How the ingest of a stream is, and whether media goes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngestView {
-    /// The state.
+    /// What server and page together amount to.
     pub state: IngestState,
     /// A publisher's bytes advance, or, where no page can tell, segments come out.
     pub publishing: bool,
@@ -220,22 +148,22 @@ fn published(now: Now, stream: &Stream, views: &Views) -> IngestState {
     let publisher = views.publisher(stream);
     if !has_fresh_page(now, stream, views) {
         let last_page = publisher.is_some_and(|publisher| publisher.is_advancing(now, stream.timing.stalled_after));
-        let goes_on = if views.hls.is_some() { segments_flow(now, stream, views) } else { last_page };
+        let goes_on = if views.playlist.is_some() { flows(now, stream, views) } else { last_page };
         return if goes_on { IngestState::Ok } else { IngestState::NoPublisher };
     }
     match publisher {
         Some(publisher) if publisher.is_present(now) => listed(now, stream, views, publisher),
-        publisher if is_untold(now, stream, views, publisher) => IngestState::Unknown,
+        publisher if is_untold(now, stream, views.playlist.as_deref(), publisher) => IngestState::Unknown,
         Some(_) | None => IngestState::NoPublisher,
     }
 }
 
 /// What the page says of a publisher that it lists. What it does not tell is unknown as long as nothing speaks against the publisher.
 fn listed(now: Now, stream: &Stream, views: &Views, publisher: &Publisher) -> IngestState {
-    let flows = segments_flow(now, stream, views);
+    let flows = flows(now, stream, views);
     match publisher.motion(stream.timing.stalled_after) {
         Motion::Advancing if !is_page_stuck(stream, views) => IngestState::Ok,
-        Motion::Advancing | Motion::Untold if flows || views.hls.is_none() => IngestState::Unknown,
+        Motion::Advancing | Motion::Untold if flows || views.playlist.is_none() => IngestState::Unknown,
         Motion::Resting if flows => IngestState::Unknown,
         Motion::Advancing | Motion::Resting | Motion::Untold | Motion::Standing => IngestState::Stalled,
     }
@@ -257,59 +185,21 @@ fn page_patience(stream: &Stream) -> Duration {
     stream.timing.interval + stream.timing.timeout + stream.timing.stalled_after
 }
 
+fn flows(now: Now, stream: &Stream, views: &Views) -> bool {
+    segments_flow(now, stream, views.playlist.as_deref())
+}
+
 /// Whether anything shows that the server takes the stream's media.
 fn takes_media(now: Now, stream: &Stream, views: &Views) -> bool {
     let listed = has_fresh_page(now, stream, views)
         && views.publisher(stream).is_some_and(|publisher| publisher.is_present(now));
-    listed || segments_flow(now, stream, views)
-}
-
-/// Whether the last page cannot tell of the publisher, because segments flow without it: another worker answered, or the stream
-/// comes by another way. One that its own worker let go is gone, until segments come that it cannot have sent.
-#[must_use]
-pub fn is_untold(now: Now, stream: &Stream, views: &Views, publisher: Option<&Publisher>) -> bool {
-    if publisher.is_some_and(|publisher| publisher.is_present(now)) || !segments_flow(now, stream, views) {
-        return false;
-    }
-    let Some(Listing::Gone(at)) = publisher.map(Publisher::listing) else { return true };
-    let newest = newest_segment(now, stream, views).map_or(0.0, |segment| segment.age_seconds);
-    now.since(at).as_secs_f64() - newest > flow_seconds(stream, None)
-}
-
-/// The freshest variant that counts.
-#[derive(Clone, Copy, Debug)]
-struct NewestSegment {
-    age_seconds: f64,
-    target_seconds: Option<f64>,
-}
-
-fn newest_segment(now: Now, stream: &Stream, views: &Views) -> Option<NewestSegment> {
-    // A variant of which nothing was read yet is as old as our look at it, which says nothing.
-    let counted = stream.counting.of(&views.hls.as_ref()?.variants).filter(|(_, counts)| *counts);
-    let read = counted.map(|(variant, _)| variant).filter(|variant| variant.listed.segments > 0);
-    let segments = read.map(|variant| NewestSegment {
-        age_seconds: variant.age(now, stream.expect).as_secs_f64(),
-        target_seconds: variant.listed.target_duration_seconds.map(|seconds| seconds as f64),
-    });
-    segments.min_by(|one, other| one.age_seconds.total_cmp(&other.age_seconds))
-}
-
-/// Whether new segments come: the freshest variant is younger than two target durations and 2 s, and than the threshold.
-#[must_use]
-pub fn segments_flow(now: Now, stream: &Stream, views: &Views) -> bool {
-    newest_segment(now, stream, views)
-        .is_some_and(|segment| segment.age_seconds < flow_seconds(stream, segment.target_seconds))
-}
-
-fn flow_seconds(stream: &Stream, target_seconds: Option<f64>) -> f64 {
-    let threshold = stream.thresholds.segment_age_seconds;
-    target_seconds.map_or(threshold, |target| threshold.min(2.0 * target + 2.0))
+    listed || flows(now, stream, views)
 }
 
 /// The age of the worst variant; none where no playlist is configured.
 #[must_use]
 pub fn worst_age_seconds(now: Now, stream: &Stream, views: &Views) -> Option<f64> {
-    let counted = stream.counting.of(&views.hls.as_ref()?.variants).filter(|(_, counts)| *counts);
+    let counted = stream.counting.of(&views.playlist.as_ref()?.variants).filter(|(_, counts)| *counts);
     counted.map(|(variant, _)| variant.age(now, stream.expect).as_secs_f64()).reduce(f64::max)
 }
 
@@ -334,9 +224,9 @@ pub fn fault_stage(now: Now, stream: &Stream, views: &Views) -> Stage {
     }) {
         return Stage::Encoder;
     }
-    let Some(hls) = &views.hls else { return Stage::None };
-    let mut counted = stream.counting.of(&hls.variants).filter(|(_, counts)| *counts);
-    let failure = hls.failure.or_else(|| counted.find_map(|(variant, _)| variant.failure));
+    let Some(playlist) = &views.playlist else { return Stage::None };
+    let mut counted = stream.counting.of(&playlist.variants).filter(|(_, counts)| *counts);
+    let failure = playlist.failure.or_else(|| counted.find_map(|(variant, _)| variant.failure));
     let old = worst_age_seconds(now, stream, views).is_some_and(|age| age > stream.thresholds.segment_age_seconds);
     // Without one of its tracks a stream is not cut into segments, though bytes arrive.
     if old && publisher.is_some_and(|publisher| publisher.audio().is_dead() || publisher.video().is_dead()) {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::config::{Expect, Stream};
-use crate::fleet::Watched;
-use crate::probe::hls::HlsView;
+use crate::probe::playlist::PlaylistView;
+use crate::probe_fleet::Watched;
 
 /// The smallest threshold of the segment age that a healthy stream stays below; none before a playlist tells its target duration.
 ///
 /// A server may take one and a half target durations to list the next segment (RFC 8216 §6.2.1), and it is seen one interval later.
 #[must_use]
-pub fn sensible_segment_age(stream: &Stream, hls: &HlsView) -> Option<Duration> {
+pub fn sensible_segment_age(stream: &Stream, playlist: &PlaylistView) -> Option<Duration> {
     let grows = |ended: bool| !(ended && stream.expect == Expect::Event);
-    let counted = stream.counting.of(&hls.variants).filter(|(_, counts)| *counts);
+    let counted = stream.counting.of(&playlist.variants).filter(|(_, counts)| *counts);
     let growing = counted.map(|(variant, _)| variant).filter(|variant| grows(variant.listed.ended));
     let longest = growing.filter_map(|variant| variant.listed.target_duration_seconds).max()?;
     // Beyond an hour it is a mistake of the playlist's, and conformance tells of it.
@@ -49,7 +49,7 @@ impl Warnings {
         let mut news = Vec::new();
         for stream in &watched.streams {
             let config = stream.config.as_ref();
-            let least = stream.hls.as_ref().and_then(|view| sensible_segment_age(config, &view.borrow()));
+            let least = stream.sources.playlist.as_ref().and_then(|view| sensible_segment_age(config, &view.borrow()));
             let Some(least) = least else { continue };
             if config.thresholds.segment_age_seconds >= least.as_secs_f64() {
                 self.said.remove(&config.name);
@@ -71,14 +71,15 @@ mod tests {
 
     use crate::clock::Now;
     use crate::config::Config;
-    use crate::fleet::WatchedStream;
-    use crate::state::Remembered;
+    use crate::probe::Receivers;
+    use crate::probe::playlist::Remembered;
+    use crate::probe_fleet::WatchedStream;
 
     const NOTHING: [u64; 0] = [];
 
-    fn hls(target_durations: &[Option<u64>]) -> HlsView {
+    fn playlists(target_durations: &[Option<u64>]) -> PlaylistView {
         let start = Now { mono: Duration::ZERO, unix_seconds: 0.0 };
-        let mut view = HlsView::starting("a", start, &Remembered::default());
+        let mut view = PlaylistView::starting("a", start, &Remembered::default());
         let only = view.variants.remove(0);
         for target in target_durations {
             let mut variant = only.clone();
@@ -96,32 +97,28 @@ mod tests {
     #[test]
     fn one_and_a_half_of_the_longest_target_duration_and_a_look() {
         let live = stream("live");
-        assert_eq!(sensible_segment_age(&live, &hls(&[None])), None);
-        assert_eq!(sensible_segment_age(&live, &hls(&[Some(2), Some(6), None])), Some(Duration::from_secs(10)));
-        assert_eq!(sensible_segment_age(&live, &hls(&[Some(12)])), Some(Duration::from_secs(19)));
-        let mut ended = hls(&[Some(12)]);
+        assert_eq!(sensible_segment_age(&live, &playlists(&[None])), None);
+        assert_eq!(sensible_segment_age(&live, &playlists(&[Some(2), Some(6), None])), Some(Duration::from_secs(10)));
+        assert_eq!(sensible_segment_age(&live, &playlists(&[Some(12)])), Some(Duration::from_secs(19)));
+        let mut ended = playlists(&[Some(12)]);
         ended.variants[0].listed.ended = true;
         assert_eq!(sensible_segment_age(&live, &ended), Some(Duration::from_secs(19)));
         assert_eq!(sensible_segment_age(&stream("event"), &ended), None);
-        assert_eq!(sensible_segment_age(&live, &hls(&[Some(u64::MAX)])), Some(Duration::from_secs(5401)));
+        assert_eq!(sensible_segment_age(&live, &playlists(&[Some(u64::MAX)])), Some(Duration::from_secs(5401)));
     }
 
     #[test]
     fn it_is_said_once_for_each_value() {
-        let (sender, view) = watch::channel(Arc::new(hls(&[None])));
+        let (sender, view) = watch::channel(Arc::new(playlists(&[None])));
         let streams = vec![WatchedStream {
             config: stream("live"),
             labels: Labels::NONE,
-            hls: Some(view),
-            rtmp: None,
-            stat: None,
-            progress: None,
-            queue: None,
+            sources: Receivers { playlist: Some(view), ..Receivers::default() },
         }];
         let watched = Watched { streams, ..Watched::default() };
         let mut warnings = Warnings::default();
         let mut said = |targets: &[Option<u64>]| {
-            sender.send_replace(Arc::new(hls(targets)));
+            sender.send_replace(Arc::new(playlists(targets)));
             warnings.news(&watched).into_iter().map(|(_, least)| least.as_secs()).collect::<Vec<_>>()
         };
         assert_eq!(said(&[None]), NOTHING);

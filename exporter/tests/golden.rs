@@ -14,14 +14,14 @@ use vvtv_exporter::clock::Now;
 use vvtv_exporter::config::{Config, Stream};
 use vvtv_exporter::health::{Failure, Health, ProbeError};
 use vvtv_exporter::metrics::{Tables, render};
-use vvtv_exporter::probe::hls::{self, Check, Freshness, HlsView, Playlist, Role, Sight, VariantView};
+use vvtv_exporter::probe::Views;
 use vvtv_exporter::probe::host::{Filesystem, HostView, Io, Machine, OwnProcess, ProcessView};
 use vvtv_exporter::probe::nginx_stat::{Publishers, StatTiming, StatView};
+use vvtv_exporter::probe::playlist::Remembered;
+use vvtv_exporter::probe::playlist::{self, Check, Freshness, Playlist, PlaylistView, Role, Sight, VariantView};
 use vvtv_exporter::probe::progress::{Encoder, ProgressTiming, ProgressView};
 use vvtv_exporter::probe::queue::QueueView;
 use vvtv_exporter::probe::rtmp::{Answer, RtmpView};
-use vvtv_exporter::snapshot::Views;
-use vvtv_exporter::state::Remembered;
 use vvtv_streaming::ffmpeg_progress::Blocks;
 use vvtv_streaming::nginx_rtmp;
 use vvtv_toolkit::render::Labels;
@@ -51,11 +51,11 @@ fn health(now: Now, outcomes: impl IntoIterator<Item = Result<(), Failure>>) -> 
 }
 
 /// Looks at a recorded playlist at several times.
-fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> HlsView {
-    let Playlist::Media(media) = hls::parse(&fixture(playlist), &hls::Context::default()).unwrap() else {
+fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> PlaylistView {
+    let Playlist::Media(media) = playlist::parse(&fixture(playlist), &playlist::Context::default()).unwrap() else {
         unreachable!("a media playlist")
     };
-    let mut view = HlsView::starting(stream, at(0.0), &Remembered::default());
+    let mut view = PlaylistView::starting(stream, at(0.0), &Remembered::default());
     for seconds in seen_at {
         for variant in &mut view.variants {
             let _ = variant.freshness.observe(
@@ -77,7 +77,7 @@ fn hls_view(stream: &str, playlist: &str, seen_at: &[f64], health: Health) -> Hl
         view.variants.push(still);
         view.unwatched = 4;
     }
-    HlsView { health, ..view }
+    PlaylistView { health, ..view }
 }
 
 fn stat_view(stream: &Stream, pages: &[(f64, &str)]) -> StatView {
@@ -114,7 +114,7 @@ fn streams() -> Tables {
     let up = || Some(Arc::new(RtmpView { health: health(at(30.0), [Ok(())]), answer: Some(Answer::Accepted) }));
 
     let healthy = Views {
-        hls: Some(Arc::new(hls_view("main", "playlist-media-live.m3u8", &[29.5], health(at(30.0), [Ok(())])))),
+        playlist: Some(Arc::new(hls_view("main", "playlist-media-live.m3u8", &[29.5], health(at(30.0), [Ok(())])))),
         rtmp: up(),
         stat: Some(Arc::new(stat_view(
             main,
@@ -125,7 +125,7 @@ fn streams() -> Tables {
     };
     let missing = health(at(12.0), [Ok(()), Err(Failure::Missing), Err(Failure::Missing)]);
     let stopped = Views {
-        hls: Some(Arc::new(hls_view(
+        playlist: Some(Arc::new(hls_view(
             "frozen",
             "playlist-media-publisher-sigstop-15s.m3u8",
             &[5.0, 7.0, 19.0],
@@ -137,14 +137,14 @@ fn streams() -> Tables {
             &[(10.0, "nginx-stat-publisher-sigstop-15s.xml"), (30.0, "nginx-stat-publisher-sigstop-115s.xml")],
         ))),
         progress: Some(Arc::new(progress_view(frozen, "ffmpeg-progress-file-cpu-starved.txt"))),
-        queue: None,
+        ..Views::default()
     };
     let refused = || health(at(30.0), [Err(Failure::Refused), Err(Failure::Timeout), Err(Failure::Refused)]);
     let silent = ProgressView { health: Health::default(), encoder: Encoder::new(ProgressTiming::from(never.timing)) };
     let nothing = Views {
-        hls: Some(Arc::new(HlsView {
+        playlist: Some(Arc::new(PlaylistView {
             health: refused(),
-            ..HlsView::starting(&never.name, at(0.0), &Remembered::default())
+            ..PlaylistView::starting(&never.name, at(0.0), &Remembered::default())
         })),
         rtmp: Some(Arc::new(RtmpView { health: refused(), answer: None })),
         stat: Some(Arc::new(StatView {
@@ -152,7 +152,7 @@ fn streams() -> Tables {
             publishers: Publishers::new(StatTiming::from(never.timing)),
         })),
         progress: Some(Arc::new(silent)),
-        queue: None,
+        ..Views::default()
     };
     let mut tables = Tables::default();
     for (stream, views) in [(main, healthy), (frozen, stopped), (never, nothing)] {

@@ -9,7 +9,6 @@ mod environment;
 mod gate;
 mod group;
 mod orphan;
-mod proc;
 mod spool;
 
 use std::ffi::OsString;
@@ -27,7 +26,8 @@ pub use capture::Captured;
 pub use descendants::{Mark, adopt};
 pub use environment::search_path;
 pub use gate::{Go, Held, Process, Spare, Waiting};
-pub use orphan::{Identity, Orphan, settle};
+pub use orphan::{Orphan, settle};
+pub use vvtv_toolkit::process::Identity;
 
 use crate::conditions::facts::Facts;
 use crate::failpoint::{Point, reached};

@@ -12,8 +12,9 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use procfs::process::Process;
 use rustix::process::Signal;
+use vvtv_toolkit::process::Identity;
 
-use crate::family::{self, Member};
+use crate::family;
 use crate::site::Site;
 
 /// A fault that `vvtv-lab break` can cause.
@@ -124,7 +125,7 @@ const SIGCONT: Named = (Signal::CONT, "SIGCONT");
 const SIGTERM: Named = (Signal::TERM, "SIGTERM");
 const SIGKILL: Named = (Signal::KILL, "SIGKILL");
 
-fn send((signal, name): Named, member: Member, what: &str) -> anyhow::Result<String> {
+fn send((signal, name): Named, member: Identity, what: &str) -> anyhow::Result<String> {
     if !member.signal(signal) {
         bail!("{what}, process {}, has just ended", member.pid);
     }
@@ -136,10 +137,10 @@ impl Site {
     ///
     /// # Errors
     /// The daemon does not answer, or has no living encoder.
-    pub fn encoder(&self) -> anyhow::Result<Member> {
+    pub fn encoder(&self) -> anyhow::Result<Identity> {
         let status = self.vvtvctl(&["streaming", "status", "--format", "json"])?;
         let pid = status.get("pid").and_then(serde_json::Value::as_i64).and_then(|pid| i32::try_from(pid).ok());
-        let encoder = pid.and_then(Member::find);
+        let encoder = pid.and_then(Identity::find);
         encoder.with_context(|| format!("no encoder runs; vvtvctl streaming status says {status}"))
     }
 
@@ -147,7 +148,7 @@ impl Site {
     ///
     /// # Errors
     /// NGINX does not run.
-    pub fn nginx_master(&self) -> anyhow::Result<Member> {
+    pub fn nginx_master(&self) -> anyhow::Result<Identity> {
         let path = self.root.join("run/nginx/nginx.pid");
         let text = std::fs::read_to_string(&path).with_context(|| format!("NGINX does not run: {}", path.display()))?;
         let pid: i32 = text.trim().parse().with_context(|| format!("{} has no process id", path.display()))?;
@@ -158,7 +159,7 @@ impl Site {
     ///
     /// # Errors
     /// NGINX does not run.
-    pub fn nginx_worker(&self) -> anyhow::Result<Member> {
+    pub fn nginx_worker(&self) -> anyhow::Result<Identity> {
         let title = |pid| Process::new(pid).and_then(|process| process.cmdline()).unwrap_or_default().concat();
         let mut members = family::nginx(&self.root).into_iter();
         members.find(|member| title(member.pid).contains("worker process")).context("NGINX's worker does not run")

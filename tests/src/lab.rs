@@ -257,7 +257,7 @@ impl Lab {
         match part {
             Part::Nginx => bail!("NGINX is started by restart-nginx"),
             Part::TestPublisher => command.args(test_publisher_arguments(ports)),
-            Part::Playout => command.arg("playout").arg("--root").arg(root),
+            Part::Playout => command.arg("--root").arg(root),
             Part::Exporter => {
                 command.arg(config("exporter.yml")).arg(format!("--web.listen-address=127.0.0.1:{}", ports.exporter))
             }
@@ -338,7 +338,7 @@ impl Part {
         match self {
             Self::Nginx => programs::system(programs::NGINX),
             Self::TestPublisher => programs::system(programs::FFMPEG),
-            Self::Playout => programs::own("vvtvctl"),
+            Self::Playout => programs::own("vvtv-playout"),
             Self::Exporter => programs::own("vvtv-exporter"),
             Self::Alertmanager => programs::system(programs::ALERTMANAGER),
             Self::Remediator => programs::own("vvtv-remediator"),

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::Signal;
+use vvtv_toolkit::process::Identity;
 
-use crate::family::{self, Member};
+use crate::family;
 
 /// How long a part may take to end by itself.
 const TERM_PATIENCE: Duration = Duration::from_secs(8);
@@ -26,7 +27,7 @@ pub struct Service {
     child: Child,
     log: PathBuf,
     /// Descendants seen before the part was killed: they outlive it, and would be nobody's.
-    orphans: BTreeSet<Member>,
+    orphans: BTreeSet<Identity>,
 }
 
 impl Service {
@@ -87,7 +88,7 @@ impl Service {
     fn end(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
         let mut family = family::descendants(&[self.pid()]);
         family.append(&mut self.orphans);
-        if let Some(leader) = Member::find(self.pid()) {
+        if let Some(leader) = Identity::find(self.pid()) {
             let _ended_meanwhile = leader.signal(signal);
             // A stopped process handles TERM only after it goes on; systemd does the same.
             let _ended_meanwhile = leader.signal(Signal::CONT);
@@ -157,7 +158,7 @@ mod tests {
             std::thread::yield_now();
         }
         service.kill().unwrap();
-        let orphans: Vec<Member> = service.orphans.iter().copied().filter(|member| member.lives()).collect();
+        let orphans: Vec<Identity> = service.orphans.iter().filter(|member| member.lives()).cloned().collect();
         assert_eq!(orphans.len(), 1);
         drop(service);
         assert!(!orphans[0].lives());

@@ -6,8 +6,9 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vvtv_toolkit::process::Identity;
 
-use crate::family::{MARKER, Member};
+use crate::family::MARKER;
 use crate::ports::Ports;
 use crate::programs::search_path;
 
@@ -48,7 +49,7 @@ impl Site {
             bail!("no stack runs at {}: start one with `make up`", root.display());
         };
         let site: Self = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
-        if Member::find(site.owner).is_none() {
+        if Identity::find(site.owner).is_none() {
             bail!("the stack at {} has ended: start one with `make up`", root.display());
         }
         Ok(site)

@@ -8,6 +8,7 @@ use serde_json::json;
 use vvtv_tests::config::Edit;
 use vvtv_tests::family;
 use vvtv_tests::{Lab, Part, Seen, Settings, wait_for};
+use vvtv_toolkit::process::Identity;
 
 const PARTS: [Part; 4] = [Part::Nginx, Part::TestPublisher, Part::Alertmanager, Part::Prometheus];
 
@@ -89,7 +90,7 @@ async fn a_hung_worker_and_a_stopped_publisher_end_with_the_lab() -> anyhow::Res
     let lab = Settings::default().parts(&[Part::Nginx, Part::TestPublisher]).start().await?;
     let root = lab.site().root.clone();
     assert!(lab.site().nginx_worker()?.signal(Signal::STOP));
-    let publisher = lab.pid(Part::TestPublisher).and_then(family::Member::find).unwrap();
+    let publisher = lab.pid(Part::TestPublisher).and_then(Identity::find).unwrap();
     assert!(publisher.signal(Signal::STOP));
     drop(lab);
     nothing_is_left(&root).await

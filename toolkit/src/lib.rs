@@ -8,6 +8,7 @@ pub mod access;
 pub mod duration;
 pub mod flags;
 pub mod logging;
+pub mod process;
 pub mod redaction;
 pub mod render;
 pub mod serve;

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use vvtv_toolkit::flags::LogArgs;
-
-use crate::layout::Layout;
+use vvtv_playout_interface::root::RootArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done; for status, the daemon answered (the state tells)
@@ -30,21 +28,11 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Root directory: configs/, data/, logs/, run/ and storage/ lie below it
-    #[arg(long, global = true, env = "VVTV_ROOT", default_value = "/vvtv", value_name = "DIR")]
-    root: PathBuf,
-    /// Configuration file; ROOT/configs/playout.yml when not given
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) root: RootArgs,
     /// Output for people or for scripts
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-}
-
-impl Global {
-    pub(crate) fn layout(&self) -> Layout {
-        Layout::new(self.root.clone())
-    }
 }
 
 /// How results are printed.
@@ -68,15 +56,6 @@ pub(crate) enum Command {
     /// Operations
     #[command(subcommand)]
     Ops(Ops),
-    /// Run the playout daemon in the foreground
-    #[command(after_help = "Example:\n  vvtvctl --root /vvtv playout\n  vvtvctl --root /vvtv playout --takeover")]
-    Playout {
-        /// Ask the daemon that runs on this root to end, and go on with its item where it was
-        #[arg(long)]
-        takeover: bool,
-        #[command(flatten)]
-        log: LogArgs,
-    },
     /// Print a shell's completions
     #[command(after_help = "Example:\n  vvtvctl completions bash > /etc/bash_completion.d/vvtvctl")]
     Completions { shell: clap_complete::Shell },

@@ -9,17 +9,17 @@ mod health;
 mod logs;
 mod maintenance;
 mod metrics;
-mod playout;
 mod queue;
 mod restart;
 mod status;
 mod test_ingest;
 
 use anyhow::Context as _;
-use context::Context;
+use vvtv_playout_interface::failure::Failure;
 
 use crate::cli::{Cli, Command, Maintenance, Ops, Streaming};
-use crate::failure::{Failure, Verdict};
+use crate::verdict::Verdict;
+use context::Context;
 
 /// Runs one command.
 ///
@@ -30,7 +30,6 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
     match command {
         Command::Completions { shell } => return docs::completions(shell),
         Command::Man { output } => return docs::man_pages(&output),
-        Command::Playout { takeover, log } => return playout::run(&Context::new(global)?, &log, takeover),
         Command::Streaming(_) | Command::Flags(_) | Command::Queue(_) | Command::Ops(_) => {}
     }
     let context = Context::new(global)?;
@@ -45,7 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<Verdict, Failure> {
             Command::Ops(Ops::Maintenance(Maintenance::Run { names, disruptive })) => {
                 maintenance::run(&context, &names, disruptive).await
             }
-            Command::Completions { .. } | Command::Man { .. } | Command::Playout { .. } => Ok(Verdict::Good),
+            Command::Completions { .. } | Command::Man { .. } => Ok(Verdict::Good),
         }
     });
     // A source that hangs (a dead disk under a log) must not hold the command's end up.

@@ -1,21 +1,10 @@
-//! `vvtvctl`: the operator's command line and the playout daemon. Parses arguments and hands over.
+//! `vvtvctl`: the operator's command line. Parses arguments and hands over.
 
 mod cli;
-mod client;
 mod command;
-mod config;
-mod failure;
-mod flags;
-mod layout;
-mod nginx;
-mod playout;
-mod probe;
 mod prometheus;
-mod protocol;
-mod queue;
 mod render;
-mod rtmp;
-mod settings;
+mod verdict;
 
 use std::process::ExitCode;
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Deserialize;
 use url::Url;
-
-use crate::nginx;
+use vvtv_playout_interface::http;
 
 /// Questions over a month take a while.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -37,7 +36,7 @@ pub(crate) async fn value(client: &reqwest::Client, base: &Url, query: &str) -> 
     let mut url = base.clone();
     url.set_path("/api/v1/query");
     url.query_pairs_mut().clear().append_pair("query", query);
-    let body = nginx::get(client, &url, WITHIN, ANSWER_MAX).await?;
+    let body = http::get(client, &url, WITHIN, ANSWER_MAX).await?;
     parse(&body).with_context(|| format!("Prometheus was asked {query}"))
 }
 

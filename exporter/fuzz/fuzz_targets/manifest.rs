@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vvtv_exporter::probe::dash::parse;
+use vvtv_exporter::probe::playlist::dash::parse;
 
 /// Before the recorded manifests began, shortly after, and at the ends of what a clock can say.
 const TIMES: [f64; 4] = [0.0, 1_795_376_993.6, -1e300, 1e300];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vvtv_exporter::clock::Now;
-use vvtv_exporter::probe::hls::{Context, Freshness, Media, PlayerBuffer, Playlist, Sight, parse, violations};
+use vvtv_exporter::probe::playlist::{Context, Freshness, Media, PlayerBuffer, Playlist, Sight, parse, violations};
 
 fn media(body: &[u8]) -> Option<Media> {
     match parse(body, &Context::default()) {

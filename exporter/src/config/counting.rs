@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 
-use crate::probe::hls::{Role, VariantView};
+use crate::probe::playlist::{Role, VariantView};
 
 /// Which variants count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) fn read(
 mod tests {
     use super::*;
     use crate::clock::Now;
-    use crate::probe::hls::Freshness;
+    use crate::probe::playlist::Freshness;
     use rstest::rstest;
     use std::time::Duration;
 

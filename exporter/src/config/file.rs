@@ -18,6 +18,7 @@ use super::{
     Config, Connect, Expect, Host, Ingest, IngestError, Location, ProcessSelector, ProgressSource, RtmpEndpoint,
     StatEntry, Stream, Thresholds, Timing,
 };
+use crate::probe::{Configured, Keyed, each_source};
 use crate::reach::Named;
 
 /// More streams than this belong to several exporters.
@@ -51,40 +52,58 @@ struct File {
     bitrate_interval: Option<Spanned<PromDuration>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StreamFile {
-    name: Spanned<String>,
-    #[serde(default)]
-    playlist: Option<Spanned<String>>,
-    #[serde(default)]
-    ingest: Option<Spanned<String>>,
-    #[serde(default)]
-    ingest_connect: IngestConnectFile,
-    #[serde(default)]
-    nginx_stat: Option<Spanned<String>>,
-    #[serde(default)]
-    nginx_stat_server: Option<Spanned<u32>>,
-    #[serde(default)]
-    encoder_progress: Option<Spanned<String>>,
-    #[serde(default)]
-    encoder_progress_from: Option<Spanned<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
-    #[serde(default)]
-    encoder_outputs: Option<Spanned<u32>>,
-    #[serde(default)]
-    expect: ExpectFile,
-    #[serde(default)]
-    count: Option<Spanned<Vec<RoleFile>>>,
-    #[serde(default)]
-    ignore: Vec<Spanned<String>>,
-    #[serde(default)]
-    reach: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    queue: Option<PathBuf>,
-    #[serde(default)]
-    thresholds: ThresholdsFile,
+macro_rules! stream_file {
+    ($($(#[$doc:meta])* $name:ident: $Kind:ty $(= $key:ident)?,)*) => {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct StreamFile {
+            name: Spanned<String>,
+            #[serde(default)]
+            playlist: Option<Spanned<String>>,
+            #[serde(default)]
+            ingest: Option<Spanned<String>>,
+            #[serde(default)]
+            ingest_connect: IngestConnectFile,
+            #[serde(default)]
+            nginx_stat: Option<Spanned<String>>,
+            #[serde(default)]
+            nginx_stat_server: Option<Spanned<u32>>,
+            #[serde(default)]
+            encoder_progress: Option<Spanned<String>>,
+            #[serde(default)]
+            encoder_progress_from: Option<Spanned<Vec<Spanned<String>>>>,
+            #[serde(default)]
+            encoder_frame_rates: Option<Spanned<FrameRatesFile>>,
+            #[serde(default)]
+            encoder_outputs: Option<Spanned<u32>>,
+            #[serde(default)]
+            expect: ExpectFile,
+            #[serde(default)]
+            count: Option<Spanned<Vec<RoleFile>>>,
+            #[serde(default)]
+            ignore: Vec<Spanned<String>>,
+            #[serde(default)]
+            reach: Option<Vec<Spanned<String>>>,
+            $($(#[serde(default)] $key: Option<Spanned<<$Kind as Keyed>::Key>>,)?)*
+            #[serde(default)]
+            thresholds: ThresholdsFile,
+        }
+
+        impl StreamFile {
+            /// What stands under the keys that sources have for themselves.
+            fn configured(&self, source: &Source<'_>) -> Result<Configured, YamlError> {
+                Ok(Configured {
+                    $($($key: self.$key.as_ref().map(|key| understand::<$Kind>(source, key)).transpose()?,)?)*
+                })
+            }
+        }
+    };
+}
+
+each_source!(stream_file);
+
+fn understand<K: Keyed>(source: &Source<'_>, key: &Spanned<K::Key>) -> Result<K::Config, YamlError> {
+    K::understand(&key.value).map_err(|message| source.error(key, message))
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -255,7 +274,7 @@ fn stream(source: &Document, file: &StreamFile, timing: Timing, reach: &Arc<Name
         nginx_stat,
         progress_from: reach::progress_from(source, progress.as_ref(), file.encoder_progress_from.as_ref())?,
         progress,
-        queue: file.queue.clone(),
+        sources: file.configured(source)?,
         expect: file.expect.into(),
         counting: counting::read(source, file.count.as_ref(), &file.ignore)?,
         reach: reach::own(source, file.reach.as_deref(), reach)?,

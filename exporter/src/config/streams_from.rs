@@ -12,6 +12,7 @@ use vvtv_toolkit::yaml::{Document, Spanned, YamlError};
 use super::file::{self, ExpectFile, IngestConnectFile, STREAMS_MAX, ThresholdsFile};
 use super::{Counting, Expect, Ingest, Location, RtmpEndpoint, StatEntry, Stream, Thresholds, Timing};
 use crate::fetch::is_unseen;
+use crate::probe::Configured;
 use crate::reach::Named;
 
 /// Streams of one server, unless the file says otherwise.
@@ -93,7 +94,7 @@ impl StreamsFrom {
             }),
             progress: None,
             progress_from: None,
-            queue: None,
+            sources: Configured::default(),
             thresholds: self.thresholds,
             timing: self.timing,
             expect: self.expect,

@@ -9,6 +9,9 @@ fn error(text: &str) -> String {
 #[test]
 fn the_builtin_configuration_is_the_runbooks_layout() {
     let config = Config::builtin().unwrap();
+    // Of sources that have keys for themselves, the layout has this one.
+    let sources = config.streams[0].sources.clone();
+    assert_eq!(sources.queue, Some(PathBuf::from("/vvtv/data/queue.sqlite")));
     let stream = Stream {
         name: "main".to_owned(),
         playlist: Some(Location::Http("http://localhost:8080/hls/main.m3u8".parse().unwrap())),
@@ -31,7 +34,7 @@ fn the_builtin_configuration_is_the_runbooks_layout() {
         }),
         progress: Some(ProgressSource::Udp("127.0.0.1:10050".parse().unwrap())),
         progress_from: None,
-        queue: Some(PathBuf::from("/vvtv/data/queue.sqlite")),
+        sources,
         thresholds: Thresholds { segment_age_seconds: 10.0, encoder_drops_ratio: 0.005, bitrate_variance_ratio: 0.25 },
         timing: Timing::default(),
         expect: Expect::Live,
@@ -50,7 +53,7 @@ fn the_shipped_file_says_the_same_with_addresses() {
     let [shipped] = shipped.streams.as_slice() else { panic!("one stream: {shipped:?}") };
     let [builtin] = builtin.streams.as_slice() else { panic!("one stream: {builtin:?}") };
     assert_eq!((shipped.timing, shipped.thresholds), (builtin.timing, builtin.thresholds));
-    assert_eq!((&shipped.progress, &shipped.queue), (&builtin.progress, &builtin.queue));
+    assert_eq!((&shipped.progress, &shipped.sources), (&builtin.progress, &builtin.sources));
 }
 
 #[test]

@@ -15,7 +15,6 @@ use super::shown::{shown, shown_url};
 use super::{Fetcher, failed, file_error, status_reason};
 use crate::config::Location;
 use crate::health::{Failure, ProbeError};
-use crate::probe::hls::ByteRange;
 
 /// What a server that hangs on `HEAD` may take besides the time for `GET`, as a share of that, and never more than [`HEAD_MAX`].
 const HEAD_SHARE: u32 = 4;
@@ -29,6 +28,15 @@ pub enum Ask {
     Head,
     /// `GET` at once, of one byte.
     Get,
+}
+
+/// Bytes of a resource (`EXT-X-BYTERANGE`, RFC 8216 §4.3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ByteRange {
+    /// Where its first byte stands in the resource, from 0.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub length: u64,
 }
 
 /// A segment that is there, and not empty.

@@ -2,12 +2,13 @@
 
 use vvtv_toolkit::render::{Exposition, Labels};
 
-use super::families::source_label;
-use super::table::{Family, Table, gauge};
+use super::health::source_label;
 use crate::clock::Now;
 use crate::config::Stream;
-use crate::probe::nginx_stat::Motion;
-use crate::snapshot::{Source, Views};
+use crate::probe::nginx_stat::{Motion, NginxStat};
+use crate::probe::progress::Progress;
+use crate::probe::{Source as _, Views};
+use crate::series::{Family, Table, gauge};
 
 const BITRATES: [Family<()>; 4] = [
     gauge(
@@ -34,9 +35,9 @@ const RATES: [Family<()>; 1] = [gauge(
     (),
 )];
 
-/// Bitrates.
+/// How much each stream sends, and how much that varies.
 pub(super) struct Bitrates {
-    variances: Table<4>,
+    variances: Table<{ BITRATES.len() }>,
     rates: Table<1>,
     of_stat: Labels,
     of_progress: Labels,
@@ -44,7 +45,7 @@ pub(super) struct Bitrates {
 
 impl Default for Bitrates {
     fn default() -> Self {
-        let [of_stat, of_progress] = [Source::NginxStat, Source::Progress].map(source_label);
+        let [of_stat, of_progress] = [NginxStat::LABEL, Progress::LABEL].map(source_label);
         Self { variances: Table::default(), rates: Table::default(), of_stat, of_progress }
     }
 }

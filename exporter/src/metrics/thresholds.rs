@@ -2,9 +2,9 @@
 
 use vvtv_toolkit::render::{Exposition, Labels};
 
-use super::table::{Family, Table, gauge};
 use crate::config::Stream;
-use crate::snapshot::Views;
+use crate::probe::Views;
+use crate::series::{Family, Table, gauge};
 use crate::thresholds::sensible_segment_age;
 
 const MINIMA: [Family<()>; 1] = [gauge(
@@ -13,7 +13,7 @@ const MINIMA: [Family<()>; 1] = [gauge(
     (),
 )];
 
-/// Smallest thresholds.
+/// The smallest threshold that each stream can keep.
 pub(super) struct Minima {
     minima: Table<1>,
     of_segment_age: Labels,
@@ -27,8 +27,8 @@ impl Default for Minima {
 
 impl Minima {
     pub(super) fn push(&mut self, config: &Stream, labels: &Labels, views: &Views) {
-        let Some(hls) = &views.hls else { return };
-        let least = sensible_segment_age(config, hls).map(|least| least.as_secs_f64());
+        let Some(playlist) = &views.playlist else { return };
+        let least = sensible_segment_age(config, playlist).map(|least| least.as_secs_f64());
         self.minima.push(labels, &self.of_segment_age, [least]);
     }
 

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+mod series;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use sysinfo::System;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::series::write;
 use crate::config::Host;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick, record};
+use crate::probe::tools::{Tools, next_tick, record};
 
 /// What is known of the machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,9 +39,9 @@ pub struct HostView {
 pub struct OwnProcess {
     /// Processor time used.
     pub cpu_seconds: f64,
-    /// Resident memory.
+    /// Bytes that it keeps in memory.
     pub resident_bytes: u64,
-    /// Virtual memory.
+    /// Bytes of address space that it has.
     pub virtual_bytes: u64,
     /// Open file descriptors.
     pub open_fds: u64,
@@ -54,7 +56,7 @@ pub struct OwnProcess {
 pub struct Machine {
     /// Share of all processors that was busy since the last look, 0 to 1.
     pub cpu_usage_ratio: f64,
-    /// Processors.
+    /// How many processors there are.
     pub cpus: usize,
     /// Load averages over 1, 5 and 15 minutes.
     pub load: [f64; 3],
@@ -69,7 +71,7 @@ pub struct Machine {
 /// A filesystem.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Filesystem {
-    /// Its size.
+    /// Bytes that it has room for, used or not.
     pub size_bytes: u64,
     /// What an ordinary user may still write.
     pub available_bytes: u64,
@@ -80,7 +82,7 @@ pub struct Filesystem {
 /// A configured process: the sum over all that match.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProcessView {
-    /// Its label.
+    /// The `process` label, as configured.
     pub label: String,
     /// Processes that run. Zombies do not, stopped ones do.
     pub running: u64,
@@ -90,11 +92,11 @@ pub struct ProcessView {
     pub stopped: u64,
     /// Processor time since watching began.
     pub cpu_seconds: f64,
-    /// Resident memory.
+    /// Bytes that it keeps in memory.
     pub resident_bytes: u64,
     /// Open file descriptors; none where they may not be counted.
     pub open_fds: Option<u64>,
-    /// Threads.
+    /// Threads of all processes that match.
     pub threads: u64,
     /// What was read from storage and written to it since watching began; none where that may not be seen.
     pub io: Option<Io>,

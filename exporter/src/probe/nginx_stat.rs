@@ -4,9 +4,11 @@
 
 mod observe;
 mod publisher;
+mod source;
 #[cfg(test)]
 mod tests;
 mod track;
+mod untold;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,19 +20,20 @@ use vvtv_streaming::nginx_rtmp::{Page, PageReader};
 
 pub use self::observe::{Publishers, StatTiming};
 pub use self::publisher::{Listing, Motion, Publisher, StreamKey};
+pub use self::source::NginxStat;
 pub use self::track::Track;
+pub use self::untold::is_untold;
 use crate::clock::Now;
 use crate::config::{Location, StatEntry, Timing};
-use crate::fleet::Watched;
 use crate::health::{Health, ProbeError};
-use crate::probe::{Tools, next_tick, record};
+use crate::probe::source::{Env, Neighbour};
+use crate::probe::tools::{Tools, next_tick, record};
 use crate::reach::{Named, Reach};
-use crate::snapshot::{self, Views};
 
 /// What is polled: one page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StatSpec {
-    /// The page.
+    /// Where the page is.
     pub location: Location,
     /// How often, how long.
     pub timing: Timing,
@@ -43,22 +46,17 @@ pub struct StatSpec {
 pub struct StatView {
     /// Of the page.
     pub health: Health,
-    /// Its publishers.
+    /// Who publishes, by what all its pages so far said.
     pub publishers: Publishers,
 }
 
-/// Polls until stopped. `watched` has the streams whose segments show what a page cannot tell.
-pub async fn run(
-    spec: StatSpec,
-    tools: Tools,
-    watched: watch::Receiver<Arc<Watched>>,
-    view: watch::Sender<Arc<StatView>>,
-    stop: CancellationToken,
-) {
+/// Polls until stopped.
+pub async fn run(spec: StatSpec, env: Env, view: watch::Sender<Arc<StatView>>, stop: CancellationToken) {
+    let Env { tools, neighbours } = env;
     let mut health = Health::default();
     let mut publishers = Publishers::new(StatTiming::from(spec.timing));
     let mut told = BTreeSet::new();
-    let mut before: Arc<Watched> = Arc::default();
+    let mut before: Arc<Vec<Neighbour>> = Arc::default();
     let mut ticks = tools.pace.every(spec.timing.interval);
     let who = crate::fetch::shown(&spec.location);
     let fetcher = tools.fetcher.within(Reach::configured(&spec.location, &spec.reach));
@@ -71,13 +69,13 @@ pub async fn run(
         let ended = tools.clock.now();
         let page = fetched.and_then(|()| reader.finish().map_err(ProbeError::from));
         let outcome = page.map(|page| {
-            let watched = Arc::clone(&watched.borrow());
-            if !Arc::ptr_eq(&watched, &before) {
-                publishers.configure(entries(&spec, &watched));
-                before = Arc::clone(&watched);
+            let streams = Arc::clone(&neighbours.borrow());
+            if !Arc::ptr_eq(&streams, &before) {
+                publishers.configure(entries(&spec, &streams));
+                before = Arc::clone(&streams);
             }
             take(&mut publishers, &tools, ended, &page);
-            compare(&mut publishers, &mut told, ended, &spec, &watched);
+            compare(&mut publishers, &mut told, ended, &spec, &streams);
         });
         if let Err(error) = &outcome {
             tools.recorder.record(&who, "nginx_stat", ended, &error.to_string());
@@ -91,8 +89,8 @@ pub async fn run(
 }
 
 /// The entries of a page that streams are configured with.
-fn entries<'a>(spec: &'a StatSpec, watched: &'a Watched) -> impl Iterator<Item = &'a StatEntry> {
-    let entries = watched.streams.iter().filter_map(|stream| stream.config.nginx_stat.as_ref());
+fn entries<'a>(spec: &'a StatSpec, streams: &'a [Neighbour]) -> impl Iterator<Item = &'a StatEntry> {
+    let entries = streams.iter().filter_map(|neighbour| neighbour.stream.nginx_stat.as_ref());
     entries.filter(|entry| entry.location == spec.location)
 }
 
@@ -113,21 +111,22 @@ fn take(publishers: &mut Publishers, tools: &Tools, now: Now, page: &Page) {
 }
 
 /// Counts what the page could not tell of streams whose segments flow, and says once which streams have several publishers.
-fn compare(publishers: &mut Publishers, told: &mut BTreeSet<String>, now: Now, spec: &StatSpec, watched: &Watched) {
+fn compare(publishers: &mut Publishers, told: &mut BTreeSet<String>, now: Now, spec: &StatSpec, streams: &[Neighbour]) {
     let mut wanted: BTreeSet<&StatEntry> = BTreeSet::new();
     let mut ambiguous = BTreeSet::new();
     let mut counted = BTreeSet::new();
-    for stream in &watched.streams {
-        let Some(entry) = stream.config.nginx_stat.as_ref().filter(|entry| entry.location == spec.location) else {
+    for Neighbour { stream, playlist } in streams {
+        let Some(entry) = stream.nginx_stat.as_ref().filter(|entry| entry.location == spec.location) else {
             continue;
         };
-        let untold = snapshot::is_untold(now, &stream.config, &Views::of(stream), publishers.find(entry));
+        let playlist = playlist.as_ref().map(|view| Arc::clone(&view.borrow()));
+        let untold = is_untold(now, stream, playlist.as_deref(), publishers.find(entry));
         if untold && counted.insert((&entry.app, &entry.key)) {
             publishers.untold(entry);
         }
         let several = publishers.candidates(entry).len();
         if several > 1 {
-            let name = &stream.config.name;
+            let name = &stream.name;
             if !told.contains(name) {
                 let advice = "give nginx_stat_server: the number of its server block";
                 warn!(stream = %name, publishers = several, advice, "several publishers may be this stream's: the worst counts");

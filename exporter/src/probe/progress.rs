@@ -4,6 +4,7 @@ mod follow;
 mod observe;
 mod period;
 mod senders;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,11 +22,12 @@ pub use self::follow::{Change, Follower};
 pub use self::observe::{Encoder, ProgressTiming};
 use self::observe::{came, earlier};
 pub use self::senders::{Report, Senders};
+pub use self::source::Progress;
 use crate::clock::Now;
 use crate::config::{ProgressSource, Timing};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick, record};
+use crate::probe::tools::{Tools, next_tick, record};
 use crate::reach::Named;
 
 /// What is received: one encoder's blocks.
@@ -33,7 +35,7 @@ use crate::reach::Named;
 pub struct ProgressSpec {
     /// For labels and logs.
     pub stream: String,
-    /// From where.
+    /// Where its reports arrive.
     pub source: ProgressSource,
     /// Whose datagrams count; none: everybody's.
     pub from: Option<Arc<Named>>,
@@ -59,7 +61,7 @@ impl ProgressSpec {
 pub struct ProgressView {
     /// Of the socket or file.
     pub health: Health,
-    /// The encoder.
+    /// What its reports amount to.
     pub encoder: Encoder,
 }
 

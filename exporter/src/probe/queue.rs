@@ -8,14 +8,80 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vvtv_streaming::queue;
+use vvtv_toolkit::render::{Exposition, Labels};
 
+use crate::clock::Now;
+use crate::config::Stream;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick, record};
+use crate::probe::source::{Env, Keyed, Series, Source};
+use crate::probe::tools::{Tools, next_tick, record};
+use crate::reach::Named;
+use crate::series::{Family, Table, gauge};
+
+/// The playout queue, as a kind of source.
+#[derive(Debug)]
+pub enum Queue {}
+
+impl Source for Queue {
+    const LABEL: &'static str = "queue";
+
+    type Spec = QueueSpec;
+    type View = QueueView;
+    type Series = QueueSeries;
+
+    fn configure(stream: &Stream, _reach: &Arc<Named>) -> Option<QueueSpec> {
+        let (interval, timeout) = (stream.timing.interval, stream.timing.timeout);
+        stream.sources.queue.clone().map(|path| QueueSpec { path, interval, timeout })
+    }
+
+    fn before(_spec: &QueueSpec, _tools: &Tools) -> QueueView {
+        QueueView::default()
+    }
+
+    fn run(
+        spec: QueueSpec,
+        env: Env,
+        view: watch::Sender<Arc<QueueView>>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        run(spec, env.tools, view, stop)
+    }
+
+    fn health(view: &QueueView) -> &Health {
+        &view.health
+    }
+}
+
+impl Keyed for Queue {
+    type Key = PathBuf;
+    type Config = PathBuf;
+
+    fn understand(path: &PathBuf) -> Result<PathBuf, String> {
+        Ok(path.clone())
+    }
+}
+
+const QUEUES: [Family<()>; 1] =
+    [gauge("vvtv_queue_buffer_seconds", "Seconds of playable content ahead in the playout queue.", ())];
+
+/// The families of queues.
+#[derive(Default)]
+pub struct QueueSeries(Table<{ QUEUES.len() }>);
+
+impl Series<QueueView> for QueueSeries {
+    fn push(&mut self, _now: Now, _stream: &Stream, labels: &Labels, view: &QueueView) {
+        self.0.push(labels, &Labels::NONE, [Some(view.buffer_seconds)]);
+    }
+
+    fn write(&self, out: &mut Exposition) {
+        self.0.write(out, &QUEUES);
+    }
+}
 
 /// What is read: one database, shared by the streams that name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueSpec {
-    /// The database.
+    /// The file of the database.
     pub path: PathBuf,
     /// Between two reads.
     pub interval: Duration,

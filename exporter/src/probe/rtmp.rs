@@ -12,18 +12,54 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vvtv_streaming::rtmp::{self, Dialogue, DialogueError, OPENING, Reply, Stage, Verdict};
 
-use crate::config::{Connect, RtmpEndpoint};
+use crate::config::{Connect, RtmpEndpoint, Stream};
 use crate::fetch::io_reason;
 use crate::health::{Failure, Health, ProbeError};
-use crate::probe::{Tools, next_tick, record};
+use crate::probe::source::{Env, Source};
+use crate::probe::tools::{Tools, next_tick, record};
+use crate::reach::Named;
 
 /// What the probe calls itself when it connects.
 const CLIENT: &str = "vvtv-exporter";
 
+/// An RTMP application, as a kind of source. What it says of the ingest is told together with what the statistics page says.
+#[derive(Debug)]
+pub enum Rtmp {}
+
+impl Source for Rtmp {
+    const LABEL: &'static str = "rtmp";
+
+    type Spec = RtmpSpec;
+    type View = RtmpView;
+    type Series = ();
+
+    fn configure(stream: &Stream, _reach: &Arc<Named>) -> Option<RtmpSpec> {
+        let (interval, timeout) = (stream.timing.interval, stream.timing.ingest_timeout);
+        stream.ingest.as_ref().map(|ingest| RtmpSpec { endpoint: ingest.endpoint.clone(), interval, timeout })
+    }
+
+    fn before(_spec: &RtmpSpec, _tools: &Tools) -> RtmpView {
+        RtmpView::default()
+    }
+
+    fn run(
+        spec: RtmpSpec,
+        env: Env,
+        view: watch::Sender<Arc<RtmpView>>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        run(spec, env.tools, view, stop)
+    }
+
+    fn health(view: &RtmpView) -> &Health {
+        &view.health
+    }
+}
+
 /// What is probed: one application of a server, shared by its streams.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RtmpSpec {
-    /// The application.
+    /// Server and application.
     pub endpoint: RtmpEndpoint,
     /// Between two probes.
     pub interval: Duration,

@@ -15,10 +15,10 @@ use crate::app::ReloadRequest;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetcher;
-use crate::fleet::Fleet;
+use crate::probe::playlist::Remembered;
 use crate::probe::{Pace, Tools};
+use crate::probe_fleet::ProbeFleet;
 use crate::recorder::Recorder;
-use crate::state::Remembered;
 
 const METHODS: [Method; 8] = [
     Method::GET,
@@ -43,7 +43,7 @@ async fn app(anonymous: Option<Role>) -> App {
         remembered,
         pace,
     };
-    let mut fleet = Fleet::new(tools.clone());
+    let mut fleet = ProbeFleet::new(tools.clone());
     fleet.apply(&Config::builtin().unwrap()).await;
     let (reload, mut requests) = mpsc::channel::<ReloadRequest>(1);
     let site = Site::new(fleet.watched(), tools, registry, reload, "/metrics").unwrap();

@@ -1,5 +1,6 @@
 //! The joins: what several sources together say of a stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use vvtv_streaming::ffmpeg_progress::Block;
@@ -7,12 +8,11 @@ use vvtv_streaming::nginx_rtmp::{Page, StreamEntry};
 
 use super::*;
 use crate::config::{Config, Expect};
-use crate::health::ProbeError;
-use crate::probe::hls::{Identity, Sight};
-use crate::probe::nginx_stat::{Publishers, StatTiming};
-use crate::probe::progress::{Encoder, ProgressTiming};
-use crate::probe::rtmp::Answer;
-use crate::state::Remembered;
+use crate::health::{Health, ProbeError};
+use crate::probe::nginx_stat::{Publishers, StatTiming, StatView};
+use crate::probe::playlist::{Identity, PlaylistView, Remembered, Sight};
+use crate::probe::progress::{Encoder, ProgressTiming, ProgressView};
+use crate::probe::rtmp::RtmpView;
 use rstest::rstest;
 
 fn at(seconds: u64) -> Now {
@@ -114,7 +114,7 @@ impl Chain {
         if let Err(reason) = self.stat {
             let _ = stat.record(at(115), Duration::ZERO, Err(ProbeError::new(reason, "test")));
         }
-        let mut hls = HlsView::starting("main", at(0), &Remembered::default());
+        let mut hls = PlaylistView::starting("main", at(0), &Remembered::default());
         let newest = Identity { sequence: 1, discontinuity: 0, parts: 0, uri: "1.ts".to_owned(), range: None };
         for variant in &mut hls.variants {
             let (target_duration, window) = (Some(Duration::from_secs(2)), Duration::from_secs(60));
@@ -126,11 +126,11 @@ impl Chain {
         hls.health = health(at(115), self.hls);
         hls.failure = self.hls.err();
         Views {
-            hls: Some(Arc::new(hls)),
+            playlist: Some(Arc::new(hls)),
             rtmp: Some(Arc::new(RtmpView { health: health(at(115), self.rtmp), answer: Some(self.answer) })),
             stat: Some(Arc::new(StatView { health: stat, publishers })),
             progress: Some(Arc::new(ProgressView { health: Health::default(), encoder })),
-            queue: None,
+            ..Views::default()
         }
     }
 }
@@ -236,9 +236,9 @@ fn where_it_is_broken(#[case] chain: Chain, #[case] state: IngestState, #[case] 
 fn an_event_that_has_ended_is_not_late_and_a_live_channel_is() {
     let mut stream = stream().as_ref().clone();
     let mut views = Chain { segments_until: 15, ..Chain::default() }.views(&stream);
-    let mut hls = views.hls.as_deref().unwrap().clone();
+    let mut hls = views.playlist.as_deref().unwrap().clone();
     hls.variants[0].listed.ended = true;
-    views.hls = Some(Arc::new(hls));
+    views.playlist = Some(Arc::new(hls));
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
     stream.expect = Expect::Event;
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(0.0));
@@ -248,11 +248,11 @@ fn an_event_that_has_ended_is_not_late_and_a_live_channel_is() {
 fn the_age_of_a_stream_is_that_of_its_worst_variant() {
     let stream = stream();
     let mut views = Chain::default().views(&stream);
-    let mut hls = views.hls.as_deref().unwrap().clone();
+    let mut hls = views.playlist.as_deref().unwrap().clone();
     let mut dead = hls.variants[0].clone();
-    dead.freshness = crate::probe::hls::Freshness::never_seen(at(15));
+    dead.freshness = crate::probe::playlist::Freshness::never_seen(at(15));
     hls.variants.push(dead);
-    views.hls = Some(Arc::new(hls));
+    views.playlist = Some(Arc::new(hls));
     assert_eq!(worst_age_seconds(at(115), &stream, &views), Some(100.0));
 }
 

@@ -30,9 +30,9 @@ const SETTLING_INTERVALS: u32 = 2;
 /// A byte counter at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSample {
-    /// Monotonic time.
+    /// When it was read, by the monotonic clock.
     pub at: Duration,
-    /// The counter.
+    /// What the counter said, bytes.
     pub bytes: u64,
     /// Who is counted: another sender is another counter.
     pub sender: u64,

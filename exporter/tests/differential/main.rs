@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use url::Url;
-use vvtv_exporter::probe::hls::{Context, Kind, MasterPlaylist, Media, Named, Playlist, parse};
+use vvtv_exporter::probe::playlist::{Context, Kind, MasterPlaylist, Media, Named, Playlist, parse};
 
 use crate::accepted::{ACCEPTED, Accepted};
 
@@ -47,7 +47,7 @@ fn media(media: &Media, base: &Url) -> Value {
     let recent = &media.recent;
     let newest = media.newest.as_ref().filter(|newest| !newest.uri.is_empty());
     let resolved = |uri: &str| base.join(uri).unwrap().to_string();
-    let range = |range: vvtv_exporter::probe::hls::ByteRange| json!([range.offset, range.offset + range.length]);
+    let range = |range: vvtv_exporter::probe::playlist::ByteRange| json!([range.offset, range.offset + range.length]);
     json!({
         "kind": "media",
         "count": media.segments,

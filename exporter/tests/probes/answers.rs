@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use vvtv_exporter::config::Location;
 use vvtv_exporter::health::Failure;
-use vvtv_exporter::probe::hls::{Check, HlsView, VariantView};
+use vvtv_exporter::probe::playlist::{Check, PlaylistView, VariantView};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -26,7 +26,7 @@ async fn origin(playlist: ResponseTemplate, segments: ResponseTemplate) -> MockS
     server
 }
 
-async fn polled_once(address: &str) -> HlsView {
+async fn polled_once(address: &str) -> PlaylistView {
     let mut watching = Watching::start(Location::Http(address.parse().unwrap()));
     let view = watching.wait_for(|view| view.health.last.is_some()).await;
     watching.end().await;
@@ -36,7 +36,7 @@ async fn polled_once(address: &str) -> HlsView {
 /// Failure, status, whether a segment was ever seen, whether it was there, and the peak bitrate.
 type Facts = (Option<Failure>, Option<u16>, bool, Option<bool>, Option<f64>);
 
-fn facts(view: &HlsView) -> Facts {
+fn facts(view: &PlaylistView) -> Facts {
     let only: &VariantView = view.variants.first().unwrap();
     let seen = only.freshness.newest().is_some();
     (view.health.failure(), only.http_status, seen, only.segment_available, only.peak_bytes_per_second())
@@ -87,7 +87,7 @@ async fn what_a_master_breaks_is_counted_once_for_each_new_one() {
     let first = master(900_000).mount_as_scoped(&server).await;
     let mut watching = Watching::start(Location::Http(format!("{}/live", server.uri()).parse().unwrap()));
     let counts =
-        |view: &HlsView| view.master_violations.iter().map(|(check, count)| (*check, *count)).collect::<Vec<_>>();
+        |view: &PlaylistView| view.master_violations.iter().map(|(check, count)| (*check, *count)).collect::<Vec<_>>();
     let asked_again = async {
         while first.received_requests().await.len() < 3 {
             watching.view.changed().await.unwrap();
@@ -138,7 +138,7 @@ async fn the_peak_is_the_highest_of_the_last_segments() {
         std::fs::write(directory.path().join("new"), listed).unwrap();
         std::fs::rename(directory.path().join("new"), &playlist).unwrap();
         let uri = format!("{number}.ts");
-        let is_newest = |view: &HlsView| {
+        let is_newest = |view: &PlaylistView| {
             view.variants.iter().all(|variant| variant.freshness.newest().is_some_and(|newest| newest.uri == uri))
         };
         peaks.push(facts(&watching.wait_for(is_newest).await).4);

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use vvtv_exporter::config::Location;
 use vvtv_exporter::fetch::{Ask, BYTES_MAX, Fetcher, Found, is_denied};
 use vvtv_exporter::health::{Failure, ProbeError};
-use vvtv_exporter::probe::hls::ByteRange;
+use vvtv_exporter::probe::playlist::ByteRange;
 
 const LIMIT: Duration = Duration::from_secs(2);
 

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use vvtv_exporter::config::{Location, RtmpEndpoint};
 use vvtv_exporter::health::Failure;
-use vvtv_exporter::probe::hls::{HlsView, VARIANTS_MAX};
+use vvtv_exporter::probe::playlist::{PlaylistView, VARIANTS_MAX};
 use vvtv_exporter::probe::rtmp;
 
 use super::{PATIENCE, TIMEOUT, Watching};
@@ -35,7 +35,7 @@ where
 }
 
 /// Polls a playlist until a poll has failed twice, and returns what is known then.
-async fn polled(playlist: String, failures: u64) -> (HlsView, Duration) {
+async fn polled(playlist: String, failures: u64) -> (PlaylistView, Duration) {
     let mut watching = Watching::start(Location::Http(playlist.parse().unwrap()));
     let found = watching.wait_for(|view| view.health.failures.iter().sum::<u64>() >= failures).await;
     let age = found.variants.first().unwrap().freshness.age(watching.clock.now());
@@ -188,7 +188,7 @@ impl Packager {
         &mut self,
         condition: impl Fn(Option<Failure>, Option<u64>) -> bool,
     ) -> (Option<Failure>, Option<u64>) {
-        let facts = |view: &HlsView| {
+        let facts = |view: &PlaylistView| {
             let newest = view.variants.first().and_then(|variant| variant.freshness.newest());
             (view.health.failure(), newest.map(|newest| newest.sequence))
         };

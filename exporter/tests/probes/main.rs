@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use vvtv_exporter::clock::Clock;
 use vvtv_exporter::config::Location;
 use vvtv_exporter::fetch::Fetcher;
-use vvtv_exporter::probe::hls::{self, HlsSpec, HlsView};
+use vvtv_exporter::probe::playlist::Remembered;
+use vvtv_exporter::probe::playlist::{self, PlaylistSpec, PlaylistView};
 use vvtv_exporter::probe::{Pace, Tools};
 use vvtv_exporter::recorder::Recorder;
-use vvtv_exporter::state::Remembered;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// A probe of a playlist that is looked at fifty times a second.
 struct Watching {
     clock: Clock,
-    view: watch::Receiver<Arc<HlsView>>,
+    view: watch::Receiver<Arc<PlaylistView>>,
     stop: CancellationToken,
     probe: JoinHandle<()>,
 }
@@ -48,7 +48,7 @@ impl Watching {
             pace: Pace::register(&Registry::new()).unwrap(),
         };
         let (stream, interval) = ("main".to_owned(), Duration::from_millis(20));
-        let spec = HlsSpec {
+        let spec = PlaylistSpec {
             stream,
             playlist,
             interval,
@@ -56,15 +56,15 @@ impl Watching {
             window: Duration::from_secs(60),
             reach: Arc::default(),
         };
-        let starting = HlsView::starting("main", clock.now(), &Remembered::default());
+        let starting = PlaylistView::starting("main", clock.now(), &Remembered::default());
         let (sender, view) = watch::channel(Arc::new(starting));
         let stop = CancellationToken::new();
-        let probe = tokio::spawn(hls::run(spec, tools, sender, stop.clone()));
+        let probe = tokio::spawn(playlist::run(spec, tools, sender, stop.clone()));
         Self { clock, view, stop, probe }
     }
 
     /// Waits for a view that is as it should be.
-    async fn wait_for(&mut self, is_so: impl Fn(&HlsView) -> bool) -> HlsView {
+    async fn wait_for(&mut self, is_so: impl Fn(&PlaylistView) -> bool) -> PlaylistView {
         let found = timeout(PATIENCE, self.view.wait_for(|view| is_so(view))).await;
         let found = found.map(|found| found.unwrap().as_ref().clone());
         found.unwrap_or_else(|_| panic!("it did not come within {PATIENCE:?}, last seen {:?}", self.view.borrow()))

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 
-use super::proc;
+use vvtv_toolkit::process::{self, State};
 
 /// What a step's processes are known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +124,8 @@ pub fn adopt() {
 pub(super) fn reap(leaders: &Leaders) {
     let leaders = leaders.lock();
     let me = rustix::process::getpid().as_raw_nonzero().get();
-    for pid in proc::children(me).into_iter().filter(|pid| !leaders.contains(pid)) {
-        if proc::stat(pid).is_some_and(|stat| stat.dead) {
+    for pid in process::children(me).into_iter().filter(|pid| !leaders.contains(pid)) {
+        if process::stat(pid).is_some_and(|stat| stat.state == State::Dead) {
             // Gone already is as good.
             let _gone = rustix::process::waitpid(Pid::from_raw(pid), rustix::process::WaitOptions::NOHANG);
         }
@@ -138,7 +138,7 @@ pub(super) fn of_step(mark: &Mark, leader: &Leader) -> Vec<i32> {
     let me = rustix::process::getpid().as_raw_nonzero().get();
     let mut waiting: Vec<i32> = {
         let leaders = leaders.lock();
-        proc::children(me).into_iter().filter(|pid| *pid == leader || !leaders.contains(pid)).collect()
+        process::children(me).into_iter().filter(|pid| *pid == leader || !leaders.contains(pid)).collect()
     };
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     while let Some(pid) = waiting.pop() {
@@ -148,14 +148,14 @@ pub(super) fn of_step(mark: &Mark, leader: &Leader) -> Vec<i32> {
         if mark.is_on(pid) {
             found.push(pid);
         }
-        waiting.extend(proc::children(pid));
+        waiting.extend(process::children(pid));
     }
     found
 }
 
 /// The step's processes among all of this machine.
 pub(super) fn anywhere(mark: &Mark) -> Vec<i32> {
-    proc::all().filter(|pid| mark.is_on(*pid)).collect()
+    process::all().filter(|pid| mark.is_on(*pid)).collect()
 }
 
 /// Signals a process if it is still the one that has the mark.

@@ -8,9 +8,9 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use vvtv_toolkit::process;
 
 use super::descendants::{self, Leader, Mark};
-use super::proc;
 
 /// Between TERM and KILL.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ impl Family {
     fn signal(&self, to_send: Signal) {
         signal(self.leader.pid(), to_send);
         for pid in descendants::of_step(&self.mark, &self.leader) {
-            if proc::stat(pid).is_some_and(|stat| stat.group != self.leader.pid().as_raw_nonzero().get()) {
+            if process::stat(pid).is_some_and(|stat| stat.group != self.leader.pid().as_raw_nonzero().get()) {
                 descendants::signal(&self.mark, pid, to_send);
             }
         }
@@ -155,7 +155,7 @@ async fn until_not(within: Duration, mut is_so: impl FnMut() -> bool) -> bool {
 /// an init may be never: where there is a `/proc`, they are told apart. The group's number cannot be another's as long as one lives.
 fn alive(group: Pid) -> bool {
     test_kill_process_group(group) != Err(Errno::SRCH)
-        && (!proc::is_there() || proc::has_members(group.as_raw_nonzero().get(), 0))
+        && (!process::is_there() || process::has_members(group.as_raw_nonzero().get(), 0))
 }
 
 fn signal(group: Pid, signal: Signal) {

@@ -37,10 +37,10 @@ fn systemd_accepts_the_units() {
         .iter()
         .map(|file| {
             // Our programs are not installed where the tests run, and systemd looks for them.
-            let text = text(file).replace("/usr/local/bin/vvtv-exporter", "/bin/true");
-            let text = text
-                .replace("/usr/local/bin/vvtv-remediator", "/bin/true")
-                .replace("/usr/local/bin/vvtvctl", "/bin/true");
+            let ours = ["vvtv-exporter", "vvtv-playout", "vvtv-remediator"];
+            let text = ours
+                .iter()
+                .fold(text(file), |text, program| text.replace(&format!("/usr/local/bin/{program}"), "/bin/true"));
             let copy = units.path().join(Path::new(file).file_name().unwrap());
             std::fs::write(&copy, text).unwrap();
             copy.to_string_lossy().into_owned()
@@ -100,7 +100,7 @@ fn each_unit_has_a_user_and_limits_of_its_own() {
 }
 
 /// What docs/security.md says that each service may read and write.
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 25] = [
     "/vvtv/configs/exporter.yml",
     "/vvtv/configs/playout.yml",
     "/vvtv/configs/remediator.yml",
@@ -123,6 +123,7 @@ const PATHS: [&str; 24] = [
     "/vvtv/storage/ready",
     "/vvtv/storage/emergency",
     "/var/lib/vvtv-remediator",
+    "/usr/local/bin/vvtv-playout",
     "/usr/local/bin/vvtvctl",
     "/etc/shadow",
 ];

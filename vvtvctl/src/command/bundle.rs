@@ -12,12 +12,13 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
 
 use super::context::Context;
 use crate::cli::Scope;
-use crate::config::Config;
-use crate::failure::{Failure, Verdict};
 use crate::render;
+use crate::verdict::Verdict;
 use pack::{Collected, Outcome};
 
 /// How long one source may take. All are asked at the same time.

@@ -1,26 +1,24 @@
 //! What every command needs: where the root is, what the configuration says, how to print.
 
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::layout::Layout;
+use vvtv_playout_interface::root::RootArgs;
+
 use crate::cli::{Format, Global};
-use crate::config::Config;
-use crate::failure::Failure;
-use crate::layout::Layout;
 
 pub(super) struct Context {
     pub(super) layout: Layout,
     pub(super) format: Format,
-    global: Global,
+    root: RootArgs,
 }
 
 impl Context {
     /// # Errors
-    /// `Usage` when there is no such root: a mistyped one must not be filled with new files.
+    /// `Usage` when there is no such root.
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
-        let layout = global.layout();
-        if !layout.root().is_dir() {
-            let root = layout.root().display();
-            return Err(Failure::Usage(anyhow::anyhow!("there is no root directory {root}: give --root or VVTV_ROOT")));
-        }
-        Ok(Self { layout, format: global.format, global })
+        let Global { root, format } = global;
+        Ok(Self { layout: root.layout()?, format, root })
     }
 
     /// Reads the configuration.
@@ -28,10 +26,6 @@ impl Context {
     /// # Errors
     /// `Usage`, with file, line and column.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        let loaded = match &self.global.config {
-            Some(path) => Config::load(path, true),
-            None => Config::load(&self.layout.config(), false),
-        };
-        loaded.map_err(|error| Failure::Usage(error.into()))
+        self.root.config()
     }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
+use vvtv_playout_interface::failure::Failure;
 
 use crate::cli::Cli;
-use crate::failure::{Failure, Verdict};
 use crate::render;
+use crate::verdict::Verdict;
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<Verdict, Failure> {
     let mut script = Vec::new();

@@ -8,15 +8,16 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::process::Command;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::ffprobe;
+use vvtv_playout_interface::queue::{EMERGENCY, Queue};
 
 use super::context::Context;
 use super::queue::new_item;
 use crate::cli::Emergency;
-use crate::config::Config;
-use crate::failure::{Failure, Verdict};
-use crate::probe;
-use crate::queue::{EMERGENCY, Queue};
 use crate::render::{self, seconds};
+use crate::verdict::Verdict;
 
 /// The made picture stands so long.
 const MADE_SECONDS: u32 = 300;
@@ -45,7 +46,7 @@ pub(super) async fn run(context: &Context, options: &Emergency) -> Result<Verdic
     let directory = context.layout.emergency();
     let mut media = Vec::new();
     for path in candidates(&directory)?.into_iter().take(options.inject as usize) {
-        match probe::probe(&config.ffprobe, &path).await {
+        match ffprobe::inspect(&config.ffprobe, &path).await {
             Ok(found) => media.push((path, found)),
             Err(error) => render::complain(&format!("left out: {error:#}")),
         }
@@ -53,7 +54,7 @@ pub(super) async fn run(context: &Context, options: &Emergency) -> Result<Verdic
     let generated = media.is_empty();
     if generated {
         let path = make_picture(&config, &directory).await?;
-        let found = probe::probe(&config.ffprobe, &path).await?;
+        let found = ffprobe::inspect(&config.ffprobe, &path).await?;
         media.push((path, found));
     }
     let items: Vec<_> = media
@@ -108,7 +109,7 @@ async fn make_picture(config: &Config, directory: &Path) -> anyhow::Result<Strin
     std::fs::create_dir_all(directory).with_context(named)?;
     let path = std::path::absolute(directory.join(MADE_NAME))?;
     let text = path.to_str().with_context(named)?.to_owned();
-    if path.exists() && probe::probe(&config.ffprobe, &text).await.is_ok() {
+    if path.exists() && ffprobe::inspect(&config.ffprobe, &text).await.is_ok() {
         return Ok(text);
     }
     let staged = path.with_extension("new.mp4");
@@ -152,7 +153,7 @@ async fn make_picture(config: &Config, directory: &Path) -> anyhow::Result<Strin
     let output = tokio::time::timeout(MAKE_WITHIN, run).await.with_context(named)?.with_context(named)?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}", named(), probe::last_line(&words).unwrap_or("ffmpeg failed without a word"));
+        bail!("{}: {}", named(), ffprobe::last_line(&words).unwrap_or("ffmpeg failed without a word"));
     }
     std::fs::rename(&staged, &path).with_context(named)?;
     Ok(text)

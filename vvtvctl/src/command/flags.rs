@@ -4,17 +4,18 @@
 //! daemon, or without a running encoder, the next start applies it.
 
 use serde::Serialize;
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::flags::{self, Change, Flags, KEYS, Key};
+use vvtv_playout_interface::protocol::{Reply, Request};
+use vvtv_playout_interface::settings::Preset;
 
 use super::context::Context;
 use super::restart::not_published;
 use super::status::mismatch;
 use crate::cli::Flags as Command;
-use crate::client;
-use crate::failure::{Failure, Verdict};
-use crate::flags::{self, Change, Flags, KEYS, Key};
-use crate::protocol::{Reply, Request};
 use crate::render;
-use crate::settings::Preset;
+use crate::verdict::Verdict;
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::http;
+use vvtv_playout_interface::protocol::State;
 
 use super::context::Context;
 use super::{metrics, status, test_ingest};
-use crate::config::Config;
-use crate::failure::{Failure, Verdict};
-use crate::nginx;
-use crate::playout::machine::State;
 use crate::render;
+use crate::verdict::Verdict;
 
 /// For each look at a server.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -48,7 +49,7 @@ struct Report {
 
 pub(super) async fn run(context: &Context) -> Result<Verdict, Failure> {
     let config = context.config()?;
-    let client = nginx::http_client()?;
+    let client = http::client()?;
     let mut checks = playout(context);
     for part in test_ingest::test(&config, WITHIN).await? {
         checks.push(Check { name: part.name, mark: if part.ok { Mark::Ok } else { Mark::Bad }, detail: part.detail });
@@ -96,7 +97,7 @@ fn playout(context: &Context) -> Vec<Check> {
 }
 
 async fn playlist(client: &reqwest::Client, config: &Config) -> Check {
-    let (mark, detail) = match nginx::get(client, &config.nginx.playlist, WITHIN, PLAYLIST_MAX).await {
+    let (mark, detail) = match http::get(client, &config.nginx.playlist, WITHIN, PLAYLIST_MAX).await {
         Err(error) => (Mark::Bad, format!("{error:#}")),
         Ok(body) => {
             let text = String::from_utf8_lossy(&body);

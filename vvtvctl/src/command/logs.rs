@@ -7,12 +7,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::layout::turned_over;
 
 use super::context::Context;
 use crate::cli::{Format, Logs};
-use crate::failure::{Failure, Verdict};
-use crate::playout::journal;
 use crate::render;
+use crate::verdict::Verdict;
 
 /// Only the end of a file is read.
 const TAIL_BYTES: u64 = 4 << 20;
@@ -35,7 +36,7 @@ pub(super) fn run(context: &Context, options: &Logs) -> Result<Verdict, Failure>
     let wanted = |line: &str| !errors || marks.iter().any(|mark| line.contains(mark));
     let mut newest = VecDeque::new();
     // Just after the file turned over, most lines are in the old one.
-    let files = [journal::old(&path), path.clone()];
+    let files = [turned_over(&path), path.clone()];
     for file in files.iter().filter(|file| **file == path || file.exists()) {
         for line in tail(file)?.lines().filter(|line| wanted(line)) {
             if newest.len() == lines as usize {

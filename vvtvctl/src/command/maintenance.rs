@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
+use vvtv_playout_interface::failure::Failure;
 
 use super::context::Context;
-use crate::failure::{Failure, Verdict};
 use crate::render;
+use crate::verdict::Verdict;
 
 /// When a task is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -6,12 +6,13 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::http;
 
 use super::context::Context;
-use crate::config::Config;
-use crate::failure::{Failure, Verdict};
-use crate::nginx;
 use crate::render;
+use crate::verdict::Verdict;
 
 /// Between two drawings of the board.
 const REDRAW: Duration = Duration::from_secs(2);
@@ -48,7 +49,7 @@ pub(super) struct Signals {
 
 pub(super) async fn run(context: &Context, live: bool) -> Result<Verdict, Failure> {
     let config = context.config()?;
-    let client = nginx::http_client()?;
+    let client = http::client()?;
     // Under watch(1) or in a pipe a board that stays would hang: there it is drawn once.
     if !(live && std::io::stdout().is_terminal()) {
         let signals = fetch(&client, &config).await.map_err(Failure::Unreachable)?;
@@ -75,7 +76,7 @@ pub(super) async fn run(context: &Context, live: bool) -> Result<Verdict, Failur
 pub(super) async fn fetch(client: &reqwest::Client, config: &Config) -> anyhow::Result<Signals> {
     let mut url = config.exporter.clone();
     url.set_path("/metrics");
-    let body = nginx::get(client, &url, WITHIN, SCRAPE_MAX).await?;
+    let body = http::get(client, &url, WITHIN, SCRAPE_MAX).await?;
     Ok(signals(&config.stream, &String::from_utf8_lossy(&body)))
 }
 

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::Serialize;
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::ffprobe::{self, Media};
+use vvtv_playout_interface::protocol::{Reply, Request};
+use vvtv_playout_interface::queue::{Item, NewItem, Queue};
 
 use super::context::Context;
 use super::status::mismatch;
 use crate::cli::Queue as Command;
-use crate::client;
-use crate::failure::{Failure, Verdict};
-use crate::probe::{self, Media};
-use crate::protocol::{Reply, Request};
-use crate::queue::{Item, NewItem, Queue};
 use crate::render::{self, or_dash, seconds};
+use crate::verdict::Verdict;
 
 #[derive(Serialize)]
 struct Shown {
@@ -63,7 +64,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Verdict, 
             let mut items = Vec::new();
             for file in &files {
                 let path = absolute(file)?;
-                let media = probe::probe(&config.ffprobe, &path).await.map_err(Failure::Refused)?;
+                let media = ffprobe::inspect(&config.ffprobe, &path).await.map_err(Failure::Refused)?;
                 items.push(new_item(path, &media, priority, plan.clone(), "program"));
             }
             let mut queue = Queue::open(&path)?;

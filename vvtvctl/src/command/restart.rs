@@ -1,16 +1,17 @@
 //! `streaming restart-encoder`: without stopping NGINX; done when the new encoder publishes.
 
 use serde::Serialize;
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::flags::{self, Change, Key};
+use vvtv_playout_interface::protocol::{NotPublished, Reply, Request, Restarted};
 
 use super::context::Context;
 use super::flags::warnings;
 use super::status::mismatch;
 use crate::cli::RestartEncoder;
-use crate::client;
-use crate::failure::{Failure, Verdict};
-use crate::flags::{self, Change, Key};
-use crate::protocol::{NotPublished, Reply, Request, Restarted};
 use crate::render;
+use crate::verdict::Verdict;
 
 /// The daemon's answer, and the flags that were changed for it.
 #[derive(Serialize)]

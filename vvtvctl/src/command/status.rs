@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::flags::Flags;
+use vvtv_playout_interface::http;
+use vvtv_playout_interface::nginx;
+use vvtv_playout_interface::protocol::{ConfigReport, Reply, Request, Stats, Status};
+use vvtv_playout_interface::queue::{Queue, Summary};
 
 use super::context::Context;
-use crate::client;
-use crate::failure::{Failure, Verdict};
-use crate::flags::Flags;
-use crate::nginx;
-use crate::protocol::{ConfigReport, Reply, Request, Stats, Status};
-use crate::queue::{Queue, Summary};
 use crate::render::{self, or_dash, seconds};
+use crate::verdict::Verdict;
 
 /// How long the file system may take to tell its size.
 const DISK_WITHIN: Duration = Duration::from_millis(500);
@@ -159,7 +161,7 @@ pub(super) async fn stats(context: &Context, encoder: bool, detailed: bool) -> R
     }
     let config = context.config()?;
     let mut problems = Vec::new();
-    let client = nginx::http_client()?;
+    let client = http::client()?;
     let stat = nginx::stream_stat(&client, &config, Duration::from_secs(3)).await;
     let stat = stat.map_err(|error| problems.push(format!("{error:#}"))).ok();
     let queue = Queue::open_existing(&context.layout.queue()).and_then(|queue| queue.summary(jiff::Timestamp::now()));

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::http;
+use vvtv_playout_interface::nginx::{self, StreamStat};
+use vvtv_playout_interface::rtmp::{self, Stage};
 
 use super::context::Context;
-use crate::config::Config;
-use crate::failure::{Failure, Verdict};
 use crate::render;
-use crate::rtmp::{self, Stage};
-use crate::{nginx, nginx::StreamStat};
+use crate::verdict::Verdict;
 
 /// Between two looks at the stat page.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -67,7 +69,7 @@ pub(super) async fn test(config: &Config, timeout: Duration) -> anyhow::Result<V
             Some(_) | None => parts.push(good(name, "answered")),
         }
     }
-    let client = nginx::http_client()?;
+    let client = http::client()?;
     let deadline = Instant::now() + timeout;
     let first = loop {
         match look(&client, config, deadline).await {

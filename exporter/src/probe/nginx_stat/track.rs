@@ -19,7 +19,7 @@ const TRACK_MIN: f64 = 1000.0;
 /// A track below this share of what it was is dead.
 const DEAD_RATIO: f64 = 0.1;
 
-/// A track.
+/// The sound or the picture of a publisher.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Track {
     bytes_per_second: Option<f64>,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::config::Location;
 use crate::fetch::{Ask, Document, Fetcher};
 use crate::health::{Failure, ProbeError};
-use crate::probe::dash::Presentation;
-use crate::probe::hls::{self, ByteRange, Context, Media, Playlist, Variables};
+use crate::probe::playlist::dash::Presentation;
+use crate::probe::playlist::{self, ByteRange, Context, Media, Playlist, Variables};
 
 /// A live list that its server says has not changed for so many target durations is dead: viewers have played it to its end. One per
 /// target duration is the rule (RFC 8216 §6.2.1), and three of them lie between the newest segment and what is played (§6.3.3).
@@ -59,10 +59,10 @@ impl Asking<'_> {
         for _ in 0..=MASTERS_MAX {
             let document = self.fetcher.get(&location, self.left()).await?;
             let context = Context::new(&document.location, Some(&variables));
-            match hls::parse_beside(&document.body, context).await? {
+            match playlist::parse_beside(&document.body, context).await? {
                 Playlist::Master(master) => {
                     self.seen.variants.get_or_insert(master.named.len());
-                    location = hls::first_of(&master, &document.location)?;
+                    location = playlist::first_of(&master, &document.location)?;
                     variables = master.variables;
                 }
                 Playlist::Media(media) => return self.play_list(&media, &document).await,
@@ -121,7 +121,7 @@ impl Asking<'_> {
     }
 
     async fn find(&mut self, document: &Document, uri: &str, range: Option<ByteRange>) -> Result<(), ProbeError> {
-        let segment = hls::resolve(&document.location, uri)?;
+        let segment = playlist::resolve(&document.location, uri)?;
         let found = self.fetcher.find_segment(&segment, range, Ask::Head, self.left()).await?;
         self.seen.segment_bytes = found.bytes;
         Ok(())

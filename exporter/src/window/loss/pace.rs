@@ -14,9 +14,9 @@ const AHEAD: f64 = 5.0;
 /// Media time, when it was told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tick {
-    /// Monotonic.
+    /// When the report came, by the monotonic clock.
     pub(super) at: Duration,
-    /// Seconds.
+    /// The media time that it told, seconds.
     pub(super) media: f64,
 }
 

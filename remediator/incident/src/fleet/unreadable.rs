@@ -42,7 +42,7 @@ impl Fleet {
         if self.incidents.contains_key(&id) || self.by_key.contains_key(&incident.key()) {
             return out.record(None, Happening::Ignored, Reason::Duplicate, id.to_string());
         }
-        // What a clock that was ahead has written lies no longer in the future.
+        // A clock that was ahead may have written it.
         incident.opened_at = incident.opened_at.min(now);
         incident.escalation.since = now;
         incident.health = HealthWatch::new(now);

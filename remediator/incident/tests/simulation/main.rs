@@ -21,8 +21,8 @@ mod histories {
 
     use super::shell::Shell;
 
-    /// Situations of people that are not worth much if the histories never come to them.
-    const MUST_BE_SEEN: [(Happening, Reason); 8] = [
+    /// Situations that are not worth much if the histories never come to them.
+    const MUST_BE_SEEN: [(Happening, Reason); 9] = [
         (Happening::Channel, Reason::ChannelFailing),
         (Happening::PageDelivered, Reason::Undeliverable),
         (Happening::Paged, Reason::Undeliverable),
@@ -31,6 +31,7 @@ mod histories {
         (Happening::Told, Reason::Relapse),
         (Happening::Told, Reason::StepFailed),
         (Happening::Opened, Reason::Returned),
+        (Happening::Paged, Reason::Unreadable),
     ];
 
     /// Events over all histories of one test run.

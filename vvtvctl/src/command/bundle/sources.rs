@@ -8,16 +8,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::process::Command;
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::http;
+use vvtv_playout_interface::layout::Layout;
+use vvtv_playout_interface::protocol::Request;
+use vvtv_playout_interface::queue::Queue;
 use vvtv_toolkit::access::read_token;
 
 use super::pack::Keep;
-use crate::client;
 use crate::command::logs;
-use crate::config::Config;
-use crate::layout::Layout;
-use crate::nginx;
-use crate::protocol::Request;
-use crate::queue::Queue;
 
 /// HTTP sources get a little less than a source's whole time, so that their own words stand in the note.
 const HTTP_WITHIN: Duration = Duration::from_millis(4500);
@@ -161,9 +161,9 @@ fn below(base: &url::Url, path: &str, query: Option<&str>) -> url::Url {
 fn incidents(config: &Config, token: PathBuf) -> Source {
     let url = below(&config.remediator, "/api/v1/incidents", Some("state=all"));
     source("incidents.json", Keep::Head, async move {
-        let request = nginx::http_client()?.get(url.clone());
+        let request = http::client()?.get(url.clone());
         let request = if token.exists() { request.bearer_auth(read_token(&token)?) } else { request };
-        let body = nginx::answer(request, &url, HTTP_WITHIN, BODY_MAX).await?;
+        let body = http::answer(request, &url, HTTP_WITHIN, BODY_MAX).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     })
 }
@@ -178,7 +178,7 @@ fn servers(config: &Config) -> Vec<Source> {
         .into_iter()
         .map(|(name, url)| {
             source(name, Keep::Head, async move {
-                let body = nginx::get(&nginx::http_client()?, &url, HTTP_WITHIN, BODY_MAX).await?;
+                let body = http::get(&http::client()?, &url, HTTP_WITHIN, BODY_MAX).await?;
                 Ok(String::from_utf8_lossy(&body).into_owned())
             })
         })

@@ -12,11 +12,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
+use vvtv_playout_interface::layout::Layout;
+use vvtv_playout_interface::layout::turned_over;
 
 use super::{Finding, evidence};
 use crate::command::logs;
-use crate::layout::Layout;
-use crate::playout::journal;
 
 /// What counts as recent.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -41,7 +41,7 @@ pub(super) fn review_errors(layout: &Layout, now: Timestamp) -> anyhow::Result<F
     let (mut seen, mut total) = (Vec::new(), 0);
     for (name, path, nginx) in logs {
         let mut errors = Vec::new();
-        for file in [journal::old(&path), path].into_iter().filter(|file| file.exists()) {
+        for file in [turned_over(&path), path].into_iter().filter(|file| file.exists()) {
             let text = logs::tail(&file)?;
             errors.extend(text.lines().filter(|line| is_recent_error(line, nginx, now)).map(str::to_owned));
         }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use vvtv_playout_interface::client;
+use vvtv_playout_interface::failure::Failure;
+use vvtv_playout_interface::protocol::State;
+use vvtv_playout_interface::protocol::{Reply, Request, Restarted};
+
 use super::{Finding, Mark, evidence};
-use crate::client;
 use crate::command::context::Context;
 use crate::command::status::{ask_status, mismatch};
 use crate::command::test_ingest;
-use crate::failure::Failure;
-use crate::playout::machine::State;
-use crate::protocol::{Reply, Request, Restarted};
 
 /// For each look at the server.
 const WITHIN: Duration = Duration::from_secs(5);

@@ -1,8 +1,10 @@
 //! What Prometheus knows: the stream's signals over a day, the objectives over a month, the room that is left.
 
+use vvtv_playout_interface::config::Config;
+use vvtv_playout_interface::http;
+
 use super::{Evidence, Finding, Mark, evidence};
-use crate::config::Config;
-use crate::{nginx, prometheus};
+use crate::prometheus;
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ enum Wanted {
 /// # Errors
 /// Prometheus does not answer.
 pub(super) async fn ask(config: &Config, question: Question) -> anyhow::Result<Finding> {
-    let client = nginx::http_client()?;
+    let client = http::client()?;
     let mut found = Vec::new();
     for look in looks(&config.stream, question) {
         let value = prometheus::value(&client, &config.prometheus, &look.query).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vvtv_incident::{Channels, Health, Incident, Phase, Runbook, Standing, StepId};
+use vvtv_incident::{Channels, Health, Incident, Phase, Reason, Runbook, Standing, StepId};
 
 use super::listed::FOREIGN;
 use super::{HOUR, Shell};
@@ -40,7 +40,7 @@ impl Shell {
             self.check_outbox(incident);
             let foreign = incident.alerts.keys().find(|fingerprint| fingerprint.as_str().starts_with(FOREIGN));
             assert!(
-                foreign.is_none() && !incident.alerts.is_empty(),
+                foreign.is_none() && (!incident.alerts.is_empty() || incident.reason == Reason::Unreadable),
                 "opened by what was never delivered: {incident:?}"
             );
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
@@ -54,7 +54,8 @@ impl Shell {
             }
             if incident.aborted {
                 let people = incident.escalation.next_call(book, &self.policy, &Channels::default());
-                assert!(incident.firing() && people.is_some(), "aborted, and nobody's: {incident:?}");
+                let may_be_over = !incident.firing() && !incident.alerts.is_empty();
+                assert!(!may_be_over && people.is_some(), "aborted, and nobody's: {incident:?}");
             } else if matches!(incident.phase, Phase::Exhausted) {
                 let called = !incident.escalation.pages.is_empty() || self.paged.contains(&incident.id);
                 let in_hand = matches!(incident.escalation.standing, Standing::InHand { .. });

@@ -1,10 +1,11 @@
 //! Deaths and new starts, and the peace in the end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vvtv_incident::{
     Channels, ClockStep, Event, Fleet, Incident, IncidentId, Operation, Outcome, PastChange, Person, Saved, StepId,
-    StepState, Target, Timestamp,
+    StepState, Target, Timestamp, Unreadable,
 };
 
 use super::{CLAIMED, Shell};
@@ -22,7 +23,7 @@ impl Shell {
         // Long enough, now and then, that nobody counts the time.
         let longest = if self.dice.once_in(10) { 200 * 3_600_000 } else { 900_000 };
         self.now = self.now + Duration::from_millis(self.dice.below(longest));
-        let incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        let mut incidents: Vec<Incident> = self.incidents.values().cloned().collect();
         let change = |(at, _, step, _): &(Timestamp, IncidentId, StepId, u32)| {
             self.changed_by(step).map(|book| PastChange { started_at: *at, runbook: book.id.clone() })
         };
@@ -50,6 +51,7 @@ impl Shell {
                 }
             }
         }
+        let unreadable = self.lose_a_state(&mut incidents);
         let pause = self.pause.clone();
         let (over, budget_calls) = (self.over.clone(), self.budget_calls.clone());
         let (last_id, named) = (self.last_id, self.named.clone());
@@ -68,9 +70,32 @@ impl Shell {
         } else {
             self.apply(targets, false);
         }
+        if let Some(event) = unreadable {
+            self.apply(event, false);
+        }
         self.deliver(Event::Tick);
         self.reconcile();
         self.repeat_alerts();
+    }
+
+    /// Now and then what was kept of one cannot be read, and what other tables say of it is all that is known.
+    fn lose_a_state(&mut self, incidents: &mut Vec<Incident>) -> Option<Event> {
+        if incidents.is_empty() || !self.dice.once_in(10) {
+            return None;
+        }
+        let index = usize::try_from(self.dice.below(incidents.len() as u64)).unwrap();
+        let Incident { id, runbook, target, opened_at, alerts, mut steps, escalation, .. } = incidents.remove(index);
+        steps.retain(|record| record.attempts > 0);
+        Some(Event::Unreadable(Box::new(Unreadable {
+            id,
+            runbook,
+            target,
+            opened_at,
+            alerts: if self.dice.once_in(2) { alerts } else { BTreeMap::new() },
+            steps,
+            pages: escalation.pages,
+            text: String::new(),
+        })))
     }
 
     /// Peace: everything heals, and every incident must close.
@@ -90,7 +115,10 @@ impl Shell {
             }
             for incident in open {
                 let by = Person::new("ana");
-                self.deliver(Event::Operator { incident, by, operation: Operation::Release });
+                // Of some nobody else can tell that they are over.
+                let unknown = self.fleet.incident(incident).is_some_and(|it| it.alerts.is_empty());
+                let operation = if unknown { Operation::Abort } else { Operation::Release };
+                self.deliver(Event::Operator { incident, by, operation });
             }
             self.firing.clear();
             self.reconcile();

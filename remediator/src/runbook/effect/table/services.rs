@@ -213,6 +213,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     ),
     program("promtool", "", Verb(&[("check", Reads), ("query", Reads), ("test", Reads)])),
     program("vvtvctl", "--root --config --format", Verb(VVTVCTL)),
+    program("vvtv-playout", "", OnlyWith("--version --help", "", "starts the playout daemon")),
     program("vvtv-exporter", "", OnlyWith("--version --help", "", "starts the exporter")),
     program(
         "vvtv-remediator",
@@ -265,7 +266,6 @@ const VVTVCTL: &[(&str, Does)] = &[
             ("maintenance", Verb(&[("list", Reads), ("run", Changes("does what the task is"))])),
         ]),
     ),
-    ("playout", Changes(PLAYS)),
     ("completions", Reads),
     ("man", Changes(WRITES)),
 ];
