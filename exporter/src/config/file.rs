@@ -91,7 +91,7 @@ macro_rules! stream_file {
 
         impl StreamFile {
             /// What stands under the keys that sources have for themselves.
-            fn configured(&self, source: &Source<'_>) -> Result<Configured, YamlError> {
+            fn configured(&self, source: &Document) -> Result<Configured, YamlError> {
                 Ok(Configured {
                     $($($key: self.$key.as_ref().map(|key| understand::<$Kind>(source, key)).transpose()?,)?)*
                 })
@@ -102,7 +102,7 @@ macro_rules! stream_file {
 
 each_source!(stream_file);
 
-fn understand<K: Keyed>(source: &Source<'_>, key: &Spanned<K::Key>) -> Result<K::Config, YamlError> {
+fn understand<K: Keyed>(source: &Document, key: &Spanned<K::Key>) -> Result<K::Config, YamlError> {
     K::understand(&key.value).map_err(|message| source.error(key, message))
 }
 
