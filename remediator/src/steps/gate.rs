@@ -61,7 +61,7 @@ pub struct Held {
 #[derive(Debug)]
 pub enum Process {
     /// One that is there.
-    Held(Held),
+    Held(Box<Held>),
     /// One that is made for it; it is told of here, and let go by whoever is told.
     Made(oneshot::Sender<Waiting>),
 }
