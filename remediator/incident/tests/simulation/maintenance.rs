@@ -208,15 +208,12 @@ impl Maintenance {
     /// An event, with a death before its commit, between commit and effects, or not at all.
     fn tell(&mut self, now: Timestamp, event: AgendaEvent, besides: Besides) {
         self.events += 1;
-        let ended_badly = match &event {
-            AgendaEvent::Finished { task, outcome } if *outcome != Outcome::Ok => {
-                self.agenda.running().map(|running| running.id).filter(|running| running == task)
-            }
-            AgendaEvent::Configured(_)
-            | AgendaEvent::Scheduled { .. }
-            | AgendaEvent::Finished { .. }
-            | AgendaEvent::Closed { .. }
-            | AgendaEvent::Evaluated(_) => None,
+        let ended_badly = if let AgendaEvent::Finished { task, outcome } = &event
+            && *outcome != Outcome::Ok
+        {
+            self.agenda.running().map(|running| running.id).filter(|running| running == task)
+        } else {
+            None
         };
         let commands = self.agenda.step(now, event.clone());
         self.digest = self.digest.rotate_left(7) ^ commands.len() as u64 ^ now.millis();

@@ -40,14 +40,10 @@ fn step(id: &str, kind: StepKind, state: StepState) -> StepRecord {
 pub(super) fn bare(phase: Phase) -> Incident {
     let [look, mend] =
         [step("look", StepKind::Diagnose, StepState::Pending), step("mend", StepKind::Change, StepState::Pending)];
-    let (ladder, restores) = match phase {
-        Phase::Restoring(_) => (Vec::new(), vec![RestoreRecord { apply: look, undo: mend }]),
-        Phase::Working(_)
-        | Phase::Exhausted
-        | Phase::Stabilising
-        | Phase::Monitoring { .. }
-        | Phase::Closing { .. }
-        | Phase::Closed { .. } => (vec![look, mend], Vec::new()),
+    let (ladder, restores) = if matches!(phase, Phase::Restoring(_)) {
+        (Vec::new(), vec![RestoreRecord { apply: look, undo: mend }])
+    } else {
+        (vec![look, mend], Vec::new())
     };
     Incident {
         id: IncidentId::new(7),
