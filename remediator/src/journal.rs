@@ -7,7 +7,7 @@
 mod agenda;
 mod audit;
 mod history;
-pub mod installation;
+pub(crate) mod installation;
 mod listed;
 mod load;
 pub mod outbox;

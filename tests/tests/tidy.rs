@@ -328,9 +328,16 @@ fn the_map_names_places_that_exist() {
     let quoted = Regex::new(r"`([A-Za-z0-9_./-]+)(…)?`").unwrap();
     let is_path = Regex::new(r"^[a-z][^/]*/|\.(rs|md|yml|txt|sql|toml)$").unwrap();
     let map = text("ARCHITECTURE.md");
-    let paths: Vec<&str> =
-        quoted.captures_iter(&map).map(|found| found.get(1).unwrap().as_str()).filter(|path| is_path.is_match(path)).collect();
+    let paths: Vec<&str> = quoted
+        .captures_iter(&map)
+        .map(|found| found.get(1).unwrap().as_str())
+        .filter(|path| is_path.is_match(path))
+        .collect();
     assert!(paths.len() > 80, "ARCHITECTURE.md names few places: {paths:?}");
     let missing = paths.iter().filter(|path| !repository::root().join(path).exists());
-    nothing(&missing.map(|path| format!("ARCHITECTURE.md names {path}, which does not exist: full paths")).collect::<Vec<_>>());
+    nothing(
+        &missing
+            .map(|path| format!("ARCHITECTURE.md names {path}, which does not exist: full paths"))
+            .collect::<Vec<_>>(),
+    );
 }

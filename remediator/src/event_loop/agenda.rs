@@ -20,7 +20,7 @@ use crate::steps::{Job, Launch, Process, Waiting};
 
 /// What the loop is told of tasks.
 #[derive(Debug)]
-pub enum TaskInput {
+pub(crate) enum TaskInput {
     /// A process exists.
     Spawned {
         /// For which task.

@@ -16,7 +16,7 @@ use crate::steps::{Output, Waiting};
 
 /// Something that the event loop is told.
 #[derive(Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// A webhook delivery; answered once durable.
     Alerts {
         /// Its alerts.
@@ -92,7 +92,7 @@ pub enum Input {
 
 /// How it stands with the loop, for whoever only looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub(crate) struct Status {
     /// How it stands with the journal.
     pub journal: JournalStatus,
     /// Whether all new actions are paused.
@@ -101,7 +101,7 @@ pub struct Status {
 
 /// How it stands with the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JournalStatus {
+pub(crate) enum JournalStatus {
     /// The last commit was written.
     Written,
     /// It was not; what waits for it is tried again.
@@ -112,7 +112,7 @@ pub enum JournalStatus {
 
 /// What was decided on a person's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
+pub(crate) struct Decided {
     /// The decision.
     pub entries: Vec<Entry>,
     /// Whether it is on disk. If not, it takes effect as soon as it is, and is lost if the program ends before.
@@ -122,7 +122,7 @@ pub struct Decided {
 /// The journal cannot be written just now; whoever asked should ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal cannot be written")]
-pub struct Unavailable;
+pub(crate) struct Unavailable;
 
 impl From<delivery::Report> for Input {
     fn from(report: delivery::Report) -> Self {
