@@ -44,7 +44,7 @@ pub async fn holds(condition: &Condition, facts: &Facts, site: &SiteValues, prom
         async move {
             match prometheus.verdict(&query, &target).await {
                 Ok(Verdict::Healthy) => Answer::Yes,
-                Ok(Verdict::Sick) => Answer::No,
+                Ok(Verdict::Unhealthy) => Answer::No,
                 Ok(Verdict::Unknown) => Answer::Error(format!("`{}`: no sample", query.as_str())),
                 Err(error) => Answer::Error(format!("`{}`: {}", query.as_str(), chain(&error))),
             }

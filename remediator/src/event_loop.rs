@@ -374,7 +374,7 @@ impl EventLoop {
         let paused = self.fleet.pause().is_some();
         self.metrics.paused.set(i64::from(paused));
         self.status.send_if_modified(|status| std::mem::replace(&mut status.paused, paused) != paused);
-        for (runbook, phases) in self.fleet.census() {
+        for (runbook, phases) in self.fleet.open_counts() {
             for (phase, number) in phases {
                 let number = i64::try_from(*number).unwrap_or(i64::MAX);
                 self.metrics.incidents.with_label_values(&[runbook.as_str(), phase]).set(number);

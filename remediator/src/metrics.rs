@@ -12,7 +12,7 @@ use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
-use vvtv_incident::{Entry, Happening, Reason, RunbookId, StepId};
+use vvtv_incident::{Entry, EntryKind, Reason, RunbookId, StepId};
 
 pub(crate) use self::channels::ChannelMetrics;
 pub(crate) use self::keeping::{Held, KeepingMetrics};
@@ -166,7 +166,7 @@ impl Metrics {
         for result in ["ok", "error"] {
             self.reconciliations.with_label_values(&[result]);
         }
-        let nobody = [Happening::PageDelivered.as_str(), Reason::Undeliverable.as_str()];
+        let nobody = [EntryKind::PageDelivered.as_str(), Reason::Undeliverable.as_str()];
         self.decisions.with_label_values(&nobody);
         for code in ["200", "400", "401", "408", "413", "503"] {
             self.webhooks.with_label_values(&[code]);
@@ -242,7 +242,7 @@ impl Metrics {
         self.count_decision(entry.event, entry.reason);
     }
 
-    fn count_decision(&self, event: Happening, reason: Reason) {
+    fn count_decision(&self, event: EntryKind, reason: Reason) {
         self.decisions.with_label_values(&[event.as_str(), reason.as_str()]).inc();
     }
 }

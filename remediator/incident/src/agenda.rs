@@ -1,13 +1,13 @@
 //! The agenda: maintenance that comes round by the calendar. What a machine does waits until nothing else is going on; what it could
 //! not do, and what needs a person anyway, is a person's until that person closes it, and is paged once when it is overdue.
 //!
-//! As pure as [`crate::Fleet`] and beside it: the shell says which times of which schedule have come and what else is going on,
-//! writes the changed tasks down, and performs the commands.
+//! As pure as [`crate::Fleet`] and beside it: the shell says which times of which schedule have come and what else is going on
+//! ([`AgendaEvent`]), writes the changed tasks down, and performs the commands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::command::{Entry, Happening};
+use crate::command::{Entry, EntryKind};
 use crate::event::Outcome;
 use crate::ids::{Level, Person, TaskId, TaskName};
 use crate::reason::Reason;
@@ -34,9 +34,9 @@ pub struct Duty {
 /// Who does a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doer {
-    /// Programs.
+    /// The programs that the shell has for the duty, in order.
     Machine,
-    /// The owner.
+    /// The owner, who says when it is done.
     Person,
 }
 
@@ -72,7 +72,7 @@ pub enum TaskState {
     Waiting,
     /// A machine does it.
     Running {
-        /// Since when.
+        /// When that was decided.
         since: Timestamp,
     },
     /// A person has to do it.
@@ -82,7 +82,7 @@ pub enum TaskState {
     },
     /// It is done.
     Done {
-        /// When.
+        /// When its end, or the word of a person, was heard of.
         at: Timestamp,
         /// By whom, if not by the machine.
         by: Option<Person>,
@@ -123,6 +123,39 @@ pub enum Gate {
     Shadow,
 }
 
+/// Something that happened to the agenda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgendaEvent {
+    /// These duties are in force. The schedule of one that was never seen counts from now. Open tasks go on.
+    Configured(Vec<Duty>),
+    /// A time of a duty's schedule has come: the latest one up to now. Only the first telling of a time counts, and of several that
+    /// nobody looked at only the last.
+    Scheduled {
+        /// The duty's name; of one that is not in force it is ignored.
+        name: TaskName,
+        /// The time of its schedule.
+        at: Timestamp,
+    },
+    /// A task's programs are over.
+    Finished {
+        /// The task's number; of one that does not run it is ignored.
+        task: TaskId,
+        /// How they ended.
+        outcome: Outcome,
+    },
+    /// A person says that a task is done.
+    Closed {
+        /// The task's number; of one that runs, or is done, it is refused.
+        task: TaskId,
+        /// Who says so.
+        by: Person,
+        /// What they say; may be empty.
+        note: Box<str>,
+    },
+    /// Nothing else is left to be told just now, and this is what goes on besides: whatever is due is done. To be told in every turn, last.
+    Evaluated(Gate),
+}
+
 /// Something to do. Records and tasks must be durable before anything is run or sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgendaCommand {
@@ -156,14 +189,19 @@ pub struct SavedAgenda {
     pub last_id: u32,
 }
 
-/// All duties and open tasks.
+/// All duties and open tasks, with one entrance: [`Agenda::step`].
 #[derive(Clone, Debug, Default)]
 pub struct Agenda {
+    /// What is in force.
     duties: BTreeMap<TaskName, Duty>,
+    /// Up to when each schedule is dealt with, also of duties that are not in force.
     handled: BTreeMap<TaskName, Timestamp>,
+    /// Tasks that are not done; those of one duty never at the same time.
     open: BTreeMap<TaskId, Task>,
+    /// The newest task's number.
     last_id: u32,
-    looked_at: Timestamp,
+    /// When it was last said what else goes on.
+    evaluated_at: Timestamp,
 }
 
 impl Agenda {
@@ -174,39 +212,44 @@ impl Agenda {
         Self { handled: saved.handled, open, last_id: saved.last_id, ..Self::default() }
     }
 
-    /// Puts duties in force. The schedule of one that was never seen counts from now. Open tasks go on.
-    pub fn configure(&mut self, now: Timestamp, duties: impl IntoIterator<Item = Duty>) -> Vec<AgendaCommand> {
-        self.duties = duties.into_iter().map(|duty| (duty.name.clone(), duty)).collect();
-        let mut commands = Vec::new();
-        for name in self.duties.keys().filter(|name| !self.handled.contains_key(*name)) {
-            commands.push(AgendaCommand::Handled(name.clone(), now));
+    /// Takes one event and gives what is to be done about it, in order.
+    #[must_use]
+    pub fn step(&mut self, now: Timestamp, event: AgendaEvent) -> Vec<AgendaCommand> {
+        match event {
+            AgendaEvent::Configured(duties) => self.configure(now, duties),
+            AgendaEvent::Scheduled { name, at } => self.scheduled(now, name, at),
+            AgendaEvent::Finished { task, outcome } => self.finished(now, task, &outcome),
+            AgendaEvent::Closed { task, by, note } => self.close(now, task, by, note),
+            AgendaEvent::Evaluated(gate) => self.evaluate(now, gate),
         }
-        for command in &commands {
-            if let AgendaCommand::Handled(name, at) = command {
-                self.handled.insert(name.clone(), *at);
-            }
-        }
-        commands
     }
 
-    /// The latest time of a duty's schedule, up to now. Only the first telling of a time counts, and of several that nobody looked at
-    /// only the last.
-    pub fn scheduled(&mut self, now: Timestamp, name: &TaskName, at: Timestamp) -> Vec<AgendaCommand> {
-        let Some(duty) = self.duties.get(name) else { return Vec::new() };
-        if self.handled.get(name).is_some_and(|handled| at <= *handled) {
+    fn configure(&mut self, now: Timestamp, duties: Vec<Duty>) -> Vec<AgendaCommand> {
+        self.duties = duties.into_iter().map(|duty| (duty.name.clone(), duty)).collect();
+        let unseen: Vec<_> = self.duties.keys().filter(|name| !self.handled.contains_key(*name)).cloned().collect();
+        let begin = |name: TaskName| {
+            self.handled.insert(name.clone(), now);
+            AgendaCommand::Handled(name, now)
+        };
+        unseen.into_iter().map(begin).collect()
+    }
+
+    fn scheduled(&mut self, now: Timestamp, name: TaskName, at: Timestamp) -> Vec<AgendaCommand> {
+        let Some(duty) = self.duties.get(&name) else { return Vec::new() };
+        if self.handled.get(&name).is_some_and(|handled| at <= *handled) {
             return Vec::new();
         }
         self.handled.insert(name.clone(), at);
         let mut commands = vec![AgendaCommand::Handled(name.clone(), at)];
         if now.since(at) >= CATCH_UP {
-            commands.push(record(name, Reason::Missed, name.to_string()));
-        } else if let Some(open) = self.open.values().find(|task| task.name == *name) {
-            commands.push(record(name, Reason::StillOpen, format!("{name}: task {}", open.id)));
+            commands.push(record(&name, Reason::Missed, name.to_string()));
+        } else if let Some(open) = self.open.values().find(|task| task.name == name) {
+            commands.push(record(&name, Reason::StillOpen, format!("{name}: task {}", open.id)));
         } else {
             self.last_id = self.last_id.saturating_add(1);
             let task = Task {
                 id: TaskId::new(self.last_id),
-                name: name.clone(),
+                name,
                 title: duty.title.clone(),
                 owner: duty.owner,
                 due_within: duty.due_within,
@@ -225,8 +268,8 @@ impl Agenda {
         commands
     }
 
-    /// A task's programs are over. Nothing but success ends the task: the rest is a person's, and is never tried again.
-    pub fn finished(&mut self, now: Timestamp, id: TaskId, outcome: &Outcome) -> Vec<AgendaCommand> {
+    /// Nothing but success ends the task: the rest is a person's, and is never tried again.
+    fn finished(&mut self, now: Timestamp, id: TaskId, outcome: &Outcome) -> Vec<AgendaCommand> {
         let mut commands = Vec::new();
         let Some(task) = self.open.get_mut(&id).filter(|task| matches!(task.state, TaskState::Running { .. })) else {
             return commands;
@@ -248,11 +291,11 @@ impl Agenda {
         commands
     }
 
-    /// A person says that a task is done. One that runs cannot be closed.
-    pub fn close(&mut self, now: Timestamp, id: TaskId, by: Person, note: &str) -> Vec<AgendaCommand> {
+    /// A task that runs cannot be closed.
+    fn close(&mut self, now: Timestamp, id: TaskId, by: Person, note: Box<str>) -> Vec<AgendaCommand> {
         let ignored = |reason| {
             let entry =
-                Entry { incident: None, event: Happening::Ignored, reason, detail: format!("task {id} by {by}") };
+                Entry { incident: None, event: EntryKind::Ignored, reason, detail: format!("task {id} by {by}") };
             vec![AgendaCommand::Record { name: TaskName::new(""), entry }]
         };
         let Some(task) = self.open.get_mut(&id) else { return ignored(Reason::UnknownTask) };
@@ -262,7 +305,7 @@ impl Agenda {
             TaskState::Waiting | TaskState::Done { .. } => false,
         };
         let said = if note.is_empty() { format!(" by {by}") } else { format!(" by {by}: {note}") };
-        task.state = TaskState::Done { at: now, by: Some(by), note: note.into() };
+        task.state = TaskState::Done { at: now, by: Some(by), note };
         task.reason = Reason::Done;
         let mut commands = Vec::new();
         keep(&mut commands, task, said);
@@ -273,9 +316,8 @@ impl Agenda {
         commands
     }
 
-    /// What is due, given what else is going on. To be asked in every turn, after everything else.
-    pub fn look(&mut self, now: Timestamp, gate: Gate) -> Vec<AgendaCommand> {
-        self.looked_at = now;
+    fn evaluate(&mut self, now: Timestamp, gate: Gate) -> Vec<AgendaCommand> {
+        self.evaluated_at = now;
         let mut commands = Vec::new();
         for task in self.open.values_mut().filter(|task| task.due_at <= now) {
             match task.state {
@@ -301,10 +343,11 @@ impl Agenda {
         commands
     }
 
-    /// When to look again if nothing happens before. What was due at the last look and could not be done waits for something to happen.
+    /// When [`AgendaEvent::Evaluated`] is due if nothing happens before. What was due at the last one and could not be done waits for
+    /// something to happen.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.open.values().map(|task| task.due_at).filter(|at| *at > self.looked_at).min()
+        self.open.values().map(|task| task.due_at).filter(|at| *at > self.evaluated_at).min()
     }
 
     /// The task whose programs run.
@@ -339,7 +382,7 @@ fn keep(commands: &mut Vec<AgendaCommand>, task: &Task, detail: String) {
 }
 
 fn record(name: &TaskName, reason: Reason, detail: String) -> AgendaCommand {
-    let entry = Entry { incident: None, event: Happening::Task, reason, detail };
+    let entry = Entry { incident: None, event: EntryKind::Task, reason, detail };
     AgendaCommand::Record { name: name.clone(), entry }
 }
 

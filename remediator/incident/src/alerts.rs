@@ -1,13 +1,13 @@
 //! An incident's alerts: heard of, heard of again, gone.
 
-use crate::command::Happening;
-use crate::context::Out;
+use crate::command::EntryKind;
 use crate::event::Alert;
 use crate::ids::Fingerprint;
 use crate::incident::Incident;
 use crate::reason::Reason;
 use crate::state::{AlertRecord, Phase};
 use crate::time::Timestamp;
+use crate::turn::{Relevance, Turn};
 
 impl Incident {
     /// Whether the incident is on its way out and the alert is none that it ends with.
@@ -18,14 +18,15 @@ impl Incident {
     }
 
     /// Takes in an alert that fires, and why it belongs here.
-    pub(crate) fn alert_firing(&mut self, alert: &Alert, why: Reason, limit: usize, now: Timestamp, out: &mut Out) {
-        let full = self.alerts.len() >= limit;
+    pub(crate) fn alert_firing(&mut self, alert: &Alert, why: Reason, turn: &mut Turn<'_>) -> Relevance {
+        let now = turn.now;
+        let full = self.alerts.len() >= turn.policy.alerts_per_incident;
         let (event, reason) = match self.alerts.get_mut(&alert.fingerprint) {
             // Of one that began later nobody told the end in between: its late end must not be taken for the end of this one.
             Some(record) if record.fires() && !record.suppressed && alert.starts_at <= record.starts_at => {
                 record.heard_at = now;
                 record.sender.clone_from(&alert.sender);
-                (Happening::Ignored, Reason::Duplicate)
+                (EntryKind::Ignored, Reason::Duplicate)
             }
             Some(record) => {
                 record.ends_at = None;
@@ -33,9 +34,9 @@ impl Incident {
                 record.starts_at = alert.starts_at;
                 record.heard_at = now;
                 record.sender.clone_from(&alert.sender);
-                (Happening::Alert, why)
+                (EntryKind::Alert, why)
             }
-            None if full => (Happening::Ignored, Reason::LimitReached),
+            None if full => (EntryKind::Ignored, Reason::LimitReached),
             None => {
                 let record = AlertRecord {
                     name: alert.name.clone(),
@@ -47,23 +48,25 @@ impl Incident {
                     sender: alert.sender.clone(),
                 };
                 self.alerts.insert(alert.fingerprint.clone(), record);
-                (Happening::Alert, why)
+                (EntryKind::Alert, why)
             }
         };
-        if event == Happening::Alert {
+        if event == EntryKind::Alert {
             self.escalation.fired_again(now);
         }
-        self.record(out, event, reason, alert.name.as_str());
+        self.record(turn, event, reason, alert.name.as_str());
+        Relevance::Current
     }
 
     /// Notes that an alert is silenced, inhibited or muted by now.
-    pub(crate) fn alert_suppressed(&mut self, alert: &Alert, now: Timestamp, out: &mut Out) {
-        let Some(record) = self.alerts.get_mut(&alert.fingerprint) else { return };
+    pub(crate) fn alert_suppressed(&mut self, alert: &Alert, turn: &mut Turn<'_>) -> Relevance {
+        let Some(record) = self.alerts.get_mut(&alert.fingerprint) else { return Relevance::Current };
         let known = std::mem::replace(&mut record.suppressed, true) && record.ends_at.is_none();
         record.ends_at = None;
-        record.heard_at = now;
-        let event = if known { Happening::Ignored } else { Happening::Alert };
-        self.record(out, event, Reason::Suppressed, alert.name.as_str());
+        record.heard_at = turn.now;
+        let event = if known { EntryKind::Ignored } else { EntryKind::Alert };
+        self.record(turn, event, Reason::Suppressed, alert.name.as_str());
+        Relevance::Current
     }
 
     /// Whether an alert fires again since the firing that began and ended at these times.
@@ -83,14 +86,14 @@ impl Incident {
         fingerprint: &Fingerprint,
         ends_at: Timestamp,
         reason: Reason,
-        out: &mut Out,
-    ) -> bool {
+        turn: &mut Turn<'_>,
+    ) -> Relevance {
         let Some(record) = self.alerts.get_mut(fingerprint).filter(|record| record.ends_at.is_none()) else {
-            return false;
+            return Relevance::Stale;
         };
         record.ends_at = Some(ends_at);
         let name = record.name.to_string();
-        self.record(out, Happening::Alert, reason, name);
-        true
+        self.record(turn, EntryKind::Alert, reason, name);
+        Relevance::Current
     }
 }

@@ -102,12 +102,13 @@ impl ClockStep {
         self.past(&mut it.opened_at);
         it.healthy_at.iter_mut().for_each(|at| self.past(at));
         it.alerts.values_mut().for_each(|alert| self.past(&mut alert.heard_at));
-        it.steps.iter_mut().chain(&mut it.retired).for_each(|record| self.step(record));
+        it.steps_mut().for_each(|record| self.step(record));
+        it.retired.iter_mut().for_each(|record| self.step(record));
         it.settle_until.iter_mut().for_each(|at| self.timer(at));
         it.hold.iter_mut().for_each(|hold| self.past(&mut hold.at));
         self.escalation(&mut it.escalation);
         match &mut it.phase {
-            Phase::Working { stage, .. } | Phase::Restoring { stage, .. } => self.stage(stage),
+            Phase::Working(machine) | Phase::Restoring(machine) => self.stage(&mut machine.stage),
             Phase::Monitoring { until } => self.timer(until),
             Phase::Closing { give_up_at, .. } => self.timer(give_up_at),
             Phase::Closed { at } => self.past(at),

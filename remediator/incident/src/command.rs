@@ -12,7 +12,7 @@ pub enum Command {
     Record(Entry),
     /// Ask whether the incident's target is healthy.
     AskHealth {
-        /// For whom.
+        /// The incident that asks.
         incident: IncidentId,
         /// To be given back with the answer.
         ticket: u64,
@@ -21,29 +21,29 @@ pub enum Command {
     AskTargets,
     /// Ask whether a step's condition holds.
     AskCondition {
-        /// For whom.
+        /// The incident that asks.
         incident: IncidentId,
-        /// The step.
+        /// The step whose condition it is.
         step: StepId,
         /// To be given back with the answer.
         ticket: u64,
     },
     /// Start a step.
     RunStep {
-        /// For whom.
+        /// The incident that runs it.
         incident: IncidentId,
-        /// The step.
+        /// Its id in the incident's runbook.
         step: StepId,
         /// To be given back with the result, counted from 1.
         attempt: u32,
     },
     /// End a running step at once.
     KillStep {
-        /// Whose.
+        /// The incident that runs it.
         incident: IncidentId,
-        /// The step.
+        /// Its id in the incident's runbook.
         step: StepId,
-        /// The attempt.
+        /// The attempt to end; a later one goes on.
         attempt: u32,
     },
     /// Call a level.
@@ -66,7 +66,7 @@ pub enum Command {
     },
     /// Keep that the last delivery about an alert said that it fires, or forget it. Durable like a record.
     NoteNamed {
-        /// Which alert.
+        /// The alert, by Alertmanager's name for its labels.
         fingerprint: Fingerprint,
         /// Since when that is kept; `None` to forget it.
         at: Option<Timestamp>,
@@ -84,7 +84,7 @@ pub struct PageOrder {
     pub page: u32,
     /// Who is called.
     pub level: Level,
-    /// Why.
+    /// What led to the call: the page's subject line says it.
     pub reason: Reason,
 }
 
@@ -94,8 +94,8 @@ pub struct Entry {
     /// The incident, if one is concerned.
     pub incident: Option<IncidentId>,
     /// What happened.
-    pub event: Happening,
-    /// Why.
+    pub event: EntryKind,
+    /// Why it happened, or why nothing did.
     pub reason: Reason,
     /// Particulars, possibly from alert data: text, never markup.
     pub detail: String,
@@ -103,7 +103,7 @@ pub struct Entry {
 
 /// Kinds of timeline lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Happening {
+pub enum EntryKind {
     /// An incident began.
     Opened,
     /// An alert was heard of.
@@ -146,7 +146,7 @@ pub enum Happening {
     Closed,
 }
 
-impl Happening {
+impl EntryKind {
     /// The kind's one spelling.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::context::Context;
 use crate::ids::{RunbookId, StepId};
 use crate::policy::Policy;
 use crate::runbook::Step;
+use crate::turn::Turn;
 
 /// What a step's runs came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl EfficacyFloor {
     }
 }
 
-impl Context<'_> {
+impl Turn<'_> {
     /// The step's record, if it helped too seldom to be run without a person.
     pub(crate) fn helped_too_seldom(&self, step: &Step) -> Option<Efficacy> {
         let record = self.efficacy.get(&(self.runbook.id.clone(), step.id.clone()))?;

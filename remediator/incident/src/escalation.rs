@@ -46,7 +46,7 @@ pub enum Standing {
     Open,
     /// Somebody, until this time.
     InHand {
-        /// Who.
+        /// The person who acknowledged, or holds, the incident.
         by: Person,
         /// Until when the timers rest.
         until: Timestamp,
@@ -62,7 +62,7 @@ pub struct PageRecord {
     pub page: u32,
     /// Who is called.
     pub level: Level,
-    /// Why.
+    /// What led to the call.
     pub reason: Reason,
     /// When it was due.
     pub due_at: Timestamp,
@@ -81,7 +81,7 @@ pub enum Arrival {
     Undeliverable,
     /// A channel took it.
     Taken {
-        /// When.
+        /// When the first channel took it.
         at: Timestamp,
     },
 }

@@ -17,7 +17,7 @@ pub enum Event {
     AlertFiring(Alert),
     /// An alert stands in Alertmanager's own list, and is not kept back there.
     AlertListed {
-        /// Which one.
+        /// The alert as the list has it.
         alert: Alert,
         /// What is known of whether it is delivered.
         muting: Muting,
@@ -26,7 +26,7 @@ pub enum Event {
     AlertSuppressed(Alert),
     /// An alert was resolved.
     AlertResolved {
-        /// Which one.
+        /// The alert, by Alertmanager's name for its labels.
         fingerprint: Fingerprint,
         /// When the firing began that is over; the epoch where the sender does not know.
         starts_at: Timestamp,
@@ -48,7 +48,7 @@ pub enum Event {
         incident: IncidentId,
         /// The question's number.
         ticket: u64,
-        /// The answer.
+        /// What the test for health says; unknown where it could not be asked.
         verdict: Verdict,
     },
     /// Answer to [`crate::Command::AskCondition`].
@@ -59,16 +59,16 @@ pub enum Event {
         step: StepId,
         /// The question's number.
         ticket: u64,
-        /// The answer.
+        /// Whether the condition holds.
         answer: Answer,
     },
     /// A step is over.
     StepFinished {
         /// The incident that ran it.
         incident: IncidentId,
-        /// Which step.
+        /// Its id in the incident's runbook.
         step: StepId,
-        /// Which attempt.
+        /// The attempt's number; the end of an earlier one is stale.
         attempt: u32,
         /// How it ended.
         outcome: Outcome,
@@ -86,23 +86,23 @@ pub enum Event {
     ChannelWorks(ChannelName),
     /// A person did something with one incident.
     Operator {
-        /// Which incident.
+        /// The incident's number; of one that is over it is ignored.
         incident: IncidentId,
-        /// Who.
+        /// The person, as the shell knows them.
         by: Person,
-        /// What.
+        /// What that person did.
         operation: Operation,
     },
     /// The state of an open incident cannot be read. To be told before anything else is.
     Unreadable(Box<Unreadable>),
     /// A person stopped all new actions.
     Pause {
-        /// Who.
+        /// The person, as the shell knows them.
         by: Person,
     },
     /// A person let new actions run again.
     Resume {
-        /// Who.
+        /// The person, as the shell knows them.
         by: Person,
     },
     /// A maintenance window opened (`true`) or closed (`false`).
@@ -138,7 +138,7 @@ pub enum Verdict {
     /// The test says 1.
     Healthy,
     /// The test says 0.
-    Sick,
+    Unhealthy,
     /// No sample, a stale one, an error, or no Prometheus.
     Unknown,
 }

@@ -14,11 +14,10 @@ use crate::align::align;
 use crate::budget::Budget;
 use crate::built_in::BuiltIn;
 use crate::channels::Channels;
-use crate::command::{Command, Happening};
-use crate::context::{Out, RunningChanges};
+use crate::command::{Command, EntryKind};
 use crate::efficacy::EfficacyTable;
 use crate::event::{Alert, Event, Outcome};
-use crate::health::{HealthWatch, Heard};
+use crate::health::HealthWatch;
 use crate::ids::{AlertName, Fingerprint, IncidentId, Person, RunbookId, Target};
 use crate::incident::Incident;
 use crate::listed::Named;
@@ -30,32 +29,54 @@ use crate::silence::Source;
 use crate::state::StepState;
 use crate::targets::Targets;
 use crate::time::Timestamp;
+use crate::turn::{Decisions, Relevance, RunningChanges};
 
 /// The whole state of the core, with its one entrance: [`Fleet::step`].
 #[derive(Debug)]
 pub struct Fleet {
+    /// Limits and people in force.
     policy: Policy,
+    /// Runbooks in force.
     runbooks: BTreeMap<RunbookId, Runbook>,
+    /// Which of them answers an alert: an index of `runbooks`.
     answers: BTreeMap<AlertName, RunbookId>,
+    /// The open incidents. One that is at work is taken out for its turn.
     incidents: BTreeMap<IncidentId, Incident>,
-    census: Census,
+    /// How many are open: kept beside `incidents` because it is asked for after every turn.
+    open_counts: OpenCounts,
+    /// The open incident for a runbook and target; there is one at most.
     by_key: BTreeMap<(RunbookId, Target), IncidentId>,
+    /// The open incident that has an alert: an index of the incidents' own alerts.
     by_alert: BTreeMap<Fingerprint, IncidentId>,
+    /// Alerts that fire by their last delivery, whoever has them.
     named: Named,
+    /// When which incident is to be looked at again, soonest first.
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
+    /// The same by incident, to find its entry in `deadlines`.
     deadline_of: BTreeMap<IncidentId, Timestamp>,
+    /// Targets with trouble that exist, and the incidents that say so: what the systemic limit counts.
     sick: BTreeMap<Target, BTreeSet<IncidentId>>,
+    /// The changes that run, and what they hold.
     running: RunningChanges,
+    /// The changes of the last hour.
     budget: Budget,
+    /// How often steps helped lately, as the shell counted it last.
     efficacy: EfficacyTable,
+    /// The ways to people that fail.
     channels: Channels,
+    /// What is remembered for an hour of incidents that are over, and of calls about the budget.
     returns: Returns,
+    /// Which targets exist, as the shell was told last.
     targets: Targets,
+    /// The incident that calls people because too many targets are sick.
     systemic_caller: Option<IncidentId>,
-    /// Incidents in trouble whose target does not exist, and the one that calls people about them.
+    /// Incidents in trouble whose target does not exist.
     strangers: BTreeSet<IncidentId>,
+    /// The one of them that calls people when there are many.
     stranger_caller: Option<IncidentId>,
+    /// A person's stop of all new actions.
     pause: Option<Pause>,
+    /// Whether a maintenance window is open.
     maintenance: bool,
     /// New alerts of incidents that are being closed: each opens an incident of its own after that.
     after_closing: BTreeMap<IncidentId, Vec<Alert>>,
@@ -67,18 +88,19 @@ pub struct Fleet {
     gone: Runbook,
     /// Nothing is done, and somebody is called for every incident.
     people_only: bool,
-    next_id: u64,
+    /// The highest incident number that was ever used.
+    last_id: u64,
 }
 
 /// Numbers of open incidents, by runbook and [phase name](Incident::phase_name).
-pub type Census = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
+pub type OpenCounts = BTreeMap<RunbookId, BTreeMap<&'static str, usize>>;
 
 /// A person's stop of all new actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Who.
+    /// The person who stopped them.
     pub by: Person,
-    /// Since when.
+    /// When that was said.
     pub at: Timestamp,
 }
 
@@ -124,7 +146,7 @@ impl Fleet {
             runbooks: BTreeMap::new(),
             answers: BTreeMap::new(),
             incidents: BTreeMap::new(),
-            census: Census::new(),
+            open_counts: OpenCounts::new(),
             by_key: BTreeMap::new(),
             by_alert: BTreeMap::new(),
             named: Named::from_saved(saved.named),
@@ -145,7 +167,7 @@ impl Fleet {
             after_closing: BTreeMap::new(),
             gone: Runbook::gone(),
             people_only: false,
-            next_id: saved.last_id,
+            last_id: saved.last_id,
         };
         fleet.set_runbooks(runbooks);
         fleet.begin_to_listen(now);
@@ -175,7 +197,7 @@ impl Fleet {
         let old = std::mem::take(&mut self.runbooks);
         self.set_runbooks(runbooks);
         let incidents = std::mem::take(&mut self.incidents);
-        self.census.clear();
+        self.open_counts.clear();
         self.by_key.clear();
         self.by_alert.clear();
         self.sick.clear();
@@ -200,12 +222,12 @@ impl Fleet {
     fn take_up(&mut self, mut incident: Incident, now: Timestamp) {
         if !self.runbooks.contains_key(&incident.runbook) {
             // What its changes hold is not known any more, but their target is.
-            if incident.steps.iter().any(|record| record.is_change() && record.state == StepState::Running) {
+            if incident.steps().any(|record| record.is_change() && record.state == StepState::Running) {
                 self.running.begin(incident.id, incident.target.clone(), Vec::new());
             }
         } else if let Some(runbook) = self.runbooks.get(&incident.runbook) {
             align(&mut incident, runbook);
-            for (record, step) in incident.steps.iter().zip(runbook.all_steps()) {
+            for (record, step) in incident.steps().zip(runbook.all_steps()) {
                 if record.state == StepState::Running && record.is_change() {
                     self.running.begin(incident.id, incident.target.clone(), incident.locks(step));
                 }
@@ -217,7 +239,7 @@ impl Fleet {
             self.by_alert.extend(incident.alerts.keys().map(|fingerprint| (fingerprint.clone(), id)));
         }
         self.count(&incident);
-        self.next_id = self.next_id.max(id.get());
+        self.last_id = self.last_id.max(id.get());
         self.insert(incident);
         self.set_deadline(id, Some(now));
     }
@@ -241,8 +263,8 @@ impl Fleet {
 
     /// How many incidents are open, by runbook and phase.
     #[must_use]
-    pub const fn census(&self) -> &Census {
-        &self.census
+    pub const fn open_counts(&self) -> &OpenCounts {
+        &self.open_counts
     }
 
     /// A person's pause, if one is in force.
@@ -254,152 +276,144 @@ impl Fleet {
     /// Takes one event and gives what is to be done about it, in order.
     #[must_use]
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Command> {
-        let mut out = Out::default();
+        let mut out = Decisions::at(now);
+        self.take(event, &mut out);
+        out.commands
+    }
+
+    fn take(&mut self, event: Event, out: &mut Decisions) {
         match event {
             Event::AlertFiring(alert) => {
-                self.note_named(&alert, now, &mut out);
-                self.alert_firing(alert, now, &mut out);
+                self.note_named(&alert, out);
+                self.alert_firing(alert, out);
             }
-            Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, now, &mut out),
+            Event::AlertListed { alert, muting } => self.alert_listed(alert, muting, out),
             Event::AlertSuppressed(alert) => match self.by_alert.get(&alert.fingerprint).copied() {
-                Some(id) => self.with(id, now, &mut out, |it, _, out| {
-                    it.alert_suppressed(&alert, now, out);
-                    true
-                }),
-                None => out.record(None, Happening::Ignored, Reason::Suppressed, alert.name.to_string()),
+                Some(id) => self.with(id, out, |it, turn| it.alert_suppressed(&alert, turn)),
+                None => out.record(None, EntryKind::Ignored, Reason::Suppressed, alert.name.to_string()),
             },
             Event::AlertResolved { fingerprint, starts_at, ends_at } => {
-                self.told_resolved(&fingerprint, (starts_at, ends_at), now, &mut out);
+                self.told_resolved(&fingerprint, starts_at, ends_at, out);
             }
-            Event::Reconciled { active, scope, asked_at } => {
-                self.reconciled(&active, &scope, asked_at, now, &mut out);
-            }
+            Event::Reconciled { active, scope, asked_at } => self.reconciled(&active, &scope, asked_at, out),
             Event::HealthSample { incident, ticket, verdict } => {
-                self.with(incident, now, &mut out, |it, _, out| {
-                    let heard = it.health.hear(ticket, now, verdict);
-                    it.note_health(heard, out);
-                    heard != Heard::Stale
-                });
+                self.with(incident, out, |it, turn| it.health_answered(ticket, verdict, turn));
             }
             Event::ConditionAnswered { incident, step, ticket, answer } => {
-                self.with(incident, now, &mut out, |it, cx, out| it.condition_answered(&step, ticket, answer, cx, out));
+                self.with(incident, out, |it, turn| it.condition_answered(&step, ticket, answer, turn));
             }
             Event::StepFinished { incident, step, attempt, outcome } => {
                 if outcome == Outcome::NotRun {
                     self.give_back(incident, &step, attempt);
                 }
-                self.with(incident, now, &mut out, |it, cx, out| it.step_finished(&step, attempt, &outcome, cx, out));
+                self.with(incident, out, |it, turn| it.step_finished(&step, attempt, &outcome, turn));
             }
             Event::PageDelivered { incident, page } => {
-                self.with(incident, now, &mut out, |it, cx, out| it.page_arrived(page, cx, out));
+                self.with(incident, out, |it, turn| it.page_arrived(page, turn));
             }
-            Event::ChannelFails(channel) => self.channel_fails(channel, now, &mut out),
-            Event::ChannelWorks(channel) => self.channel_works(&channel, now, &mut out),
+            Event::ChannelFails(channel) => self.channel_fails(channel, out),
+            Event::ChannelWorks(channel) => self.channel_works(&channel, out),
             Event::Operator { incident, by, operation } => {
-                self.with(incident, now, &mut out, |it, cx, out| {
-                    it.operate(&by, operation, cx, out);
-                    true
-                });
+                self.with(incident, out, |it, turn| it.operate(&by, operation, turn));
             }
             Event::Pause { by } => {
-                out.record(None, Happening::Operator, Reason::Paused, by.to_string());
-                self.pause = Some(Pause { by, at: now });
+                out.record(None, EntryKind::Operator, Reason::Paused, by.to_string());
+                self.pause = Some(Pause { by, at: out.now });
             }
             Event::Resume { by } => {
                 self.pause = None;
-                out.record(None, Happening::Operator, Reason::Resumed, by.to_string());
-                self.drive_all(now, &mut out);
+                out.record(None, EntryKind::Operator, Reason::Resumed, by.to_string());
+                self.evaluate_all(out);
             }
             Event::Maintenance(open) => {
                 self.maintenance = open;
-                self.drive_all(now, &mut out);
+                self.evaluate_all(out);
             }
-            Event::Unreadable(found) => self.take_up_unreadable(*found, now, &mut out),
-            Event::TargetsKnown(targets) => self.targets_known(targets, now, &mut out),
-            Event::Alive(source) => self.alive(source, now, &mut out),
+            Event::Unreadable(found) => self.take_up_unreadable(*found, out),
+            Event::TargetsKnown(targets) => self.targets_known(targets, out),
+            Event::Alive(source) => self.alive(source, out),
             Event::Efficacy(table) => self.efficacy = table,
-            Event::Tick => self.tick(now, &mut out),
+            Event::Tick => self.tick(out),
         }
-        out.commands
     }
 
-    fn tick(&mut self, now: Timestamp, out: &mut Out) {
-        // Driving an incident gives it a deadline in the future, so this many turns are enough for all that are due.
+    fn tick(&mut self, out: &mut Decisions) {
+        // Looking at an incident gives it a deadline in the future, so this many turns are enough for all that are due.
         for _ in 0..self.incidents.len() {
             let Some((at, id)) = self.deadlines.first().copied() else { break };
-            if at > now {
+            if at > out.now {
                 break;
             }
-            self.with(id, now, out, |_, _, _| true);
+            self.evaluate(id, out);
         }
-        self.listen(now, out);
+        self.listen(out);
     }
 
-    fn drive_all(&mut self, now: Timestamp, out: &mut Out) {
+    fn evaluate_all(&mut self, out: &mut Decisions) {
         let ids: Vec<_> = self.incidents.keys().copied().collect();
         for id in ids {
-            self.with(id, now, out, |_, _, _| true);
+            self.evaluate(id, out);
         }
     }
 
-    fn alert_firing(&mut self, alert: Alert, now: Timestamp, out: &mut Out) {
+    fn alert_firing(&mut self, alert: Alert, out: &mut Decisions) {
         if self.is_watchdog(&alert.name) {
-            out.record(None, Happening::Ignored, Reason::Alive, alert.name.to_string());
+            out.record(None, EntryKind::Ignored, Reason::Alive, alert.name.to_string());
             return;
         }
         let (key, why) = match self.place_of(&alert) {
             Ok(key) => (key, Reason::AlertFiring),
             Err(why) => match self.place_with_people(&alert) {
                 Some(key) => (key, why),
-                None => return out.record(None, Happening::Ignored, why, alert.name.to_string()),
+                None => return out.record(None, EntryKind::Ignored, why, alert.name.to_string()),
             },
         };
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
             None if self.incidents.len() >= self.policy.open_incidents => {
-                out.record(None, Happening::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
+                out.record(None, EntryKind::Ignored, Reason::LimitReached, format!("{}: {}", key.0, key.1));
                 return;
             }
-            None => self.open(key, why, now, out),
+            None => self.open(key, why, out),
         };
         let limit = self.policy.alerts_per_incident;
         if self.incidents.get(&id).is_some_and(|incident| incident.is_too_late_for(&alert)) {
             let waiting = self.after_closing.entry(id).or_default();
             waiting.retain(|known| known.fingerprint != alert.fingerprint);
-            out.record(Some(id), Happening::Ignored, Reason::Closing, alert.name.to_string());
+            out.record(Some(id), EntryKind::Ignored, Reason::Closing, alert.name.to_string());
             if waiting.len() < limit {
                 waiting.push(alert);
             }
             return;
         }
-        self.with(id, now, out, |it, _, out| {
-            it.alert_firing(&alert, why, limit, now, out);
-            true
-        });
+        self.with(id, out, |it, turn| it.alert_firing(&alert, why, turn));
         if self.incidents.get(&id).is_some_and(|incident| incident.alerts.contains_key(&alert.fingerprint)) {
             let before = self.by_alert.insert(alert.fingerprint.clone(), id);
             if let Some(before) = before.filter(|before| *before != id) {
                 // A runbook that was not there answers it by now.
-                self.with(before, now, out, |it, _, out| {
-                    it.alert_resolved(&alert.fingerprint, now, Reason::AnsweredElsewhere, out);
-                    true
+                self.with(before, out, |it, turn| {
+                    // Whether it had ended there already makes no difference.
+                    let _: Relevance = it.alert_resolved(&alert.fingerprint, turn.now, Reason::AnsweredElsewhere, turn);
+                    Relevance::Current
                 });
             }
         }
     }
 
-    fn open(&mut self, key: (RunbookId, Target), why: Reason, now: Timestamp, out: &mut Out) -> IncidentId {
-        self.next_id += 1;
-        let id = IncidentId::new(self.next_id);
-        let returned = self.returns.times_back(&key, now, self.policy.returns_within);
+    fn open(&mut self, key: (RunbookId, Target), why: Reason, out: &mut Decisions) -> IncidentId {
+        self.last_id += 1;
+        let id = IncidentId::new(self.last_id);
+        let returned = self.returns.times_back(&key, out.now, self.policy.returns_within);
         let incident = match (self.runbooks.get(&key.0), self.built_in.get(&key.0)) {
-            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, now)),
-            (None, Some(runbook)) => Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), now)),
+            (Some(runbook), _) => Some(Incident::open(id, runbook, key.1.clone(), returned, out.now)),
+            (None, Some(runbook)) => {
+                Some(Incident::open_for_people(id, runbook, key.1.clone(), (why, returned), out.now))
+            }
             (None, None) => None,
         };
         if let Some(incident) = incident {
             let reason = if returned == 0 { why } else { Reason::Returned };
-            out.record(Some(id), Happening::Opened, reason, format!("{}: {}", key.0, key.1));
+            out.record(Some(id), EntryKind::Opened, reason, format!("{}: {}", key.0, key.1));
             self.count(&incident);
             self.insert(incident);
             self.by_key.insert(key, id);
@@ -407,21 +421,14 @@ impl Fleet {
         id
     }
 
-    fn alert_resolved(
-        &mut self,
-        fingerprint: &Fingerprint,
-        ends_at: Timestamp,
-        reason: Reason,
-        now: Timestamp,
-        out: &mut Out,
-    ) {
+    fn alert_resolved(&mut self, fingerprint: &Fingerprint, ends_at: Timestamp, reason: Reason, out: &mut Decisions) {
         for waiting in self.after_closing.values_mut() {
             waiting.retain(|alert| alert.fingerprint != *fingerprint);
         }
         let Some(id) = self.by_alert.get(fingerprint).copied() else {
-            out.record(None, Happening::Ignored, Reason::UnknownIncident, fingerprint.to_string());
+            out.record(None, EntryKind::Ignored, Reason::UnknownIncident, fingerprint.to_string());
             return;
         };
-        self.with(id, now, out, |it, _, out| it.alert_resolved(fingerprint, ends_at, reason, out));
+        self.with(id, out, |it, turn| it.alert_resolved(fingerprint, ends_at, reason, turn));
     }
 }

@@ -11,12 +11,12 @@ use crate::time::Timestamp;
 pub enum Health {
     /// It cannot be told.
     Unknown {
-        /// Since when.
+        /// When the first answer of that kind came, or none did any more.
         since: Timestamp,
     },
     /// The test says it is not healthy.
-    Sick {
-        /// Since when.
+    Unhealthy {
+        /// When the first answer of that kind came; only a gap or a healthy answer ends it.
         since: Timestamp,
     },
     /// The test says it is healthy.
@@ -42,9 +42,9 @@ struct Question {
     asked_at: Timestamp,
 }
 
-/// What an answer meant.
+/// What an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum SampleEffect {
     /// It answers a question that is over.
     Stale,
     /// Health is what it was.
@@ -84,7 +84,7 @@ impl HealthWatch {
     pub(crate) fn healthy_for(&self, now: Timestamp) -> Option<Duration> {
         match self.health {
             Health::Healthy { since } => Some(now.since(since)),
-            Health::Sick { .. } | Health::Unknown { .. } => None,
+            Health::Unhealthy { .. } | Health::Unknown { .. } => None,
         }
     }
 
@@ -92,7 +92,7 @@ impl HealthWatch {
     pub(crate) fn unknown_for(&self, now: Timestamp) -> Option<Duration> {
         match self.health {
             Health::Unknown { since } => Some(now.since(since)),
-            Health::Sick { .. } | Health::Healthy { .. } => None,
+            Health::Unhealthy { .. } | Health::Healthy { .. } => None,
         }
     }
 
@@ -114,31 +114,31 @@ impl HealthWatch {
     }
 
     /// Opens a question. An earlier one that is still open was not answered in time and counts as "unknown".
-    pub(crate) fn ask(&mut self, now: Timestamp) -> (u64, Heard) {
-        let heard = match self.open {
+    pub(crate) fn ask(&mut self, now: Timestamp) -> (u64, SampleEffect) {
+        let effect = match self.open {
             Some(open) => self.hear(open.ticket, now, Verdict::Unknown),
-            None => Heard::Same,
+            None => SampleEffect::Same,
         };
         self.ticket += 1;
         self.open = Some(Question { ticket: self.ticket, asked_at: now });
         self.last_asked = Some(now);
-        (self.ticket, heard)
+        (self.ticket, effect)
     }
 
-    pub(crate) fn hear(&mut self, ticket: u64, now: Timestamp, verdict: Verdict) -> Heard {
-        let Some(open) = self.open.filter(|open| open.ticket == ticket) else { return Heard::Stale };
+    pub(crate) fn hear(&mut self, ticket: u64, now: Timestamp, verdict: Verdict) -> SampleEffect {
+        let Some(open) = self.open.filter(|open| open.ticket == ticket) else { return SampleEffect::Stale };
         self.open = None;
         self.answered = Some((open.asked_at, verdict));
         let next = match (verdict, self.health) {
             (Verdict::Healthy, Health::Healthy { .. })
-            | (Verdict::Sick, Health::Sick { .. })
-            | (Verdict::Unknown, Health::Unknown { .. }) => return Heard::Same,
-            (Verdict::Healthy, Health::Sick { .. } | Health::Unknown { .. }) => Health::Healthy { since: now },
-            (Verdict::Sick, Health::Healthy { .. } | Health::Unknown { .. }) => Health::Sick { since: now },
-            (Verdict::Unknown, Health::Healthy { .. } | Health::Sick { .. }) => Health::Unknown { since: now },
+            | (Verdict::Unhealthy, Health::Unhealthy { .. })
+            | (Verdict::Unknown, Health::Unknown { .. }) => return SampleEffect::Same,
+            (Verdict::Healthy, Health::Unhealthy { .. } | Health::Unknown { .. }) => Health::Healthy { since: now },
+            (Verdict::Unhealthy, Health::Healthy { .. } | Health::Unknown { .. }) => Health::Unhealthy { since: now },
+            (Verdict::Unknown, Health::Healthy { .. } | Health::Unhealthy { .. }) => Health::Unknown { since: now },
         };
         self.health = next;
-        Heard::Changed
+        SampleEffect::Changed
     }
 }
 
@@ -152,13 +152,13 @@ mod tests {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
         let mut watch = HealthWatch::new(at(0));
         let (first, _) = watch.ask(at(0));
-        assert_eq!(watch.hear(first, at(1), Verdict::Healthy), Heard::Changed);
+        assert_eq!(watch.hear(first, at(1), Verdict::Healthy), SampleEffect::Changed);
         let (second, _) = watch.ask(at(2));
         assert_eq!(watch.next_question_at(None, policy.health_interval, &policy), at(12));
         let (_, heard) = watch.ask(at(12));
-        assert_eq!(heard, Heard::Changed);
+        assert_eq!(heard, SampleEffect::Changed);
         assert_eq!(watch.health(), Health::Unknown { since: at(12) });
-        assert_eq!(watch.hear(second, at(13), Verdict::Healthy), Heard::Stale);
+        assert_eq!(watch.hear(second, at(13), Verdict::Healthy), SampleEffect::Stale);
     }
 
     #[test]
@@ -166,8 +166,8 @@ mod tests {
         let at = Timestamp::from_millis;
         let mut watch = HealthWatch::new(at(0));
         let (ticket, _) = watch.ask(at(10));
-        watch.hear(ticket, at(30), Verdict::Sick);
+        watch.hear(ticket, at(30), Verdict::Unhealthy);
         assert_eq!(watch.answer_since(at(20)), None);
-        assert_eq!(watch.answer_since(at(10)), Some(Verdict::Sick));
+        assert_eq!(watch.answer_since(at(10)), Some(Verdict::Unhealthy));
     }
 }

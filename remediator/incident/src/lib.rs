@@ -19,12 +19,13 @@
 mod agenda;
 mod alerts;
 mod align;
+mod blocks;
 mod budget;
 mod built_in;
 mod channels;
 mod clock_step;
 mod command;
-mod context;
+
 mod efficacy;
 mod escalation;
 mod event;
@@ -43,20 +44,21 @@ mod returns;
 mod runbook;
 mod silence;
 mod state;
-mod step;
+mod step_machine;
 mod targets;
 mod time;
+mod turn;
 
-pub use agenda::{Agenda, AgendaCommand, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
+pub use agenda::{Agenda, AgendaCommand, AgendaEvent, CATCH_UP, Doer, Duty, Gate, SavedAgenda, Task, TaskState};
 pub use budget::Budget;
 pub use built_in::{BuiltIn, Unanswered};
 pub use channels::Channels;
 pub use clock_step::ClockStep;
-pub use command::{Command, Entry, Happening, PageOrder};
+pub use command::{Command, Entry, EntryKind, PageOrder};
 pub use efficacy::{Efficacy, EfficacyFloor, EfficacyTable};
 pub use escalation::{Arrival, Ending, Escalation, PageRecord, Standing};
 pub use event::{Alert, Answer, Event, Operation, Outcome, Verdict};
-pub use fleet::{Census, Fleet, PastChange, Pause, Saved, Unreadable};
+pub use fleet::{Fleet, OpenCounts, PastChange, Pause, Saved, Unreadable};
 pub use health::{Health, HealthWatch};
 pub use ids::{
     AlertName, ChannelName, Fingerprint, HealthTest, IncidentId, LabelName, Level, LockName, Person, ReceiverName,
@@ -69,6 +71,8 @@ pub use reason::Reason;
 pub use returns::{BudgetCall, PastIncident};
 pub use runbook::{EscalateAt, Kind, OnFailure, Recovery, Restore, Runbook, Severity, Step};
 pub use silence::{Source, Watch};
-pub use state::{AlertRecord, Block, Hold, Phase, Stage, StepKind, StepRecord, StepState};
+pub use state::{
+    AlertRecord, Block, Hold, Phase, RestoreRecord, Stage, StepKind, StepMachine, StepRecord, StepRef, StepState,
+};
 pub use targets::Targets;
 pub use time::Timestamp;

@@ -102,7 +102,7 @@ reasons! {
     /// The target is healthy, so no change is needed.
     Healthy = "healthy",
     /// The target is not healthy.
-    Sick = "sick",
+    Unhealthy = "sick",
     /// Whether the target is healthy cannot be told; no change is made.
     HealthUnknown = "health_unknown",
     /// The last change is still given time to work.

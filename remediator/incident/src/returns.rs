@@ -32,7 +32,7 @@ pub struct BudgetCall {
     pub runbook: RunbookId,
     /// For which target.
     pub target: Target,
-    /// When.
+    /// When that call was made; it counts for an hour.
     pub called_at: Timestamp,
 }
 

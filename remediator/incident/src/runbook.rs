@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::efficacy::EfficacyFloor;
 use crate::ids::{AlertName, HealthTest, LabelName, Level, LockName, RunbookId, StepId};
 use crate::policy::{Mode, Policy};
-use crate::state::StepKind;
+use crate::state::{StepKind, StepRef};
 
 /// A runbook's shape: which alerts it answers, its steps in order, and its timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,16 @@ impl Runbook {
     /// What is left where nothing may be done: alerts, health, and people.
     pub(crate) fn without_steps(self) -> Self {
         Self { steps: Vec::new(), recovery: Recovery::default(), ..self }
+    }
+
+    /// The step of this place, if there is one.
+    #[must_use]
+    pub fn step(&self, at: StepRef) -> Option<&Step> {
+        match at {
+            StepRef::Step(number) => self.steps.get(number),
+            StepRef::Apply(number) => self.recovery.restore.get(number).map(|restore| &restore.apply),
+            StepRef::Undo(number) => self.recovery.restore.get(number).map(|restore| &restore.undo),
+        }
     }
 
     /// Every step that can run, the ladder's first, then each restore with its undo.

@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
-use crate::command::Happening;
-use crate::context::{Context, Out};
+use crate::command::EntryKind;
 use crate::ids::{AlertName, Fingerprint};
 use crate::incident::Incident;
 use crate::listed::Sender;
 use crate::reason::Reason;
 use crate::state::AlertRecord;
-use crate::time::Timestamp;
+use crate::turn::{Relevance, Turn};
 
 /// Somebody by whom faults are heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,26 +80,27 @@ impl Incident {
 
     /// The source has been silent for too long: the first level is called at once, unless somebody has been called or a plan accounts for
     /// it.
-    pub(crate) fn silent(&mut self, source: Source, cx: &Context<'_>, out: &mut Out) {
+    pub(crate) fn silent(&mut self, source: Source, turn: &mut Turn<'_>) -> Relevance {
         let record = AlertRecord {
             name: AlertName::new(source.alert()),
             labels: std::collections::BTreeMap::new(),
-            starts_at: cx.now,
-            heard_at: cx.now,
+            starts_at: turn.now,
+            heard_at: turn.now,
             ends_at: None,
             suppressed: false,
             // Alertmanager's list does not know of its own silence.
             sender: Sender::Other,
         };
         self.alerts.insert(source.fingerprint(), record);
-        self.record(out, Happening::Alert, source.silent(), source.alert());
-        if !self.waits_for_others(cx) {
-            self.trouble(source.silent(), cx, out);
+        self.record(turn, EntryKind::Alert, source.silent(), source.alert());
+        if !self.waits_for_others(turn) {
+            self.page_first_level(source.silent(), turn);
         }
+        Relevance::Current
     }
 
     /// The source is heard of again.
-    pub(crate) fn heard_again(&mut self, source: Source, now: Timestamp, out: &mut Out) -> bool {
-        self.alert_resolved(&source.fingerprint(), now, Reason::Alive, out)
+    pub(crate) fn heard_again(&mut self, source: Source, turn: &mut Turn<'_>) -> Relevance {
+        self.alert_resolved(&source.fingerprint(), turn.now, Reason::Alive, turn)
     }
 }

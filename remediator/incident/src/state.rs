@@ -36,22 +36,17 @@ impl AlertRecord {
 /// A person's hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Who.
+    /// The person who holds it; anybody may release it.
     pub by: Person,
-    /// Since when.
+    /// When that was said.
     pub at: Timestamp,
 }
 
 /// Where an incident stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The steps run.
-    Working {
-        /// The step that it is at; past the last one it looks whether they helped.
-        cursor: usize,
-        /// How far it is with that step.
-        stage: Stage,
-    },
+    /// The steps run, in order; past the last one it looks whether they helped.
+    Working(StepMachine),
     /// Nothing is left to try; people have it.
     Exhausted,
     /// Healthy, but not yet for long enough.
@@ -61,13 +56,8 @@ pub enum Phase {
         /// Until when at least.
         until: Timestamp,
     },
-    /// Temporary measures are taken back.
-    Restoring {
-        /// The step, as an index into all steps.
-        step: usize,
-        /// How far it is with that step.
-        stage: Stage,
-    },
+    /// Temporary measures are taken back, in order; past the last one it goes back to watching.
+    Restoring(StepMachine),
     /// Over as soon as the steps that were told to end have ended: what they hold is free only then.
     Closing {
         /// Why it is over.
@@ -77,22 +67,61 @@ pub enum Phase {
     },
     /// Over.
     Closed {
-        /// Since when.
+        /// When the last of its steps had ended, and nothing was left to wait for.
         at: Timestamp,
     },
 }
 
 impl Phase {
-    /// The step that the incident is at, as an index into all steps, and how far it is with it.
-    pub(crate) const fn step(&self) -> Option<(usize, &Stage)> {
+    /// The step that the incident is at, and how far it is with it.
+    #[must_use]
+    pub const fn machine(&self) -> Option<&StepMachine> {
         match self {
-            Self::Working { cursor: index, stage } | Self::Restoring { step: index, stage } => Some((*index, stage)),
+            Self::Working(machine) | Self::Restoring(machine) => Some(machine),
             Self::Exhausted
             | Self::Stabilising
             | Self::Monitoring { .. }
             | Self::Closing { .. }
             | Self::Closed { .. } => None,
         }
+    }
+
+    pub(crate) const fn machine_mut(&mut self) -> Option<&mut StepMachine> {
+        match self {
+            Self::Working(machine) | Self::Restoring(machine) => Some(machine),
+            Self::Exhausted
+            | Self::Stabilising
+            | Self::Monitoring { .. }
+            | Self::Closing { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+}
+
+/// A step by its place in the runbook, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepRef {
+    /// The ladder's step of this number.
+    Step(usize),
+    /// What takes the measure of this number back.
+    Apply(usize),
+    /// What puts the measure of this number in place again.
+    Undo(usize),
+}
+
+/// The step that an incident is at, and how far it is with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepMachine {
+    /// Which step; one past the last when none is left.
+    pub at: StepRef,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+impl StepMachine {
+    /// At the beginning of a step.
+    pub(crate) const fn ready(at: StepRef) -> Self {
+        Self { at, stage: Stage::Ready }
     }
 }
 
@@ -110,40 +139,40 @@ pub enum Stage {
     },
     /// It waits for an answer about health that was asked for at or after this time.
     Deciding {
-        /// That time.
+        /// The earliest time of a question whose answer counts.
         since: Timestamp,
     },
     /// Something keeps the step from running.
     Blocked {
-        /// What.
+        /// What must end before the step is looked at again.
         by: Block,
         /// When to look again.
         retry_at: Timestamp,
     },
     /// It waits for a person.
     AwaitingApproval {
-        /// Until when.
+        /// When the approval expires, and the step is left out.
         until: Timestamp,
     },
     /// The step runs.
     Running {
-        /// Which attempt.
+        /// The attempt's number, counted from 1.
         attempt: u32,
         /// When the shell must have reported the end.
         deadline: Timestamp,
     },
     /// The change is done and given time to work.
     Settling {
-        /// Since when.
+        /// When the step ended; earlier answers about health do not count.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
     /// How the step ended is not known; health tells whether it worked.
     Verifying {
-        /// Since when.
+        /// When the step was given up on; earlier answers about health do not count.
         since: Timestamp,
-        /// Until when.
+        /// When it is taken not to have worked.
         until: Timestamp,
     },
 }
@@ -179,43 +208,74 @@ pub enum Block {
     RunbookBudgetSpent,
 }
 
+/// What ends a block, and so how often to look for that and what there is to do meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockKind {
+    /// A person, a plan, or another incident.
+    Others,
+    /// What becomes known of targets.
+    Target,
+    /// Fewer sick targets; people must look for what they have in common.
+    Systemic,
+    /// The hour's end, or a healthy target; people must know.
+    Budget,
+    /// An answer about health.
+    Health,
+    /// A moment, or a healthy target.
+    Moment,
+}
+
 impl Block {
-    /// Whether it ends with what becomes known of targets.
-    pub(crate) const fn is_about_the_target(self) -> bool {
-        matches!(self, Self::UnknownTarget | Self::TargetUnverified)
+    /// Every block in one place: what it is written down as, and what ends it.
+    const fn row(self) -> (Reason, BlockKind) {
+        match self {
+            Self::Held => (Reason::Held, BlockKind::Others),
+            Self::Paused => (Reason::Paused, BlockKind::Others),
+            Self::Maintenance => (Reason::Maintenance, BlockKind::Others),
+            Self::Suppressed => (Reason::Suppressed, BlockKind::Others),
+            Self::CauseOpen => (Reason::CauseOpen, BlockKind::Others),
+            Self::UnknownTarget => (Reason::UnknownTarget, BlockKind::Target),
+            Self::TargetUnverified => (Reason::TargetUnverified, BlockKind::Target),
+            Self::Systemic => (Reason::Systemic, BlockKind::Systemic),
+            Self::BudgetSpent => (Reason::BudgetSpent, BlockKind::Budget),
+            Self::RunbookBudgetSpent => (Reason::RunbookBudgetSpent, BlockKind::Budget),
+            Self::HealthUnknown => (Reason::HealthUnknown, BlockKind::Health),
+            Self::Settling => (Reason::Settling, BlockKind::Moment),
+            Self::LockBusy => (Reason::LockBusy, BlockKind::Moment),
+        }
     }
 
     /// The reason that stands for it.
     #[must_use]
     pub const fn reason(self) -> Reason {
-        match self {
-            Self::Held => Reason::Held,
-            Self::Paused => Reason::Paused,
-            Self::UnknownTarget => Reason::UnknownTarget,
-            Self::TargetUnverified => Reason::TargetUnverified,
-            Self::Maintenance => Reason::Maintenance,
-            Self::Suppressed => Reason::Suppressed,
-            Self::CauseOpen => Reason::CauseOpen,
-            Self::Systemic => Reason::Systemic,
-            Self::HealthUnknown => Reason::HealthUnknown,
-            Self::Settling => Reason::Settling,
-            Self::LockBusy => Reason::LockBusy,
-            Self::BudgetSpent => Reason::BudgetSpent,
-            Self::RunbookBudgetSpent => Reason::RunbookBudgetSpent,
-        }
+        self.row().0
     }
+
+    /// What ends it.
+    pub(crate) const fn kind(self) -> BlockKind {
+        self.row().1
+    }
+}
+
+/// What became of a measure that is to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreRecord {
+    /// Of the step that takes it back.
+    pub apply: StepRecord,
+    /// Of the step that puts it in place again.
+    pub undo: StepRecord,
 }
 
 /// What became of a step in this incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRecord {
-    /// Which step.
+    /// Its id, unique within the runbook.
     pub id: StepId,
     /// What kind of step it is.
     pub kind: StepKind,
     /// How it stands.
     pub state: StepState,
-    /// Why.
+    /// Why it stands so; nothing while it was not looked at.
     pub reason: Option<Reason>,
     /// How often it was started.
     pub attempts: u32,
@@ -285,6 +345,23 @@ impl StepState {
 }
 
 impl Stage {
+    /// Whether answers about health are worth asking for often.
+    pub(crate) const fn waits_for_health(&self) -> bool {
+        match self {
+            Self::Blocked { by, .. } => match by.kind() {
+                BlockKind::Health | BlockKind::Moment => true,
+                BlockKind::Others | BlockKind::Target | BlockKind::Systemic | BlockKind::Budget => false,
+            },
+            Self::AwaitingApproval { .. } => false,
+            Self::Ready
+            | Self::AskedCondition { .. }
+            | Self::Deciding { .. }
+            | Self::Running { .. }
+            | Self::Settling { .. }
+            | Self::Verifying { .. } => true,
+        }
+    }
+
     /// When the stage must be looked at again.
     pub(crate) const fn deadline(&self) -> Option<Timestamp> {
         match self {
@@ -297,9 +374,7 @@ impl Stage {
             Self::Running { deadline, .. } => Some(*deadline),
         }
     }
-}
 
-impl Stage {
     /// The stage goes on with an answer about health that was asked for at or after this time.
     pub(crate) const fn wants_answer_since(&self) -> Option<Timestamp> {
         match self {

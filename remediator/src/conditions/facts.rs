@@ -117,6 +117,6 @@ impl StepOutputs {
             };
             (record.id.to_string(), facts)
         };
-        incident.steps.iter().map(one).collect()
+        incident.steps().map(one).collect()
     }
 }

@@ -156,7 +156,7 @@ impl PromClient {
         }
     }
 
-    /// The truth of a query about a target: 1 is [`Verdict::Healthy`] (yes), 0 is [`Verdict::Sick`] (no), no sample or NaN
+    /// The truth of a query about a target: 1 is [`Verdict::Healthy`] (yes), 0 is [`Verdict::Unhealthy`] (no), no sample or NaN
     /// [`Verdict::Unknown`]. Staleness is Prometheus' own: an instant query does not see series that ended.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl PromClient {
         match (same, one, zero) {
             (false, ..) => Err(PromError::Disagree(values.len())),
             (true, true, _) => Ok(Verdict::Healthy),
-            (true, _, true) => Ok(Verdict::Sick),
+            (true, _, true) => Ok(Verdict::Unhealthy),
             (true, false, false) => Err(PromError::NotBoolean(first)),
         }
     }

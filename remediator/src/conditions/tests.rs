@@ -41,7 +41,7 @@ async fn verdict(response: ResponseTemplate) -> Result<Verdict, String> {
 
 #[rstest]
 #[case(&["1"], Ok(Verdict::Healthy))]
-#[case(&["0"], Ok(Verdict::Sick))]
+#[case(&["0"], Ok(Verdict::Unhealthy))]
 #[case(&["1", "1"], Ok(Verdict::Healthy))]
 #[case(&[], Ok(Verdict::Unknown))]
 #[case(&["NaN"], Ok(Verdict::Unknown))]

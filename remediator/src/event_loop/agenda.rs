@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use vvtv_incident::{
-    AgendaCommand, Entry, Gate, Happening, Level, Mode, Outcome, Person, Reason, Task, TaskId, TaskName,
+    AgendaCommand, AgendaEvent, Entry, EntryKind, Gate, Level, Mode, Outcome, Person, Reason, Task, TaskId, TaskName,
 };
 use vvtv_incident::{TaskState, Timestamp};
 
@@ -55,8 +55,7 @@ impl EventLoop {
         match input {
             TaskInput::Done { done, .. } if self.journal_failing => drop(done.send(Err(super::Unavailable))),
             TaskInput::Done { task, by, note, done } => {
-                let commands = self.agenda.close(now, task, by, &note);
-                let entries = self.plan(now, commands);
+                let entries = self.step_agenda(now, AgendaEvent::Closed { task, by, note: note.into() });
                 self.pending.operators.push((done, entries));
             }
             TaskInput::Spawned { .. } | TaskInput::Ended { .. } => self.note_task(now, input),
@@ -72,8 +71,7 @@ impl EventLoop {
             }
             TaskInput::Ended { task, outcome, output } => {
                 self.pending.batch.agenda.outputs.extend(output.map(|output| (task, output)));
-                let commands = self.agenda.finished(now, task, &outcome);
-                self.plan(now, commands);
+                self.step_agenda(now, AgendaEvent::Finished { task, outcome });
             }
             TaskInput::Done { .. } => {}
         }
@@ -81,9 +79,9 @@ impl EventLoop {
 
     /// Puts what the configuration says in force.
     pub(super) fn configure_agenda(&mut self, now: Timestamp) {
-        let commands = self.agenda.configure(now, self.task_specs.all().iter().map(|task| task.plan.clone()));
+        let tasks = self.task_specs.all().iter().map(|task| task.plan.clone()).collect();
         self.metrics.tasks.duties(self.task_specs.all().iter().map(|task| &task.plan.name));
-        self.plan(now, commands);
+        self.step_agenda(now, AgendaEvent::Configured(tasks));
     }
 
     /// Everything that is due. While the journal fails, nothing new is begun.
@@ -92,11 +90,9 @@ impl EventLoop {
             return;
         }
         for (name, at) in self.task_specs.look(now) {
-            let commands = self.agenda.scheduled(now, &name, at);
-            self.plan(now, commands);
+            self.step_agenda(now, AgendaEvent::Scheduled { name, at });
         }
-        let commands = self.agenda.look(now, self.gate());
-        self.plan(now, commands);
+        self.step_agenda(now, AgendaEvent::Evaluated(self.gate()));
         self.metrics.tasks.agenda(self.agenda.open(), now);
     }
 
@@ -117,13 +113,13 @@ impl EventLoop {
         }
     }
 
-    /// Notes everything that follows; gives the decisions.
-    fn plan(&mut self, now: Timestamp, commands: Vec<AgendaCommand>) -> Vec<Entry> {
+    /// Tells the agenda what happened and notes everything that follows; gives the decisions.
+    fn step_agenda(&mut self, now: Timestamp, event: AgendaEvent) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for command in commands {
+        for command in self.agenda.step(now, event) {
             match command {
                 AgendaCommand::Record { name, entry } => {
-                    if entry.event == Happening::Task {
+                    if entry.event == EntryKind::Task {
                         self.metrics.tasks.decided(&name, entry.reason);
                     }
                     entries.push(entry.clone());

@@ -232,8 +232,8 @@ impl EventLoop {
     }
 
     fn is_change(&self, key: &RunKey) -> bool {
-        let steps = self.fleet.incident(key.incident).map(|incident| incident.steps.as_slice()).unwrap_or_default();
-        steps.iter().any(|record| record.id == key.step && record.is_change())
+        let steps = self.fleet.incident(key.incident).into_iter().flat_map(Incident::steps);
+        steps.into_iter().any(|record| record.id == key.step && record.is_change())
     }
 
     fn launch(&self, key: &RunKey) -> Result<Launch, String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use vvtv_incident::{Entry, Event, Happening, Reason, Source, Timestamp};
+use vvtv_incident::{Entry, EntryKind, Event, Reason, Source, Timestamp};
 
 use super::{EventLoop, Unavailable};
 use crate::alerts::webhook::AlertUpdate;
@@ -45,7 +45,7 @@ impl Unanswered {
 impl EventLoop {
     /// Names an alert that no runbook answers, in the log and in the metrics.
     pub(super) fn note_unanswered(&mut self, now: Timestamp, entry: &Entry) {
-        let is_alert = matches!(entry.event, Happening::Alert | Happening::Ignored);
+        let is_alert = matches!(entry.event, EntryKind::Alert | EntryKind::Ignored);
         if !is_alert || !matches!(entry.reason, Reason::NoRunbook | Reason::TargetMissing) {
             return;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use vvtv_incident::{
-    Command, Entry, Event, Happening, IncidentId, Level, Outcome, PageOrder, Reason, Scope, Timestamp,
+    Command, Entry, EntryKind, Event, IncidentId, Level, Outcome, PageOrder, Reason, Scope, Timestamp,
 };
 
 use super::effects::Effect;
@@ -173,7 +173,7 @@ impl EventLoop {
         if let Some(incident) = self.fleet.incident(key.incident) {
             let labels = [incident.runbook.as_str(), key.step.as_str(), result.outcome.as_str()];
             self.metrics.steps.with_label_values(&labels).inc();
-            let record = incident.steps.iter().find(|record| record.id == key.step);
+            let record = incident.steps().find(|record| record.id == key.step);
             if let Some(started_at) = record.and_then(|record| record.started_at) {
                 self.metrics.step_duration.observe(result.finished_at.since(started_at).as_secs_f64());
             }
@@ -245,7 +245,7 @@ impl EventLoop {
         let Some(step) = self.clock_step.take() else { return };
         let detail = format!("from {} to {}", rfc3339(step.from), rfc3339(step.to));
         tracing::warn!(reason = step.reason().as_str(), detail, "the journal's last entry is of another time");
-        self.record(now, Entry { incident: None, event: Happening::Clock, reason: step.reason(), detail });
+        self.record(now, Entry { incident: None, event: EntryKind::Clock, reason: step.reason(), detail });
         self.pending.changed.extend(self.fleet.incidents().map(|incident| incident.id));
         self.pending.batch.agenda.tasks.extend(self.agenda.open().cloned());
         self.pending.batch.agenda.not_after = step.back().map(|_| step.to);
@@ -259,7 +259,7 @@ impl EventLoop {
         self.note_unanswered(now, &entry);
         let incident = entry.incident.map(IncidentId::get);
         let (event, reason, detail) = (entry.event.as_str(), entry.reason.as_str(), entry.detail.as_str());
-        if entry.event == Happening::Ignored {
+        if entry.event == EntryKind::Ignored {
             tracing::debug!(incident, event, reason, detail, "decided");
         } else {
             tracing::info!(incident, event, reason, detail, "decided");

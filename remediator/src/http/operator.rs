@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http_body_util::{BodyExt as _, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use vvtv_incident::{Event, Happening, IncidentId, Operation, Person, Reason, StepId, TaskId};
+use vvtv_incident::{EntryKind, Event, IncidentId, Operation, Person, Reason, StepId, TaskId};
 use vvtv_toolkit::access::{Caller, How};
 use vvtv_toolkit::redaction;
 
@@ -135,14 +135,14 @@ async fn tell(shared: &Shared, input: Input, answer: oneshot::Receiver<Answer>) 
 
 fn respond(decided: &Decided, form: bool, page: &str) -> Result<Response, ApiError> {
     let mut entries = decided.entries.iter();
-    let entry = entries.find(|entry| matches!(entry.event, Happening::Operator | Happening::Task | Happening::Ignored));
+    let entry = entries.find(|entry| matches!(entry.event, EntryKind::Operator | EntryKind::Task | EntryKind::Ignored));
     let Some(entry) = entry else { return Err(ApiError::Unavailable("nothing was decided".to_owned())) };
     match (entry.event, entry.reason) {
-        (Happening::Ignored, Reason::UnknownIncident) => {
+        (EntryKind::Ignored, Reason::UnknownIncident) => {
             Err(ApiError::NotFound("there is no such open incident".to_owned()))
         }
-        (Happening::Ignored, Reason::UnknownTask) => Err(ApiError::NotFound("there is no such open task".to_owned())),
-        (Happening::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
+        (EntryKind::Ignored, Reason::UnknownTask) => Err(ApiError::NotFound("there is no such open task".to_owned())),
+        (EntryKind::Ignored, reason) => Err(ApiError::Conflict(reason.as_str(), reason.explanation().to_owned())),
         (_, reason) if !decided.durable => {
             let explanation = format!("{} {LATER}", reason.explanation());
             Ok((StatusCode::ACCEPTED, Json(Done { reason: reason.as_str(), explanation })).into_response())

@@ -148,8 +148,7 @@ pub(crate) fn summary(row: &IncidentRow, exits: &ExitCodes) -> IncidentView {
             })
             .collect(),
         steps: incident
-            .steps
-            .iter()
+            .steps()
             .map(|record| {
                 let last = exits.get(&(incident.id, record.id.clone(), record.attempts)).copied();
                 StepView {

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
 use vvtv_incident::{
-    BudgetCall, Happening, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, ReceiverName, RunbookId,
+    BudgetCall, EntryKind, IncidentId, Level, Outcome, PastChange, PastIncident, Reason, ReceiverName, RunbookId,
     Saved, StepId, Target, Timestamp, Unreadable,
 };
 
@@ -186,7 +186,7 @@ fn budget_calls(connection: &Connection, now: i64) -> rusqlite::Result<Vec<Budge
         .query_map(
             (
                 now - LATELY_MS,
-                Happening::Paged.as_str(),
+                EntryKind::Paged.as_str(),
                 Reason::BudgetSpent.as_str(),
                 Reason::RunbookBudgetSpent.as_str(),
             ),

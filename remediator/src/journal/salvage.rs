@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params_from_iter};
-use vvtv_incident::{Entry, Happening, Reason};
+use vvtv_incident::{Entry, EntryKind, Reason};
 
 use super::audit::{self, Gap, Head, Link};
 use super::place::Location;
@@ -89,7 +89,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, JournalError> {
     transaction.commit().map_err(query)?;
     let mut head = audit::head(&new).map_err(query)?;
     let detail = format!("{} lost", salvaged.lost_total);
-    let entry = Entry { incident: None, event: Happening::Journal, reason: Reason::Salvaged, detail };
+    let entry = Entry { incident: None, event: EntryKind::Journal, reason: Reason::Salvaged, detail };
     let batch = Batch { timeline: vec![(wall(), entry)], ..Batch::default() };
     write::commit(&mut new, &mut head, &batch)?;
     Ok(salvaged)

@@ -1,7 +1,7 @@
 //! One batch, one transaction.
 
 use rusqlite::{Connection, Transaction, params};
-use vvtv_incident::{Happening, Incident, Phase, StepRecord};
+use vvtv_incident::{EntryKind, Incident, Phase, StepRecord};
 
 use super::agenda;
 use super::audit::{self, Head, Link};
@@ -89,11 +89,11 @@ pub(super) fn number(id: vvtv_incident::IncidentId) -> i64 {
 fn put_incident(transaction: &Transaction<'_>, incident: &Incident) -> rusqlite::Result<()> {
     let closed_at = match incident.phase {
         Phase::Closed { at } => Some(millis(at)),
-        Phase::Working { .. }
+        Phase::Working(_)
         | Phase::Exhausted
         | Phase::Stabilising
         | Phase::Monitoring { .. }
-        | Phase::Restoring { .. }
+        | Phase::Restoring(_)
         | Phase::Closing { .. } => None,
     };
     transaction
@@ -124,7 +124,7 @@ fn put_timeline(transaction: &Transaction<'_>, head: &Head, batch: &Batch) -> ru
     )?;
     for (at, entry) in &batch.timeline {
         // What was left alone is counted, not kept: a repeated delivery must not fill the disk.
-        if entry.event == Happening::Ignored {
+        if entry.event == EntryKind::Ignored {
             continue;
         }
         let link = Link {
@@ -147,7 +147,7 @@ fn put_runs(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()
         let change = batch
             .incidents
             .get(&intent.incident)
-            .and_then(|incident| incident.steps.iter().find(|record| record.id == intent.step))
+            .and_then(|incident| incident.steps().find(|record| record.id == intent.step))
             .is_some_and(StepRecord::is_change);
         transaction
             .prepare_cached(

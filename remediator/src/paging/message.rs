@@ -118,7 +118,7 @@ fn write(
     let severity = book.map_or(vvtv_incident::Severity::Critical, |book| book.plan.severity);
     let base = &addresses.base;
     let id = incident.id;
-    let tried = incident.steps.iter().filter(|record| record.state != StepState::Pending).map(|record| Tried {
+    let tried = incident.steps().filter(|record| record.state != StepState::Pending).map(|record| Tried {
         step: record.id.to_string(),
         title: book
             .and_then(|book| book.step(&record.id))

@@ -413,7 +413,7 @@ fn unheard(restored: &mut Restored) -> Vec<Event> {
     let running = |run: &&PastRun| {
         let incident = restored.saved.incidents.iter().find(|incident| incident.id == run.key.incident);
         incident.is_some_and(|incident| {
-            incident.steps.iter().any(|record| {
+            incident.steps().any(|record| {
                 record.id == run.key.step && record.attempts == run.key.attempt && record.state == StepState::Running
             })
         })
@@ -432,7 +432,7 @@ fn unheard(restored: &mut Restored) -> Vec<Event> {
 
 fn report_restart(incidents: &[vvtv_incident::Incident]) {
     for incident in incidents {
-        let running = incident.steps.iter().filter(|step| step.state == StepState::Running).count();
+        let running = incident.steps().filter(|step| step.state == StepState::Running).count();
         tracing::info!(incident = incident.id.get(), phase = incident.phase_name(), running, "incident taken up again");
     }
 }

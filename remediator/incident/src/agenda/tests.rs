@@ -20,8 +20,8 @@ fn duty(name: &str, doer: Doer) -> Duty {
     }
 }
 
-fn duties() -> [Duty; 2] {
-    [duty("checks", Doer::Machine), duty("review", Doer::Person)]
+fn duties() -> Vec<Duty> {
+    vec![duty("checks", Doer::Machine), duty("review", Doer::Person)]
 }
 
 /// What commands say, a line each; what is kept is told by its record.
@@ -39,57 +39,81 @@ fn said(commands: &[AgendaCommand]) -> Vec<String> {
 
 fn begun() -> Agenda {
     let mut agenda = Agenda::default();
-    assert_eq!(said(&agenda.configure(at(0), duties())), ["handled checks 0ms", "handled review 0ms"]);
+    assert_eq!(
+        said(&agenda.step(at(0), AgendaEvent::Configured(duties()))),
+        ["handled checks 0ms", "handled review 0ms"]
+    );
     agenda
 }
 
 const CHECKS: &str = "checks";
 
+fn time_comes(name: &str, at: Timestamp) -> AgendaEvent {
+    AgendaEvent::Scheduled { name: TaskName::new(name), at }
+}
+
 fn scheduled(agenda: &mut Agenda, now: u64, name: &str, time: u64) -> Vec<String> {
-    said(&agenda.scheduled(at(now), &TaskName::new(name), at(time)))
+    said(&agenda.step(at(now), time_comes(name, at(time))))
+}
+
+fn evaluated(agenda: &mut Agenda, now: u64, gate: Gate) -> Vec<String> {
+    said(&agenda.step(at(now), AgendaEvent::Evaluated(gate)))
+}
+
+fn finished(agenda: &mut Agenda, now: u64, task: u32, outcome: Outcome) -> Vec<String> {
+    said(&agenda.step(at(now), ended(task, outcome)))
+}
+
+fn ended(task: u32, outcome: Outcome) -> AgendaEvent {
+    AgendaEvent::Finished { task: TaskId::new(task), outcome }
+}
+
+fn closed(task: u32, note: &str) -> AgendaEvent {
+    AgendaEvent::Closed { task: TaskId::new(task), by: Person::new("ana"), note: note.into() }
 }
 
 #[test]
 fn a_machine_waits_for_quiet_and_its_success_is_the_end() {
     let mut agenda = begun();
     assert_eq!(scheduled(&mut agenda, 100, CHECKS, 100), ["handled checks 100000ms", "checks: task 1 (scheduled)"]);
-    assert_eq!(said(&agenda.look(at(100), Gate::Held)), [""; 0]);
-    assert_eq!(said(&agenda.look(at(101), Gate::Shadow)), [""; 0]);
-    assert_eq!(said(&agenda.look(at(102), Gate::Free)), ["checks: task 1 (next_step)", "run 1"]);
-    assert_eq!(said(&agenda.look(at(103), Gate::Free)), [""; 0]);
-    assert_eq!(said(&agenda.finished(at(104), TaskId::new(1), &Outcome::Ok)), ["checks: task 1 (step_ok)"]);
-    assert_eq!(said(&agenda.finished(at(104), TaskId::new(1), &Outcome::Ok)), [""; 0]);
+    assert_eq!(evaluated(&mut agenda, 100, Gate::Held), [""; 0]);
+    assert_eq!(evaluated(&mut agenda, 101, Gate::Shadow), [""; 0]);
+    assert_eq!(evaluated(&mut agenda, 102, Gate::Free), ["checks: task 1 (next_step)", "run 1"]);
+    assert_eq!(evaluated(&mut agenda, 103, Gate::Free), [""; 0]);
+    assert_eq!(finished(&mut agenda, 104, 1, Outcome::Ok), ["checks: task 1 (step_ok)"]);
+    assert_eq!(finished(&mut agenda, 104, 1, Outcome::Ok), [""; 0]);
     assert_eq!((agenda.open().count(), agenda.next_deadline()), (0, None));
 }
 
 #[test]
 fn one_machine_at_a_time_in_the_order_of_their_opening() {
     let mut agenda = Agenda::default();
-    agenda.configure(at(0), [duty("a", Doer::Machine), duty("b", Doer::Machine)]);
+    let duties = vec![duty("a", Doer::Machine), duty("b", Doer::Machine)];
+    let _ = agenda.step(at(0), AgendaEvent::Configured(duties));
     scheduled(&mut agenda, 10, "b", 10);
     scheduled(&mut agenda, 10, "a", 10);
-    assert_eq!(said(&agenda.look(at(10), Gate::Free)), ["b: task 1 (next_step)", "run 1"]);
-    assert_eq!(said(&agenda.look(at(11), Gate::Free)), [""; 0]);
-    agenda.finished(at(12), TaskId::new(1), &Outcome::Ok);
-    assert_eq!(said(&agenda.look(at(12), Gate::Free)), ["a: task 2 (next_step)", "run 2"]);
+    assert_eq!(evaluated(&mut agenda, 10, Gate::Free), ["b: task 1 (next_step)", "run 1"]);
+    assert_eq!(evaluated(&mut agenda, 11, Gate::Free), [""; 0]);
+    finished(&mut agenda, 12, 1, Outcome::Ok);
+    assert_eq!(evaluated(&mut agenda, 12, Gate::Free), ["a: task 2 (next_step)", "run 2"]);
 }
 
 #[test]
 fn a_failure_is_a_persons_who_is_called_once_when_it_is_overdue_until_it_is_closed() {
     let mut agenda = begun();
     scheduled(&mut agenda, 100, CHECKS, 100);
-    agenda.look(at(100), Gate::Free);
-    let failed = agenda.finished(at(200), TaskId::new(1), &Outcome::Failed("exit code 3".to_owned()));
-    assert_eq!(said(&failed), ["checks: task 1: exit code 3 (step_failed)"]);
+    evaluated(&mut agenda, 100, Gate::Free);
+    let failed = finished(&mut agenda, 200, 1, Outcome::Failed("exit code 3".to_owned()));
+    assert_eq!(failed, ["checks: task 1: exit code 3 (step_failed)"]);
     assert_eq!(agenda.next_deadline(), Some(at(3800)));
-    assert_eq!(said(&agenda.look(at(3799), Gate::Free)), [""; 0]);
-    assert_eq!(said(&agenda.look(at(3800), Gate::Shadow)), [""; 0]);
+    assert_eq!(evaluated(&mut agenda, 3799, Gate::Free), [""; 0]);
+    assert_eq!(evaluated(&mut agenda, 3800, Gate::Shadow), [""; 0]);
     assert_eq!(agenda.next_deadline(), None, "what cannot be done does not wake anybody");
-    assert_eq!(said(&agenda.look(at(3801), Gate::Held)), ["checks: task 1: L2 (overdue)", "page 1"]);
-    assert_eq!(said(&agenda.look(at(9999), Gate::Free)), [""; 0]);
-    let closed = agenda.close(at(10_000), TaskId::new(1), Person::new("ana"), "disk was full");
-    assert_eq!(said(&closed), ["checks: task 1 by ana: disk was full (done)", "resolve 1"]);
-    let again = agenda.close(at(10_001), TaskId::new(1), Person::new("ana"), "");
+    assert_eq!(evaluated(&mut agenda, 3801, Gate::Held), ["checks: task 1: L2 (overdue)", "page 1"]);
+    assert_eq!(evaluated(&mut agenda, 9999, Gate::Free), [""; 0]);
+    let done = agenda.step(at(10_000), closed(1, "disk was full"));
+    assert_eq!(said(&done), ["checks: task 1 by ana: disk was full (done)", "resolve 1"]);
+    let again = agenda.step(at(10_001), closed(1, ""));
     assert_eq!(said(&again), ["task 1 by ana (unknown_task)"]);
 }
 
@@ -97,9 +121,9 @@ fn a_failure_is_a_persons_who_is_called_once_when_it_is_overdue_until_it_is_clos
 fn a_machine_whose_turn_never_came_gives_up_to_a_person() {
     let mut agenda = begun();
     scheduled(&mut agenda, 100, CHECKS, 100);
-    agenda.look(at(100), Gate::Held);
-    let given_up = agenda.look(at(3700), Gate::Held);
-    assert_eq!(said(&given_up), ["checks: task 1: it was never its turn (blocked)"]);
+    evaluated(&mut agenda, 100, Gate::Held);
+    let given_up = evaluated(&mut agenda, 3700, Gate::Held);
+    assert_eq!(given_up, ["checks: task 1: it was never its turn (blocked)"]);
     assert_eq!(agenda.next_deadline(), Some(at(7300)));
 }
 
@@ -127,20 +151,20 @@ fn a_time_is_told_once_the_last_of_several_counts_and_one_older_than_a_day_is_le
 fn what_ran_when_the_program_died_is_a_persons_and_never_runs_again() {
     let mut agenda = begun();
     scheduled(&mut agenda, 100, CHECKS, 100);
-    agenda.look(at(100), Gate::Free);
+    evaluated(&mut agenda, 100, Gate::Free);
     let mut again = restarted(&agenda);
-    assert_eq!(said(&again.look(at(200), Gate::Free)), [""; 0]);
-    let refused = again.close(at(201), TaskId::new(1), Person::new("ana"), "");
+    assert_eq!(evaluated(&mut again, 200, Gate::Free), [""; 0]);
+    let refused = again.step(at(201), closed(1, ""));
     assert_eq!(said(&refused), ["task 1 by ana (task_running)"]);
-    let unknown = again.finished(at(202), TaskId::new(1), &Outcome::Unknown);
-    assert_eq!(said(&unknown), ["checks: task 1: how it ended is not known (outcome_unknown)"]);
-    assert_eq!(said(&again.look(at(203), Gate::Free)), [""; 0]);
+    let unknown = finished(&mut again, 202, 1, Outcome::Unknown);
+    assert_eq!(unknown, ["checks: task 1: how it ended is not known (outcome_unknown)"]);
+    assert_eq!(evaluated(&mut again, 203, Gate::Free), [""; 0]);
 }
 
 fn restarted(agenda: &Agenda) -> Agenda {
     let open = agenda.open().cloned().collect();
     let mut again = Agenda::new(SavedAgenda { open, handled: agenda.handled.clone(), last_id: agenda.last_id });
-    assert_eq!(again.configure(at(0), duties()), []);
+    assert_eq!(again.step(at(0), AgendaEvent::Configured(duties())), []);
     again
 }
 
@@ -174,23 +198,20 @@ proptest! {
         for (passes, what) in history {
             now += passes;
             let mut gate = Gate::Held;
-            let commands = match what {
-                Happens::Time(machine, ago) => {
-                    let name = TaskName::new(if machine { CHECKS } else { "review" });
-                    agenda.scheduled(at(now), &name, at(now - ago))
-                }
-                Happens::Ends(id, outcome) => agenda.finished(at(now), TaskId::new(id), &outcome),
-                Happens::Closed(id) => agenda.close(at(now), TaskId::new(id), Person::new("ana"), ""),
+            let event = match what {
+                Happens::Time(machine, ago) => Some(time_comes(if machine { CHECKS } else { "review" }, at(now - ago))),
+                Happens::Ends(id, outcome) => Some(ended(id, outcome)),
+                Happens::Closed(id) => Some(closed(id, "")),
                 Happens::Looked(found) => {
                     gate = found;
-                    agenda.look(at(now), found)
+                    Some(AgendaEvent::Evaluated(found))
                 }
                 Happens::Dies => {
                     agenda = restarted(&agenda);
-                    let left = agenda.running().map(|task| task.id);
-                    left.map(|id| agenda.finished(at(now), id, &Outcome::Unknown)).unwrap_or_default()
+                    agenda.running().map(|task| ended(task.id.get(), Outcome::Unknown))
                 }
             };
+            let commands = event.map(|event| agenda.step(at(now), event)).unwrap_or_default();
             for command in &commands {
                 match command {
                     AgendaCommand::Run(id) => {

@@ -2,82 +2,55 @@
 
 use super::Fleet;
 use crate::built_in::BuiltIn;
-use crate::command::{Command, Happening};
-use crate::context::{Context, Out, Systemic};
+use crate::command::{Command, EntryKind};
 use crate::ids::{IncidentId, LockName, RunbookId, StepId};
 use crate::incident::Incident;
 use crate::policy::Mode;
 use crate::reason::Reason;
 use crate::runbook::Runbook;
-use crate::state::{Phase, Stage, StepState};
+use crate::state::{BlockKind, Phase, Stage, StepState};
 use crate::targets::{Standing, Targets};
 use crate::time::Timestamp;
+use crate::turn::{Decisions, Relevance, Systemic, Turn};
 
 impl Fleet {
-    /// Applies something to one incident, turns its crank, and brings everything that depends on it up to date.
+    /// Lets an incident look again at what it waits for.
+    pub(super) fn evaluate(&mut self, id: IncidentId, out: &mut Decisions) {
+        self.with(id, out, |_, _| Relevance::Current);
+    }
+
+    /// Applies an event to one incident, lets it go on as far as it can, and brings everything that depends on it up to date.
     pub(super) fn with(
         &mut self,
         id: IncidentId,
-        now: Timestamp,
-        out: &mut Out,
-        apply: impl FnOnce(&mut Incident, &Context<'_>, &mut Out) -> bool,
+        out: &mut Decisions,
+        apply: impl FnOnce(&mut Incident, &mut Turn<'_>) -> Relevance,
     ) {
         let Some(mut incident) = self.remove(id) else {
-            out.record(None, Happening::Ignored, Reason::UnknownIncident, id.to_string());
+            out.record(None, EntryKind::Ignored, Reason::UnknownIncident, id.to_string());
             return;
         };
-        let standing = self.standing(&incident);
-        let built_in = self.built_in.get(&incident.runbook);
-        let runbook = self.runbooks.get(&incident.runbook).or(built_in);
-        let is_gone = runbook.is_none();
-        let runbook = runbook.unwrap_or(&self.gone);
-        let cx = Context {
-            now,
-            policy: &self.policy,
-            runbook,
-            for_people: built_in.is_some(),
-            paused: self.pause.is_some(),
-            maintenance: self.maintenance,
-            cause: self.cause_of(&incident, runbook),
-            standing,
-            systemic: self.systemic(&incident),
-            running: &self.running,
-            budget: &self.budget,
-            efficacy: &self.efficacy,
-            channels: &self.channels,
-            budget_was_called: self.returns.budget_was_called(|| incident.key(), now),
-            open: self.incidents.len() + 1,
-        };
         let first = out.commands.len();
-        if is_gone {
-            incident.runbook_gone(&cx, out);
+        let mut turn = self.turn(&incident, out);
+        if turn.runbook_gone {
+            incident.runbook_gone(&mut turn);
         } else if self.people_only {
-            incident.people_only(&cx, out);
+            incident.people_only(&mut turn);
         }
-        if apply(&mut incident, &cx, out) {
-            incident.drive(&cx, out);
-        } else {
-            out.record(Some(id), Happening::Ignored, Reason::Stale, "");
+        match apply(&mut incident, &mut turn) {
+            Relevance::Current => incident.run_to_quiescence(&mut turn),
+            Relevance::Stale => turn.decided.record(Some(id), EntryKind::Ignored, Reason::Stale, ""),
         }
-        let deadline = incident.next_deadline(&cx);
-        let called_systemic = cx.systemic == Systemic::Caller && incident.in_trouble() && cx.mode() != Mode::Shadow;
-        let stranger = standing == Standing::Unknown;
-        for (caller, calls) in [
-            (&mut self.systemic_caller, called_systemic && !stranger),
-            (&mut self.stranger_caller, called_systemic && stranger),
-        ] {
-            *caller = match *caller {
-                _ if calls => Some(id),
-                Some(caller) if caller == id => None,
-                other => other,
-            };
-        }
-        self.settle_accounts(&incident, now, out.commands.get(first..).unwrap_or_default());
-        self.remember(&incident, now, first, out);
+        let deadline = incident.next_deadline(&turn);
+        let calls = turn.systemic == Systemic::Caller && incident.in_trouble() && turn.mode() != Mode::Shadow;
+        let standing = turn.standing;
+        self.note_caller(id, calls, standing);
+        self.update_indexes(&incident, out, first);
+        self.remember(&incident, first, out);
         if matches!(incident.phase, Phase::Closed { .. }) {
             self.forget(&incident);
             for alert in self.after_closing.remove(&id).unwrap_or_default() {
-                self.alert_firing(alert, now, out);
+                self.alert_firing(alert, out);
             }
         } else {
             self.insert(incident);
@@ -85,15 +58,55 @@ impl Fleet {
         }
     }
 
+    /// What an incident that was taken out goes by.
+    fn turn<'a>(&'a self, incident: &Incident, decided: &'a mut Decisions) -> Turn<'a> {
+        let built_in = self.built_in.get(&incident.runbook);
+        let known = self.runbooks.get(&incident.runbook).or(built_in);
+        let runbook = known.unwrap_or(&self.gone);
+        Turn {
+            now: decided.now,
+            policy: &self.policy,
+            runbook,
+            runbook_gone: known.is_none(),
+            for_people: built_in.is_some(),
+            paused: self.pause.is_some(),
+            maintenance: self.maintenance,
+            cause: self.cause_of(incident, runbook),
+            standing: self.standing(incident),
+            systemic: self.systemic(incident),
+            running: &self.running,
+            budget: &self.budget,
+            efficacy: &self.efficacy,
+            channels: &self.channels,
+            budget_was_called: self.returns.budget_was_called(|| incident.key(), decided.now),
+            open: self.incidents.len() + 1,
+            decided,
+        }
+    }
+
+    /// Which incident calls people about what many have in common.
+    fn note_caller(&mut self, id: IncidentId, calls: bool, standing: Standing) {
+        let stranger = standing == Standing::Unknown;
+        for (caller, calls) in
+            [(&mut self.systemic_caller, calls && !stranger), (&mut self.stranger_caller, calls && stranger)]
+        {
+            *caller = match *caller {
+                _ if calls => Some(id),
+                Some(caller) if caller == id => None,
+                other => other,
+            };
+        }
+    }
+
     pub(super) fn insert(&mut self, incident: Incident) {
-        let phases = self.census.entry(incident.runbook.clone()).or_default();
+        let phases = self.open_counts.entry(incident.runbook.clone()).or_default();
         *phases.entry(incident.phase_name()).or_default() += 1;
         self.incidents.insert(incident.id, incident);
     }
 
     fn remove(&mut self, id: IncidentId) -> Option<Incident> {
         let incident = self.incidents.remove(&id)?;
-        let phases = self.census.get_mut(&incident.runbook);
+        let phases = self.open_counts.get_mut(&incident.runbook);
         if let Some(number) = phases.and_then(|phases| phases.get_mut(incident.phase_name())) {
             *number -= 1;
         }
@@ -101,19 +114,19 @@ impl Fleet {
     }
 
     /// Locks, budget and the number of sick targets follow what the incident has just done.
-    fn settle_accounts(&mut self, incident: &Incident, now: Timestamp, commands: &[Command]) {
+    fn update_indexes(&mut self, incident: &Incident, out: &Decisions, first: usize) {
         let runbook = self.runbooks.get(&incident.runbook);
-        for command in commands {
+        for command in out.commands.get(first..).unwrap_or_default() {
             if let Command::RunStep { step, .. } = command
                 && let Some(spec) = runbook.and_then(|book| book.all_steps().find(|spec| spec.id == *step))
                 && spec.is_change()
             {
                 let locks: Vec<LockName> = incident.locks(spec);
                 self.running.begin(incident.id, incident.target.clone(), locks);
-                self.budget.spend(now, incident.runbook.clone());
+                self.budget.spend(out.now, incident.runbook.clone());
             }
         }
-        if !incident.steps.iter().any(|record| record.is_change() && record.state == StepState::Running) {
+        if !incident.steps().any(|record| record.is_change() && record.state == StepState::Running) {
             self.running.end(incident.id);
         }
         self.not_sick(incident);
@@ -123,7 +136,7 @@ impl Fleet {
     /// A change that was not let go spends nothing of the hour's budget.
     pub(super) fn give_back(&mut self, incident: IncidentId, step: &StepId, attempt: u32) {
         let Some(incident) = self.incidents.get(&incident) else { return };
-        let record = incident.steps.iter().find(|record| record.id == *step);
+        let record = incident.steps().find(|record| record.id == *step);
         if let Some(record) =
             record.filter(|it| it.is_change() && it.attempts == attempt && it.state == StepState::Running)
             && let Some(started_at) = record.started_at
@@ -150,19 +163,22 @@ impl Fleet {
     }
 
     /// Takes in which targets exist; what waited for that is looked at again.
-    pub(super) fn targets_known(&mut self, targets: Targets, now: Timestamp, out: &mut Out) {
+    pub(super) fn targets_known(&mut self, targets: Targets, out: &mut Decisions) {
         self.targets = targets;
         self.sick.clear();
         self.strangers.clear();
         let incidents = std::mem::take(&mut self.incidents);
         incidents.values().for_each(|incident| self.count(incident));
         self.incidents = incidents;
-        let waits = |incident: &&Incident| matches!(incident.phase.step(), Some((_, Stage::Blocked { by, .. })) if by.is_about_the_target());
+        let waits = |incident: &&Incident| {
+            let stage = incident.phase.machine().map(|machine| &machine.stage);
+            matches!(stage, Some(Stage::Blocked { by, .. }) if by.kind() == BlockKind::Target)
+        };
         let waiting: Vec<_> = self.incidents.values().filter(waits).map(|incident| incident.id).collect();
         for id in waiting {
-            self.with(id, now, out, |incident, _, _| {
-                incident.look_again(now);
-                true
+            self.with(id, out, |incident, turn| {
+                incident.hurry(turn.now);
+                Relevance::Current
             });
         }
     }

@@ -3,39 +3,39 @@
 use std::collections::BTreeSet;
 
 use super::Fleet;
-use crate::command::{Command, Happening};
-use crate::context::Out;
+use crate::command::{Command, EntryKind};
 use crate::event::Alert;
 use crate::ids::Fingerprint;
 use crate::listed::{Muting, Scope, Sender};
 use crate::reason::Reason;
 use crate::time::Timestamp;
+use crate::turn::Decisions;
 
 impl Fleet {
     /// Remembers what a delivery names, before anything is decided about it: the list may go on with it.
-    pub(super) fn note_named(&mut self, alert: &Alert, now: Timestamp, out: &mut Out) {
-        if alert.sender == Sender::Other || !self.named.fires(&alert.fingerprint, now) {
+    pub(super) fn note_named(&mut self, alert: &Alert, out: &mut Decisions) {
+        if alert.sender == Sender::Other || !self.named.fires(&alert.fingerprint, out.now) {
             return;
         }
-        out.push(Command::NoteNamed { fingerprint: alert.fingerprint.clone(), at: Some(now) });
-        while let Some((fingerprint, too_many)) = self.named.forget_one(now) {
+        out.push(Command::NoteNamed { fingerprint: alert.fingerprint.clone(), at: Some(out.now) });
+        while let Some((fingerprint, too_many)) = self.named.forget_one(out.now) {
             if too_many {
                 let detail = format!("alerts that deliveries have named: {fingerprint} is forgotten");
-                out.record(None, Happening::Ignored, Reason::LimitReached, detail);
+                out.record(None, EntryKind::Ignored, Reason::LimitReached, detail);
             }
             out.push(Command::NoteNamed { fingerprint, at: None });
         }
     }
 
     /// An alert that Alertmanager lists and does not keep back.
-    pub(super) fn alert_listed(&mut self, alert: Alert, muting: Muting, now: Timestamp, out: &mut Out) {
-        let forbidden = match muting.forbids(alert.starts_at, now) {
-            Some(_) if self.goes_on(&alert.fingerprint) || self.named.holds(&alert.fingerprint, now) => None,
+    pub(super) fn alert_listed(&mut self, alert: Alert, muting: Muting, out: &mut Decisions) {
+        let forbidden = match muting.forbids(alert.starts_at, out.now) {
+            Some(_) if self.goes_on(&alert.fingerprint) || self.named.holds(&alert.fingerprint, out.now) => None,
             forbidden => forbidden,
         };
         match forbidden {
-            None => self.alert_firing(alert, now, out),
-            Some(reason) => out.record(None, Happening::Ignored, reason, alert.name.to_string()),
+            None => self.alert_firing(alert, out),
+            Some(reason) => out.record(None, EntryKind::Ignored, reason, alert.name.to_string()),
         }
     }
 
@@ -49,23 +49,23 @@ impl Fleet {
     pub(super) fn told_resolved(
         &mut self,
         fingerprint: &Fingerprint,
-        (starts_at, ends_at): (Timestamp, Option<Timestamp>),
-        now: Timestamp,
-        out: &mut Out,
+        starts_at: Timestamp,
+        ends_at: Option<Timestamp>,
+        out: &mut Decisions,
     ) {
-        let ends_at = ends_at.unwrap_or(now);
+        let ends_at = ends_at.unwrap_or(out.now);
         let id = self.by_alert.get(fingerprint).copied();
         let earlier = id
             .and_then(|id| self.incidents.get(&id))
             .is_some_and(|it| it.has_begun_again(fingerprint, starts_at, ends_at));
         if earlier {
-            out.record(id, Happening::Ignored, Reason::EarlierEpisode, fingerprint.to_string());
+            out.record(id, EntryKind::Ignored, Reason::EarlierEpisode, fingerprint.to_string());
             return;
         }
         if self.named.ends(fingerprint) {
             out.push(Command::NoteNamed { fingerprint: fingerprint.clone(), at: None });
         }
-        self.alert_resolved(fingerprint, ends_at, Reason::AlertResolved, now, out);
+        self.alert_resolved(fingerprint, ends_at, Reason::AlertResolved, out);
     }
 
     /// Alerts that a list would have if they stood, and has not, are over.
@@ -74,8 +74,7 @@ impl Fleet {
         active: &[Fingerprint],
         scope: &Scope,
         asked_at: Timestamp,
-        now: Timestamp,
-        out: &mut Out,
+        out: &mut Decisions,
     ) {
         let active: BTreeSet<_> = active.iter().collect();
         let missing: Vec<_> = self
@@ -91,7 +90,7 @@ impl Fleet {
             .map(|(fingerprint, _)| fingerprint.clone())
             .collect();
         for fingerprint in missing {
-            self.alert_resolved(&fingerprint, now, Reason::ResolvedUnheard, now, out);
+            self.alert_resolved(&fingerprint, out.now, Reason::ResolvedUnheard, out);
         }
     }
 }

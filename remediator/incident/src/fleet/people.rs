@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Fleet;
 use crate::built_in::{BuiltIn, MANY_OTHERS, UNANSWERED_MAX};
-use crate::command::Happening;
-use crate::context::Out;
+use crate::command::EntryKind;
 use crate::event::Alert;
 use crate::ids::{AlertName, IncidentId, RunbookId, Target};
 use crate::incident::Incident;
@@ -14,6 +13,7 @@ use crate::reason::Reason;
 use crate::runbook::Runbook;
 use crate::silence::Source;
 use crate::time::Timestamp;
+use crate::turn::Decisions;
 
 /// The runbooks that are built in, by the policy.
 pub(super) fn built_in(policy: &Policy) -> BTreeMap<RunbookId, Runbook> {
@@ -71,11 +71,11 @@ impl Fleet {
     }
 
     /// A sign of life.
-    pub(super) fn alive(&mut self, source: Source, now: Timestamp, out: &mut Out) {
-        self.heard.insert(source, now);
+    pub(super) fn alive(&mut self, source: Source, out: &mut Decisions) {
+        self.heard.insert(source, out.now);
         match self.silence().filter(|id| self.incidents.get(id).is_some_and(|it| it.tells_of(source))) {
-            Some(id) => self.with(id, now, out, |it, _, out| it.heard_again(source, now, out)),
-            None => out.record(None, Happening::Ignored, Reason::Alive, source.as_str()),
+            Some(id) => self.with(id, out, |it, turn| it.heard_again(source, turn)),
+            None => out.record(None, EntryKind::Ignored, Reason::Alive, source.as_str()),
         }
     }
 
@@ -88,22 +88,19 @@ impl Fleet {
     }
 
     /// Calls people about those who have been silent for too long.
-    pub(super) fn listen(&mut self, now: Timestamp, out: &mut Out) {
+    pub(super) fn listen(&mut self, out: &mut Decisions) {
         let Some(silent_after) = self.policy.watch.as_ref().map(|watch| watch.silent_after) else { return };
         for source in Source::ALL {
             let told = self.silence().and_then(|id| self.incidents.get(&id)).is_some_and(|it| it.tells_of(source));
-            if told || self.heard.get(&source).is_none_or(|heard_at| now < *heard_at + silent_after) {
+            if told || self.heard.get(&source).is_none_or(|heard_at| out.now < *heard_at + silent_after) {
                 continue;
             }
             // There is one at most, so it counts against no limit.
             let id = match self.silence() {
                 Some(id) => id,
-                None => self.open(silence_key(), source.silent(), now, out),
+                None => self.open(silence_key(), source.silent(), out),
             };
-            self.with(id, now, out, |it, cx, out| {
-                it.silent(source, cx, out);
-                true
-            });
+            self.with(id, out, |it, turn| it.silent(source, turn));
         }
     }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Fleet;
-use crate::command::Happening;
-use crate::context::{Context, Out};
+use crate::command::EntryKind;
 use crate::escalation::{Escalation, PageRecord};
 use crate::health::HealthWatch;
 use crate::ids::{Fingerprint, IncidentId, RunbookId, Target};
@@ -12,6 +11,7 @@ use crate::incident::Incident;
 use crate::reason::Reason;
 use crate::state::{AlertRecord, Phase, StepRecord};
 use crate::time::Timestamp;
+use crate::turn::{Decisions, Relevance, Turn};
 
 /// What is still known of an open incident whose state cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Unreadable {
     pub id: IncidentId,
     /// Which runbook was at work.
     pub runbook: RunbookId,
-    /// On what.
+    /// What it acted on.
     pub target: Target,
     /// When it began.
     pub opened_at: Timestamp,
@@ -36,22 +36,19 @@ pub struct Unreadable {
 
 impl Fleet {
     /// Takes such an incident up. Nothing is run for it any more: what ran already, and how it was meant to go on, nobody can say.
-    pub(super) fn take_up_unreadable(&mut self, found: Unreadable, now: Timestamp, out: &mut Out) {
-        let (id, text) = (found.id, found.text.clone());
+    pub(super) fn take_up_unreadable(&mut self, found: Unreadable, out: &mut Decisions) {
+        let (id, text, now) = (found.id, found.text.clone(), out.now);
         let mut incident = Incident::from(found);
         if self.incidents.contains_key(&id) || self.by_key.contains_key(&incident.key()) {
-            return out.record(None, Happening::Ignored, Reason::Duplicate, id.to_string());
+            return out.record(None, EntryKind::Ignored, Reason::Duplicate, id.to_string());
         }
         // A clock that was ahead may have written it.
         incident.opened_at = incident.opened_at.min(now);
         incident.escalation.since = now;
         incident.health = HealthWatch::new(now);
         self.take_up(incident, now);
-        out.record(Some(id), Happening::Journal, Reason::Unreadable, text);
-        self.with(id, now, out, |it, cx, out| {
-            it.left_unreadable(cx, out);
-            true
-        });
+        out.record(Some(id), EntryKind::Journal, Reason::Unreadable, text);
+        self.with(id, out, |it, turn| it.left_unreadable(turn));
     }
 }
 
@@ -68,7 +65,8 @@ impl From<Unreadable> for Incident {
             alerts,
             phase: Phase::Exhausted,
             reason: Reason::Unreadable,
-            steps,
+            ladder: steps,
+            restores: Vec::new(),
             retired: Vec::new(),
             settle_until: None,
             changes_stopped_by: None,
@@ -85,11 +83,12 @@ impl From<Unreadable> for Incident {
 }
 
 impl Incident {
-    fn left_unreadable(&mut self, cx: &Context<'_>, out: &mut Out) {
-        self.kill_running(out);
-        self.enter(Phase::Exhausted, Reason::Unreadable, out);
-        if !self.resting(cx) && !self.waits_for_others(cx) {
-            self.trouble(Reason::Unreadable, cx, out);
+    fn left_unreadable(&mut self, turn: &mut Turn<'_>) -> Relevance {
+        self.kill_running(turn);
+        self.enter(Phase::Exhausted, Reason::Unreadable, turn);
+        if !self.resting(turn) && !self.waits_for_others(turn) {
+            self.page_first_level(Reason::Unreadable, turn);
         }
+        Relevance::Current
     }
 }

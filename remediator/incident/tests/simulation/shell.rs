@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, Event, Fingerprint, Fleet, Happening,
+    Alert, AlertName, Answer, BudgetCall, Channels, Command, Contact, EntryKind, Event, Fingerprint, Fleet,
     HealthWatch, Incident, IncidentId, Kind, LabelName, Level, Mode, Operation, Outcome, PastIncident, Pause, Person,
     Phase, Policy, Reason, Runbook, Saved, Sender, StepId, Target, Targets, Timestamp, Verdict,
 };
 
 use crate::books::books;
 use crate::dice::Dice;
+use crate::maintenance::Maintenance;
 use crate::pager::{Pager, channels};
 use crate::process::Process;
 use invariants::silenced;
@@ -64,10 +65,12 @@ pub(crate) struct Shell {
     /// Who had which incident in hand before the event that is being taken in, and until when.
     in_hand: BTreeMap<IncidentId, Timestamp>,
     mail: Vec<(Timestamp, Event)>,
+    /// The agenda beside it.
+    pub(crate) maintenance: Maintenance,
     /// Starts, the first one included.
     lives: u64,
     /// What was decided, and why.
-    pub(crate) seen: BTreeSet<(Happening, Reason)>,
+    pub(crate) seen: BTreeSet<(EntryKind, Reason)>,
     pub(crate) events: u64,
     pub(crate) digest: u64,
 }
@@ -117,6 +120,7 @@ impl Shell {
             failing: Channels::default(),
             in_hand: BTreeMap::new(),
             mail: Vec::new(),
+            maintenance: Maintenance::new(seed, now),
             lives: 1,
             seen: BTreeSet::new(),
             events: 0,
@@ -233,6 +237,7 @@ impl Shell {
             else {
                 break;
             };
+            self.maintain_until(at);
             self.now = self.now.max(at);
             if pager.is_some_and(|due| due <= self.now) {
                 self.deliver_pages();
@@ -246,6 +251,7 @@ impl Shell {
                 self.deliver(Event::Tick);
             }
         }
+        self.maintain_until(end);
         self.now = self.now.max(end);
     }
 
@@ -303,6 +309,7 @@ impl Shell {
             self.perform(command);
         }
         self.check();
+        self.maintenance.turn(self.now, self.besides());
     }
 
     /// What the real shell makes durable: the state of incidents with a record, the intents, the pause.
@@ -376,7 +383,7 @@ impl Shell {
                 let sick = target.and_then(|target| self.sick.get(target)).copied().unwrap_or(false);
                 let verdict = match self.dice.below(30) {
                     0 => Verdict::Unknown,
-                    _ if sick => Verdict::Sick,
+                    _ if sick => Verdict::Unhealthy,
                     _ => Verdict::Healthy,
                 };
                 // Some answers are lost, some come late.

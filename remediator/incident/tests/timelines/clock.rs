@@ -1,8 +1,8 @@
 //! A start with a clock that is ahead, and the start after it with the right one; on the same virtual time as everything else.
 
 use vvtv_incident::{
-    Agenda, AgendaCommand, ClockStep, Doer, Duty, Event, Gate, Level, Operation, Person, Reason, SavedAgenda, Scope,
-    Standing, TaskName, TaskState, Timestamp,
+    Agenda, AgendaCommand, AgendaEvent, ClockStep, Doer, Duty, Event, Gate, Level, Operation, Person, Reason,
+    SavedAgenda, Scope, Standing, TaskName, TaskState, Timestamp,
 };
 
 use crate::world::{World, change, ok, repeatable, runbook, seconds};
@@ -108,26 +108,30 @@ fn a_schedule_that_was_dealt_with_in_the_future_comes_round_again_and_no_task_is
     };
     let pages = |commands: &[AgendaCommand]| commands.iter().any(|it| matches!(it, AgendaCommand::Page(..)));
     let mut agenda = Agenda::new(SavedAgenda::default());
-    agenda.configure(at(999 * DAY), [duty()]);
-    agenda.scheduled(at(1000 * DAY), &daily, at(1000 * DAY));
+    let in_force = || AgendaEvent::Configured(vec![duty()]);
+    let time_comes = |at| AgendaEvent::Scheduled { name: daily.clone(), at };
+    let free = || AgendaEvent::Evaluated(Gate::Free);
+    let _ = agenda.step(at(999 * DAY), in_force());
+    let _ = agenda.step(at(1000 * DAY), time_comes(at(1000 * DAY)));
     let mut saved = open(&agenda);
     let ahead = ClockStep { from: at(1000 * DAY), to: at(1400 * DAY) };
     ahead.apply_to_agenda(&mut saved);
     let mut agenda = Agenda::new(saved);
-    agenda.configure(ahead.to, [duty()]);
-    assert!(!pages(&agenda.look(ahead.to, Gate::Free)), "nobody is called for the jump");
+    let _ = agenda.step(ahead.to, in_force());
+    assert!(!pages(&agenda.step(ahead.to, free())), "nobody is called for the jump");
     let mut saved = open(&agenda);
     let back = ClockStep { from: at(1400 * DAY), to: at(1000 * DAY + 60) };
     back.apply_to_agenda(&mut saved);
     let mut agenda = Agenda::new(saved);
-    agenda.configure(back.to, [duty()]);
-    assert!(!pages(&agenda.look(at(1000 * DAY + 7 * 3600), Gate::Free)));
-    assert!(pages(&agenda.look(at(1000 * DAY + 9 * 3600), Gate::Free)), "its own time counts");
+    let _ = agenda.step(back.to, in_force());
+    assert!(!pages(&agenda.step(at(1000 * DAY + 7 * 3600), free())));
+    assert!(pages(&agenda.step(at(1000 * DAY + 9 * 3600), free())), "its own time counts");
     let task = agenda.open().next().cloned().unwrap();
     assert!(matches!(task.state, TaskState::Person { paged_at: Some(paged) } if paged == at(1000 * DAY + 9 * 3600)));
-    let closed = agenda.close(at(1000 * DAY + 9 * 3600), task.id, Person::new("ana"), "");
+    let done = AgendaEvent::Closed { task: task.id, by: Person::new("ana"), note: Box::default() };
+    let closed = agenda.step(at(1000 * DAY + 9 * 3600), done);
     assert!(!closed.is_empty());
-    let next = agenda.scheduled(at(1001 * DAY), &daily, at(1001 * DAY));
+    let next = agenda.step(at(1001 * DAY), time_comes(at(1001 * DAY)));
     assert!(next.iter().any(|it| matches!(it, AgendaCommand::Keep(_))), "{next:?}");
 }
 

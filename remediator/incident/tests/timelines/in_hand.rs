@@ -100,7 +100,7 @@ fn an_acknowledgement_at_any_moment_keeps_everybody_else_asleep_until_it_runs_ou
         world.run(seconds(moment));
         world.operate(1, Operation::Ack);
         let before = world.pages.len();
-        world.health("main", if moment % 2 == 0 { Verdict::Sick } else { Verdict::Unknown });
+        world.health("main", if moment % 2 == 0 { Verdict::Unhealthy } else { Verdict::Unknown });
         world.run(seconds(1799));
         assert_eq!(world.pages.len(), before, "acknowledged at {moment} s:\n{}", world.timeline());
         world.run(seconds(10));
@@ -117,7 +117,7 @@ fn a_relapse_while_somebody_has_it_in_hand_is_told() {
     world.operate(1, Operation::Ack);
     world.health("main", Verdict::Healthy);
     world.run(seconds(20));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(200));
     assert_eq!(world.pages_in_short(), "21s #1 L1", "{}", world.timeline());
     let told: Vec<_> = world.updates.iter().map(|(_, _, page, reason)| (*page, reason.as_str())).collect();

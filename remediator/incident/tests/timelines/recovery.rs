@@ -62,7 +62,7 @@ fn since_the_first_stage(world: &World) -> String {
 #[test]
 fn a_stage_that_hurts_is_taken_back_and_the_rest_is_left() {
     let mut world = repaired(World::new(vec![drops()]));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(1200));
     assert_snapshot!(since_the_first_stage(&world), @"
      932.0s #1 step_started restoring restore_preset (attempt 1)
@@ -85,7 +85,7 @@ fn a_stage_that_hurts_is_taken_back_and_the_rest_is_left() {
 #[test]
 fn while_a_measure_that_was_put_back_settles_its_alert_starts_nothing() {
     let mut world = repaired(World::new(vec![drops()]));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(15));
     world.fire("EncoderDropsHigh", "main");
     world.run(seconds(30));
@@ -102,7 +102,7 @@ fn what_fires_on_after_a_measure_was_put_back_and_has_settled_is_a_relapse() {
     world.run(seconds(5));
     world.resolve("EncoderDropsHigh", "main");
     world.run(seconds(930));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.fire("EncoderDropsHigh", "main");
     world.run(seconds(60));
     let relapse = world.lines.iter().find(|line| line.contains("relapse"));
@@ -112,7 +112,7 @@ fn what_fires_on_after_a_measure_was_put_back_and_has_settled_is_a_relapse() {
 #[test]
 fn a_stage_that_only_looks_as_if_it_hurt_while_its_measurement_settles_stands() {
     let mut world = repaired(World::new(vec![drops()]));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(15));
     world.health("main", Verdict::Healthy);
     world.run(seconds(1200));

@@ -87,7 +87,7 @@ fn an_approval_is_for_what_the_person_saw() {
     world.operate(1, Operation::Approve(StepId::new("restart")));
     world.run(seconds(10));
     assert_eq!(world.runs_of("restart"), 0, "healthy by then");
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(30));
     assert_eq!(world.runs_of("restart"), 0, "the approval is spent:\n{}", world.timeline());
     assert_eq!(world.phase(1), "awaiting_approval");

@@ -343,7 +343,7 @@ fn a_wobble_within_settle_does_not_try_the_next_change() {
     let mut world = World::new(vec![segment_age()]).script("restart", heals(1));
     world.fire("SegmentAgeHigh", "main");
     world.run(seconds(4));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(3));
     world.health("main", Verdict::Healthy);
     world.resolve("SegmentAgeHigh", "main");
@@ -362,7 +362,7 @@ fn a_relapse_climbs_the_ladder_again_with_what_may_run_again_until_it_flaps() {
     world.fire("SegmentAgeHigh", "main");
     for _ in 0..5 {
         world.run(seconds(25));
-        world.health("main", Verdict::Sick);
+        world.health("main", Verdict::Unhealthy);
     }
     world.run(seconds(20));
     assert_eq!(world.runs_of("restart"), 4, "{}", world.timeline());
@@ -431,7 +431,7 @@ fn a_background_diagnosis_delays_nothing() {
     world.run(seconds(1));
     assert_eq!(world.runs.len(), 2, "{}", world.timeline());
     world.run(seconds(20));
-    let record = &world.fleet.incident(IncidentId::new(1)).unwrap().steps[0];
+    let record = &world.fleet.incident(IncidentId::new(1)).unwrap().ladder[0];
     assert_eq!(record.state.as_str(), "ok");
 }
 

@@ -68,7 +68,7 @@ fn its_alert() -> BTreeMap<Fingerprint, AlertRecord> {
 fn it_is_people_s_until_its_alert_is_over_and_nothing_is_run() {
     let mut world = world();
     world.event(found(its_alert()));
-    world.health("main", Verdict::Sick);
+    world.health("main", Verdict::Unhealthy);
     world.run(seconds(30));
     world.fire("SegmentAgeHigh", "main");
     world.health("main", Verdict::Healthy);

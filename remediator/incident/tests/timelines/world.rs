@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::pager::Pager;
 use vvtv_incident::{
-    Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EscalateAt, Event, Fingerprint,
-    Fleet, Happening, HealthTest, HealthWatch, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting,
+    Alert, AlertName, Answer, BudgetCall, ChannelName, ClockStep, Command, Contact, EntryKind, EscalateAt, Event,
+    Fingerprint, Fleet, HealthTest, HealthWatch, Incident, IncidentId, Kind, LabelName, Level, LockName, Mode, Muting,
     OnFailure, Operation, Outcome, PastIncident, Person, Phase, Policy, Reason, Recovery, Runbook, RunbookId, Saved,
     Scope, Sender, Severity, Step, StepId, Target, Targets, Timestamp, Verdict,
 };
@@ -199,7 +199,7 @@ impl World {
 
     /// An alert fires, and what it names is sick from now on, if it exists.
     pub(crate) fn claim(&mut self, name: &str, stream: &str) {
-        self.health(stream, Verdict::Sick);
+        self.health(stream, Verdict::Unhealthy);
         self.event(Event::AlertFiring(alert(name, stream)));
     }
 
@@ -259,7 +259,7 @@ impl World {
         for command in commands {
             match command {
                 Command::Record(entry) => {
-                    if let (Some(id), Happening::Opened) = (entry.incident, entry.event) {
+                    if let (Some(id), EntryKind::Opened) = (entry.incident, entry.event) {
                         let target = entry.detail.rsplit(": ").next().unwrap_or_default();
                         self.targets.insert(id, Target::new(target));
                     }

@@ -1,6 +1,6 @@
 use rstest::rstest;
 use rusqlite::Connection;
-use vvtv_incident::{Entry, Happening, IncidentId, Reason, Timestamp};
+use vvtv_incident::{Entry, EntryKind, IncidentId, Reason, Timestamp};
 
 use super::super::{Batch, schema, write};
 use super::*;
@@ -10,7 +10,7 @@ fn entry(number: u64) -> (Timestamp, Entry) {
     let detail = format!("row \"{number}\" — with\nlines");
     (
         Timestamp::from_millis(1000 * number),
-        Entry { incident, event: Happening::Operator, reason: Reason::Noted, detail },
+        Entry { incident, event: EntryKind::Operator, reason: Reason::Noted, detail },
     )
 }
 

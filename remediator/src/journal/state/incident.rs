@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vvtv_incident::{
-    AlertRecord, Fingerprint, HealthWatch, Hold, Incident, IncidentId, Person, RunbookId, StepId, Target, Timestamp,
+    AlertRecord, Fingerprint, HealthWatch, Hold, Incident, IncidentId, Person, RestoreRecord, RunbookId, StepId,
+    StepRecord, Target, Timestamp,
 };
 
 use super::Kept;
 use super::alert::AlertV1;
 use super::escalation::EscalationV1;
-use super::phase::PhaseV1;
+use super::phase::{Ladder, PhaseV1};
 use super::step::StepV1;
 use super::word::{MillisV1, ReasonV1, at};
 
@@ -74,7 +75,8 @@ impl From<&Incident> for IncidentV1 {
             alerts,
             phase,
             reason,
-            steps,
+            ladder,
+            restores: _,
             retired,
             settle_until,
             changes_stopped_by,
@@ -94,9 +96,9 @@ impl From<&Incident> for IncidentV1 {
             opened_at: opened_at.millis(),
             healthy_at: healthy_at.map(Timestamp::millis),
             alerts: alerts.iter().map(|(fingerprint, alert)| (fingerprint.to_string(), alert.into())).collect(),
-            phase: phase.into(),
+            phase: PhaseV1::of(phase, Ladder(ladder.len())),
             reason: ReasonV1(*reason),
-            steps: steps.iter().map(Into::into).collect(),
+            steps: incident.steps().map(Into::into).collect(),
             retired: retired.iter().map(Into::into).collect(),
             settle_until: settle_until.map(Timestamp::millis),
             changes_stopped_by: changes_stopped_by.as_ref().map(StepId::to_string),
@@ -132,6 +134,9 @@ impl From<IncidentV1> for Incident {
             aborted,
             escalation,
         } = incident;
+        let places = phase.ladder(steps.len(), restore_next);
+        let mut ladder: Vec<StepRecord> = steps.into_iter().map(Into::into).collect();
+        let restores = restores(ladder.split_off(places.0));
         Self {
             id: IncidentId::new(id),
             runbook: RunbookId::new(runbook),
@@ -139,9 +144,10 @@ impl From<IncidentV1> for Incident {
             opened_at: at(opened_at),
             healthy_at: healthy_at.map(at),
             alerts: alerts.into_iter().map(|(of, alert)| (Fingerprint::new(of), alert.into())).collect(),
-            phase: phase.into(),
+            phase: phase.into_phase(places),
             reason,
-            steps: steps.into_iter().map(Into::into).collect(),
+            ladder,
+            restores,
             retired: retired.into_iter().map(Into::into).collect(),
             settle_until: settle_until.map(at),
             changes_stopped_by: changes_stopped_by.map(StepId::new),
@@ -155,4 +161,10 @@ impl From<IncidentV1> for Incident {
             ticket: 0,
         }
     }
+}
+
+/// Each measure's way back and its way in again.
+fn restores(steps: Vec<StepRecord>) -> Vec<RestoreRecord> {
+    let mut steps = steps.into_iter();
+    std::iter::from_fn(|| Some(RestoreRecord { apply: steps.next()?, undo: steps.next()? })).collect()
 }

@@ -1,7 +1,7 @@
 //! Where an incident stands, and what keeps a step from running.
 
 use serde::{Deserialize, Serialize};
-use vvtv_incident::{Block, Phase, Stage};
+use vvtv_incident::{Block, Phase, Stage, StepMachine, StepRef};
 
 use super::word::{MillisV1, ReasonV1, at};
 
@@ -51,34 +51,74 @@ pub(super) enum BlockV1 {
     RunbookBudgetSpent,
 }
 
-impl From<&Phase> for PhaseV1 {
-    fn from(phase: &Phase) -> Self {
+/// How many of the steps that are kept in one row are the ladder's; after those each measure has two, its way back and its way in again.
+#[derive(Clone, Copy)]
+pub(super) struct Ladder(pub(super) usize);
+
+impl Ladder {
+    /// A step's place in that row.
+    const fn index(self, at: StepRef) -> usize {
+        match at {
+            StepRef::Step(number) => number,
+            StepRef::Apply(number) => self.0 + 2 * number,
+            StepRef::Undo(number) => self.0 + 2 * number + 1,
+        }
+    }
+
+    /// The place of a row's index among the measures.
+    const fn measure(self, index: usize) -> StepRef {
+        let after = index.saturating_sub(self.0);
+        if after % 2 == 0 { StepRef::Apply(after / 2) } else { StepRef::Undo(after / 2) }
+    }
+}
+
+impl PhaseV1 {
+    pub(super) fn of(phase: &Phase, ladder: Ladder) -> Self {
         match phase {
-            Phase::Working { cursor, stage } => Self::Working { cursor: *cursor, stage: stage.into() },
+            Phase::Working(StepMachine { at, stage }) => {
+                Self::Working { cursor: ladder.index(*at), stage: stage.into() }
+            }
             Phase::Exhausted => Self::Exhausted,
             Phase::Stabilising => Self::Stabilising,
             Phase::Monitoring { until } => Self::Monitoring { until: until.millis() },
-            Phase::Restoring { step, stage } => Self::Restoring { step: *step, stage: stage.into() },
+            Phase::Restoring(StepMachine { at, stage }) => {
+                Self::Restoring { step: ladder.index(*at), stage: stage.into() }
+            }
             Phase::Closing { reason, give_up_at } => {
                 Self::Closing { reason: ReasonV1(*reason), give_up_at: give_up_at.millis() }
             }
             Phase::Closed { at } => Self::Closed { at: at.millis() },
         }
     }
-}
 
-impl From<PhaseV1> for Phase {
-    fn from(phase: PhaseV1) -> Self {
-        match phase {
-            PhaseV1::Working { cursor, stage } => Self::Working { cursor, stage: stage.into() },
-            PhaseV1::Exhausted => Self::Exhausted,
-            PhaseV1::Stabilising => Self::Stabilising,
-            PhaseV1::Monitoring { until } => Self::Monitoring { until: at(until) },
-            PhaseV1::Restoring { step, stage } => Self::Restoring { step, stage: stage.into() },
-            PhaseV1::Closing { reason: ReasonV1(reason), give_up_at } => {
-                Self::Closing { reason, give_up_at: at(give_up_at) }
+    /// How many of the steps in a row are the ladder's.
+    ///
+    /// The row does not say where it ends. Only while measures are taken back does it matter before the runbook has been asked, and then the
+    /// measure that is next tells it: whether its step is the way back or the way in again shows in how many steps come after it.
+    pub(super) fn ladder(&self, steps: usize, restore_next: usize) -> Ladder {
+        let Self::Restoring { step, .. } = self else { return Ladder(steps) };
+        let is_undo = steps.saturating_sub(*step) % 2;
+        match step.checked_sub(is_undo) {
+            Some(apply) if *step < steps => Ladder(apply - 2 * restore_next.min(apply / 2)),
+            Some(_) | None => Ladder(steps),
+        }
+    }
+
+    pub(super) fn into_phase(self, ladder: Ladder) -> Phase {
+        match self {
+            Self::Working { cursor, stage } => {
+                Phase::Working(StepMachine { at: StepRef::Step(cursor), stage: stage.into() })
             }
-            PhaseV1::Closed { at: since } => Self::Closed { at: at(since) },
+            Self::Exhausted => Phase::Exhausted,
+            Self::Stabilising => Phase::Stabilising,
+            Self::Monitoring { until } => Phase::Monitoring { until: at(until) },
+            Self::Restoring { step, stage } => {
+                Phase::Restoring(StepMachine { at: ladder.measure(step), stage: stage.into() })
+            }
+            Self::Closing { reason: ReasonV1(reason), give_up_at } => {
+                Phase::Closing { reason, give_up_at: at(give_up_at) }
+            }
+            Self::Closed { at: since } => Phase::Closed { at: at(since) },
         }
     }
 }

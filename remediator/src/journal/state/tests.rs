@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use vvtv_incident::{
-    Arrival, Happening, Incident, IncidentId, Outcome, Reason, ReceiverName, Sender, Standing, Task, TaskId,
+    Arrival, EntryKind, Incident, IncidentId, Outcome, Reason, ReceiverName, Sender, Standing, StepRef, Task, TaskId,
 };
 
 use super::*;
@@ -78,6 +78,46 @@ fn every_reason_block_and_state_of_a_step_is_kept_as_it_always_was() {
 }
 
 #[test]
+fn a_step_that_takes_a_measure_back_is_kept_by_its_place_behind_the_ladder_and_found_again() {
+    let measured = |number, restore_next| {
+        [StepRef::Apply(number), StepRef::Undo(number)].map(|at| (at, samples::with_measures(at, restore_next)))
+    };
+    // The second one's place is known although it is not the next: the runbook's text has changed meanwhile.
+    let incidents = [measured(0, 0), measured(1, 1), measured(1, 0)].concat();
+    let mut kept = Vec::new();
+    for (at, incident) in incidents {
+        let json = write(&incident).unwrap();
+        let again = read::<Incident>(&json).unwrap();
+        let place = serde_json::from_str::<serde_json::Value>(&json).unwrap()["phase"]["restoring"]["step"].clone();
+        let id = |incident: &Incident| {
+            let machine = incident.phase.machine().unwrap();
+            incident.step(machine.at).unwrap().id.to_string()
+        };
+        assert_eq!(id(&again), id(&incident), "{at:?}");
+        assert_eq!(
+            again == incident,
+            matches!((at, incident.restore_next), (StepRef::Apply(n) | StepRef::Undo(n), next) if n == next)
+        );
+        assert_eq!(write(&again).unwrap(), json);
+        kept.push((id(&again), place.as_u64().unwrap()));
+    }
+    let expected = [("a", 2), ("undo-a", 3), ("b", 4), ("undo-b", 5), ("b", 4), ("undo-b", 5)];
+    assert_eq!(kept, expected.map(|(id, place)| (id.to_owned(), place)));
+}
+
+#[test]
+fn a_place_past_all_steps_is_past_all_measures() {
+    let incident = samples::with_measures(StepRef::Apply(2), 2);
+    let json = write(&incident).unwrap();
+    for past in [json.clone(), json.replace(r#""step":6"#, &format!(r#""step":{}"#, usize::MAX))] {
+        let again = read::<Incident>(&past).unwrap();
+        let at = again.phase.machine().unwrap().at;
+        assert_eq!(again.step(at), None, "{at:?}");
+        assert_eq!(again.steps().count(), 6);
+    }
+}
+
+#[test]
 fn a_task_in_every_state_is_kept_as_it_always_was() {
     kept("tasks", samples::tasks());
     let process = |start_ticks, boot_id| Identity { pid: 4242, start_ticks, boot_id };
@@ -97,7 +137,7 @@ fn settings_are_kept_as_they_always_were() {
 
 #[test]
 fn the_words_of_columns_are_what_they_always_were() {
-    let events = samples::events().into_iter().map(Happening::as_str);
+    let events = samples::events().into_iter().map(EntryKind::as_str);
     let kinds = samples::message_kinds().into_iter().map(MessageKind::as_str);
     let ends: Vec<_> = samples::outcomes();
     let ends = ends.iter().map(Outcome::as_str);
@@ -187,7 +227,7 @@ fn a_field_that_an_earlier_version_did_not_write_is_read_as_it_meant() {
     for page in &mut sample.escalation.pages {
         page.arrival = Arrival::Taken { at: samples::at(0) };
     }
-    sample.steps.iter_mut().for_each(|step| step.not_run = 0);
+    sample.ladder.iter_mut().for_each(|step| step.not_run = 0);
     for alert in sample.alerts.values_mut() {
         (alert.suppressed, alert.sender) = (false, Sender::Alertmanager);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, Answer, Event, Fingerprint, Happening, IncidentId, LabelName, Operation, Outcome, Person, Policy,
+    AlertName, Answer, EntryKind, Event, Fingerprint, IncidentId, LabelName, Operation, Outcome, Person, Policy,
     RunbookId, Sender, StepId, Timestamp, Verdict,
 };
 use vvtv_toolkit::duration::PromDuration;
@@ -197,7 +197,7 @@ fn happenings(case: &Case, world: &mut World<'_, Case>) {
 const fn verdict(health: file::Health) -> Verdict {
     match health {
         file::Health::Healthy => Verdict::Healthy,
-        file::Health::Sick => Verdict::Sick,
+        file::Health::Sick => Verdict::Unhealthy,
         file::Health::Unknown => Verdict::Unknown,
     }
 }
@@ -237,33 +237,33 @@ impl Script for Case {
 /// What a case expects and people read: what was done and why, not every look at the system.
 const fn is_shown(line: &Line) -> bool {
     match line.entry.event {
-        Happening::Opened
-        | Happening::StepStarted
-        | Happening::StepFinished
-        | Happening::StepSkipped
-        | Happening::Blocked
-        | Happening::Paged
-        | Happening::Told
-        | Happening::PageResolved
-        | Happening::Operator
-        | Happening::Closed => true,
-        Happening::Alert
-        | Happening::Ignored
-        | Happening::Health
-        | Happening::Phase
-        | Happening::PageDelivered
-        | Happening::NotCalled
-        | Happening::Channel
-        | Happening::Task
-        | Happening::Clock
-        | Happening::Journal => false,
+        EntryKind::Opened
+        | EntryKind::StepStarted
+        | EntryKind::StepFinished
+        | EntryKind::StepSkipped
+        | EntryKind::Blocked
+        | EntryKind::Paged
+        | EntryKind::Told
+        | EntryKind::PageResolved
+        | EntryKind::Operator
+        | EntryKind::Closed => true,
+        EntryKind::Alert
+        | EntryKind::Ignored
+        | EntryKind::Health
+        | EntryKind::Phase
+        | EntryKind::PageDelivered
+        | EntryKind::NotCalled
+        | EntryKind::Channel
+        | EntryKind::Task
+        | EntryKind::Clock
+        | EntryKind::Journal => false,
     }
 }
 
 /// The lines as cases write them: time, event, detail, reason, and what a change runs. Where several runbooks are at work, each
 /// line names its own.
 fn timeline(lines: &[Line]) -> Vec<String> {
-    let opened = lines.iter().filter(|line| line.entry.event == Happening::Opened);
+    let opened = lines.iter().filter(|line| line.entry.event == EntryKind::Opened);
     let runbooks: BTreeMap<Option<IncidentId>, &str> =
         opened.map(|line| (line.entry.incident, line.entry.detail.split(':').next().unwrap_or_default())).collect();
     let shown = lines.iter().filter(|line| is_shown(line));

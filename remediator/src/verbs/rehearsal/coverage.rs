@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vvtv_incident::{Happening, Reason};
+use vvtv_incident::{EntryKind, Reason};
 
 use super::world::Line;
 use crate::runbook::LoadedRunbook;
@@ -47,21 +47,21 @@ impl Coverage {
     fn note_line(&mut self, line: &Line) {
         let entry = &line.entry;
         let Some(incident) = entry.incident.map(vvtv_incident::IncidentId::get) else { return };
-        if entry.event == Happening::Opened {
+        if entry.event == EntryKind::Opened {
             let runbook = entry.detail.split(':').next().unwrap_or_default();
             self.incident.insert(incident, runbook.to_owned());
         }
         let Some(book) = self.incident.get(&incident) else { return };
         let step = entry.detail.split([' ', ':']).next().unwrap_or_default();
         let branch = match (entry.event, entry.reason) {
-            (Happening::StepStarted, _) => format!("{book}: {step} runs"),
-            (Happening::StepSkipped, Reason::ConditionFalse) => format!("{book}: {step} is left out by its condition"),
-            (Happening::StepSkipped, Reason::Healthy) => {
+            (EntryKind::StepStarted, _) => format!("{book}: {step} runs"),
+            (EntryKind::StepSkipped, Reason::ConditionFalse) => format!("{book}: {step} is left out by its condition"),
+            (EntryKind::StepSkipped, Reason::Healthy) => {
                 format!("{book}: {step} is left out because the target is healthy")
             }
-            (Happening::Phase, Reason::Exhausted) => format!("{book}: nothing helps"),
-            (Happening::Closed, Reason::Monitored | Reason::Stabilised) => format!("{book}: closes by itself"),
-            (Happening::Paged, Reason::EscalationTimer) => format!("{book}: {step} is called by the timer"),
+            (EntryKind::Phase, Reason::Exhausted) => format!("{book}: nothing helps"),
+            (EntryKind::Closed, Reason::Monitored | Reason::Stabilised) => format!("{book}: closes by itself"),
+            (EntryKind::Paged, Reason::EscalationTimer) => format!("{book}: {step} is called by the timer"),
             _ => return,
         };
         self.missing.remove(&branch);

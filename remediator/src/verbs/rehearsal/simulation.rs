@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use vvtv_incident::{
-    Answer, Event, Fingerprint, Happening, LabelName, Level, Outcome, Policy, Sender, StepId, Timestamp, Verdict,
+    Answer, EntryKind, Event, Fingerprint, LabelName, Level, Outcome, Policy, Sender, StepId, Timestamp, Verdict,
 };
 
 use super::world::{Ending, Happens, Line, Script, World, default_target};
@@ -48,7 +48,7 @@ pub fn simulate(config: &Config, books: &[LoadedRunbook], runbook: &str) -> Opti
     let policy = Policy { contacts: config.policy.contacts.clone(), ..Policy::default() };
     let mut world = World::new(policy, books, &config.site, &NothingHelps);
     let start = Timestamp::default();
-    world.at(start, Happens::Health { runbook: None, verdict: Verdict::Sick });
+    world.at(start, Happens::Health { runbook: None, verdict: Verdict::Unhealthy });
     world.at(start, Happens::Event(Event::AlertFiring(alert(book)?)));
     world.run(start + UNTIL);
     let mut text = format!("{} ({}) on {}\n", book.title, book.plan.id, default_target());
@@ -56,7 +56,7 @@ pub fn simulate(config: &Config, books: &[LoadedRunbook], runbook: &str) -> Opti
     for line in &world.lines {
         let Some(said) = say(line, book, config) else { continue };
         let _ = writeln!(text, "{}  {said}", clock(line.at));
-        if line.entry.event == Happening::Paged && line.entry.detail == last_level(config).to_string() {
+        if line.entry.event == EntryKind::Paged && line.entry.detail == last_level(config).to_string() {
             let _ = writeln!(text, "\nThen the last level is called again and again, until somebody takes it in hand.");
             break;
         }
@@ -83,34 +83,34 @@ fn last_level(config: &Config) -> Level {
 fn say(line: &Line, book: &LoadedRunbook, config: &Config) -> Option<String> {
     let entry = &line.entry;
     match entry.event {
-        Happening::StepStarted => {
+        EntryKind::StepStarted => {
             let id = entry.detail.split(' ').next().unwrap_or_default();
             let spec = book.step(&StepId::new(id))?;
             let number = spec.action.map(|action| format!("{action}. ")).unwrap_or_default();
             Some(format!("{number}{}\n          {}", spec.title, command(&spec.command)))
         }
-        Happening::StepSkipped => Some(format!("left out: {} ({})", entry.detail, entry.reason)),
-        Happening::Blocked => Some(format!("waits: {} ({})", entry.detail, entry.reason)),
-        Happening::Paged => {
+        EntryKind::StepSkipped => Some(format!("left out: {} ({})", entry.detail, entry.reason)),
+        EntryKind::Blocked => Some(format!("waits: {} ({})", entry.detail, entry.reason)),
+        EntryKind::Paged => {
             let contact = config.contacts.iter().find(|contact| contact.level.to_string() == entry.detail)?;
             Some(format!("CALLS {} {}: {}", contact.level, contact.name, entry.reason.explanation()))
         }
-        Happening::Phase => Some(format!("{}: {}", entry.detail, entry.reason.explanation())),
-        Happening::Opened => Some(format!("alert {}", book.plan.alerts.first()?)),
-        Happening::Alert
-        | Happening::Ignored
-        | Happening::StepFinished
-        | Happening::Health
-        | Happening::PageDelivered
-        | Happening::PageResolved
-        | Happening::Told
-        | Happening::NotCalled
-        | Happening::Channel
-        | Happening::Task
-        | Happening::Clock
-        | Happening::Journal
-        | Happening::Operator
-        | Happening::Closed => None,
+        EntryKind::Phase => Some(format!("{}: {}", entry.detail, entry.reason.explanation())),
+        EntryKind::Opened => Some(format!("alert {}", book.plan.alerts.first()?)),
+        EntryKind::Alert
+        | EntryKind::Ignored
+        | EntryKind::StepFinished
+        | EntryKind::Health
+        | EntryKind::PageDelivered
+        | EntryKind::PageResolved
+        | EntryKind::Told
+        | EntryKind::NotCalled
+        | EntryKind::Channel
+        | EntryKind::Task
+        | EntryKind::Clock
+        | EntryKind::Journal
+        | EntryKind::Operator
+        | EntryKind::Closed => None,
     }
 }
 

@@ -90,7 +90,7 @@ impl<'a, S: Script> World<'a, S> {
             queue: BTreeMap::new(),
             queued: 0,
             health: BTreeMap::new(),
-            health_of_others: Verdict::Sick,
+            health_of_others: Verdict::Unhealthy,
             said: BTreeMap::new(),
             alert: BTreeMap::new(),
             // A single sick target of many is not a systemic fault.

@@ -44,7 +44,7 @@ impl Shell {
                 "opened by what was never delivered: {incident:?}"
             );
             let book = self.books.iter().find(|book| book.id == incident.runbook).unwrap();
-            let sick = matches!(incident.health.health(), Health::Sick { .. });
+            let sick = matches!(incident.health.health(), Health::Unhealthy { .. });
             if incident.in_trouble() && sick && book.causes.is_empty() && self.fleet.incidents().count() == 1 {
                 // The time that its timers stand still, because others account for it, does not count.
                 let still = incident.escalation.still_since.map_or(Duration::ZERO, |since| self.now.since(since));

@@ -10,6 +10,7 @@ use vvtv_incident::{
 
 use super::{CLAIMED, Shell};
 use crate::books::books;
+use crate::maintenance::Besides;
 use crate::process::Process;
 
 impl Shell {
@@ -37,7 +38,7 @@ impl Shell {
             }
         }
         for incident in &incidents {
-            for record in incident.steps.iter().filter(|record| record.state == StepState::Running) {
+            for record in incident.steps().filter(|record| record.state == StepState::Running) {
                 let alive = |process: &Process| process.incident == incident.id && process.step == record.id;
                 if !self.processes.iter().any(alive) {
                     let key = (incident.id, record.id.clone(), record.attempts);
@@ -56,7 +57,9 @@ impl Shell {
         let (over, budget_calls) = (self.over.clone(), self.budget_calls.clone());
         let (last_id, named) = (self.last_id, self.named.clone());
         let mut saved = Saved { incidents, changes, over, budget_calls, pause, last_id, named };
-        if let Some(step) = ClockStep::found(Some(stopped), self.now) {
+        let clock_step = ClockStep::found(Some(stopped), self.now);
+        self.maintenance.restart(self.now, clock_step);
+        if let Some(step) = clock_step {
             step.apply(&mut saved);
             let written = saved.incidents.iter().map(|it| (it.id, it.clone()));
             self.incidents.extend(written);
@@ -84,8 +87,9 @@ impl Shell {
             return None;
         }
         let index = usize::try_from(self.dice.below(incidents.len() as u64)).unwrap();
-        let Incident { id, runbook, target, opened_at, alerts, mut steps, escalation, .. } = incidents.remove(index);
-        steps.retain(|record| record.attempts > 0);
+        let incident = incidents.remove(index);
+        let steps = incident.steps().filter(|record| record.attempts > 0).cloned().collect();
+        let Incident { id, runbook, target, opened_at, alerts, escalation, .. } = incident;
         Some(Event::Unreadable(Box::new(Unreadable {
             id,
             runbook,
@@ -98,6 +102,18 @@ impl Shell {
         })))
     }
 
+    /// What the agenda is told of the incidents.
+    pub(super) fn besides(&self) -> Besides {
+        Besides { incidents: self.fleet.incidents().count(), paused: self.fleet.pause().is_some() }
+    }
+
+    /// What the agenda does by itself until then, while nothing happens to incidents.
+    pub(super) fn maintain_until(&mut self, end: Timestamp) {
+        while let Some(at) = self.maintenance.next_at().filter(|at| *at <= end) {
+            self.maintenance.turn(at.max(self.now), self.besides());
+        }
+    }
+
     /// Peace: everything heals, and every incident must close.
     pub(crate) fn settle(&mut self) {
         self.deliver(Event::Resume { by: Person::new("ana") });
@@ -106,6 +122,7 @@ impl Shell {
             let open: Vec<_> = self.fleet.incidents().map(|incident| incident.id).collect();
             if open.is_empty() {
                 self.check_pages();
+                self.maintenance.settle(self.now);
                 return;
             }
             let targets = self.targets(None);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vvtv_incident::{
-    AlertName, AlertRecord, Arrival, Block, Ending, Escalation, Fingerprint, Happening, HealthWatch, Hold, Incident,
-    IncidentId, LabelName, Level, Outcome, PageRecord, Pause, Person, Phase, Reason, ReceiverName, RunbookId, Sender,
-    Stage, Standing, StepId, StepKind, StepRecord, StepState, Target, Task, TaskId, TaskName, TaskState, Timestamp,
+    AlertName, AlertRecord, Arrival, Block, Ending, EntryKind, Escalation, Fingerprint, HealthWatch, Hold, Incident,
+    IncidentId, LabelName, Level, Outcome, PageRecord, Pause, Person, Phase, Reason, ReceiverName, RestoreRecord,
+    RunbookId, Sender, Stage, Standing, StepId, StepKind, StepMachine, StepRecord, StepRef, StepState, Target, Task,
+    TaskId, TaskName, TaskState, Timestamp,
 };
 
 use crate::journal::outbox::MessageKind;
@@ -37,6 +38,12 @@ fn step(id: &str, kind: StepKind, state: StepState) -> StepRecord {
 
 /// One of which nothing more is known than that it stands there.
 pub(super) fn bare(phase: Phase) -> Incident {
+    let [look, mend] =
+        [step("look", StepKind::Diagnose, StepState::Pending), step("mend", StepKind::Change, StepState::Pending)];
+    let (ladder, restores) = match phase {
+        Phase::Restoring(_) => (Vec::new(), vec![RestoreRecord { apply: look, undo: mend }]),
+        _ => (vec![look, mend], Vec::new()),
+    };
     Incident {
         id: IncidentId::new(7),
         runbook: RunbookId::new("demo"),
@@ -46,10 +53,8 @@ pub(super) fn bare(phase: Phase) -> Incident {
         alerts: BTreeMap::new(),
         phase,
         reason: Reason::AlertFiring,
-        steps: vec![
-            step("look", StepKind::Diagnose, StepState::Pending),
-            step("mend", StepKind::Change, StepState::Pending),
-        ],
+        ladder,
+        restores,
         retired: Vec::new(),
         settle_until: None,
         changes_stopped_by: None,
@@ -68,6 +73,18 @@ pub(super) fn bare(phase: Phase) -> Incident {
         },
         health: HealthWatch::default(),
         ticket: 0,
+    }
+}
+
+/// One with two steps and two measures, that takes one of these back.
+pub(super) fn with_measures(at: StepRef, restore_next: usize) -> Incident {
+    let pending = |id: &str| step(id, StepKind::Change, StepState::Pending);
+    let measure = |id: &str| RestoreRecord { apply: pending(id), undo: pending(&format!("undo-{id}")) };
+    Incident {
+        ladder: vec![pending("look"), pending("mend")],
+        restores: vec![measure("a"), measure("b")],
+        restore_next,
+        ..bare(Phase::Restoring(StepMachine { at, stage: Stage::Ready }))
     }
 }
 
@@ -114,7 +131,7 @@ pub(super) fn full() -> Incident {
             (Fingerprint::new("f-c"), alert("Third", Sender::Receiver(ReceiverName::new("vvtv")))),
         ]),
         reason: Reason::Stabilised,
-        steps: vec![step("look", StepKind::Diagnose, StepState::Ok), ran.clone()],
+        ladder: vec![step("look", StepKind::Diagnose, StepState::Ok), ran.clone()],
         retired: vec![StepRecord { id: StepId::new("gone"), ..ran }],
         settle_until: Some(at(3000)),
         changes_stopped_by: Some(StepId::new("mend")),
@@ -160,13 +177,21 @@ fn stages() -> Vec<(&'static str, Stage)> {
     std::iter::successors(Some(("ready", Stage::Ready)), |(_, stage)| next_stage(stage)).collect()
 }
 
+const fn working(stage: Stage) -> Phase {
+    Phase::Working(StepMachine { at: StepRef::Step(1), stage })
+}
+
+const fn restoring(stage: Stage) -> Phase {
+    Phase::Restoring(StepMachine { at: StepRef::Undo(0), stage })
+}
+
 fn next_phase(after: &Phase) -> Option<(&'static str, Phase)> {
     Some(match after {
-        Phase::Working { .. } => ("exhausted", Phase::Exhausted),
+        Phase::Working(_) => ("exhausted", Phase::Exhausted),
         Phase::Exhausted => ("stabilising", Phase::Stabilising),
         Phase::Stabilising => ("monitoring", Phase::Monitoring { until: at(2000) }),
-        Phase::Monitoring { .. } => ("restoring", Phase::Restoring { step: 1, stage: Stage::Ready }),
-        Phase::Restoring { .. } => ("closing", Phase::Closing { reason: Reason::Stabilised, give_up_at: at(2000) }),
+        Phase::Monitoring { .. } => ("restoring", restoring(Stage::Ready)),
+        Phase::Restoring(_) => ("closing", Phase::Closing { reason: Reason::Stabilised, give_up_at: at(2000) }),
         Phase::Closing { .. } => ("closed", Phase::Closed { at: at(2000) }),
         Phase::Closed { .. } => return None,
     })
@@ -174,12 +199,12 @@ fn next_phase(after: &Phase) -> Option<(&'static str, Phase)> {
 
 /// Every phase, and every stage of those that have one.
 pub(super) fn phases() -> Named<Phase> {
-    let first = ("working", Phase::Working { cursor: 1, stage: Stage::Ready });
+    let first = ("working", working(Stage::Ready));
     let mut found = Vec::new();
     for (name, phase) in std::iter::successors(Some(first), |(_, phase)| next_phase(phase)) {
         let of = |stage: Stage| match &phase {
-            Phase::Working { cursor, .. } => Some(Phase::Working { cursor: *cursor, stage }),
-            Phase::Restoring { step, .. } => Some(Phase::Restoring { step: *step, stage }),
+            Phase::Working(_) => Some(working(stage)),
+            Phase::Restoring(_) => Some(restoring(stage)),
             Phase::Exhausted
             | Phase::Stabilising
             | Phase::Monitoring { .. }
@@ -219,10 +244,7 @@ fn next_block(after: Block) -> Option<Block> {
 
 /// An incident that waits for each of them.
 pub(super) fn blocks() -> Named<Incident> {
-    let blocked = |by: Block| {
-        let phase = Phase::Working { cursor: 1, stage: Stage::Blocked { by, retry_at: at(2000) } };
-        (by.reason().to_string(), bare(phase))
-    };
+    let blocked = |by: Block| (by.reason().to_string(), bare(working(Stage::Blocked { by, retry_at: at(2000) })));
     std::iter::successors(Some(Block::Held), |block| next_block(*block)).map(blocked).collect()
 }
 
@@ -249,7 +271,7 @@ pub(super) fn step_states() -> Named<Incident> {
     let of = |state: StepState| {
         (
             state.as_str().to_owned(),
-            Incident { steps: vec![step("mend", StepKind::Change, state)], ..bare(Phase::Exhausted) },
+            Incident { ladder: vec![step("mend", StepKind::Change, state)], ..bare(Phase::Exhausted) },
         )
     };
     std::iter::successors(Some(StepState::Pending), |state| next_state(*state)).map(of).collect()
@@ -296,34 +318,34 @@ pub(super) fn receivers() -> Vec<ReceiverName> {
     vec![ReceiverName::new("vvtv"), ReceiverName::new("other")]
 }
 
-fn next_event(after: Happening) -> Option<Happening> {
+fn next_event(after: EntryKind) -> Option<EntryKind> {
     Some(match after {
-        Happening::Opened => Happening::Alert,
-        Happening::Alert => Happening::Ignored,
-        Happening::Ignored => Happening::StepStarted,
-        Happening::StepStarted => Happening::StepFinished,
-        Happening::StepFinished => Happening::StepSkipped,
-        Happening::StepSkipped => Happening::Blocked,
-        Happening::Blocked => Happening::Health,
-        Happening::Health => Happening::Phase,
-        Happening::Phase => Happening::Paged,
-        Happening::Paged => Happening::PageDelivered,
-        Happening::PageDelivered => Happening::Told,
-        Happening::Told => Happening::NotCalled,
-        Happening::NotCalled => Happening::PageResolved,
-        Happening::PageResolved => Happening::Channel,
-        Happening::Channel => Happening::Task,
-        Happening::Task => Happening::Clock,
-        Happening::Clock => Happening::Journal,
-        Happening::Journal => Happening::Operator,
-        Happening::Operator => Happening::Closed,
-        Happening::Closed => return None,
+        EntryKind::Opened => EntryKind::Alert,
+        EntryKind::Alert => EntryKind::Ignored,
+        EntryKind::Ignored => EntryKind::StepStarted,
+        EntryKind::StepStarted => EntryKind::StepFinished,
+        EntryKind::StepFinished => EntryKind::StepSkipped,
+        EntryKind::StepSkipped => EntryKind::Blocked,
+        EntryKind::Blocked => EntryKind::Health,
+        EntryKind::Health => EntryKind::Phase,
+        EntryKind::Phase => EntryKind::Paged,
+        EntryKind::Paged => EntryKind::PageDelivered,
+        EntryKind::PageDelivered => EntryKind::Told,
+        EntryKind::Told => EntryKind::NotCalled,
+        EntryKind::NotCalled => EntryKind::PageResolved,
+        EntryKind::PageResolved => EntryKind::Channel,
+        EntryKind::Channel => EntryKind::Task,
+        EntryKind::Task => EntryKind::Clock,
+        EntryKind::Clock => EntryKind::Journal,
+        EntryKind::Journal => EntryKind::Operator,
+        EntryKind::Operator => EntryKind::Closed,
+        EntryKind::Closed => return None,
     })
 }
 
 /// Every kind of line that a timeline can have.
-pub(super) fn events() -> Vec<Happening> {
-    std::iter::successors(Some(Happening::Opened), |event| next_event(*event)).collect()
+pub(super) fn events() -> Vec<EntryKind> {
+    std::iter::successors(Some(EntryKind::Opened), |event| next_event(*event)).collect()
 }
 
 fn next_outcome(after: &Outcome) -> Option<Outcome> {

@@ -1,10 +1,10 @@
-//! What one incident may look at while it decides: the time, its runbook, the policy, and what the rest of the fleet means for it.
+//! One incident's turn: the time, its runbook, the policy and what the rest of the fleet means for it, and where its decisions go.
 
 use std::collections::BTreeMap;
 
 use crate::budget::Budget;
 use crate::channels::{Channels, People};
-use crate::command::{Command, Entry, Happening};
+use crate::command::{Command, Entry, EntryKind};
 use crate::efficacy::EfficacyTable;
 use crate::ids::{IncidentId, LockName, RunbookId, Target};
 use crate::policy::{Mode, Policy};
@@ -13,11 +13,13 @@ use crate::runbook::Runbook;
 use crate::targets::Standing;
 use crate::time::Timestamp;
 
-/// Everything a decision may depend on besides the incident itself.
-pub(crate) struct Context<'a> {
+/// Everything that a decision may depend on besides the incident itself, and what has been decided.
+pub(crate) struct Turn<'a> {
     pub(crate) now: Timestamp,
     pub(crate) policy: &'a Policy,
     pub(crate) runbook: &'a Runbook,
+    /// Whether the runbook only stands in for one that the configuration does not have any more.
+    pub(crate) runbook_gone: bool,
     /// Whether the runbook is built in: there is nothing to do and nothing to ask, and it is over when its alerts are.
     pub(crate) for_people: bool,
     pub(crate) paused: bool,
@@ -33,6 +35,18 @@ pub(crate) struct Context<'a> {
     pub(crate) budget_was_called: bool,
     /// Open incidents, this one included.
     pub(crate) open: usize,
+    /// Where its decisions go.
+    pub(crate) decided: &'a mut Decisions,
+}
+
+/// Whether an event still concerns the incident that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an event that is stale must be written down as such"]
+pub(crate) enum Relevance {
+    /// It does: the incident goes on with it.
+    Current,
+    /// It belongs to an attempt, a question or a page that is over.
+    Stale,
 }
 
 /// Whether too many targets are sick at once, or too many alerts name targets that do not exist.
@@ -46,7 +60,7 @@ pub(crate) enum Systemic {
     Follower,
 }
 
-impl Context<'_> {
+impl Turn<'_> {
     /// The stricter of the policy's mode and the runbook's.
     pub(crate) fn mode(&self) -> Mode {
         self.policy.mode.max(self.runbook.mode)
@@ -54,6 +68,10 @@ impl Context<'_> {
 
     pub(crate) const fn people(&self) -> People<'_> {
         People { policy: self.policy, channels: self.channels }
+    }
+
+    pub(crate) fn push(&mut self, command: Command) {
+        self.decided.push(command);
     }
 }
 
@@ -83,13 +101,18 @@ pub(crate) fn lock_for(lock: &LockName, target: &Target) -> LockName {
     LockName::new(lock.as_str().replace("$target", target.as_str()))
 }
 
-/// Collects commands in order.
-#[derive(Default)]
-pub(crate) struct Out {
+/// What one event has led to so far, in order.
+pub(crate) struct Decisions {
+    /// When the event happened, which is when everything is decided that follows from it.
+    pub(crate) now: Timestamp,
     pub(crate) commands: Vec<Command>,
 }
 
-impl Out {
+impl Decisions {
+    pub(crate) const fn at(now: Timestamp) -> Self {
+        Self { now, commands: Vec::new() }
+    }
+
     pub(crate) fn push(&mut self, command: Command) {
         self.commands.push(command);
     }
@@ -97,10 +120,10 @@ impl Out {
     pub(crate) fn record(
         &mut self,
         incident: Option<IncidentId>,
-        event: Happening,
+        event: EntryKind,
         reason: Reason,
         detail: impl Into<String>,
     ) {
-        self.commands.push(Command::Record(Entry { incident, event, reason, detail: detail.into() }));
+        self.push(Command::Record(Entry { incident, event, reason, detail: detail.into() }));
     }
 }
