@@ -72,7 +72,7 @@ pub(crate) struct Launch {
 pub(crate) enum Job {
     /// An incident.
     Step {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
         /// Of which runbook.
         runbook: RunbookId,
@@ -83,7 +83,7 @@ pub(crate) enum Job {
     },
     /// A task of the agenda.
     Task {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// The name under which it is configured.
         name: TaskName,

@@ -30,7 +30,7 @@ pub(crate) enum TaskInput {
     },
     /// A task's programs are over.
     Ended {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// How.
         outcome: Outcome,
@@ -39,9 +39,9 @@ pub(crate) enum TaskInput {
     },
     /// A person says that a task is done; answered as [`Input::Operator`] is.
     Done {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// Who.
+        /// Whoever did it, as they were authenticated.
         by: Person,
         /// What they say.
         note: String,

@@ -46,28 +46,28 @@ pub(crate) enum Input {
     Event(Event),
     /// What a person did; answered with what was decided, once that is durable or cannot be made so.
     Operator {
-        /// What.
+        /// What the core is told of it.
         event: Event,
         /// Where the answer goes.
         done: oneshot::Sender<Result<Decided, Unavailable>>,
     },
     /// A step's process exists, and waits.
     Spawned {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// How it is known again, and how it is let go.
         waiting: Waiting,
     },
     /// A running step has written something.
     Output {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// All that it has written so far, its beginning and its end.
         output: Output,
     },
     /// A step is over.
     Finished {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// How it ended.
         result: RunResult,
@@ -76,7 +76,7 @@ pub(crate) enum Input {
     Reload(Reload),
     /// A message was taken by its channel, or was not.
     Delivered {
-        /// Which.
+        /// The message, by its subject, kind and channel.
         key: MessageKey,
         /// What became of it.
         delivery: Delivery,

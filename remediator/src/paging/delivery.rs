@@ -71,7 +71,7 @@ pub(crate) struct DeliveryContext {
 pub(crate) enum Report {
     /// A message was taken, or was not.
     Delivered {
-        /// Which.
+        /// The message, by its subject, kind and channel.
         key: MessageKey,
         /// What became of it.
         delivery: Delivery,
