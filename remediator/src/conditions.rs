@@ -1,11 +1,11 @@
 //! Conditions of steps, three-valued: what cannot be decided is an error, and an error is never a yes.
 
-pub mod expression;
+pub(crate) mod expression;
 pub mod facts;
 mod outage;
 mod prometheus;
-pub mod promql;
-pub mod targets;
+pub(crate) mod promql;
+pub(crate) mod targets;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -3,10 +3,10 @@
 mod build;
 mod channel;
 mod file;
-pub mod live;
+pub(crate) mod live;
 mod people;
-pub mod redaction;
-pub mod reload;
+pub(crate) mod redaction;
+pub(crate) mod reload;
 mod tasks;
 mod upstream;
 

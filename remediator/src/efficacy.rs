@@ -15,13 +15,13 @@ const WINDOW_MILLIS: u64 = 90 * 24 * 3_600_000;
 
 /// From when on changes count.
 #[must_use]
-pub const fn since(now: Timestamp) -> Timestamp {
+pub(crate) const fn since(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.millis().saturating_sub(WINDOW_MILLIS))
 }
 
 /// What one step's runs came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// How often it was run.
     pub runs: u32,
     /// The times from its start to health, of the runs after which the target became healthy within `settle`; shortest first.
@@ -31,20 +31,20 @@ pub struct Record {
 impl Record {
     /// Runs after which the target became healthy.
     #[must_use]
-    pub fn helped(&self) -> u32 {
+    pub(crate) fn helped(&self) -> u32 {
         u32::try_from(self.healthy_after.len()).unwrap_or(u32::MAX)
     }
 
     /// The median time to health.
     #[must_use]
-    pub fn median(&self) -> Option<Duration> {
+    pub(crate) fn median(&self) -> Option<Duration> {
         self.healthy_after.get(self.healthy_after.len() / 2).copied()
     }
 }
 
 /// What the changes of the present runbooks' ladders came to; every step that has run is there.
 #[must_use]
-pub fn records(changes: &[PastChange], books: &[Arc<LoadedRunbook>]) -> BTreeMap<(RunbookId, StepId), Record> {
+pub(crate) fn records(changes: &[PastChange], books: &[Arc<LoadedRunbook>]) -> BTreeMap<(RunbookId, StepId), Record> {
     let mut records: BTreeMap<_, Record> = BTreeMap::new();
     for change in changes {
         let book = books.iter().find(|book| book.plan.id == change.runbook);
@@ -67,13 +67,13 @@ pub fn records(changes: &[PastChange], books: &[Arc<LoadedRunbook>]) -> BTreeMap
 impl Record {
     /// The same as the core takes it.
     #[must_use]
-    pub fn efficacy(&self) -> Efficacy {
+    pub(crate) fn efficacy(&self) -> Efficacy {
         Efficacy { runs: self.runs, helped: self.helped() }
     }
 
     /// What it means for the step.
     #[must_use]
-    pub fn words(&self, step: &Step, policy: &Policy) -> String {
+    pub(crate) fn words(&self, step: &Step, policy: &Policy) -> String {
         let helped = format!("helped {} of {} times", self.helped(), self.runs);
         let median =
             self.median().map(|it| format!(", median {}", PromDuration::new(Duration::from_secs(it.as_secs()))));
@@ -88,6 +88,6 @@ impl Record {
 
 /// The same as the core takes it.
 #[must_use]
-pub fn table(records: &BTreeMap<(RunbookId, StepId), Record>) -> EfficacyTable {
+pub(crate) fn table(records: &BTreeMap<(RunbookId, StepId), Record>) -> EfficacyTable {
     records.iter().map(|(key, record)| (key.clone(), record.efficacy())).collect()
 }

@@ -5,9 +5,9 @@
 
 mod agenda;
 mod effects;
-pub mod heartbeat;
+pub(crate) mod heartbeat;
 mod input;
-pub mod orphans;
+pub(crate) mod orphans;
 mod people;
 mod turn;
 
@@ -21,9 +21,9 @@ use tokio_util::task::TaskTracker;
 use vvtv_incident::{Agenda, ClockStep, Event, Fleet, IncidentId, Phase, RunbookId, Timestamp};
 use vvtv_toolkit::logging;
 
-pub use self::agenda::TaskInput;
-pub use self::effects::EffectContext;
-pub use self::input::{Decided, Input, JournalStatus, Status, Unavailable};
+pub(crate) use self::agenda::TaskInput;
+pub(crate) use self::effects::EffectContext;
+pub(crate) use self::input::{Decided, Input, JournalStatus, Status, Unavailable};
 use self::people::Unanswered;
 use self::turn::Turn;
 use crate::alerts::receivers::Receivers;
@@ -42,7 +42,7 @@ use crate::steps::Spare;
 /// Inputs that one transaction may carry.
 const BATCH_MAX: usize = 1024;
 /// Inputs that may wait. Beyond it, deliveries are refused.
-pub const QUEUE_MAX: usize = 4096;
+pub(crate) const QUEUE_MAX: usize = 4096;
 /// Time between two tries to write a transaction that could not be written.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Between two looks whether the journal is where it was.
@@ -53,7 +53,7 @@ const COMPLAIN: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(60);
 
 /// The loop's whole state. What [`Parts`] has too is explained there.
-pub struct EventLoop {
+pub(crate) struct EventLoop {
     fleet: Fleet,
     agenda: Agenda,
     journal: Journal,
@@ -99,7 +99,7 @@ pub struct EventLoop {
 }
 
 /// What the loop starts with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The core.
     pub fleet: Fleet,
     /// The core of the tasks.
@@ -139,7 +139,7 @@ pub struct Parts {
 impl EventLoop {
     /// Puts the parts together; nothing runs yet.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let mut facts: BTreeMap<IncidentId, StepOutputs> = BTreeMap::new();
         for (key, fact) in parts.facts {
             facts.entry(key.incident).or_default().note(key.step, fact);
@@ -179,7 +179,7 @@ impl EventLoop {
     }
 
     /// Runs until `stop`, then lets running steps end for a while.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         self.note_clock_step(self.clock.now());
         self.configure_agenda(self.clock.now());
         // First, or what goes on would wait for an answer that is there already.

@@ -32,7 +32,7 @@ use vvtv_toolkit::access::{Access, App, Gate, Routes};
 use vvtv_toolkit::render::{Exposition, Format};
 use vvtv_toolkit::serve::body::RETRY_AFTER;
 
-pub use self::room::Room;
+pub(crate) use self::room::Room;
 use crate::alerts::sns::Sns;
 use crate::alerts::webhook::Group;
 use crate::clock::{Clock, rfc3339};
@@ -46,15 +46,15 @@ use crate::metrics::Metrics;
 use crate::paging::delivery::{Troubles, sentences};
 
 /// Where Alertmanager delivers.
-pub const WEBHOOK_PATH: &str = "/webhook/alertmanager";
+pub(crate) const WEBHOOK_PATH: &str = "/webhook/alertmanager";
 /// Where those deliver that take us for an Alertmanager at [`WEBHOOK_PATH`]: vmalert, Prometheus.
-pub const WEBHOOK_V2_PATH: &str = "/webhook/alertmanager/api/v2/alerts";
+pub(crate) const WEBHOOK_V2_PATH: &str = "/webhook/alertmanager/api/v2/alerts";
 
 /// Where Amazon SNS delivers.
-pub const WEBHOOK_SNS_PATH: &str = "/webhook/sns";
+pub(crate) const WEBHOOK_SNS_PATH: &str = "/webhook/sns";
 
 /// What handlers need.
-pub struct Shared {
+pub(crate) struct Shared {
     /// The way to the event loop.
     pub inputs: mpsc::Sender<Input>,
     /// The journal.
@@ -92,7 +92,7 @@ pub struct Shared {
 }
 
 /// What people must know before anything else that is shown.
-pub struct Warnings {
+pub(crate) struct Warnings {
     /// Why there is no journal, if there is none.
     pub journal: Option<String>,
     /// What is known of the clock.
@@ -148,7 +148,7 @@ impl Shared {
 /// A viewer reads. An operator acts on what goes on, the whole of it too: who is called at 3 a.m. must be able to stop everything; and takes
 /// bundles along, in which files of steps are as they are. Reading the configuration again puts in force who is called and what runs, and is
 /// an administrator's. Alertmanager's token delivers, and may nothing else. Amazon SNS shows no token: its messages are signed.
-pub fn router(shared: Shared, telemetry_path: &str) -> App {
+pub(crate) fn router(shared: Shared, telemetry_path: &str) -> App {
     let (gate, counted) = (shared.gate.clone(), shared.metrics.clone());
     Routes::new(gate)
         .get(Access::Open, "/-/healthy", || async { "vvtv-remediator is healthy.\n" })

@@ -7,7 +7,7 @@
 mod agenda;
 mod audit;
 mod history;
-pub mod installation;
+pub(crate) mod installation;
 mod listed;
 mod load;
 pub mod outbox;
@@ -218,7 +218,7 @@ pub struct RunResult {
 pub enum Delivery {
     /// The channel took it.
     Sent {
-        /// When.
+        /// When that was, by our clock.
         at: Timestamp,
     },
     /// It was never sent, and the trouble is over: nobody needs it any more.

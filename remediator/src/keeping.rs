@@ -1,8 +1,8 @@
 //! What goes on beside the event loop, whatever happens in it: the dead are buried, the clock is watched, what is old is forgotten.
 
-pub mod clock_watch;
-pub mod disk;
-pub mod retention;
+pub(crate) mod clock_watch;
+pub(crate) mod disk;
+pub(crate) mod retention;
 
 use std::path::PathBuf;
 

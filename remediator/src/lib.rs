@@ -1,25 +1,33 @@
 //! The remediator's shell around `vvtv-incident`: it hears alerts, runs steps, asks for health, pages people and keeps the journal.
 //!
-//! Every decision is the core's; nothing here decides whether to act.
+//! Every decision is the core's; nothing here decides whether to act. From an alert to a page:
+//!
+//! 1. `http` takes a delivery, `alerts` reads it (and asks Alertmanager for what was never delivered);
+//! 2. `event_loop` lets the core decide, and writes the decision down (`journal`);
+//! 3. what was decided takes effect: `conditions` are asked, `steps` run what the `runbook` says, `paging` reaches the `contacts`;
+//! 4. each reports (`reports`) to the event loop, and the core decides again.
+//!
+//! `config`, `site` and `maintenance` are what an installation says, `keeping` goes on beside the loop, `metrics` tell of it, and
+//! `verbs` is where the program begins. A module depends on none that stands above it in ARCHITECTURE.md.
 
 pub mod alerts;
 pub mod clock;
 pub mod conditions;
 pub mod config;
-pub mod contacts;
-pub mod efficacy;
-pub mod event_loop;
+mod contacts;
+mod efficacy;
+mod event_loop;
 pub mod failpoint;
-pub mod http;
+mod http;
 pub mod journal;
-pub mod keeping;
-pub mod maintenance;
-pub mod metrics;
+mod keeping;
+mod maintenance;
+mod metrics;
 pub mod paging;
-pub mod reports;
+mod reports;
 pub mod runbook;
 pub mod secret;
 pub mod site;
-pub mod steps;
-pub mod upstream;
+mod steps;
+mod upstream;
 pub mod verbs;

@@ -14,17 +14,17 @@ use prometheus::{
 };
 use vvtv_incident::{Entry, EntryKind, Reason, RunbookId, StepId};
 
-pub use self::channels::ChannelMetrics;
-pub use self::keeping::{Held, KeepingMetrics};
-pub use self::people::{Beat, PeopleMetrics};
-pub use self::senders::SenderMetrics;
-pub use self::tasks::TaskMetrics;
+pub(crate) use self::channels::ChannelMetrics;
+pub(crate) use self::keeping::{Held, KeepingMetrics};
+pub(crate) use self::people::{Beat, PeopleMetrics};
+pub(crate) use self::senders::SenderMetrics;
+pub(crate) use self::tasks::TaskMetrics;
 use crate::efficacy::Record;
 use crate::journal::outbox::MessageKind;
 
 /// The metrics, registered once and handed on.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// The registry that `/metrics` renders.
     pub registry: Registry,
     /// Decisions of the core, by kind and reason.
@@ -92,7 +92,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Two metrics have the same name.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("vvtv_remediator".to_owned()), None)?;
         let metrics = Self {
             decisions: counters("decisions_total", "Decisions of the incident core.", &["event", "reason"])?,
@@ -203,7 +203,7 @@ impl Metrics {
     }
 
     /// Shows what the changes came to.
-    pub fn efficacy(&self, records: &BTreeMap<(RunbookId, StepId), Record>) {
+    pub(crate) fn efficacy(&self, records: &BTreeMap<(RunbookId, StepId), Record>) {
         for ((runbook, step), record) in records {
             let labels = [runbook.as_str(), step.as_str()];
             self.step_runs.with_label_values(&labels).set(i64::from(record.runs));
@@ -215,13 +215,13 @@ impl Metrics {
     }
 
     /// Notes whether there is a journal.
-    pub fn opened(&self, durable: bool) {
+    pub(crate) fn opened(&self, durable: bool) {
         self.journal_up.set(i64::from(durable));
         self.keeping.people_only.set(i64::from(!durable));
     }
 
     /// Notes whether the configuration was good when it was read just now.
-    pub fn reloaded(&self, good: bool) {
+    pub(crate) fn reloaded(&self, good: bool) {
         self.reload_ok.set(i64::from(good));
         if good {
             self.reloaded_at.set(jiff::Timestamp::now().as_second());
@@ -229,7 +229,7 @@ impl Metrics {
     }
 
     /// Failures of each channel are counted from nothing on: what is first seen as 1 has not increased.
-    pub fn foresee_channels<'a>(&self, names: impl Iterator<Item = &'a String>) {
+    pub(crate) fn foresee_channels<'a>(&self, names: impl Iterator<Item = &'a String>) {
         for name in names {
             for kind in [MessageKind::Trigger, MessageKind::Update, MessageKind::Resolve] {
                 self.messages.with_label_values(&[name, kind.as_str(), "failed"]);
@@ -238,7 +238,7 @@ impl Metrics {
     }
 
     /// Counts a decision.
-    pub fn decided(&self, entry: &Entry) {
+    pub(crate) fn decided(&self, entry: &Entry) {
         self.count_decision(entry.event, entry.reason);
     }
 

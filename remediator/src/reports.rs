@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 type Sending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The way to whoever listens. Reports are taken in their order, and wait while there is no room for them.
-pub struct Reports<T> {
+pub(crate) struct Reports<T> {
     send: Arc<dyn Fn(T) -> Sending + Send + Sync>,
 }
 
@@ -22,7 +22,7 @@ impl<T> Clone for Reports<T> {
 impl<T: Send + 'static> Reports<T> {
     /// Reports that a queue takes as inputs of its own. One whose receiver has ended takes nothing, and nobody is told.
     #[must_use]
-    pub fn to<I: From<T> + Send + 'static>(queue: &mpsc::Sender<I>) -> Self {
+    pub(crate) fn to<I: From<T> + Send + 'static>(queue: &mpsc::Sender<I>) -> Self {
         let queue = queue.clone();
         let send = move |report: T| -> Sending {
             let queue = queue.clone();
@@ -32,7 +32,7 @@ impl<T: Send + 'static> Reports<T> {
     }
 
     /// Hands a report over.
-    pub async fn tell(&self, report: T) {
+    pub(crate) async fn tell(&self, report: T) {
         (self.send)(report).await;
     }
 }

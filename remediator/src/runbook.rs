@@ -6,7 +6,7 @@ mod argument;
 mod build;
 pub(crate) mod carried;
 mod display;
-pub mod effect;
+pub(crate) mod effect;
 mod file;
 mod library;
 mod page;

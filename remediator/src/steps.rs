@@ -18,16 +18,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vvtv_incident::{AlertName, IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
+use vvtv_incident::{IncidentId, Outcome, RunbookId, StepId, TaskId, TaskName, Timestamp};
 
 use capture::lock;
 
-pub use capture::Captured;
-pub use descendants::{Mark, adopt};
-pub use environment::search_path;
-pub use gate::{Go, Held, Process, Spare, Waiting};
-pub use orphan::{Orphan, settle};
-pub use vvtv_toolkit::process::Identity;
+pub(crate) use capture::Captured;
+pub(crate) use descendants::{Mark, adopt};
+pub(crate) use environment::search_path;
+pub(crate) use gate::{Go, Held, Process, Spare, Waiting};
+pub(crate) use orphan::{Orphan, settle};
+pub(crate) use vvtv_toolkit::process::Identity;
 
 use crate::conditions::facts::Facts;
 use crate::failpoint::{Point, reached};
@@ -54,7 +54,7 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// One step to run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// What it is part of.
     pub job: Job,
     /// The program and its arguments.
@@ -69,10 +69,10 @@ pub struct Launch {
 
 /// What a launch is part of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {
+pub(crate) enum Job {
     /// An incident.
     Step {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
         /// Of which runbook.
         runbook: RunbookId,
@@ -83,7 +83,7 @@ pub enum Job {
     },
     /// A task of the agenda.
     Task {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// The name under which it is configured.
         name: TaskName,
@@ -92,7 +92,7 @@ pub enum Job {
 
 /// A step that ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// How it ended.
     pub outcome: Outcome,
     /// Its exit code, if it ended by itself.
@@ -117,11 +117,11 @@ pub struct Output {
 }
 
 /// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Starts steps.
 #[derive(Clone)]
-pub struct Executor {
+pub(crate) struct Executor {
     spool: PathBuf,
     /// What the environments of all steps have in common.
     environment: Arc<[(OsString, OsString)]>,
@@ -135,7 +135,7 @@ impl Executor {
     ///
     /// # Errors
     /// The path cannot be made absolute.
-    pub fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
+    pub(crate) fn new(spool: &Path, environment: &[String], clock: Clock) -> std::io::Result<Self> {
         let spool = std::path::absolute(spool)?;
         let environment = environment::common(environment).into();
         Ok(Self { spool, environment, clock, leaders: Leaders::default() })
@@ -146,7 +146,7 @@ impl Executor {
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub fn prepare(&self, running: &[Mark]) -> std::io::Result<()> {
+    pub(crate) fn prepare(&self, running: &[Mark]) -> std::io::Result<()> {
         spool::make(&self.spool)?;
         spool::sweep(&self.spool, running);
         Ok(())
@@ -154,13 +154,13 @@ impl Executor {
 
     /// What an incident's step is known by.
     #[must_use]
-    pub fn step_mark(&self, incident: IncidentId, step: &StepId, attempt: u32) -> Mark {
+    pub(crate) fn step_mark(&self, incident: IncidentId, step: &StepId, attempt: u32) -> Mark {
         self.mark(&spool::of_step(incident, step, attempt))
     }
 
     /// What a task's steps are known by.
     #[must_use]
-    pub fn task_mark(&self, task: TaskId) -> Mark {
+    pub(crate) fn task_mark(&self, task: TaskId) -> Mark {
         self.mark(&spool::of_task(task))
     }
 
@@ -172,7 +172,7 @@ impl Executor {
     ///
     /// # Errors
     /// It cannot be heard of the death of children.
-    pub fn bury(&self) -> std::io::Result<impl Future<Output = ()> + use<>> {
+    pub(crate) fn bury(&self) -> std::io::Result<impl Future<Output = ()> + use<>> {
         let mut deaths = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let leaders = self.leaders.clone();
         Ok(async move {
@@ -184,7 +184,7 @@ impl Executor {
     }
 
     /// Keeps processes ready for the next steps, to be taken by one owner; the future never ends.
-    pub fn spares(&self) -> (mpsc::Receiver<Spare>, impl Future<Output = ()> + use<>) {
+    pub(crate) fn spares(&self) -> (mpsc::Receiver<Spare>, impl Future<Output = ()> + use<>) {
         let (give, take) = mpsc::channel(SPARES);
         let executor = self.clone();
         let keep = async move {
@@ -211,7 +211,7 @@ impl Executor {
     /// it runs; `kill` ends the step at once.
     ///
     /// If the returned future is dropped, the step's processes are killed.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         launch: Launch,
         process: Process,
@@ -305,22 +305,6 @@ async fn run_group(
     let (outcome, exit_code) = outcome(end);
     let whole = |captured: Mutex<Captured>| captured.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ran { outcome, exit_code, stdout: whole(stdout), stderr: whole(stderr) }
-}
-
-impl Launch {
-    /// The alert that the step answers.
-    #[must_use]
-    pub fn alert(&self) -> AlertName {
-        AlertName::new(self.facts.alert.name.as_str())
-    }
-}
-
-impl Finished {
-    /// Standard output as JSON, if it is complete and parses.
-    #[must_use]
-    pub fn json(&self) -> Option<serde_json::Value> {
-        self.stdout.complete().and_then(|bytes| serde_json::from_slice(bytes).ok())
-    }
 }
 
 struct Ran {

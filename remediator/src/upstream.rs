@@ -2,7 +2,7 @@
 //!
 //! Source: Prometheus documentation, `<http_config>`, whose words the configuration uses.
 
-pub mod clock;
+pub(crate) mod clock;
 
 use std::fmt;
 use std::net::SocketAddr;

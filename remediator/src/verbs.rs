@@ -1,12 +1,12 @@
 //! The command line.
 
 pub mod check;
-pub mod client;
+pub(crate) mod client;
 pub mod import;
-pub mod journal_file;
+pub(crate) mod journal_file;
 pub mod rehearsal;
-pub mod report;
-pub mod serve;
+pub(crate) mod report;
+pub(crate) mod serve;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

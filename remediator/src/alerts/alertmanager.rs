@@ -27,7 +27,7 @@ const EXPLANATION_CHARS_MAX: usize = 300;
 
 /// Why it is not known what stands.
 #[derive(Debug, thiserror::Error)]
-pub enum AlertmanagerError {
+pub(crate) enum AlertmanagerError {
     /// It cannot be reached, or breaks off.
     #[error("cannot ask Alertmanager for its alerts")]
     Request(#[from] reqwest::Error),
@@ -49,7 +49,7 @@ pub enum AlertmanagerError {
 
 /// What stands.
 #[derive(Debug)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// The alerts, each once.
     pub updates: Vec<AlertUpdate>,
     /// Alerts that have more labels than are kept.
@@ -62,11 +62,11 @@ pub struct Standing {
 
 /// The Alertmanagers of one cluster.
 #[derive(Clone, Debug)]
-pub struct Alertmanagers(Vec<Alertmanager>);
+pub(crate) struct Alertmanagers(Vec<Alertmanager>);
 
 /// One of them.
 #[derive(Clone, Debug)]
-pub struct Alertmanager {
+pub(crate) struct Alertmanager {
     door: Door,
     groups: Url,
     /// Its address for people.
@@ -108,12 +108,12 @@ impl Alertmanagers {
     ///
     /// # Errors
     /// A client cannot be made.
-    pub fn new(upstreams: &[Upstream]) -> anyhow::Result<Self> {
+    pub(crate) fn new(upstreams: &[Upstream]) -> anyhow::Result<Self> {
         upstreams.iter().map(Alertmanager::new).collect::<anyhow::Result<_>>().map(Self)
     }
 
     /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Alertmanager> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Alertmanager> {
         self.0.iter()
     }
 
@@ -121,7 +121,7 @@ impl Alertmanagers {
     /// to `complain`.
     ///
     /// Alerts of the groups in `left_out` are delivered, though no delivery names them.
-    pub async fn standing(
+    pub(crate) async fn standing(
         &self,
         scope: &Scope,
         left_out: &[Group],

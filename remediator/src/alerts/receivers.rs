@@ -6,13 +6,13 @@ use tokio::sync::watch;
 use vvtv_incident::{ReceiverName, Scope};
 
 /// The longest name that is kept.
-pub const RECEIVER_BYTES_MAX: usize = 256;
+pub(crate) const RECEIVER_BYTES_MAX: usize = 256;
 /// Receivers that are remembered; beyond it, the one that was named first is forgotten.
 const RECEIVERS_MAX: usize = 8;
 
 /// The receivers that are known.
 #[derive(Debug)]
-pub struct Receivers {
+pub(crate) struct Receivers {
     configured: Option<ReceiverName>,
     /// Named by deliveries, the first first.
     heard: Vec<ReceiverName>,
@@ -22,7 +22,7 @@ pub struct Receivers {
 impl Receivers {
     /// What the configuration names, and what an earlier run heard.
     #[must_use]
-    pub fn new(configured: Option<ReceiverName>, heard: Vec<ReceiverName>) -> Self {
+    pub(crate) fn new(configured: Option<ReceiverName>, heard: Vec<ReceiverName>) -> Self {
         let it = Self { configured, heard, scope: watch::Sender::new(Scope::All) };
         it.scope.send_replace(it.known());
         it
@@ -30,12 +30,12 @@ impl Receivers {
 
     /// Whose alerts to ask for, as it becomes known.
     #[must_use]
-    pub fn scope(&self) -> watch::Receiver<Scope> {
+    pub(crate) fn scope(&self) -> watch::Receiver<Scope> {
         self.scope.subscribe()
     }
 
     /// A delivery has come through this one. Gives what is to be written down, if that is new.
-    pub fn hear(&mut self, name: &ReceiverName) -> Option<Vec<ReceiverName>> {
+    pub(crate) fn hear(&mut self, name: &ReceiverName) -> Option<Vec<ReceiverName>> {
         if self.heard.contains(name) || self.configured.as_ref() == Some(name) {
             return None;
         }

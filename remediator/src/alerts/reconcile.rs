@@ -23,7 +23,7 @@ use crate::upstream::clock::PeerClock;
 
 /// What was found.
 #[derive(Debug)]
-pub enum Report {
+pub(crate) enum Report {
     /// Everything that stands in Alertmanager.
     Standing {
         /// The alerts.
@@ -47,7 +47,7 @@ pub enum Report {
 }
 
 /// Looks at Alertmanager and Prometheus on start, by timer, and when told to.
-pub struct Reconciler {
+pub(crate) struct Reconciler {
     /// Whom to ask for alerts.
     pub alertmanagers: Alertmanagers,
     /// Whose alerts to ask for.
@@ -79,13 +79,13 @@ pub struct Reconciler {
 impl Reconciler {
     /// What Prometheus and the Alertmanagers say that the time is.
     #[must_use]
-    pub fn peer_clocks(&self) -> (PeerClock, Vec<PeerClock>) {
+    pub(crate) fn peer_clocks(&self) -> (PeerClock, Vec<PeerClock>) {
         let alertmanagers = self.alertmanagers.iter().map(|peer| peer.clock.clone()).collect();
         (self.prometheus.clock.clone(), alertmanagers)
     }
 
     /// Starts looking.
-    pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
+    pub(crate) fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
         let stop = stop.clone();
         tasks.spawn(async move { stop.run_until_cancelled(self.run()).await });
     }
@@ -174,6 +174,6 @@ impl Reconciler {
 }
 
 /// Groups that wait to be asked for.
-pub const GROUPS_MAX: usize = 64;
+pub(crate) const GROUPS_MAX: usize = 64;
 /// Between two questions for the targets that alerts bring about.
 const TARGETS_EVERY: Duration = Duration::from_secs(1);

@@ -16,12 +16,12 @@ use tokio::sync::Mutex;
 use url::Url;
 use vvtv_incident::Timestamp;
 
-pub use self::amazon::Amazon;
+pub(crate) use self::amazon::Amazon;
 use self::signature::{Key, signed_text};
 use crate::alerts::webhook::time;
 
 /// The largest envelope that is read: SNS sends at most 256 KiB, and its text is escaped once more.
-pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
+pub(crate) const ENVELOPE_BYTES_MAX: usize = 1 << 20;
 /// SNS tries for about an hour to deliver a message; an older one, or one from the future, is somebody's copy.
 const AGE_MAX: Duration = Duration::from_secs(2 * 3600);
 
@@ -56,7 +56,7 @@ impl TopicArn {
 
 /// An address of SNS in a topic's region: the only ones that are ever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnsUrl(Url);
+pub(crate) struct SnsUrl(Url);
 
 impl SnsUrl {
     fn of(topic: &TopicArn, text: &str) -> Result<Self, SnsError> {
@@ -73,13 +73,13 @@ impl SnsUrl {
 
     /// The address.
     #[must_use]
-    pub const fn get(&self) -> &Url {
+    pub(crate) const fn get(&self) -> &Url {
         &self.0
     }
 }
 
 /// Who answers at these addresses.
-pub trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Fetches what lies there.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ pub trait Source: Send + Sync {
 
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// It cannot be reached, or breaks off.
     #[error("cannot be reached")]
     Request(#[from] reqwest::Error),
@@ -103,7 +103,7 @@ pub enum SourceError {
 
 /// Why an envelope is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum SnsError {
+pub(crate) enum SnsError {
     /// It is no JSON, or not of the right shape.
     #[error("the body is no message of Amazon SNS")]
     Garbage(#[source] serde_json::Error),
@@ -139,7 +139,7 @@ pub enum SnsError {
 impl SnsError {
     /// Whether the same message may be taken later.
     #[must_use]
-    pub const fn is_temporary(&self) -> bool {
+    pub(crate) const fn is_temporary(&self) -> bool {
         matches!(self, Self::Certificate(_) | Self::Unconfirmed(_))
     }
 }
@@ -186,7 +186,7 @@ impl fmt::Display for Kind {
 
 /// What an envelope that can be believed has in it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// A message was published.
     Published(String),
     /// The subscription began, as SNS had asked whether it should.
@@ -196,7 +196,7 @@ pub enum Content {
 }
 
 /// The topics that are listened to.
-pub struct Sns<S = Amazon> {
+pub(crate) struct Sns<S = Amazon> {
     topics: Vec<TopicArn>,
     source: S,
     /// The key that was used last. Only one certificate is fetched at a time, whoever makes up envelopes.
@@ -205,12 +205,12 @@ pub struct Sns<S = Amazon> {
 
 impl<S: Source> Sns<S> {
     /// Listens to these.
-    pub fn new(topics: Vec<TopicArn>, source: S) -> Self {
+    pub(crate) fn new(topics: Vec<TopicArn>, source: S) -> Self {
         Self { topics, source, key: Mutex::new(None) }
     }
 
     /// Whether to any.
-    pub const fn listens(&self) -> bool {
+    pub(crate) const fn listens(&self) -> bool {
         !self.topics.is_empty()
     }
 
@@ -218,7 +218,7 @@ impl<S: Source> Sns<S> {
     ///
     /// # Errors
     /// It is not believed, or what is needed for that cannot be fetched.
-    pub async fn take(&self, body: &[u8], now: Timestamp) -> Result<Content, SnsError> {
+    pub(crate) async fn take(&self, body: &[u8], now: Timestamp) -> Result<Content, SnsError> {
         let envelope: Envelope = serde_json::from_slice(body).map_err(SnsError::Garbage)?;
         let topic = self.topics.iter().find(|topic| *topic.text == *envelope.topic_arn).ok_or(SnsError::Topic)?;
         let at = time(&envelope.timestamp).ok_or(SnsError::Time)?;

@@ -25,7 +25,7 @@ const DATA: [&str; 3] = ["target", "steps", "alert"];
 
 /// What an expression or template reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reads {
+pub(crate) struct Reads {
     /// Steps, by id.
     pub steps: BTreeSet<String>,
     /// SiteValues variables, by name.
@@ -36,7 +36,7 @@ pub struct Reads {
 
 /// What expressions and templates can name: the facts, and as `vars` the site variables that are one argument.
 #[must_use]
-pub fn context(facts: &Facts, site: &SiteValues) -> Value {
+pub(crate) fn context(facts: &Facts, site: &SiteValues) -> Value {
     let vars = site.variables.iter().filter_map(|(name, variable)| Some((name.as_str(), variable.one()?)));
     let vars = Value::from_pairs(vars);
     minijinja::context! { vars, ..Value::from(Serde(facts)) }
@@ -123,7 +123,7 @@ pub(crate) fn reads_data(template: &str) -> bool {
 ///
 /// # Errors
 /// It does not parse, or names something that no facts have.
-pub fn check_expression(text: &str) -> Result<Reads, String> {
+pub(crate) fn check_expression(text: &str) -> Result<Reads, String> {
     not_too_long(text)?;
     let env = environment();
     let expression = env.compile_expression(text).map_err(|error| explain(&error))?;
@@ -134,7 +134,7 @@ pub fn check_expression(text: &str) -> Result<Reads, String> {
 ///
 /// # Errors
 /// It does not parse, or names something that no facts have.
-pub fn check_template(text: &str) -> Result<Reads, String> {
+pub(crate) fn check_template(text: &str) -> Result<Reads, String> {
     not_too_long(text)?;
     let env = environment();
     let template = env.template_from_str(text).map_err(|error| explain(&error))?;
@@ -168,7 +168,7 @@ fn reads(paths: HashSet<String>, roots: HashSet<String>) -> Result<Reads, String
 ///
 /// # Errors
 /// Something in it is undefined or of the wrong type, it takes too long, or it does not yield a boolean.
-pub fn holds(text: &str, facts: &Value) -> Result<bool, String> {
+pub(crate) fn holds(text: &str, facts: &Value) -> Result<bool, String> {
     not_too_long(text)?;
     let env = environment();
     let expression = env.compile_expression(text).map_err(|error| explain(&error))?;
@@ -183,7 +183,7 @@ pub fn holds(text: &str, facts: &Value) -> Result<bool, String> {
 ///
 /// # Errors
 /// Something in it is undefined or none, or it takes too long.
-pub fn render(text: &str, facts: &Value) -> Result<String, String> {
+pub(crate) fn render(text: &str, facts: &Value) -> Result<String, String> {
     environment().render_str(text, facts).map_err(|error| explain(&error))
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use vvtv_incident::Target;
 
-pub use self::labels::may_have;
+pub(crate) use self::labels::may_have;
 
 /// A query in which every `$target` is known to stand inside a double-quoted string, where it can be escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]

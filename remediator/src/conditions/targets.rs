@@ -13,14 +13,14 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Names that are written down again after this time, even if they are the same: they were told again.
 const WRITTEN_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Names that are known at a time; beyond it, those that were told longest ago are forgotten.
-pub const NAMES_MAX: usize = 100_000;
+pub(crate) const NAMES_MAX: usize = 100_000;
 
 /// When each name was told last.
-pub type Told = BTreeMap<Target, Timestamp>;
+pub(crate) type Told = BTreeMap<Target, Timestamp>;
 
 /// Everything that vouches for targets.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     inventory: BTreeSet<Target>,
     told: Told,
     /// The last answer's names.
@@ -32,18 +32,18 @@ pub struct Known {
 impl Known {
     /// What the configuration names, and what an earlier run was told.
     #[must_use]
-    pub fn new(inventory: BTreeSet<Target>, told: Told) -> Self {
+    pub(crate) fn new(inventory: BTreeSet<Target>, told: Told) -> Self {
         let written_at = told.values().copied().max().unwrap_or_default();
         Self { inventory, told, written_at, ..Self::default() }
     }
 
     /// Puts another inventory in force.
-    pub fn change(&mut self, inventory: BTreeSet<Target>) {
+    pub(crate) fn change(&mut self, inventory: BTreeSet<Target>) {
         self.inventory = inventory;
     }
 
     /// Takes an answer to the question that was asked at `asked_at`. Gives what is to be written down, if anything is.
-    pub fn hear(&mut self, listed: BTreeSet<Target>, asked_at: Timestamp) -> Option<Told> {
+    pub(crate) fn hear(&mut self, listed: BTreeSet<Target>, asked_at: Timestamp) -> Option<Told> {
         let new = listed.iter().any(|target| !self.told.contains_key(target));
         self.told.extend(listed.iter().map(|target| (target.clone(), asked_at)));
         self.told.retain(|_, at| asked_at.since(*at) <= KEPT);
@@ -76,7 +76,7 @@ impl Known {
 
     /// For the core.
     #[must_use]
-    pub fn targets(&self) -> Targets {
+    pub(crate) fn targets(&self) -> Targets {
         Targets {
             known: self.inventory.iter().chain(self.told.keys()).cloned().collect(),
             number: self.inventory.union(&self.listed).count(),

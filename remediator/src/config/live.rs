@@ -25,7 +25,7 @@ const TRY_WITHIN: Duration = Duration::from_secs(5);
 
 /// What may change. What [`super::reload::fixed`] names needs a restart.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub(crate) struct Live {
     /// The runbooks.
     pub books: Vec<Arc<LoadedRunbook>>,
     /// The limits, and the mode.
@@ -47,14 +47,14 @@ pub struct Live {
 }
 
 /// The snapshot that readers look at.
-pub type Watched = watch::Receiver<Arc<Live>>;
+pub(crate) type Watched = watch::Receiver<Arc<Live>>;
 
 impl Live {
     /// What a configuration and its runbooks say.
     ///
     /// # Errors
     /// A channel's HTTP client cannot be set up.
-    pub fn new(config: &Config, books: Vec<LoadedRunbook>) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, books: Vec<LoadedRunbook>) -> anyhow::Result<Self> {
         let channel = |(name, channel): (&ChannelName, &Settings)| {
             let channel = Channel::new(channel.clone(), TRY_WITHIN).context("cannot set up the HTTP client")?;
             Ok((name.to_string(), channel))
@@ -74,14 +74,14 @@ impl Live {
 
     /// The runbooks as the core knows them.
     #[must_use]
-    pub fn plans(&self) -> Vec<Runbook> {
+    pub(crate) fn plans(&self) -> Vec<Runbook> {
         self.books.iter().map(|book| book.plan.clone()).collect()
     }
 }
 
 /// The runbooks of the snapshot, for whoever needs no more of it.
 #[must_use]
-pub fn runbooks(watched: &Watched) -> RunbooksInForce {
+pub(crate) fn runbooks(watched: &Watched) -> RunbooksInForce {
     let watched = watched.clone();
     RunbooksInForce::new(move || watched.borrow().books.clone())
 }

@@ -8,7 +8,7 @@ use crate::upstream::Upstream;
 
 /// Hides every token, key and header value of a configuration, besides what is known by its look.
 #[must_use]
-pub fn redactor(config: &Config) -> Redactor {
+pub(crate) fn redactor(config: &Config) -> Redactor {
     let channels = config.channels.values().flat_map(|channel| match channel {
         Settings::Pagerduty { routing_key, .. } => vec![routing_key.reveal()],
         Settings::Webhook { headers, token, .. } => {

@@ -14,7 +14,7 @@ use crate::runbook::load_dir;
 
 /// Keys of the configuration that say something else than they did at the start, and that only a restart puts in force.
 #[must_use]
-pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
+pub(crate) fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
     // Every key stands here, so that a new one is decided about.
     let Config {
         listen,
@@ -62,7 +62,7 @@ pub fn fixed(started: &Config, read: &Config) -> Vec<&'static str> {
 
 /// The configuration was read again and is good.
 #[derive(Debug)]
-pub struct Reload {
+pub(crate) struct Reload {
     /// What it says.
     pub live: Arc<Live>,
     /// Answered once it is in force.
@@ -70,7 +70,7 @@ pub struct Reload {
 }
 
 /// Reads the configuration again.
-pub struct Reloader {
+pub(crate) struct Reloader {
     file: PathBuf,
     /// What the server started with.
     started: Config,
@@ -83,7 +83,7 @@ pub struct Reloader {
 impl Reloader {
     /// A reader of this file. What was read at the start counts as the first good reading.
     #[must_use]
-    pub fn new(file: PathBuf, started: Config, reports: Reports<Reload>, metrics: Metrics) -> Self {
+    pub(crate) fn new(file: PathBuf, started: Config, reports: Reports<Reload>, metrics: Metrics) -> Self {
         metrics.reloaded(true);
         Self { file, started, reports, metrics, turn: Mutex::new(()) }
     }
@@ -94,7 +94,7 @@ impl Reloader {
     ///
     /// # Errors
     /// The configuration or a runbook is wrong.
-    pub async fn reload(&self) -> anyhow::Result<Vec<&'static str>> {
+    pub(crate) async fn reload(&self) -> anyhow::Result<Vec<&'static str>> {
         let _turn = self.turn.lock().await;
         let result = self.read_and_hand_over().await;
         self.metrics.reloaded(result.is_ok());

@@ -20,7 +20,7 @@ use crate::steps::{Job, Launch, Process, Waiting};
 
 /// What the loop is told of tasks.
 #[derive(Debug)]
-pub enum TaskInput {
+pub(crate) enum TaskInput {
     /// A process exists.
     Spawned {
         /// For which task.
@@ -30,7 +30,7 @@ pub enum TaskInput {
     },
     /// A task's programs are over.
     Ended {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// How.
         outcome: Outcome,
@@ -39,9 +39,9 @@ pub enum TaskInput {
     },
     /// A person says that a task is done; answered as [`Input::Operator`] is.
     Done {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// Who.
+        /// Whoever did it, as they were authenticated.
         by: Person,
         /// What they say.
         note: String,

@@ -50,7 +50,7 @@ pub(super) enum Effect {
 
 /// Everything that effects need and the loop does not own.
 #[derive(Clone)]
-pub struct EffectContext {
+pub(crate) struct EffectContext {
     /// Prometheus.
     pub prometheus: PromClient,
     /// What runbooks may use of this installation.
@@ -75,7 +75,7 @@ pub struct EffectContext {
 
 /// How much may go on at a time.
 #[derive(Clone, Debug)]
-pub struct Permits {
+pub(crate) struct Permits {
     questions: Arc<Semaphore>,
     processes: Arc<Semaphore>,
 }
@@ -83,7 +83,7 @@ pub struct Permits {
 impl EffectContext {
     /// As many questions and processes at a time as there may be.
     #[must_use]
-    pub fn permits() -> Permits {
+    pub(crate) fn permits() -> Permits {
         Permits {
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             processes: Arc::new(Semaphore::new(PROCESSES_MAX)),

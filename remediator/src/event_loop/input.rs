@@ -16,7 +16,7 @@ use crate::steps::{Output, Waiting};
 
 /// Something that the event loop is told.
 #[derive(Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// A webhook delivery; answered once durable.
     Alerts {
         /// Its alerts.
@@ -46,28 +46,28 @@ pub enum Input {
     Event(Event),
     /// What a person did; answered with what was decided, once that is durable or cannot be made so.
     Operator {
-        /// What.
+        /// What the core is told of it.
         event: Event,
         /// Where the answer goes.
         done: oneshot::Sender<Result<Decided, Unavailable>>,
     },
     /// A step's process exists, and waits.
     Spawned {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// How it is known again, and how it is let go.
         waiting: Waiting,
     },
     /// A running step has written something.
     Output {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// All that it has written so far, its beginning and its end.
         output: Output,
     },
     /// A step is over.
     Finished {
-        /// Which.
+        /// The attempt of a step.
         key: RunKey,
         /// How it ended.
         result: RunResult,
@@ -76,7 +76,7 @@ pub enum Input {
     Reload(Reload),
     /// A message was taken by its channel, or was not.
     Delivered {
-        /// Which.
+        /// The message, by its subject, kind and channel.
         key: MessageKey,
         /// What became of it.
         delivery: Delivery,
@@ -92,7 +92,7 @@ pub enum Input {
 
 /// How it stands with the loop, for whoever only looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub(crate) struct Status {
     /// How it stands with the journal.
     pub journal: JournalStatus,
     /// Whether all new actions are paused.
@@ -101,7 +101,7 @@ pub struct Status {
 
 /// How it stands with the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JournalStatus {
+pub(crate) enum JournalStatus {
     /// The last commit was written.
     Written,
     /// It was not; what waits for it is tried again.
@@ -112,7 +112,7 @@ pub enum JournalStatus {
 
 /// What was decided on a person's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
+pub(crate) struct Decided {
     /// The decision.
     pub entries: Vec<Entry>,
     /// Whether it is on disk. If not, it takes effect as soon as it is, and is lost if the program ends before.
@@ -122,7 +122,7 @@ pub struct Decided {
 /// The journal cannot be written just now; whoever asked should ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal cannot be written")]
-pub struct Unavailable;
+pub(crate) struct Unavailable;
 
 impl From<delivery::Report> for Input {
     fn from(report: delivery::Report) -> Self {

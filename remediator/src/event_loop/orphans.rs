@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Attempts whose end nobody wrote down: waits for those that still run, kills what outlives its time, and reports each as unknown.
 /// One whose process was never written down was never let go: it has not run, and that is known at once.
-pub fn find_orphans(
+pub(crate) fn find_orphans(
     runs: Vec<OpenRun>,
     books: &[Arc<LoadedRunbook>],
     incidents: &[Incident],
@@ -60,7 +60,7 @@ pub fn find_orphans(
 }
 
 /// Tasks whose programs ran when an earlier run ended: the same.
-pub fn settle_tasks(
+pub(crate) fn settle_tasks(
     restored: &RestoredAgenda,
     specs: &TaskSpecs,
     executor: &Executor,

@@ -21,7 +21,7 @@ const READS_MAX: usize = 4;
 
 /// The rooms; what is full is counted under its name.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub(crate) struct Room {
     /// For deliveries.
     pub(super) bodies: Budget,
     streams: Arc<Semaphore>,
@@ -33,7 +33,7 @@ pub struct Room {
 impl Room {
     /// Empty rooms.
     #[must_use]
-    pub fn new(metrics: &ServeMetrics) -> Self {
+    pub(crate) fn new(metrics: &ServeMetrics) -> Self {
         Self {
             bodies: Budget::new(BODIES_BYTES_MAX, metrics.clone()),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

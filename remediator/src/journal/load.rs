@@ -54,7 +54,7 @@ pub struct Restored {
 /// An attempt that ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PastRun {
-    /// Which.
+    /// The attempt of a step.
     pub key: RunKey,
     /// Its exit code.
     pub exit_code: Option<i32>,
@@ -67,7 +67,7 @@ pub struct PastRun {
 /// An attempt whose end nobody wrote down.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OpenRun {
-    /// Which.
+    /// The attempt of a step.
     pub key: RunKey,
     /// When it was meant to start.
     pub intent_at: Timestamp,

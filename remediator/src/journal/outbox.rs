@@ -8,13 +8,13 @@ use vvtv_incident::{IncidentId, Level, Reason, TaskId, Timestamp};
 /// One message on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Which.
+    /// The message, by its subject, kind and channel.
     pub key: MessageKey,
     /// To whom.
     pub contact: String,
     /// The contact's level.
     pub level: Level,
-    /// Why.
+    /// The core's reason, from its closed list.
     pub reason: Reason,
     /// When it was due.
     pub due_at: Timestamp,

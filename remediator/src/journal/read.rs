@@ -103,7 +103,7 @@ pub struct Delivery {
 /// A line of the timeline.
 #[derive(Debug)]
 pub struct TimelineRow {
-    /// When.
+    /// When that was, by our clock.
     pub at: Timestamp,
     /// What.
     pub event: String,

@@ -24,7 +24,7 @@ const TELL_STEP: Duration = Duration::from_secs(3600);
 
 /// What is known of our clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClockState {
+pub(crate) struct ClockState {
     /// What people should know, a sentence each.
     pub doubts: Vec<String>,
     /// Somebody else's clock says the same, and nobody's says otherwise.
@@ -32,7 +32,7 @@ pub struct ClockState {
 }
 
 /// Compares from time to time.
-pub struct ClockWatch {
+pub(crate) struct ClockWatch {
     clock: Clock,
     peers: Vec<(String, String, PeerClock)>,
     step: Option<(ClockStep, Instant)>,
@@ -43,7 +43,7 @@ pub struct ClockWatch {
 impl ClockWatch {
     /// A watch over the clock, which came here by `step`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         clock: Clock,
         step: Option<ClockStep>,
         (prometheus, alertmanagers): (PeerClock, Vec<PeerClock>),
@@ -63,12 +63,12 @@ impl ClockWatch {
 
     /// What is known, as it changes.
     #[must_use]
-    pub fn state(&self) -> watch::Receiver<ClockState> {
+    pub(crate) fn state(&self) -> watch::Receiver<ClockState> {
         self.state.subscribe()
     }
 
     /// Starts looking.
-    pub fn start(mut self, tasks: &TaskTracker, stop: &CancellationToken) {
+    pub(crate) fn start(mut self, tasks: &TaskTracker, stop: &CancellationToken) {
         let stop = stop.clone();
         tasks.spawn(async move {
             stop.run_until_cancelled(async {

@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// A directory on the journal's file system.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Where the configuration names it.
     pub mark: Spanned<()>,
     /// What to tell people.
@@ -25,7 +25,7 @@ pub struct Shared {
 
 /// Every directory that the journal should be apart from and is not. What is not there yet tells nothing.
 #[must_use]
-pub fn shared(config: &Config) -> Vec<Shared> {
+pub(crate) fn shared(config: &Config) -> Vec<Shared> {
     let Some(own) = config.database.parent().and_then(device) else { return Vec::new() };
     let directories = config.apart_from.iter().zip(&config.marks.apart_from);
     let shared = directories.filter(|(directory, _)| device(directory) == Some(own));

@@ -31,7 +31,7 @@ const ONE_IN: usize = 10;
 const LEAST: Most = Most { incidents: 100, tasks: 100, rows: 10_000 };
 
 /// Forgets by timer.
-pub struct Retention {
+pub(crate) struct Retention {
     /// The journal.
     pub keeper: Keeper,
     /// What there is in it.
@@ -91,7 +91,7 @@ fn held(up: Duration, confirmed: bool, share: Option<&Share>) -> Option<Held> {
 
 impl Retention {
     /// Starts forgetting.
-    pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
+    pub(crate) fn start(self, tasks: &TaskTracker, stop: &CancellationToken) {
         let stop = stop.clone();
         tasks.spawn(async move { stop.run_until_cancelled(self.run()).await });
     }

@@ -26,7 +26,7 @@ pub struct TaskSpec {
 
 /// All of them, and when to look at them next.
 #[derive(Clone, Debug, Default)]
-pub struct TaskSpecs {
+pub(crate) struct TaskSpecs {
     all: Arc<[TaskSpec]>,
     look_at: Timestamp,
 }
@@ -34,24 +34,24 @@ pub struct TaskSpecs {
 impl TaskSpecs {
     /// These; the first look finds their latest times.
     #[must_use]
-    pub fn new(all: Vec<TaskSpec>) -> Self {
+    pub(crate) fn new(all: Vec<TaskSpec>) -> Self {
         Self { all: all.into(), look_at: Timestamp::default() }
     }
 
     /// Every one.
     #[must_use]
-    pub fn all(&self) -> &[TaskSpec] {
+    pub(crate) fn all(&self) -> &[TaskSpec] {
         &self.all
     }
 
     /// One by its name.
     #[must_use]
-    pub fn get(&self, name: &TaskName) -> Option<&TaskSpec> {
+    pub(crate) fn get(&self, name: &TaskName) -> Option<&TaskSpec> {
         self.all.iter().find(|task| task.plan.name == *name)
     }
 
     /// The latest time of each, if any may have come since the last look.
-    pub fn look(&mut self, now: Timestamp) -> Vec<(TaskName, Timestamp)> {
+    pub(crate) fn look(&mut self, now: Timestamp) -> Vec<(TaskName, Timestamp)> {
         if now < self.look_at {
             return Vec::new();
         }
@@ -61,7 +61,7 @@ impl TaskSpecs {
 
     /// When to look again.
     #[must_use]
-    pub const fn look_at(&self) -> Timestamp {
+    pub(crate) const fn look_at(&self) -> Timestamp {
         self.look_at
     }
 }

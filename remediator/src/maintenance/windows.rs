@@ -9,7 +9,7 @@ use vvtv_incident::Timestamp;
 use crate::maintenance::schedule::Schedule;
 
 /// The longest that a window may last.
-pub const LASTS_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const LASTS_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How often to look again where no window opens or closes any more.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
@@ -40,7 +40,7 @@ impl Window {
 
 /// All windows, and whether one of them was open when it was last looked.
 #[derive(Clone, Debug, Default)]
-pub struct Windows {
+pub(crate) struct Windows {
     all: Vec<Window>,
     open: bool,
     look_at: Timestamp,
@@ -49,30 +49,30 @@ pub struct Windows {
 impl Windows {
     /// These windows; nothing is known to be open yet.
     #[must_use]
-    pub fn new(all: Vec<Window>) -> Self {
+    pub(crate) fn new(all: Vec<Window>) -> Self {
         Self { all, open: false, look_at: Timestamp::default() }
     }
 
     /// Puts other windows in the place of these; whether one was open stays known.
-    pub fn change(&mut self, others: Self) {
+    pub(crate) fn change(&mut self, others: Self) {
         *self = Self { open: self.open, ..others };
     }
 
     /// Every window.
     #[must_use]
-    pub fn all(&self) -> &[Window] {
+    pub(crate) fn all(&self) -> &[Window] {
         &self.all
     }
 
     /// The window that is open the longest from now, and until when.
     #[must_use]
-    pub fn open(&self, now: Timestamp) -> Option<(&Window, Timestamp)> {
+    pub(crate) fn open(&self, now: Timestamp) -> Option<(&Window, Timestamp)> {
         let open = self.all.iter().filter_map(|window| Some((window, window.open_until(now)?)));
         open.max_by_key(|(_, until)| *until)
     }
 
     /// Looks at the time: whether a window has opened or the last one closed since the last look.
-    pub fn look(&mut self, now: Timestamp) -> Option<bool> {
+    pub(crate) fn look(&mut self, now: Timestamp) -> Option<bool> {
         if now < self.look_at {
             return None;
         }
@@ -85,13 +85,13 @@ impl Windows {
 
     /// Whether one was open at the last look.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
     /// When to look again.
     #[must_use]
-    pub const fn look_at(&self) -> Timestamp {
+    pub(crate) const fn look_at(&self) -> Timestamp {
         self.look_at
     }
 }

@@ -7,7 +7,7 @@ use super::{gauges, times};
 
 /// The metrics of the channels.
 #[derive(Clone, Debug)]
-pub struct ChannelMetrics {
+pub(crate) struct ChannelMetrics {
     /// Whether a channel fails, by its name.
     failing: IntGaugeVec,
     /// Since when; 0 while it takes messages.
@@ -34,14 +34,14 @@ impl ChannelMetrics {
     }
 
     /// Shows how a channel stands.
-    pub fn show(&self, channel: &str, failing_since: Option<Timestamp>) {
+    pub(crate) fn show(&self, channel: &str, failing_since: Option<Timestamp>) {
         self.failing.with_label_values(&[channel]).set(i64::from(failing_since.is_some()));
         let since = failing_since.map_or(0.0, |at| at.since(Timestamp::default()).as_secs_f64());
         self.failing_since.with_label_values(&[channel]).set(since);
     }
 
     /// Shows nothing more of a channel that is gone.
-    pub fn forget(&self, channel: &str) {
+    pub(crate) fn forget(&self, channel: &str) {
         // One that was never shown is gone already.
         drop(self.failing.remove_label_values(&[channel]));
         drop(self.failing_since.remove_label_values(&[channel]));

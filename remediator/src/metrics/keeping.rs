@@ -6,7 +6,7 @@ use super::{counters, gauge, time, times};
 
 /// Why nothing is deleted just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub(crate) enum Held {
     /// The program was started less than an hour ago.
     JustStarted,
     /// No other program's clock says the same as ours.
@@ -17,11 +17,11 @@ pub enum Held {
 
 impl Held {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::JustStarted, Self::ClockUnconfirmed, Self::ShareDeleted];
+    pub(crate) const ALL: [Self; 3] = [Self::JustStarted, Self::ClockUnconfirmed, Self::ShareDeleted];
 
     /// The reason's one spelling.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::JustStarted => "just_started",
             Self::ClockUnconfirmed => "clock_unconfirmed",
@@ -32,7 +32,7 @@ impl Held {
 
 /// The metrics of what is kept, and of when it was.
 #[derive(Clone, Debug)]
-pub struct KeepingMetrics {
+pub(crate) struct KeepingMetrics {
     /// Whether there is no journal, nothing is done, and people are called for every alert.
     pub people_only: IntGauge,
     /// Seconds that the clock is ahead of others', by whose.

@@ -7,7 +7,7 @@ use super::{counters, gauge, gauges};
 
 /// What became of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
+pub(crate) enum Beat {
     /// The service took it.
     Sent,
     /// The service did not.
@@ -18,11 +18,11 @@ pub enum Beat {
 
 impl Beat {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Withheld];
+    pub(crate) const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::Withheld];
 
     /// The one spelling.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Sent => "sent",
             Self::Failed => "failed",
@@ -33,7 +33,7 @@ impl Beat {
 
 /// The metrics of what people must hear of by others.
 #[derive(Clone, Debug)]
-pub struct PeopleMetrics {
+pub(crate) struct PeopleMetrics {
     /// Alerts that no runbook answers, each time that they were heard of, by name and why. The shell bounds the names.
     pub unanswered: IntCounterVec,
     /// Unix time at which each was last heard of.
@@ -74,7 +74,7 @@ impl PeopleMetrics {
     }
 
     /// Counts an alert that no runbook answers.
-    pub fn unanswered(&self, alert: &str, reason: Reason) {
+    pub(crate) fn unanswered(&self, alert: &str, reason: Reason) {
         let labels = [alert, reason.as_str()];
         self.unanswered.with_label_values(&labels).inc();
         self.unanswered_at.with_label_values(&labels).set(jiff::Timestamp::now().as_second());

@@ -6,7 +6,7 @@ use super::{counter, gauges};
 
 /// The metrics of deliveries and of Alertmanager's own list.
 #[derive(Clone, Debug)]
-pub struct SenderMetrics {
+pub(crate) struct SenderMetrics {
     /// Alerts of deliveries that hold more than are taken at once.
     pub left_out: IntCounter,
     /// Whether each Alertmanager answered when it was asked last.

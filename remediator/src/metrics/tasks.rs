@@ -20,7 +20,7 @@ const RESULTS: [Reason; 9] = [
 
 /// The metrics of tasks.
 #[derive(Clone, Debug)]
-pub struct TaskMetrics {
+pub(crate) struct TaskMetrics {
     results: IntCounterVec,
     open: IntGauge,
     overdue: IntGauge,
@@ -47,7 +47,7 @@ impl TaskMetrics {
     }
 
     /// Shows every duty's results, before there are any.
-    pub fn duties<'a>(&self, names: impl Iterator<Item = &'a TaskName>) {
+    pub(crate) fn duties<'a>(&self, names: impl Iterator<Item = &'a TaskName>) {
         for name in names {
             for result in RESULTS {
                 self.results.with_label_values(&[name.as_str(), result.as_str()]);
@@ -56,20 +56,20 @@ impl TaskMetrics {
     }
 
     /// Counts what became of a task.
-    pub fn decided(&self, name: &TaskName, reason: Reason) {
+    pub(crate) fn decided(&self, name: &TaskName, reason: Reason) {
         if RESULTS.contains(&reason) {
             self.results.with_label_values(&[name.as_str(), reason.as_str()]).inc();
         }
     }
 
     /// Notes when a duty was last done.
-    pub fn succeeded(&self, name: &TaskName, at: Timestamp) {
+    pub(crate) fn succeeded(&self, name: &TaskName, at: Timestamp) {
         let seconds = i64::try_from(at.millis() / 1000).unwrap_or(i64::MAX);
         self.succeeded_at.with_label_values(&[name.as_str()]).set(seconds);
     }
 
     /// Shows how many tasks are not done.
-    pub fn agenda<'a>(&self, open: impl Iterator<Item = &'a Task>, now: Timestamp) {
+    pub(crate) fn agenda<'a>(&self, open: impl Iterator<Item = &'a Task>, now: Timestamp) {
         let (mut all, mut overdue) = (0, 0);
         for task in open {
             all += 1;

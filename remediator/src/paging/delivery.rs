@@ -22,7 +22,7 @@ use self::backlog::{Attempt, Backlog, Tried, Turn};
 use self::standing::Pages;
 use self::troubles::Board;
 pub(crate) use self::troubles::sentences;
-pub use self::troubles::{Trouble, Troubles};
+pub(crate) use self::troubles::{Trouble, Troubles};
 use crate::clock::Clock;
 use crate::failpoint::{Point, reached};
 use crate::journal::outbox::{Message, MessageKey, MessageKind};
@@ -37,7 +37,7 @@ const QUEUE_MAX: usize = 4096;
 
 /// The sending ends of all channels.
 #[derive(Clone)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     queues: Arc<BTreeMap<String, Arc<ChannelQueue>>>,
     /// Pages that stand since before the start, until the worker of their channel takes them up.
     standing: Vec<Message>,
@@ -55,7 +55,7 @@ struct ChannelQueue {
 
 /// What every worker needs.
 #[derive(Clone)]
-pub struct DeliveryContext {
+pub(crate) struct DeliveryContext {
     /// Where a message's incident is read.
     pub reader: Reader,
     /// Under which addresses people find it.
@@ -68,10 +68,10 @@ pub struct DeliveryContext {
 
 /// What a channel's worker has to say.
 #[derive(Debug)]
-pub enum Report {
+pub(crate) enum Report {
     /// A message was taken, or was not.
     Delivered {
-        /// Which.
+        /// The message, by its subject, kind and channel.
         key: MessageKey,
         /// What became of it.
         delivery: Delivery,
@@ -85,12 +85,12 @@ pub enum Report {
 /// There is no room for a message, or no such channel: it stays in the journal as unsent, and the next start takes it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for a message")]
-pub struct NoRoom;
+pub(crate) struct NoRoom;
 
 impl Outgoing {
     /// Starts a worker for every channel. Each goes on to tell of the pages that stand there.
     #[must_use]
-    pub fn start(
+    pub(crate) fn start(
         channels: BTreeMap<String, Channel>,
         standing: Vec<Message>,
         (context, metrics): (&DeliveryContext, &ChannelMetrics),
@@ -107,13 +107,13 @@ impl Outgoing {
 
     /// Which channels take no messages.
     #[must_use]
-    pub fn troubles(&self) -> watch::Receiver<Troubles> {
+    pub(crate) fn troubles(&self) -> watch::Receiver<Troubles> {
         self.board.watch()
     }
 
     /// Puts other channels in force. A worker whose channel keeps its name keeps the messages that wait; those of a channel that is
     /// gone stay in the journal as unsent.
-    pub fn change(&mut self, channels: BTreeMap<String, Channel>) {
+    pub(crate) fn change(&mut self, channels: BTreeMap<String, Channel>) {
         for gone in self.queues.keys().filter(|name| !channels.contains_key(*name)) {
             self.board.remove(gone);
         }
@@ -151,7 +151,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// It was not taken.
-    pub fn send(&self, message: Message) -> Result<(), NoRoom> {
+    pub(crate) fn send(&self, message: Message) -> Result<(), NoRoom> {
         let queue = self.queues.get(&message.key.channel).ok_or(NoRoom)?;
         queue.messages.try_send(message).map_err(|_| NoRoom)
     }

@@ -17,7 +17,7 @@ const SAID_LINES_MAX: usize = 3;
 
 /// What a notice needs besides the journal.
 #[derive(Clone, Debug)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     base: String,
     runbooks: RunbooksInForce,
     installation: Installation,
@@ -25,7 +25,7 @@ pub struct Addresses {
 
 /// Why a notice cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub enum NoticeError {
+pub(crate) enum NoticeError {
     /// The journal cannot be read.
     #[error("cannot read what a message is about")]
     Journal(#[from] JournalError),
@@ -37,7 +37,7 @@ pub enum NoticeError {
 impl Addresses {
     /// Addresses under which people reach the console, the runbooks' names for people, and who we are.
     #[must_use]
-    pub fn new(external_url: &Url, runbooks: RunbooksInForce, installation: Installation) -> Self {
+    pub(crate) fn new(external_url: &Url, runbooks: RunbooksInForce, installation: Installation) -> Self {
         Self { base: external_url.as_str().trim_end_matches('/').to_owned(), runbooks, installation }
     }
 }
@@ -46,7 +46,11 @@ impl Addresses {
 ///
 /// # Errors
 /// What it is about cannot be read.
-pub async fn notice_for(message: &Message, reader: &Reader, addresses: &Addresses) -> Result<Notice, NoticeError> {
+pub(crate) async fn notice_for(
+    message: &Message,
+    reader: &Reader,
+    addresses: &Addresses,
+) -> Result<Notice, NoticeError> {
     let forgotten = || NoticeError::Forgotten(message.key.subject);
     match message.key.subject {
         Subject::Incident { incident, .. } => {

@@ -92,14 +92,14 @@ impl Effect {
 
 /// What a program does with these arguments. A template (`{{ … }}`) stands for any one word that is no option.
 #[must_use]
-pub fn of_argv(argv: &[&str]) -> Effect {
+pub(crate) fn of_argv(argv: &[&str]) -> Effect {
     let words: Vec<Word> = argv.iter().map(|text| Word::argument(text)).collect();
     of_words(&words, 0)
 }
 
 /// What a text for `/bin/sh` does. What is no shell text cannot be said.
 #[must_use]
-pub fn of_shell(text: &str) -> Effect {
+pub(crate) fn of_shell(text: &str) -> Effect {
     of_text(text, 0)
 }
 

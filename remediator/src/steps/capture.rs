@@ -13,19 +13,13 @@ const EDGE: usize = 4 << 10;
 
 /// What was kept of one output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captured {
+pub(crate) struct Captured {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     dropped: u64,
 }
 
 impl Captured {
-    /// Bytes that were read and not kept.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
     /// Bytes that were read.
     pub(super) fn len(&self) -> u64 {
         (self.head.len() + self.tail.len()) as u64 + self.dropped
@@ -33,7 +27,7 @@ impl Captured {
 
     /// The output as text; invalid UTF-8 is replaced, and a line says how much was left out, if anything was.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (head, tail) = (self.head.as_slice(), Vec::from_iter(self.tail.iter().copied()));
         if self.dropped == 0 {
             return String::from_utf8_lossy(&[head, &tail].concat()).into_owned();
@@ -43,11 +37,6 @@ impl Captured {
         let (head, tail) = (head.get(..end).unwrap_or_default(), tail.get(begin..).unwrap_or_default());
         let note = format!("\n[{dropped} bytes left out]\n");
         String::from_utf8_lossy(&[head, note.as_bytes(), tail].concat()).into_owned()
-    }
-
-    /// The output itself, if it fits into what is kept of the beginning.
-    pub(super) fn complete(&self) -> Option<&[u8]> {
-        (self.dropped == 0 && self.tail.is_empty()).then_some(self.head.as_slice())
     }
 
     fn push(&mut self, bytes: &[u8]) {

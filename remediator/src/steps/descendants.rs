@@ -15,7 +15,7 @@ use vvtv_toolkit::process::{self, State};
 
 /// What a step's processes are known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark(PathBuf);
+pub(crate) struct Mark(PathBuf);
 
 impl Mark {
     /// The mark of the step whose facts are in this file; its path is absolute.
@@ -35,17 +35,17 @@ impl Mark {
 
     /// Whether it is certain that the step's process was never let go.
     #[must_use]
-    pub fn still_waits(&self) -> bool {
+    pub(crate) fn still_waits(&self) -> bool {
         std::fs::metadata(self.note()).is_ok_and(|note| note.len() > 0)
     }
 
     /// Removes the facts file, which nobody reads any more.
-    pub fn remove_facts(&self) {
+    pub(crate) fn remove_facts(&self) {
         remove(&self.0);
     }
 
     /// The same with the note.
-    pub fn remove_files(&self) {
+    pub(crate) fn remove_files(&self) {
         self.remove_facts();
         remove(&self.note());
     }
@@ -113,7 +113,7 @@ impl Drop for Leader {
 
 /// Makes whatever loses its parent fall to this process, for `reap` to bury. Where the system does not have that, it falls to init,
 /// and nothing is found that left its group and its parent.
-pub fn adopt() {
+pub(crate) fn adopt() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         tracing::warn!(%error, "cannot adopt what steps leave behind");

@@ -56,7 +56,7 @@ pub(super) fn of(launch: &Launch, facts: &Path) -> Result<Vec<(OsString, OsStrin
 
 /// Where a step's programs are looked for, in order.
 #[must_use]
-pub fn search_path() -> OsString {
+pub(crate) fn search_path() -> OsString {
     let mut path = std::env::var_os("PATH").filter(|path| !path.is_empty()).unwrap_or_default();
     if !path.is_empty() {
         path.push(":");

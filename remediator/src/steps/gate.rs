@@ -30,7 +30,7 @@ pub(super) const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A process that waits to be told what to become. Dropped, it is ended.
 #[derive(Debug)]
-pub struct Spare {
+pub(crate) struct Spare {
     pub(super) child: Child,
     pub(super) leader: Leader,
     pipe: ChildStdin,
@@ -39,7 +39,7 @@ pub struct Spare {
 
 /// A process that waits, and what lets it go.
 #[derive(Debug)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// How it is known again.
     pub identity: Identity,
     /// How it is let go.
@@ -48,18 +48,18 @@ pub struct Waiting {
 
 /// Lets a process go. Dropped, it ends the process, which has then not run.
 #[derive(Debug)]
-pub struct Go(oneshot::Sender<()>);
+pub(crate) struct Go(oneshot::Sender<()>);
 
 /// A process that becomes its program once somebody lets it go.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     pub(super) spare: Spare,
     may_go: oneshot::Receiver<()>,
 }
 
 /// Which process a step becomes.
 #[derive(Debug)]
-pub enum Process {
+pub(crate) enum Process {
     /// One that is there.
     Held(Box<Held>),
     /// One that is made for it; it is told of here, and let go by whoever is told.
@@ -68,14 +68,14 @@ pub enum Process {
 
 impl Go {
     /// It may run.
-    pub fn ahead(self) {
+    pub(crate) fn ahead(self) {
         // Whoever held the process has been ended meanwhile, and the process with it.
         let _ended = self.0.send(());
     }
 
     /// Whether its process is gone already.
     #[must_use]
-    pub fn is_moot(&self) -> bool {
+    pub(crate) fn is_moot(&self) -> bool {
         self.0.is_closed()
     }
 }
@@ -95,18 +95,18 @@ impl Spare {
 
     /// How it is known again.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
+    pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// Whether it is still there.
-    pub fn waits(&mut self) -> bool {
+    pub(crate) fn waits(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Binds it to whoever lets it go.
     #[must_use]
-    pub fn hold(self) -> (Held, Go) {
+    pub(crate) fn hold(self) -> (Held, Go) {
         let (go, may_go) = oneshot::channel();
         (Held { spare: self, may_go }, Go(go))
     }

@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What became of a process that was left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Orphan {
+pub(crate) enum Orphan {
     /// It was over already, or cannot be told from a stranger: nothing was touched.
     Gone,
     /// It ended by itself while it was waited for; how is not known.
@@ -39,7 +39,7 @@ fn group_of(leader: &Identity) -> Option<Pid> {
 
 /// Waits for what an earlier run left of a step until `wait` is over, then ends it: the group of a process whose identity was written
 /// down, and whatever has the step's mark.
-pub async fn settle(orphan: Option<&Identity>, mark: &Mark, wait: Duration) -> Orphan {
+pub(crate) async fn settle(orphan: Option<&Identity>, mark: &Mark, wait: Duration) -> Orphan {
     let deadline = Instant::now() + wait;
     let group = || orphan.and_then(group_of);
     let lives = || group().is_some() || !descendants::anywhere(mark).is_empty();

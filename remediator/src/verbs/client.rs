@@ -69,7 +69,7 @@ struct Refused {
 ///
 /// # Errors
 /// The server cannot be reached, or refuses.
-pub fn main(verb: ClientVerb) -> anyhow::Result<()> {
+pub(crate) fn main(verb: ClientVerb) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
     runtime.block_on(run(verb))
 }

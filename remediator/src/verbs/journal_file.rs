@@ -15,7 +15,7 @@ use crate::verbs::{BackupArgs, JournalArgs, SalvageArgs, VerifyArgs};
 ///
 /// # Errors
 /// It does not, or cannot be read.
-pub fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
+pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let path = journal(&args.journal)?;
     let connection = open(&path)?;
     let verified = verify_audit(&connection, args.through.as_deref()).with_context(|| path.display().to_string())?;
@@ -28,7 +28,7 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The chain does not hold, or the journal cannot be read.
-pub fn export(args: &JournalArgs) -> anyhow::Result<()> {
+pub(crate) fn export(args: &JournalArgs) -> anyhow::Result<()> {
     let path = journal(args)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     export_audit(&open(&path)?, &mut out).with_context(|| path.display().to_string())?;
@@ -39,7 +39,7 @@ pub fn export(args: &JournalArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The file is there already, the journal cannot be read, or the copy is not whole.
-pub fn backup(args: &BackupArgs) -> anyhow::Result<()> {
+pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let config = config::load(&args.config_file, SecretFiles::Report)?;
     let (from, to) = (&config.database, &args.output);
     ensure!(!to.exists(), "{} is there already", to.display());
@@ -77,7 +77,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Verified> {
 ///
 /// # Errors
 /// The new file is there already or cannot be written, or nothing can be read of the old one.
-pub fn salvage(args: &SalvageArgs) -> anyhow::Result<()> {
+pub(crate) fn salvage(args: &SalvageArgs) -> anyhow::Result<()> {
     let (from, to) = (journal(&args.journal)?, &args.to);
     ensure!(!to.exists(), "{} is there already", to.display());
     let partial = with_ending(to, ".partial");

@@ -16,7 +16,7 @@ use crate::runbook::LoadedRunbook;
 
 /// What the journal says of a time.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     since: String,
     steps: Vec<StepReport>,
     held: Vec<HeldReport>,
@@ -51,7 +51,7 @@ struct HeldReport {
 ///
 /// # Errors
 /// The journal cannot be read.
-pub async fn report(
+pub(crate) async fn report(
     reader: &Reader,
     books: &[Arc<LoadedRunbook>],
     runbook: Option<&str>,

@@ -47,7 +47,7 @@ use crate::runbook::{LoadedRunbook, RunbooksInForce, load_dir};
 use crate::steps::{Executor, adopt};
 use crate::verbs::ServeArgs;
 
-pub use self::doors::WEBHOOK_UNDECIDED;
+pub(crate) use self::doors::WEBHOOK_UNDECIDED;
 
 /// How long an answer about health may take; the core takes a later one for "unknown" anyway.
 const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ const PROMETHEUS_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The configuration, a runbook, the journal or a port cannot be used.
-pub fn main(args: &ServeArgs) -> anyhow::Result<()> {
+pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<()> {
     logging::init(&args.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start tokio")?;
     let mut earlier = None;

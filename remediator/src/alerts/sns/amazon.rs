@@ -10,14 +10,14 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The real one.
-pub struct Amazon(reqwest::Client);
+pub(crate) struct Amazon(reqwest::Client);
 
 impl Amazon {
     /// A client of it.
     ///
     /// # Errors
     /// The system's certificates cannot be loaded.
-    pub fn new() -> reqwest::Result<Self> {
+    pub(crate) fn new() -> reqwest::Result<Self> {
         Self::by(reqwest::Client::builder())
     }
 
@@ -25,7 +25,7 @@ impl Amazon {
     ///
     /// # Errors
     /// The client cannot be made.
-    pub fn by(client: reqwest::ClientBuilder) -> reqwest::Result<Self> {
+    pub(crate) fn by(client: reqwest::ClientBuilder) -> reqwest::Result<Self> {
         client.https_only(true).redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build().map(Self)
     }
 }

@@ -16,7 +16,7 @@ const MAKERS: [&str; 2] = ["label_replace", "label_join"];
 
 /// Whether the result of a query may have a label.
 #[must_use]
-pub fn may_have(query: &str, label: &str) -> bool {
+pub(crate) fn may_have(query: &str, label: &str) -> bool {
     let text = without_comments(query);
     operands(&text).iter().any(|operand| operand_may_have(operand.trim(), label))
 }

@@ -12,7 +12,7 @@ use crate::metrics::ChannelMetrics;
 
 /// A channel that takes no messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// Since when.
     pub since: Timestamp,
     /// Why not, as its receiver said last.
@@ -20,7 +20,7 @@ pub struct Trouble {
 }
 
 /// All of them, by name.
-pub type Troubles = BTreeMap<String, Trouble>;
+pub(crate) type Troubles = BTreeMap<String, Trouble>;
 
 /// Where workers say how their channels stand.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::runbook::{LoadedRunbook, load_dir};
 
 const RUNBOOK: &str = "\
 id: book
-title: A LoadedRunbook
+title: A Book
 alerts: [Trouble]
 severity: critical
 target: stream

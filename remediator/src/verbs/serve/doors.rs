@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::verbs::ServeArgs;
 
 /// What is wrong with a configuration that does not say who may deliver alerts.
-pub const WEBHOOK_UNDECIDED: &str = "who may deliver alerts is not said: `webhook: {token_file: …}` names the file of a token that Alertmanager \
+pub(crate) const WEBHOOK_UNDECIDED: &str = "who may deliver alerts is not said: `webhook: {token_file: …}` names the file of a token that Alertmanager \
                                      shows as well (`authorization: {credentials_file: …}`); `webhook: {unauthenticated: true}` lets everybody \
                                      who reaches the port start runbooks";
 
