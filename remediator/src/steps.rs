@@ -184,7 +184,6 @@ impl Executor {
     }
 
     /// Keeps processes ready for the next steps, to be taken by one owner; the future never ends.
-    #[must_use]
     pub(crate) fn spares(&self) -> (mpsc::Receiver<Spare>, impl Future<Output = ()> + use<>) {
         let (give, take) = mpsc::channel(SPARES);
         let executor = self.clone();
@@ -250,7 +249,7 @@ impl Executor {
         gate::find(program, &self.environment).map_err(cannot_start)?;
         let script = gate::script(&mark.note(), &variables, &launch.argv).map_err(cannot_start)?;
         let held = match process {
-            Process::Held(held) => held,
+            Process::Held(held) => *held,
             Process::Made(tell) => {
                 let spare = self.spare().await.map_err(cannot_start)?;
                 let identity = spare.identity().clone();

@@ -295,7 +295,7 @@ async fn run(
     reached(Point::StepIntended);
     let (spawned, identity) = oneshot::channel();
     let (output, mut written) = mpsc::channel(1);
-    let process = held.map_or(Process::Made(spawned), Process::Held);
+    let process = held.map_or(Process::Made(spawned), |held| Process::Held(Box::new(held)));
     let running = context.executor.run(launch, process, output, kill);
     let telling = async {
         if let Ok(waiting) = identity.await {

@@ -61,7 +61,7 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(crate) enum Process {
     /// One that is there.
-    Held(Held),
+    Held(Box<Held>),
     /// One that is made for it; it is told of here, and let go by whoever is told.
     Made(oneshot::Sender<Waiting>),
 }

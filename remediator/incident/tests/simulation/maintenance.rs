@@ -212,7 +212,11 @@ impl Maintenance {
             AgendaEvent::Finished { task, outcome } if *outcome != Outcome::Ok => {
                 self.agenda.running().map(|running| running.id).filter(|running| running == task)
             }
-            _ => None,
+            AgendaEvent::Configured(_)
+            | AgendaEvent::Scheduled { .. }
+            | AgendaEvent::Finished { .. }
+            | AgendaEvent::Closed { .. }
+            | AgendaEvent::Evaluated(_) => None,
         };
         let commands = self.agenda.step(now, event.clone());
         self.digest = self.digest.rotate_left(7) ^ commands.len() as u64 ^ now.millis();

@@ -68,7 +68,7 @@ impl Ladder {
     /// The place of a row's index among the measures.
     const fn measure(self, index: usize) -> StepRef {
         let after = index.saturating_sub(self.0);
-        if after % 2 == 0 { StepRef::Apply(after / 2) } else { StepRef::Undo(after / 2) }
+        if after.is_multiple_of(2) { StepRef::Apply(after / 2) } else { StepRef::Undo(after / 2) }
     }
 }
 

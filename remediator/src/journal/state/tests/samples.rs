@@ -42,7 +42,12 @@ pub(super) fn bare(phase: Phase) -> Incident {
         [step("look", StepKind::Diagnose, StepState::Pending), step("mend", StepKind::Change, StepState::Pending)];
     let (ladder, restores) = match phase {
         Phase::Restoring(_) => (Vec::new(), vec![RestoreRecord { apply: look, undo: mend }]),
-        _ => (vec![look, mend], Vec::new()),
+        Phase::Working(_)
+        | Phase::Exhausted
+        | Phase::Stabilising
+        | Phase::Monitoring { .. }
+        | Phase::Closing { .. }
+        | Phase::Closed { .. } => (vec![look, mend], Vec::new()),
     };
     Incident {
         id: IncidentId::new(7),
