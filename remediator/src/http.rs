@@ -149,8 +149,10 @@ impl Shared {
 /// bundles along, in which files of steps are as they are. Reading the configuration again puts in force who is called and what runs, and is
 /// an administrator's. Alertmanager's token delivers, and may nothing else. Amazon SNS shows no token: its messages are signed.
 pub(crate) fn router(shared: Shared, telemetry_path: &str) -> App {
-    let (gate, counted) = (shared.gate.clone(), shared.metrics.clone());
-    Routes::new(gate)
+    let shared = Arc::new(shared);
+    // By pointer: whatever a layer holds is copied for every request.
+    let counted = Arc::clone(&shared);
+    Routes::new(shared.gate.clone())
         .get(Access::Open, "/-/healthy", || async { "vvtv-remediator is healthy.\n" })
         .get(Access::Open, "/-/ready", ready)
         .get(Access::Open, "/login", login::page)
@@ -177,7 +179,7 @@ pub(crate) fn router(shared: Shared, telemetry_path: &str) -> App {
         .post(Access::Webhook, WEBHOOK_PATH, webhook::alertmanager)
         .post(Access::Webhook, WEBHOOK_V2_PATH, webhook::alertmanager)
         .post(Access::Open, WEBHOOK_SNS_PATH, sns::envelope)
-        .with_state(Arc::new(shared))
+        .with_state(shared)
         .layer(middleware::from_fn(login::refusals))
         .layer(middleware::from_fn_with_state(counted, webhook::counted))
         .layer(CatchPanicLayer::new())

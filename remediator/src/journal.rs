@@ -163,9 +163,9 @@ pub struct Batch {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Decisions, with their times.
     pub timeline: Vec<(Timestamp, Entry)>,
-    /// Steps about to be started: committed before any process exists.
+    /// Steps about to be started: committed before anything of them runs.
     pub intents: Vec<(Timestamp, RunKey)>,
-    /// Processes that were started for them.
+    /// Processes that wait to become them.
     pub spawned: Vec<(RunKey, Identity)>,
     /// What running ones have written so far.
     pub outputs: BTreeMap<RunKey, Output>,

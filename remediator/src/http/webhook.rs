@@ -18,7 +18,6 @@ use super::{Shared, WEBHOOK_PATH, WEBHOOK_SNS_PATH, WEBHOOK_V2_PATH};
 use crate::alerts::webhook::{ALERTS_MAX, BODY_BYTES_MAX, Delivery, parse};
 use crate::event_loop::Input;
 use crate::failpoint::{Point, reached};
-use crate::metrics::Metrics;
 
 /// How long an answer may wait for the commit; Alertmanager itself gives up after 10 s at the least.
 const COMMIT_WITHIN: Duration = Duration::from_secs(8);
@@ -40,14 +39,14 @@ pub(super) fn answered((status, message): (StatusCode, String)) -> Response {
 }
 
 /// Counts the answers to deliveries, the gate's too.
-pub(super) async fn counted(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub(super) async fn counted(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let paths = [WEBHOOK_PATH, WEBHOOK_V2_PATH, WEBHOOK_SNS_PATH];
     let delivery = request.method() == Method::POST && paths.contains(&request.uri().path());
     let response = next.run(request).await;
     if delivery {
-        metrics.webhooks.with_label_values(&[response.status().as_str()]).inc();
+        shared.metrics.webhooks.with_label_values(&[response.status().as_str()]).inc();
         if response.status().is_success() {
-            metrics.webhook_at.set(jiff::Timestamp::now().as_second());
+            shared.metrics.webhook_at.set(jiff::Timestamp::now().as_second());
         }
         if let Some(refusal) = response.extensions().get::<Refusal>() {
             tracing::warn!(status = refusal.status.as_u16(), message = refusal.sentence, "webhook delivery refused");
