@@ -4,10 +4,12 @@
 //! `cargo bench -p vvtv-remediator --bench load`
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -169,8 +171,8 @@ fn steps(pipe: &Path) -> [(&'static str, String); 2] {
     ]
 }
 
-/// From a delivery to the first thing that its step's process does, one after the other.
-async fn spawned(server: &Server, pipe: &Path) -> anyhow::Result<()> {
+/// Tells when steps write to a pipe.
+fn marks(pipe: &Path) -> anyhow::Result<Receiver<Instant>> {
     // Open for writing too: it does not end when a step closes it.
     let mut reader = std::fs::File::options().read(true).write(true).open(pipe)?;
     let (seen, marks) = std::sync::mpsc::channel();
@@ -178,9 +180,21 @@ async fn spawned(server: &Server, pipe: &Path) -> anyhow::Result<()> {
         let mut byte = [0];
         while reader.read_exact(&mut byte).is_ok() && seen.send(Instant::now()).is_ok() {}
     });
+    Ok(marks)
+}
+
+/// From a delivery to the first thing that its step's process does, one after the other, with a pause between them.
+async fn spawned(
+    what: &str,
+    server: &Server,
+    marks: &Receiver<Instant>,
+    numbers: Range<usize>,
+    pause: Duration,
+) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let mut times = Vec::new();
-    for number in 0..300 {
+    for number in numbers {
+        tokio::time::sleep(pause).await;
         let sent = Instant::now();
         client
             .post(format!("{}/webhook/alertmanager", server.base))
@@ -192,7 +206,10 @@ async fn spawned(server: &Server, pipe: &Path) -> anyhow::Result<()> {
     }
     times.sort_unstable();
     let (p50, p99) = (millis(share(&times, 50)), millis(share(&times, 99)));
-    println!("from a webhook to its step's process: p50 {p50:.2} ms, p99 {p99:.2} ms ({} deliveries)", times.len());
+    println!(
+        "from a webhook to its step's process, {what}: p50 {p50:.2} ms, p99 {p99:.2} ms ({} deliveries)",
+        times.len()
+    );
     Ok(())
 }
 
@@ -244,11 +261,13 @@ async fn main() -> anyhow::Result<()> {
         std::fs::rename(directory.path().join(name), directory.path().join(format!("kept.{name}"))).unwrap_or_default();
     }
     // Steps run for targets alone that somebody besides their alerts knows.
-    let known: Vec<_> = (0..300).map(|number| format!("stream-{number}")).collect();
+    let known: Vec<_> = (0..450).map(|number| format!("stream-{number}")).collect();
     let config = format!("{CONFIG}inventory: [{}]\n", known.join(", "));
     std::fs::write(directory.path().join("remediator.yml"), config)?;
     let server = Server::start(directory.path())?;
-    spawned(&server, &pipe).await?;
+    let marks = marks(&pipe)?;
+    spawned("at once after the one before", &server, &marks, 0..300, Duration::ZERO).await?;
+    spawned("after a pause", &server, &marks, 300..450, Duration::from_millis(30)).await?;
     for number in 0..50 {
         let post = reqwest::Client::new().post(format!("{}/webhook/alertmanager", server.base));
         post.header("content-type", "application/json").body(firing("Slow", number)).send().await?;
