@@ -19,8 +19,8 @@ pub enum Playlist {
 
 /// Reads a playlist.
 ///
-/// It is read as players read it, and what is forgiven is counted in a [`Tally`]. A list without segments is no error of reading:
-/// [`Media::nothing_listed`] tells. A master none of whose entries can be used is such an empty list, so that nobody takes it for one
+/// It is read as players read it, and what is forgiven is counted in a [`Tally`](super::media::Tally). A list without segments is no
+/// error of reading: [`Media::nothing_listed`] tells. A master none of whose entries can be used is such an empty list, so that nobody takes it for one
 /// that names nothing.
 ///
 /// # Errors
