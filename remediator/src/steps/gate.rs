@@ -3,8 +3,8 @@
 //!
 //! What waits is `/bin/sh`, which reads from the pipe what it is to become, and becomes it by `exec`: process id, start time, group and
 //! arguments are the program's, and the pipe is not handed on. It is there wherever a step's shell text can run, and starts in less time
-//! than this program itself would. Since it needs to know nothing before, one is kept ready: its identity and what was decided about it
-//! are written in one transaction.
+//! than this program itself would. Since it needs to know nothing before, some are kept ready: the identity of one and what was decided
+//! about it are written in one transaction.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -116,21 +116,22 @@ impl Held {
     /// Waits until it may go, and tells it what to become: `script`. Gives its child, and the outcome of one that may not go.
     pub(super) async fn pass(self, script: &[u8], kill: &CancellationToken) -> (Child, Leader, Option<Outcome>) {
         let Self { spare: Spare { child, leader, mut pipe, .. }, may_go } = self;
-        let may = tokio::select! {
-            biased;
-            said = may_go => said.is_ok(),
-            () = tokio::time::sleep(WAITS_AT_MOST) => false,
-            () = kill.cancelled() => {
-                return (child, leader, Some(Outcome::Failed("ended before it was started".to_owned())));
-            }
+        let going = async {
+            let said = tokio::time::timeout(WAITS_AT_MOST, may_go).await;
+            said.is_ok_and(|said| said.is_ok())
+                // One that has ended does not read any more, which is found out by waiting for it. One that has not read all of it in
+                // time, because it is stopped or starved, has not run.
+                && tokio::time::timeout(WAITS_AT_MOST, pipe.write_all(script)).await.is_ok()
         };
-        if !may {
-            return (child, leader, Some(Outcome::NotRun));
+        let never = tokio::select! {
+            biased;
+            went = going => (!went).then_some(Outcome::NotRun),
+            () = kill.cancelled() => Some(Outcome::Failed("ended before it was started".to_owned())),
+        };
+        if never.is_none() {
+            reached(Point::StepLetGo);
         }
-        // One that does not read any more has ended, which is found out by waiting for it.
-        let _ended = pipe.write_all(script).await;
-        reached(Point::StepLetGo);
-        (child, leader, None)
+        (child, leader, never)
     }
 }
 
@@ -190,3 +191,6 @@ pub(super) fn find(program: &str, environment: &[(OsString, OsString)]) -> std::
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

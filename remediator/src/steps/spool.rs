@@ -69,7 +69,7 @@ fn put(path: &Path, content: &[u8]) -> Result<(), String> {
     let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
     opened
         .and_then(|mut opened| opened.write_all(content))
-        .map_err(|error| format!("cannot write the facts file {}: {error}", path.display()))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// Removes our files but those that are still read.

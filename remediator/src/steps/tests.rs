@@ -297,6 +297,27 @@ async fn what_waits_ends_on_request_without_having_run() {
 }
 
 #[tokio::test]
+async fn what_does_not_read_what_it_is_to_become_can_be_ended() {
+    let bench = Bench::new();
+    let (sender, spawned) = oneshot::channel();
+    let kill = CancellationToken::new();
+    // More than a pipe holds.
+    let launch = bench.argv(&["true", &"x".repeat(100_000)]);
+    let run = bench.executor.run(launch, Process::Made(sender), mpsc::channel(1).0, kill.clone());
+    let (finished, identity) = tokio::join!(run, async {
+        let waiting = spawned.await.unwrap();
+        let pid = rustix::process::Pid::from_raw(waiting.identity.pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        waiting.go.ahead();
+        tokio::task::yield_now().await;
+        kill.cancel();
+        waiting.identity
+    });
+    assert_eq!(finished.outcome, Outcome::Failed("ended before it was started".to_owned()));
+    assert!(!process_lives(identity.pid));
+}
+
+#[tokio::test]
 async fn what_was_let_go_is_the_process_that_waited_and_has_nothing_of_its_waiting() {
     let bench = Bench::new();
     let (sender, spawned) = oneshot::channel();
