@@ -9,7 +9,8 @@ fn a_change_comes_as_an_event_with_data_which_browsers_do_not_drop() {
     let said = block_on(async {
         let mut response = reqwest::Client::new().get(events).bearer_auth(ADMIN).send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let delivered = tokio::task::spawn_blocking(move || program.deliver(firing("main")).0);
+        // The program is given back: it must live until its event is read.
+        let delivered = tokio::task::spawn_blocking(move || (program.deliver(firing("main")).0, program));
         let mut said = String::new();
         let read = async {
             while !said.contains("\n\n") {
@@ -17,7 +18,7 @@ fn a_change_comes_as_an_event_with_data_which_browsers_do_not_drop() {
             }
         };
         tokio::time::timeout(PATIENCE, read).await.unwrap();
-        assert_eq!(delivered.await.unwrap(), 200);
+        assert_eq!(delivered.await.unwrap().0, 200);
         said
     });
     assert!(said.starts_with("event: changed\ndata: changed\n\n"), "{said:?}");
